@@ -1,0 +1,21 @@
+"""Printing for people, on standard error, so that standard output stays free for results."""
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+stderr = Console(stderr=True, highlight=False)
+stdout = Console(highlight=False)
+
+
+def say(template: str, *values: object) -> None:
+    """A line on standard error; ``template`` has rich markup, the values put into its {} have none."""
+    stderr.print(template.format(*(escape(str(value)) for value in values)), soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")

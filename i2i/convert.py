@@ -1,0 +1,106 @@
+"""Folders of pictures through a translator."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from i2i.data.folders import pictures
+from i2i.errors import I2IError, UsageError
+from i2i.images import encode, read, write_atomic
+
+Format = Literal["png", "jpg", "webp"]
+
+
+@dataclass
+class Result:
+    """What became of every source of a batch."""
+
+    converted: list[tuple[Path, Path]] = field(default_factory=list)
+    skipped: list[tuple[Path, Path]] = field(default_factory=list)  # the output was there already
+    failed: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def convert(
+    translate: Callable[[Image.Image], Image.Image],
+    sources: Sequence[Path],
+    out: Path,
+    *,
+    kind: Format = "png",
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Result:
+    """Translate photos, and all photos below folders, into ``out``; the tree below each folder is kept.
+
+    One bad file does not stop the rest. An output that exists is skipped unless ``overwrite``; a source is never
+    written to. Raises UsageError where a source does not exist or holds no pictures.
+    """
+    jobs = plan(sources, out, kind)
+    result = Result()
+    for done, (source, target) in enumerate(jobs):
+        progress(done, len(jobs))
+        if target.exists() and not overwrite:
+            result.skipped.append((source, target))
+            continue
+        try:
+            translated = translate(read(source))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(target, encode(translated, target.suffix))
+        except I2IError as error:
+            result.failed.append((source, str(error)))
+        except OSError as error:
+            result.failed.append((source, f"{target} could not be written: {error.strerror}."))
+        else:
+            result.converted.append((source, target))
+    progress(len(jobs), len(jobs))
+    return result
+
+
+def plan(sources: Sequence[Path], out: Path, kind: Format) -> list[tuple[Path, Path]]:
+    """Which file goes where. Raises UsageError for a source that is missing or empty, or would be overwritten."""
+    found: list[tuple[Path, Path]] = []  # the file, and its place below ``out``
+    inside = out.resolve()
+    for source in sources:
+        if source.is_dir():
+            below = [path for path in pictures(source) if inside == source.resolve() or not _within(path, inside)]
+            if not below:
+                raise UsageError(f"{source} holds no pictures.")
+            found += [(path, path.relative_to(source)) for path in below]
+        elif source.exists() or source.is_symlink():
+            found.append((source, Path(source.name)))
+        else:
+            raise UsageError(f"{source} does not exist.")
+    targets = _targets([place for _, place in found], kind)
+    jobs = [(source, out / target) for (source, _), target in zip(found, targets, strict=True)]
+    originals = {source.resolve() for source, _ in jobs}
+    for source, target in jobs:
+        if target.resolve() in originals:
+            raise UsageError(f"{source} would be written over {target}, which is a source. Choose another --out.")
+    return jobs
+
+
+def _within(path: Path, folder: Path) -> bool:
+    return folder in path.resolve().parents
+
+
+def _targets(places: Sequence[Path], kind: str) -> list[Path]:
+    """One output for each place: its own name with the new suffix; where two would share it, after the old one.
+
+    ``a.jpg`` and ``a.png`` become ``a.jpg.png`` and ``a.png.png``; equal names of several sources are numbered.
+    """
+    plain = [place.with_suffix(f".{kind}") for place in places]
+    shared = {target for target in plain if plain.count(target) > 1} if len(set(plain)) < len(plain) else set()
+    taken: set[Path] = set()
+    chosen = []
+    for place, target in zip(places, plain, strict=True):
+        if target in shared:
+            target = place.with_name(f"{place.name}.{kind}")
+        number, first = 2, target
+        while target in taken:
+            target = first.with_stem(f"{first.stem}-{number}")
+            number += 1
+        taken.add(target)
+        chosen.append(target)
+    return chosen

@@ -1,0 +1,54 @@
+"""Which device and which precision to compute in."""
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Literal
+
+from i2i.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def pick_device(name: str) -> "torch.device":
+    """The device of a name: "auto" is CUDA where there is one, else Apple's MPS, else the CPU.
+
+    Raises ConfigError for a name torch does not know, or a device this machine lacks.
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"Device {name!r} cannot be used here ({reason}). Try --device auto or cpu.") from error
+    return device
+
+
+def pick_precision(name: Precision, device: "torch.device") -> "torch.dtype":
+    """The type convolutions compute in: "auto" is bfloat16 where the device has fast units for it.
+
+    That is CUDA from Ampere on, and CPUs with AMX or AVX-512 BF16. Raises ConfigError for an unknown name.
+    """
+    import torch
+
+    if name not in ("auto", "float32", "bfloat16"):
+        raise ConfigError(f"precision is {name!r}; it must be auto, float32 or bfloat16.")
+    if name != "auto":
+        return torch.bfloat16 if name == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        fast = torch.cuda.get_device_capability(device) >= (8, 0)
+    else:
+        fast = device.type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+    return torch.bfloat16 if fast else torch.float32
+
+
+def autocast(device: "torch.device", dtype: "torch.dtype") -> AbstractContextManager[None]:
+    """Autocast to ``dtype``; for float32 a context that does nothing."""
+    import torch
+
+    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)

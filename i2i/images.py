@@ -1,0 +1,139 @@
+"""Pictures: files, uint8 arrays and the tensors that networks see.
+
+A picture is an RGB tensor (N, 3, H, W), float, in [-1, 1]: 0 maps to -1 and 255 to 1. ``to_float`` and
+``to_uint8`` are the only two places where that scale is spelled out.
+"""
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from i2i.errors import PictureError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMATS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".jp2", ".ppm"}
+MAX_PIXELS = 89_000_000
+_DECODERS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
+
+
+def to_float(pixels: "Tensor") -> "Tensor":
+    """uint8 (…) in 0…255 to float32 in [-1, 1]."""
+    return pixels.float() / 127.5 - 1
+
+
+def to_uint8(picture: "Tensor") -> "Tensor":
+    """Float in [-1, 1] to uint8 in 0…255, rounded to the nearest; what lies outside is clipped."""
+    import torch
+
+    return ((picture.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def read(path: Path) -> Image.Image:
+    """The picture in a file as RGB, turned upright by its EXIF orientation.
+
+    Raises PictureError with the reason where the file is missing, no picture, too large or damaged.
+    """
+    with _open(path) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise PictureError(
+                f"{path} has {image.width}x{image.height} pixels; at most {MAX_PIXELS // 10**6} million are read."
+            )
+        try:
+            image.load()
+            return _rgb(ImageOps.exif_transpose(image))
+        except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+            raise PictureError(f"{path} is damaged: {error}.") from error
+
+
+def header(path: Path) -> tuple[tuple[int, int], str]:
+    """Width and height (as stored, before EXIF rotation) and PIL mode, without decoding the pixels.
+
+    Raises PictureError as ``read`` does, except for damage that only decoding finds.
+    """
+    with _open(path) as image:
+        return image.size, image.mode
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):  # a FIFO would hang the reader
+            raise PictureError(f"{path} is not a regular file.")
+        if path.stat().st_size == 0:
+            raise PictureError(f"{path} is empty (0 bytes).")
+        return Image.open(path, formats=_DECODERS)
+    except PictureError:
+        raise
+    except FileNotFoundError as error:
+        raise PictureError(f"{path} does not exist.") from error
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"{path} is too large to be decoded safely: {error}.") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a picture i2i can read"
+        raise PictureError(f"{path}: {reason}.") from error
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":  # PIL's own conversion clips 16 bit to white
+        values = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if image.mode != "F" else (1.0 if values.max(initial=0.0) <= 1.0 else 255.0)
+        return Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        rgba = image.convert("RGBA")  # on white, so that colour hidden under alpha does not appear
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def encode(image: Image.Image, suffix: str) -> bytes:
+    """The picture as a file's bytes; ``suffix`` such as ".png" names the format."""
+    import io
+
+    kinds = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".bmp": "BMP", ".avif": "AVIF",
+             ".tif": "TIFF", ".tiff": "TIFF", ".jp2": "JPEG2000", ".ppm": "PPM"}  # fmt: skip
+    buffer = io.BytesIO()
+    quality = {"quality": 95} if kinds[suffix] in ("JPEG", "WEBP", "AVIF") else {}
+    image.save(buffer, format=kinds[suffix], **quality)
+    return buffer.getvalue()
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write to a temporary name beside ``path``, flush to disk, rename: the file is whole or not there."""
+    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def grid(columns: dict[str, "Tensor"]) -> Image.Image:
+    """Columns of pictures under their titles. Each (N, 3, H, W) in [-1, 1], all of one shape; N rows."""
+    cells = [to_uint8(pictures).permute(0, 2, 3, 1).cpu().numpy() for pictures in columns.values()]
+    return sheet(cells, list(columns))
+
+
+def sheet(columns: Sequence[np.ndarray], titles: Sequence[str], gap: int = 2) -> Image.Image:
+    """As ``grid``, of uint8 arrays (N, H, W, 3)."""
+    rows, height, width = columns[0].shape[:3]
+    head = max(14, height // 12)
+    canvas = np.full((head + rows * (height + gap), len(columns) * (width + gap) - gap, 3), 255, np.uint8)
+    for x, column in enumerate(columns):
+        for y, cell in enumerate(column):
+            top, left = head + y * (height + gap), x * (width + gap)
+            canvas[top : top + height, left : left + width] = cell
+    image = Image.fromarray(canvas)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=max(9.0, head * 0.62))
+    for x, title in enumerate(titles):
+        draw.text((x * (width + gap) + 3, head * 0.12), title, fill="black", font=font)
+    return image

@@ -1,0 +1,146 @@
+"""From a recipe and a dataset's name to a trainer that is ready to run, new or resumed."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from i2i import __version__
+from i2i.checkpoint import Run
+from i2i.config import to_json
+from i2i.data.folders import HINT, Layout, layout, locate
+from i2i.data.prepare import prepare
+from i2i.data.training import PairedConfig, TrainingPictures
+from i2i.errors import ConfigError, DatasetError, PictureError, UsageError
+from i2i.images import header
+from i2i.progress import TrainingProgress
+from i2i.recipes import Recipe, recipe, recipe_from_json
+from i2i.trainer import Trainer, seed_everything
+
+ADVICE = {"paired": "i2i train pix2pix", "unpaired": "i2i train cyclegan", "clean": "restoration"}
+# What may differ between the parts of one training: how it runs, not what is learnt.
+FREE = {"data": {"data"}, "model": set(),
+        "training": {"steps", "epochs", "lr", "device", "precision", "workers", "log_every", "sample_every",
+                     "save_minutes"}}  # fmt: skip
+
+
+def start(
+    objective: str, name: str | None, changes: dict[str, Any], run_name: str | None, progress: TrainingProgress
+) -> Trainer:
+    """A new training in a run of its own: recipe ``name`` (None: "paper") with ``changes`` (see ``Recipe.merged``).
+
+    Raises UsageError where the settings, the dataset or the run's name will not do; nothing is written then.
+    """
+    plan = recipe(objective, name or "paper").merged(changes)
+    if not plan.data.data:
+        raise UsageError(f"Which pictures? Name a dataset: --data NAME or --data PATH. {HINT}")
+    found = find_data(plan, progress.say)
+    run = Run.named(run_name or f"{found.root.resolve().name}-{objective}")
+    trainer = _trainer(plan, found, run, progress)
+    run.create(plan.to_json())
+    run.lock()
+    return trainer
+
+
+def resume(
+    objective: str, name: str | None, changes: dict[str, Any], run_name: str | None, progress: TrainingProgress
+) -> Trainer:
+    """The trainer of an earlier run, where it stopped. ``changes`` may only touch what does not alter the method.
+
+    The run is that of ``run_name``, or the one that ``start`` would have named after the dataset.
+    """
+    data = changes.get("data", {}).get("data")
+    if not (run_name or data):
+        raise UsageError("Which run? --resume needs --name, or the --data it was started with.")
+    run = Run.named(run_name or f"{(locate(data) or Path(data)).resolve().name}-{objective}")
+    plan = recipe_from_json(run.config())
+    if plan.objective != objective:
+        raise UsageError(f"{run.path} is a {plan.objective} training: `i2i train {plan.objective} --resume …`.")
+    if name not in (None, plan.name):
+        raise ConfigError(f"{run.path} was started with --recipe {plan.name}, not {name}.")
+    plan = plan.merged(_allowed(plan, changes))
+    run.lock()
+    trainer = _trainer(plan, find_data(plan, progress.say), run, progress)
+    state = run.load_state()
+    if state is not None:
+        trainer.load_state(state)
+    run.write_config(plan.to_json())
+    return trainer
+
+
+def _allowed(plan: Recipe, changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes that a resume may make. Raises ConfigError for one that would make it another training."""
+    merged = plan.merged(changes)
+    for section, free in FREE.items():
+        before, after = to_json(getattr(plan, section)), to_json(getattr(merged, section))
+        for path, old, new in _differences(before, after, section):
+            if path.split(".")[1] not in free:
+                raise ConfigError(
+                    f"This run was started with {path} = {old!r}, not {new!r}. Resume without that flag, or start "
+                    "a new run with another --name."
+                )
+    return changes
+
+
+def _differences(before: dict[str, Any], after: dict[str, Any], where: str) -> Iterator[tuple[str, Any, Any]]:
+    for field in sorted(before.keys() | after.keys()):
+        old, new, path = before.get(field), after.get(field), f"{where}.{field}"
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _differences(old, new, path)
+        elif old != new:
+            yield path, old, new
+
+
+def _trainer(plan: Recipe, found: Layout, run: Run, progress: TrainingProgress) -> Trainer:
+    seed_everything(plan.training.seed)
+    built = plan.build()
+    pictures = TrainingPictures(found, plan.data, plan.training.seed)
+    return Trainer(built, pictures, plan.training, run, about(plan, found, list(built.translators())), progress)
+
+
+def about(plan: Recipe, found: Layout, directions: list[str]) -> dict[str, Any]:
+    """The part of a bundle's header that does not change while it trains."""
+    if isinstance(plan.data, PairedConfig) and plan.data.direction == "BtoA":
+        directions = ["BtoA"]
+    name = found.root.resolve().name
+    settings = plan.merged({"data": {"data": name}})  # a bundle is shared: it tells no paths of its maker's machine
+    return {
+        "version": __version__,
+        "objective": plan.objective,
+        "recipe": plan.name,
+        "size": plan.data.size,
+        "directions": directions,
+        "generator": to_json(plan.model.generator),
+        "data": {
+            "name": name,
+            "fingerprint": found.fingerprint(),
+            "pictures": [len(domain) for domain in found.splits["train"]],
+        },
+        "settings": settings.to_json(),
+    }
+
+
+def find_data(plan: Recipe, tell: Callable[[str], None]) -> Layout:
+    """The dataset of a plan, looked at: of the kind it needs, and every training file a picture.
+
+    Raises DatasetError with what to do.
+    """
+    found = layout(locate(plan.data.data) or prepare(plan.data.data, tell))
+    needed = plan.needs()
+    if found.kind != needed:
+        raise DatasetError(
+            f"{found.root} holds {found.kind} data ({found.source}), and {plan.objective} learns from {needed} data. "
+            f"For {found.kind} data: {ADVICE[found.kind]}. {HINT}"
+        )
+    bad = []
+    for domain in found.splits["train"]:
+        for path in (path for item in domain for path in item):
+            try:
+                header(path)
+            except PictureError as error:
+                bad.append(str(error))
+    if bad:
+        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+        raise DatasetError(
+            f"{len(bad)} training files are no pictures: {' '.join(bad[:3])}{more} Remove or replace them."
+        )
+    return found

@@ -1,0 +1,86 @@
+"""What the networks are made of: norms, convolutions, initialisation, and the float32 island."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import init
+from torch.nn.utils.parametrizations import spectral_norm
+
+Norm = Literal["instance", "batch", "none"]
+Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
+
+
+class InstanceNorm(nn.Module):
+    """Each channel of each picture to mean 0 and variance 1 (Ulyanov et al. 2016), no affine, no statistics kept.
+
+    Written as plain reductions: on CPU, the gradient of ``torch.nn.functional.instance_norm`` is wrong at
+    batch 1 when the gradient from above is channels-last. Statistics are float32 whatever the input.
+    """
+
+    def __init__(self, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x if x.dtype == torch.float64 else x.float()
+        variance, mean = torch.var_mean(wide, dim=(2, 3), correction=0, keepdim=True)
+        return ((wide - mean) * torch.rsqrt(variance + self.eps)).to(x.dtype)
+
+
+def norm(kind: Norm, channels: int) -> nn.Module:
+    """The normalisation layer of a name."""
+    if kind == "instance":
+        return InstanceNorm()
+    return nn.BatchNorm2d(channels) if kind == "batch" else nn.Identity()
+
+
+def needs_bias(kind: Norm) -> bool:
+    """A convolution before batch norm has its bias in the norm's shift."""
+    return kind != "batch"
+
+
+def in_float32(module: nn.Module, x: Tensor) -> Tensor:
+    """``module(x)`` outside autocast: the last layer of every network is computed in full precision."""
+    with torch.autocast(x.device.type, enabled=False):
+        return module(x if x.dtype == torch.float64 else x.float())
+
+
+def initialize(network: nn.Module, kind: Init, gain: float = 0.02) -> None:
+    """Draw the weights of all convolutions and linear layers from ``kind``; biases 0; batch norm N(1, gain).
+
+    ``normal`` is N(0, 0.02), the initialisation of DCGAN, Pix2Pix and CycleGAN.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            _draw(module.weight, kind, gain)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            init.normal_(module.weight, 1.0, gain)
+            init.zeros_(module.bias)
+
+
+def _draw(weight: Tensor, kind: Init, gain: float) -> None:
+    if kind == "normal":
+        init.normal_(weight, 0.0, gain)
+    elif kind == "xavier":
+        init.xavier_normal_(weight, gain=gain)
+    elif kind == "kaiming":
+        init.kaiming_normal_(weight, a=0, mode="fan_in")
+    else:
+        init.orthogonal_(weight, gain=gain)
+
+
+def add_spectral_norm(network: nn.Module) -> None:
+    """Divide every convolution's weight by its largest singular value (Miyato et al. 2018)."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            spectral_norm(module)
+
+
+def finish(network: nn.Module, kind: Init, spectral: bool) -> None:
+    """What every network does last: initialise, then, if asked, constrain."""
+    initialize(network, kind)
+    if spectral:
+        add_spectral_norm(network)

@@ -1,0 +1,80 @@
+"""Pix2Pix: translation learnt from pairs (Isola et al. 2017)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from i2i.config import check, option
+from i2i.losses.adversarial import Adversarial, AdversarialConfig
+from i2i.networks import (
+    GeneratorConfig,
+    IdentityConfig,
+    PatchGAN,
+    PatchGANConfig,
+    ResnetConfig,
+    UnetConfig,
+    build_generator,
+    check_size,
+)
+from i2i.objectives.base import Batch, Objective, Pictures, Turn
+from i2i.objectives.compatible import check_critic
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pix2PixConfig:
+    generator: UnetConfig | ResnetConfig | IdentityConfig = option(UnetConfig(), "architecture of the generator")
+    discriminator: PatchGANConfig = option(PatchGANConfig(norm="batch"), "the discriminator", prefix="d")
+    adversarial: AdversarialConfig = option(AdversarialConfig(loss="non-saturating"), "the adversarial loss")
+    weight_l1: float = option(100.0, "λ of the L1 distance to the true picture")
+
+    def __post_init__(self) -> None:
+        check(self.weight_l1 >= 0, "weight_l1", self.weight_l1, "0 or above")
+        check_critic(self.adversarial, self.discriminator)
+
+
+class Pix2Pix(Objective):
+    """Conditional GAN with an L1 anchor (Isola et al. 2017, eq. 4). D sees condition and picture together."""
+
+    def __init__(self, config: Pix2PixConfig, size: int) -> None:
+        super().__init__()
+        check_size(config.discriminator, size)
+        self.config = config
+        self.G = build_generator(config.generator, size)
+        self.D = PatchGAN(config.discriminator, channels=6)
+        self.adversarial = Adversarial(config.adversarial)
+
+    def players(self) -> dict[str, list[nn.Module]]:
+        return {"G": [self.G], "D": [self.D]}
+
+    def translators(self) -> dict[str, nn.Module]:
+        return {"AtoB": self.G}
+
+    def generator_config(self) -> GeneratorConfig:
+        return self.config.generator
+
+    def turns(self, batch: Batch, step: int) -> Iterator[Turn]:
+        real_a, real_b = batch
+        fake_b = self.G(real_a)
+
+        def critic(b: Tensor) -> Tensor:
+            return self.D(torch.cat([real_a, b], dim=1))
+
+        terms = self.adversarial.discriminator(critic, real_b, fake_b, step)
+        yield "D", {f"D/{name}": term / 2 for name, term in terms.items()}  # halved: section 3.3
+        self.adversarial.after_discriminator(self.D)
+
+        if self.adversarial.generator_plays(step):
+            yield (
+                "G",
+                {
+                    "G/adversarial": self.adversarial.generator(critic, fake_b),
+                    "G/l1": self.config.weight_l1 * F.l1_loss(fake_b, real_b),
+                },
+            )
+
+    def samples(self, batch: Batch, translators: Mapping[str, nn.Module]) -> Pictures:
+        real_a, real_b = batch
+        return {"input": real_a, "translation": translators["AtoB"](real_a), "truth": real_b}

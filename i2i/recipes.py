@@ -1,0 +1,108 @@
+"""The table of recipes: what is trained, on which kind of data, and with which settings.
+
+``paper`` rows reproduce the publications; a departure is a comment with its reason. ``tiny`` rows are the same
+methods made small enough to be watched on a plain CPU.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from i2i.config import from_json, merge, to_json
+from i2i.data.folders import Kind
+from i2i.data.training import DataConfig, PairedConfig, UnpairedConfig
+from i2i.errors import ConfigError, UsageError
+from i2i.networks import PatchGANConfig, UnetConfig
+from i2i.objectives.base import Objective
+from i2i.objectives.cyclegan import CycleGAN, CycleGANConfig
+from i2i.objectives.pix2pix import Pix2Pix, Pix2PixConfig
+from i2i.training_config import TrainingConfig
+
+ModelConfig = CycleGANConfig | Pix2PixConfig
+SECTIONS = ("data", "model", "training")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A training in full: the objective and the settings of its data, its networks and losses, its course."""
+
+    objective: str
+    name: str
+    data: DataConfig
+    model: ModelConfig
+    training: TrainingConfig
+
+    def build(self) -> Objective:
+        """The objective with freshly drawn networks. Raises ConfigError where they cannot take the size."""
+        if isinstance(self.model, CycleGANConfig):
+            return CycleGAN(self.model, self.data.size)
+        return Pix2Pix(self.model, self.data.size)
+
+    def needs(self) -> Kind:
+        """The kind of data it learns from."""
+        return "paired" if isinstance(self.data, PairedConfig) else "unpaired"
+
+    def to_json(self) -> dict[str, Any]:
+        sections = {section: to_json(getattr(self, section)) for section in SECTIONS}
+        return {"objective": self.objective, "recipe": self.name, **sections}
+
+    def merged(self, changes: dict[str, Any]) -> "Recipe":
+        """With the settings that ``changes`` names: {"data": {…}, "model": {…}, "training": {…}}."""
+        return replace(self, **{section: merge(getattr(self, section), values) for section, values in changes.items()})
+
+
+RECIPES: dict[str, dict[str, Recipe]] = {
+    "cyclegan": {
+        # Zhu et al. 2017, section 4 and appendix 7; 266,800 steps on horse2zebra.
+        "paper": Recipe(
+            objective="cyclegan", name="paper",
+            data=UnpairedConfig(), model=CycleGANConfig(), training=TrainingConfig(),
+        ),
+        "tiny": Recipe(
+            objective="cyclegan", name="tiny",
+            data=UnpairedConfig(size=64, load_size=68),
+            # A U-Net: at this size a third of the residual generator's time, and its skips keep the landscape.
+            model=CycleGANConfig(
+                generator=UnetConfig(ngf=32, norm="instance", dropout=0.0, inference="eval"),
+                discriminator=PatchGANConfig(ndf=32, receptive_field=34),
+                weight_identity=1.0,
+            ),
+            training=TrainingConfig(steps=600, batch_size=4, lr=4e-4, ema=0.99, sample_every=100, save_minutes=1.0),
+        ),
+    },
+    "pix2pix": {
+        # Isola et al. 2017, section 3; the schedule is that of the PyTorch implementation.
+        "paper": Recipe(
+            objective="pix2pix", name="paper",
+            data=PairedConfig(), model=Pix2PixConfig(), training=TrainingConfig(),
+        ),
+        "tiny": Recipe(
+            objective="pix2pix", name="tiny",
+            data=PairedConfig(size=64, load_size=68),
+            model=Pix2PixConfig(
+                generator=UnetConfig(ngf=24, norm="instance", dropout=0.0, inference="eval"),
+                discriminator=PatchGANConfig(ndf=32, receptive_field=34),
+            ),
+            training=TrainingConfig(steps=1500, batch_size=4, lr=4e-4, ema=0.99, sample_every=200, save_minutes=1.0),
+        ),
+    },
+}  # fmt: skip
+
+
+def recipe(objective: str, name: str) -> Recipe:
+    """A row of the table. Raises UsageError naming those there are."""
+    rows = RECIPES.get(objective)
+    if rows is None:
+        raise UsageError(f"No objective {objective!r}. There are: {', '.join(RECIPES)}.")
+    if name not in rows:
+        raise UsageError(f"{objective} has no recipe {name!r}. It has: {', '.join(rows)}.")
+    return rows[name]
+
+
+def recipe_from_json(saved: dict[str, Any]) -> Recipe:
+    """The recipe that ``Recipe.to_json`` gave. Raises ConfigError where it is incomplete or out of range."""
+    missing = {"objective", "recipe", *SECTIONS} - saved.keys()
+    if missing:
+        raise ConfigError(f"The saved configuration lacks {', '.join(sorted(missing))}.")
+    row = recipe(saved["objective"], saved["recipe"])
+    sections = {section: from_json(type(getattr(row, section)), saved[section], section) for section in SECTIONS}
+    return replace(row, **sections)

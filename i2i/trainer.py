@@ -1,0 +1,244 @@
+"""The one training loop."""
+
+import copy
+import math
+import random
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from i2i.card import write_card
+from i2i.checkpoint import Bundle, Run, save_bundle, write
+from i2i.data.training import TrainingPictures, batches
+from i2i.device import autocast, pick_device, pick_precision
+from i2i.errors import PictureError, RunError, TrainingError
+from i2i.images import encode, grid, to_float
+from i2i.networks import use_mode
+from i2i.objectives.base import Objective
+from i2i.progress import TrainingProgress
+from i2i.runlog import RunLog
+from i2i.stopping import StopRequest
+from i2i.training_config import TrainingConfig
+
+
+class Trainer:
+    """Trains an objective on pictures, and leaves everything in a run's folder.
+
+    ``about`` goes into the bundle's header and the card: what was trained, on what, by which recipe.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        pictures: TrainingPictures,
+        config: TrainingConfig,
+        run: Run,
+        about: Mapping[str, Any],
+        progress: TrainingProgress,
+    ) -> None:
+        self.device = pick_device(config.device)
+        self.dtype = pick_precision(config.precision, self.device)
+        self.objective = objective.to(self.device).to(memory_format=torch.channels_last)
+        self.pictures, self.config, self.run = pictures, config, run
+        self.about, self.progress = about, progress
+        self.step = 0
+        self.parameters = {
+            player: [weight for module in modules for weight in module.parameters()]
+            for player, modules in objective.players().items()
+        }
+        self.optimizers = {player: self._optimizer(weights) for player, weights in self.parameters.items()}
+        self.ema = copy.deepcopy(nn.ModuleDict(objective.translators())) if config.ema else None
+        self._means = Means()
+
+    def _optimizer(self, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
+        if not weights:  # the identity network has none, and torch refuses an empty list
+            return torch.optim.SGD([nn.Parameter(torch.zeros(0))], lr=0.0)
+        if self.config.optimizer == "rmsprop":
+            return torch.optim.RMSprop(weights, lr=self.config.lr)
+        return torch.optim.Adam(weights, lr=self.config.lr, betas=self.config.betas, fused=self.device.type != "mps")
+
+    def total_steps(self) -> int:
+        """Steps of the whole training."""
+        return self.config.total_steps(self.pictures.epoch_length)
+
+    def lr(self, step: int) -> float:
+        """The learning rate at a step."""
+        return self.config.lr * self.config.lr_factor(step, self.pictures.epoch_length)
+
+    def train(self) -> int | None:
+        """Train to the end, or until asked to stop: returns None, or the signal that asked."""
+        total = self.total_steps()
+        log = RunLog(self.run.path, self.step)
+        loader = self._batches()
+        saved = time.monotonic()
+        with StopRequest() as stop, self.progress.open(self.step, total):
+            try:
+                if self.step == 0:
+                    self._sample(log)
+                while self.step < total and not stop:
+                    self._train_step(next(loader))
+                    if self.step % self.config.log_every == 0 or self.step == total:
+                        self._log(log)
+                    self.progress.advance(self.step, self._means.last)
+                    if self.step % self.config.sample_every == 0 or self.step == total:
+                        self._sample(log)
+                    if time.monotonic() - saved >= 60 * self.config.save_minutes and self.step < total:
+                        self.save()
+                        saved = time.monotonic()
+                self.save()
+            except PictureError:  # the step before the bad file was good
+                self.save()
+                raise
+            finally:
+                log.close()
+        return stop.signal
+
+    def _batches(self) -> Iterator[tuple[Tensor, ...]]:
+        workers = self.config.workers
+        if workers is None:
+            import os
+
+            workers = 0 if self.device.type == "cpu" else min(8, max(1, (os.cpu_count() or 1) - 1))
+        for batch in batches(self.pictures, self.config.batch_size, self.step * self.config.batch_size, workers):
+            yield self._to_device(batch)
+
+    def _to_device(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        moved = (pixels.to(self.device, non_blocking=True) for pixels in batch)
+        return tuple(to_float(pixels).contiguous(memory_format=torch.channels_last) for pixels in moved)
+
+    def _train_step(self, batch: tuple[Tensor, ...]) -> None:
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = self.lr(self.step)
+        with autocast(self.device, self.dtype):
+            for player, losses in self.objective.turns(batch, self.step):
+                self.optimizers[player].zero_grad(set_to_none=True)
+                if self.parameters[player]:
+                    torch.stack(list(losses.values())).sum().backward(inputs=self.parameters[player])
+                    self.optimizers[player].step()
+                self._means.add(losses)
+        self.step += 1
+        if self.ema is not None:
+            self._update_ema(self.ema)
+
+    @torch.no_grad()
+    def _update_ema(self, ema: nn.ModuleDict) -> None:
+        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))  # young averages forget faster
+        current = nn.ModuleDict(self.objective.translators())
+        for mean, value in zip(ema.parameters(), current.parameters(), strict=True):
+            mean.lerp_(value, 1 - decay)
+        for copied, buffer in zip(ema.buffers(), current.buffers(), strict=True):
+            copied.copy_(buffer)
+
+    def _log(self, log: RunLog) -> None:
+        losses = self._means.take()
+        for name, value in losses.items():
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"{name} became {value} in the steps up to {self.step}. The last good state of "
+                    f"{self.run.path} is kept. Go on from it by --resume with a lower --lr, another "
+                    "--adversarial (hinge is robust), --r1 1.0, or --precision float32."
+                )
+        epoch = self.step * self.config.batch_size / self.pictures.epoch_length
+        log.row(self.step, {"epoch": round(epoch, 4), "lr": self.lr(self.step - 1),
+                            "time": round(time.time(), 1), **losses})  # fmt: skip
+
+    def translators(self) -> dict[str, nn.Module]:
+        """What ships: the averaged translators where EMA is on, else the last ones."""
+        if self.ema is not None:
+            return dict(self.ema.items())
+        return self.objective.translators()
+
+    @torch.no_grad()
+    def _sample(self, log: RunLog) -> None:
+        config = self.objective.generator_config()
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(0)
+            shown = {name: use_mode(copy.deepcopy(net), config) for name, net in self.translators().items()}
+            batch = self._to_device(self.pictures.fixed(4))
+            with autocast(self.device, self.dtype):
+                picture: Image.Image = grid(self.objective.samples(batch, shown))
+        path = self.run.path / "samples" / f"{self.step:07}.png"
+        write(path, encode(picture, ".png"))
+        log.picture(self.step, np.asarray(picture))
+
+    def save(self) -> None:
+        """Write state, bundle and card. Refuses to save weights that are not finite."""
+        if bad := [name for name, weight in self.objective.named_parameters() if not weight.isfinite().all()]:
+            raise TrainingError(
+                f"{bad[0]} is not finite at step {self.step}. The last good state of {self.run.path} is kept; go "
+                "on from it by --resume with a lower --lr or --precision float32."
+            )
+        self.run.save_state(self.state())
+        header = {**self.about, "steps": self.step, "total_steps": self.total_steps(), "ema": self.config.ema}
+        tensors = {
+            f"{direction}.{name}": value
+            for direction, network in zip(self.about["directions"], self.translators().values(), strict=True)
+            for name, value in network.state_dict().items()
+        }
+        save_bundle(self.run.bundle_path, Bundle(header, tensors))
+        write_card(self.run.path, header)
+
+    def state(self) -> dict[str, Any]:
+        """All that an exact resume needs."""
+        return {
+            "step": self.step,
+            "fingerprint": self.about["data"]["fingerprint"],
+            "objective": self.objective.state_dict(),
+            "optimizers": {player: optimizer.state_dict() for player, optimizer in self.optimizers.items()},
+            "ema": self.ema.state_dict() if self.ema is not None else None,
+            "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state. Raises RunError where the data, or the networks, are not those it was saved with."""
+        if state["fingerprint"] != self.about["data"]["fingerprint"]:
+            raise RunError(
+                f"The training pictures of {self.pictures.layout.root} are not those this run began with: files "
+                "came, went or changed size. Restore them, or start a new run with another --name."
+            )
+        try:
+            self.objective.load_state_dict(state["objective"])
+            for player, optimizer in self.optimizers.items():
+                optimizer.load_state_dict(state["optimizers"][player])
+            if self.ema is not None:
+                self.ema.load_state_dict(state["ema"])
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise RunError(f"The state of {self.run.path} does not fit its config.json: {error}.") from error
+        self.step = state["step"]
+        torch.set_rng_state(state["rng"])
+        if state["cuda_rng"] is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda_rng"], self.device)
+
+
+class Means:
+    """Running means of losses, kept on the device so that no step waits for one."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self.last: dict[str, float] = {}
+
+    def add(self, losses: Mapping[str, Tensor]) -> None:
+        for name, value in losses.items():
+            self._sums[name] = self._sums[name] + value.detach() if name in self._sums else value.detach()
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def take(self) -> dict[str, float]:
+        """The means since the last call."""
+        self.last = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        self._sums, self._counts = {}, {}
+        return self.last
+
+
+def seed_everything(seed: int) -> None:
+    """Seed every ambient generator, for what cannot take one as an argument (dropout, initialisation)."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    torch.manual_seed(seed)

@@ -1,0 +1,62 @@
+"""The course of a training: its length, its optimiser, its learning rate, and what it leaves on the way."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from i2i.config import check, option
+from i2i.device import Precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    steps: int | None = option(None, "length of the training in steps, one batch each [default: by --epochs]")
+    epochs: float = option(200.0, "length of the training in passes over the data, where --steps is not given")
+    batch_size: int = option(1, "pictures a domain in one step")
+    optimizer: Literal["adam", "rmsprop"] = option("adam", "optimiser of every player")
+    lr: float = option(2e-4, "learning rate before the schedule")
+    betas: tuple[float, float] = option((0.5, 0.999), "Adam's β₁ and β₂")
+    schedule: Literal["linear", "cosine", "constant"] = option("linear", "how the learning rate falls to 0")
+    decay: float = option(0.5, "share of the training, at its end, over which the linear schedule falls")
+    ema: float = option(0.0, "decay, per step, of the averaged translators that ship; 0: the last weights ship")
+    seed: int = option(0, "seed of weights, order, crops, flips and everything else at random")
+    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps …")
+    precision: Precision = option("auto", "auto (bfloat16 where the device is fast at it), float32 or bfloat16")
+    workers: int | None = option(None, "processes that load pictures [default: 0 on a CPU, up to 8 beside a GPU]")
+    log_every: int = option(20, "steps between two rows of log.jsonl")
+    sample_every: int = option(500, "steps between two sample grids")
+    save_minutes: float = option(10.0, "minutes between two saved states; 0: after every step")
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "log_every", "sample_every"):
+            check(getattr(self, name) >= 1, name, getattr(self, name), "1 or above")
+        check(self.steps is None or self.steps >= 1, "steps", self.steps, "1 or above")
+        check(self.epochs > 0, "epochs", self.epochs, "above 0")
+        check(self.lr > 0, "lr", self.lr, "above 0")
+        check(all(0 <= beta < 1 for beta in self.betas), "betas", self.betas, "at least 0 and below 1")
+        check(0 <= self.decay <= 1, "decay", self.decay, "from 0 to 1")
+        check(0 <= self.ema < 1, "ema", self.ema, "at least 0 and below 1")
+        check(0 <= self.seed < 2**63, "seed", self.seed, "from 0 to 2^63 - 1")
+        check(self.workers is None or 0 <= self.workers <= 256, "workers", self.workers, "from 0 to 256")
+        check(self.save_minutes >= 0, "save_minutes", self.save_minutes, "0 or above")
+
+    def total_steps(self, epoch_length: int) -> int:
+        """Steps of the whole training, an epoch being ``epoch_length`` samples."""
+        return self.steps or max(1, math.ceil(self.epochs * epoch_length / self.batch_size))
+
+    def lr_factor(self, step: int, epoch_length: int) -> float:
+        """What the learning rate is multiplied by at a step.
+
+        Linear: 1 − max(0, n + 1 − constant) / (decaying + 1), where n counts epochs, as the reference
+        implementations do, or steps where the length is given in steps.
+        """
+        if self.steps:
+            n, length = float(step), float(self.steps)
+        else:
+            n, length = float(step * self.batch_size // epoch_length), self.epochs
+        if self.schedule == "constant":
+            return 1.0
+        if self.schedule == "cosine":
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, n / length)))
+        decaying = length * self.decay
+        return max(0.0, 1 - max(0.0, n + 1 - (length - decaying)) / (decaying + 1))
