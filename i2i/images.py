@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FORMATS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".jp2", ".ppm"}
 MAX_PIXELS = 89_000_000
+# What Pillow raises at files that are not what they should be.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, MemoryError)
 _DECODERS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
 
 
@@ -48,7 +50,7 @@ def read(path: Path) -> Image.Image:
         try:
             image.load()
             return _rgb(ImageOps.exif_transpose(image))
-        except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+        except _BROKEN as error:
             raise PictureError(f"{path} is damaged: {error}.") from error
 
 
@@ -75,7 +77,7 @@ def _open(path: Path) -> Image.Image:
         raise PictureError(f"{path} does not exist.") from error
     except Image.DecompressionBombError as error:
         raise PictureError(f"{path} is too large to be decoded safely: {error}.") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except _BROKEN as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a picture i2i can read"
         raise PictureError(f"{path}: {reason}.") from error
 

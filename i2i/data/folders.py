@@ -71,9 +71,8 @@ class Layout:
 def layout(root: Path) -> Layout:
     """How ``root`` is laid out. Raises DatasetError where it holds nothing i2i can train on.
 
-    Known layouts: ``trainA/ trainB/`` (unpaired); ``A/ B/`` or ``trainA/ trainB/``-like folders whose files
-    pair by stem are told apart by name, see ``_two_folders``; ``train/`` with side-by-side pairs or clean
-    photos; a plain folder of photos.
+    Known layouts: ``trainA/ trainB/`` (unpaired); ``A/ B/``, also below ``train/``, whose files pair by name;
+    ``train/`` with side-by-side pairs or clean photos; a plain folder of either.
     """
     names = {path.name for path in root.iterdir() if path.is_dir()}
     if names & {"trainA", "trainB"}:
@@ -97,9 +96,13 @@ def _unpaired(root: Path, names: set[str]) -> Layout:
     splits = {
         split: tuple(_nonempty(root / f"{split}{domain}") for domain in "AB")
         for split in SPLITS
-        if {f"{split}A", f"{split}B"} <= names
+        if {f"{split}A", f"{split}B"} <= names and (split == "train" or _both_filled(root, split))
     }
     return Layout(root, "unpaired", "trainA/ and trainB/", splits)
+
+
+def _both_filled(root: Path, split: str) -> bool:
+    return all(pictures(root / f"{split}{domain}") for domain in "AB")
 
 
 def _nonempty(folder: Path) -> Sequence[Item]:
@@ -113,9 +116,9 @@ def _two_folders(root: Path, *prefix: str) -> Layout:
     splits: dict[str, tuple[Sequence[Item], ...]] = {}
     for split in SPLITS if prefix else ("train",):
         a, b = (root / split / d if prefix else root / d for d in "AB")
-        if a.is_dir() and b.is_dir():
-            splits[split] = (match_stems(a, b)[0],)
-    if not splits["train"][0]:
+        if a.is_dir() and b.is_dir() and (pairs := match_stems(a, b)[0]):
+            splits[split] = (pairs,)
+    if "train" not in splits:
         raise DatasetError(f"{root}: no file of A/ has a partner of the same name in B/. {HINT}")
     return Layout(root, "paired", "A/ and B/, paired by name", splits)
 
@@ -139,7 +142,8 @@ def _joined(root: Path, splits: dict[str, list[Path]]) -> Layout:
     source = "side-by-side pairs" if kind == "paired" else "photos"
     if (root / "train").is_dir():
         source += " in train/"
-    return Layout(root, kind, source, {split: ([(path,) for path in files],) for split, files in splits.items()})
+    filled = {split: ([(path,) for path in files],) for split, files in splits.items() if files}
+    return Layout(root, kind, source, filled)
 
 
 def _side_by_side(files: Sequence[Path]) -> bool:

@@ -148,6 +148,7 @@ def batches(pictures: TrainingPictures, size: int, start: int, workers: int) -> 
         collate_fn=_collate,
         worker_init_fn=_ignore_interrupt,
         pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator(),  # the loader draws a number at its start: not from the training's generator
     )
     for batch in loader:
         if isinstance(batch, I2IError):

@@ -123,9 +123,7 @@ def test_a_whole_download_leaves_one_file_and_returns_its_checksum(path: Path, f
     assert seen[-1] == (len(BODY), len(BODY))
 
 
-def test_a_file_of_unknown_length_and_checksum_is_taken_as_it_comes(
-    site: Site, path: Path, fetch: Fetch
-) -> None:
+def test_a_file_of_unknown_length_and_checksum_is_taken_as_it_comes(site: Site, path: Path, fetch: Fetch) -> None:
     site.announces_length = False
     assert fetch() == SHA256
     assert path.read_bytes() == BODY
@@ -170,9 +168,7 @@ def test_last_modified_serves_where_the_tag_is_weak(site: Site, fetch: Fetch) ->
     assert site.requests[1]["If-Range"] == "Tue, 01 Aug 2017 10:00:00 GMT"
 
 
-def test_without_a_validator_only_a_known_checksum_allows_to_continue(
-    site: Site, path: Path, fetch: Fetch
-) -> None:
+def test_without_a_validator_only_a_known_checksum_allows_to_continue(site: Site, path: Path, fetch: Fetch) -> None:
     site.etag, site.cuts = None, [HALF]
     fetch()
     assert "Range" not in site.requests[1]
@@ -215,9 +211,7 @@ def test_a_wrong_checksum_names_both_and_leaves_nothing(path: Path, fetch: Fetch
 
 
 @pytest.mark.parametrize("expected", [len(BODY) - 1, len(BODY) + 1])
-def test_another_length_than_expected_is_refused_before_reading(
-    path: Path, fetch: Fetch, expected: int
-) -> None:
+def test_another_length_than_expected_is_refused_before_reading(path: Path, fetch: Fetch, expected: int) -> None:
     with pytest.raises(DownloadError, match=f"{len(BODY)} bytes, expected {expected}"):
         fetch(bytes=expected)
     assert left(path) == []

@@ -30,9 +30,7 @@ def make_tar(archive: Path, files: dict[str, bytes]) -> Path:
     return archive
 
 
-def add(
-    whole: tarfile.TarFile, name: str, data: bytes = b"", kind: bytes = tarfile.REGTYPE, link: str = ""
-) -> None:
+def add(whole: tarfile.TarFile, name: str, data: bytes = b"", kind: bytes = tarfile.REGTYPE, link: str = "") -> None:
     info = tarfile.TarInfo(name)
     info.type, info.linkname, info.size, info.mode = kind, link, len(data), 0o4777
     whole.addfile(info, io.BytesIO(data))
@@ -214,9 +212,7 @@ def test_bytes_and_files_are_limited_by_number(tmp_path: Path, make: Build, name
 
 def test_a_zip_that_declares_too_little_is_refused(tmp_path: Path, folder: Path) -> None:
     archive = make_zip(tmp_path / "set.zip", {"set/1.jpg": bytes(5000)})
-    archive.write_bytes(
-        archive.read_bytes().replace((5000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
-    )
+    archive.write_bytes(archive.read_bytes().replace((5000).to_bytes(4, "little"), (10).to_bytes(4, "little")))
     with pytest.raises(DownloadError, match="damaged"):
         unpack(archive, folder)
 

@@ -1,0 +1,134 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from i2i.convert import convert, plan
+from i2i.errors import I2IError, UsageError
+from i2i.translate import load
+from tests.conftest import picture, write_pictures
+
+
+def keep(image: Image.Image) -> Image.Image:
+    return image
+
+
+def tree(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_keeps_its_tree(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in" / "a" / "b", 2)
+    write_pictures(tmp_path / "in", 1)
+    result = convert(keep, [tmp_path / "in"], tmp_path / "out")
+    assert tree(tmp_path / "out") == {"000.png", "a/b/000.png", "a/b/001.png"}
+    assert len(result.converted) == 3
+
+
+def test_identity_converts_to_the_same_pixels(tmp_path: Path) -> None:
+    (path,) = write_pictures(tmp_path / "in", 1)
+    convert(load("identity", device="cpu"), [path], tmp_path / "out")
+    with Image.open(path) as source, Image.open(tmp_path / "out" / "000.png") as output:
+        assert np.array_equal(np.asarray(source), np.asarray(output))
+
+
+def test_a_photo_is_turned_upright_by_its_exif(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture(0, 30, 20).save(tmp_path / "photo.jpg", exif=exif)
+    convert(keep, [tmp_path / "photo.jpg"], tmp_path / "out")
+    with Image.open(tmp_path / "out" / "photo.png") as output:
+        assert output.size == (20, 30)
+
+
+def test_bad_files_are_listed_and_the_rest_converted(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", 2)
+    (tmp_path / "in" / "text.jpg").write_text("hello")
+    (tmp_path / "in" / "empty.png").touch()
+    result = convert(keep, [tmp_path / "in"], tmp_path / "out")
+    assert len(result.converted) == 2
+    assert {path.name for path, _ in result.failed} == {"text.jpg", "empty.png"}
+    assert tree(tmp_path / "out") == {"000.png", "001.png"}
+
+
+def test_a_picture_that_the_translator_cannot_take_does_not_stop_the_rest(tmp_path: Path) -> None:
+    def choosy(image: Image.Image) -> Image.Image:
+        if image.width > 20:
+            raise I2IError("too large")
+        return image
+
+    write_pictures(tmp_path / "in", 1)
+    picture(0, 40).save(tmp_path / "in" / "large.png")
+    result = convert(choosy, [tmp_path / "in"], tmp_path / "out")
+    assert [reason for _, reason in result.failed] == ["too large"]
+    assert len(result.converted) == 1
+
+
+def test_results_that_exist_are_skipped_unless_overwriting(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", 1)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "000.png").write_text("mine")
+    assert len(convert(keep, [tmp_path / "in"], tmp_path / "out").skipped) == 1
+    assert (tmp_path / "out" / "000.png").read_text() == "mine"
+    assert len(convert(keep, [tmp_path / "in"], tmp_path / "out", overwrite=True).converted) == 1
+
+
+def test_names_that_meet_get_names_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.jpg", "a.png", "b.png"):
+        picture(0).save(tmp_path / "in" / name)
+    convert(keep, [tmp_path / "in"], tmp_path / "out")
+    assert tree(tmp_path / "out") == {"a.jpg.png", "a.png.png", "b.png"}
+
+
+def test_equal_names_of_two_sources_are_numbered(tmp_path: Path) -> None:
+    for folder in "xy":
+        write_pictures(tmp_path / folder, 1)
+    convert(keep, [tmp_path / "x", tmp_path / "y"], tmp_path / "out")
+    assert len(tree(tmp_path / "out")) == 2
+
+
+@pytest.mark.parametrize("out", ["in", "."])
+def test_a_source_is_never_written_over(tmp_path: Path, out: str) -> None:
+    (path,) = write_pictures(tmp_path / "in", 1)
+    before = path.read_bytes()
+    sources = [tmp_path / "in"] if out == "in" else [path]
+    target = tmp_path / out if out == "in" else path.parent
+    with pytest.raises(UsageError, match="which is a source"):
+        convert(keep, sources, target, overwrite=True)
+    assert path.read_bytes() == before
+
+
+def test_results_inside_the_source_folder_are_not_converted_again(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", 1)
+    out = tmp_path / "in" / "out"
+    convert(keep, [tmp_path / "in"], out)
+    assert [source.name for source, _ in plan([tmp_path / "in"], out, "png")] == ["000.png"]
+
+
+def test_a_missing_source_and_an_empty_folder_are_refused_before_anything_is_done(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for source, reason in ((tmp_path / "nowhere", "does not exist"), (tmp_path / "empty", "holds no pictures")):
+        with pytest.raises(UsageError, match=reason):
+            convert(keep, [source], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["with space.png", "-dash.png", "new\nline.png", "émoji 🦓.png", "x" * 240 + ".png"])
+def test_odd_names_work(tmp_path: Path, name: str) -> None:
+    (tmp_path / "in").mkdir()
+    picture(0).save(tmp_path / "in" / name)
+    convert(keep, [tmp_path / "in"], tmp_path / "out")
+    assert tree(tmp_path / "out") == {name}
+
+
+def test_a_failed_write_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    write_pictures(tmp_path / "in", 1)
+    monkeypatch.setattr("os.fsync", full)
+    result = convert(keep, [tmp_path / "in"], tmp_path / "out")
+    assert "No space left" in result.failed[0][1]
+    assert tree(tmp_path / "out") == set()

@@ -1,0 +1,119 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from safetensors.torch import save_file
+
+import i2i
+from i2i.checkpoint import Bundle, save_bundle
+from i2i.config import to_json
+from i2i.errors import BundleError, UsageError
+from i2i.networks import Identity, IdentityConfig, ResnetConfig, UnetConfig, build_generator
+from i2i.translate import Translator, load
+from tests.conftest import picture
+
+TINY = ResnetConfig(ngf=2, blocks=1)
+
+
+def bundle(path: Path, config: ResnetConfig | UnetConfig = TINY, **header: Any) -> Path:
+    torch.manual_seed(0)
+    tensors = {
+        f"{direction}.{name}": value
+        for direction in ("AtoB", "BtoA")
+        for name, value in build_generator(config, 32).state_dict().items()
+    }
+    described = {"size": 32, "directions": ["AtoB", "BtoA"], "generator": to_json(config), **header}
+    save_bundle(path, Bundle(described, tensors))
+    return path
+
+
+@given(width=st.integers(1, 70), height=st.integers(1, 70))
+@settings(max_examples=25, deadline=None)
+def test_a_picture_of_any_size_keeps_its_size(width: int, height: int) -> None:
+    for config in (TINY, UnetConfig(ngf=2)):
+        translate = Translator(build_generator(config, 32), config, size=32, direction="AtoB", device="cpu")
+        assert translate(picture(0, width, height)).size == (width, height)
+
+
+@given(width=st.integers(1, 40), height=st.integers(1, 40))
+@settings(max_examples=25, deadline=None)
+def test_identity_returns_every_pixel(width: int, height: int) -> None:
+    translate = Translator(Identity(), IdentityConfig(), size=32, direction="AtoB", device="cpu")
+    image = picture(1, width, height)
+    assert np.array_equal(np.asarray(translate(image)), np.asarray(image))
+
+
+def test_padding_leaves_a_picture_that_fits_as_it_is(tmp_path: Path) -> None:
+    translate = load(str(bundle(tmp_path / "b.safetensors")), device="cpu", precision="float32")
+    image = picture(2, 32, 32)
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    with torch.no_grad():
+        expected = ((translate.network(pixels) + 1) * 127.5).round().clamp(0, 255)
+    assert np.array_equal(np.asarray(translate(image)), expected[0].permute(1, 2, 0).numpy().astype(np.uint8))
+
+
+def test_both_directions_load_and_differ(tmp_path: Path) -> None:
+    path = str(bundle(tmp_path / "b.safetensors"))
+    there, back = i2i.load(path, device="cpu"), i2i.load(path, "BtoA", device="cpu")
+    assert not np.array_equal(np.asarray(there(picture(0))), np.asarray(back(picture(0))))
+    with pytest.raises(UsageError, match="it has AtoB, BtoA"):
+        i2i.load(path, "CtoD", device="cpu")
+
+
+def test_dropout_kept_in_use_is_the_same_every_time(tmp_path: Path) -> None:
+    config = UnetConfig(ngf=2, inference="train", dropout=0.5)
+    translate = load(str(bundle(tmp_path / "b.safetensors", config)), device="cpu")
+    image = picture(3, 32, 32)
+    assert np.array_equal(np.asarray(translate(image)), np.asarray(translate(image)))
+
+
+def test_translating_leaves_the_ambient_generator_alone(tmp_path: Path) -> None:
+    translate = load(str(bundle(tmp_path / "b.safetensors")), device="cpu")
+    before = torch.get_rng_state()
+    translate(picture(0))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"generator": {"network": "resnet", "ngf": 10**9}},
+        {"generator": {"network": "resnet", "blocks": -1}},
+        {"generator": {"network": "os.system"}},
+        {"generator": {"network": "resnet", "ngf": "64"}},
+        {"generator": None},
+        {"size": 10**9},
+        {"size": "32"},
+        {"directions": None},
+    ],
+)
+def test_hostile_headers_are_refused_before_a_network_is_built(tmp_path: Path, header: dict[str, Any]) -> None:
+    with pytest.raises(BundleError, match="does not describe a translator"):
+        load(str(bundle(tmp_path / "b.safetensors", **header)), device="cpu")
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    path = bundle(tmp_path / "b.safetensors", generator=to_json(ResnetConfig(ngf=3, blocks=1)))
+    with pytest.raises(BundleError, match="do not fit"):
+        load(str(path), device="cpu")
+
+
+def test_a_tensor_too_many_is_refused(tmp_path: Path) -> None:
+    tensors = {f"AtoB.{name}": value for name, value in build_generator(TINY, 32).state_dict().items()}
+    header = {"format": 1, "size": 32, "directions": ["AtoB"], "generator": to_json(TINY)}
+    path = tmp_path / "b.safetensors"
+    save_file({**tensors, "AtoB.extra": torch.zeros(1)}, path, metadata={"i2i": json.dumps(header)})
+    with pytest.raises(BundleError, match="do not fit"):
+        load(str(path), device="cpu")
+
+
+def test_a_grey_picture_comes_back_as_rgb() -> None:
+    image = Image.new("L", (20, 10), 77)
+    translate = load("identity", device="cpu")
+    assert translate(image).mode == "RGB"
