@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,36 +18,10 @@ from i2i.cli.train import SUMMARIES
 from i2i.recipes import RECIPES
 from tests.conftest import write_pictures
 
-TINY = [
-    "--recipe",
-    "tiny",
-    "--size",
-    "16",
-    "--load-size",
-    "18",
-    "--ngf",
-    "2",
-    "--blocks",
-    "1",
-    "--generator",
-    "resnet",
-    "--dropout",
-    "0.5",
-    "--d-ndf",
-    "2",
-    "--d-receptive-field",
-    "16",
-    "--pool",
-    "5",
-    "--ema",
-    "0.9",
-    "--batch-size",
-    "1",
-    "--device",
-    "cpu",
-    "--precision",
-    "float32",
-]
+TINY = shlex.split(
+    "--recipe tiny --size 16 --load-size 18 --ngf 2 --blocks 1 --generator resnet --dropout 0.5 --d-ndf 2 "
+    "--d-receptive-field 16 --pool 5 --ema 0.9 --batch-size 1 --device cpu --precision float32"
+)
 
 COURSE = ("--steps", "40", "--save-minutes", "0", *TINY)
 

@@ -142,7 +142,9 @@ def _joined(root: Path, splits: dict[str, list[Path]]) -> Layout:
     source = "side-by-side pairs" if kind == "paired" else "photos"
     if (root / "train").is_dir():
         source += " in train/"
-    filled = {split: ([(path,) for path in files],) for split, files in splits.items() if files}
+    filled: dict[str, tuple[Sequence[Item], ...]] = {
+        split: ([(path,) for path in files],) for split, files in splits.items() if files
+    }
     return Layout(root, kind, source, filled)
 
 
