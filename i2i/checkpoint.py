@@ -5,7 +5,6 @@ A run is a folder under ``checkpoints/`` with everything a training leaves behin
 """
 
 import dataclasses
-import fcntl
 import io
 import json
 import os
@@ -16,6 +15,7 @@ from typing import Any
 
 import safetensors
 import torch
+from filelock import FileLock, Timeout
 from safetensors.torch import save
 from torch import Tensor
 
@@ -125,7 +125,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock: io.TextIOWrapper | None = None
+        self._lock = FileLock(path / ".lock", timeout=0)
 
     @classmethod
     def named(cls, name: str) -> "Run":
@@ -171,16 +171,13 @@ class Run:
 
     def lock(self) -> None:
         """Hold the run for this process. Raises RunError where another process trains it."""
-        self._lock = (self.path / ".lock").open("w")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            self._lock.acquire()
+        except Timeout as error:
             raise RunError(f"{self.path} is being trained by another process.") from error
 
     def unlock(self) -> None:
-        if self._lock:
-            self._lock.close()
-            self._lock = None
+        self._lock.release()
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Write the state, atomically, and keep the one before."""

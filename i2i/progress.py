@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -14,6 +15,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 PLAIN_EVERY = 10.0  # seconds between two plain lines
 
@@ -23,7 +25,7 @@ class TrainingProgress:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True, highlight=False)
-        self._bar: Progress | None = None
+        self._live: Live | None = None
         self._losses = ""
         self._said = 0.0
 
@@ -31,13 +33,12 @@ class TrainingProgress:
         self.start = self.step = start
         self.total, self._began = total, time.monotonic()
         if self.console.is_terminal:
-            self._bar = Progress(
-                TextColumn("training"), BarColumn(bar_width=20), MofNCompleteColumn(),
-                TextColumn("{task.fields[speed]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-                TextColumn("{task.fields[losses]}"), console=self.console,
-            )  # fmt: skip
-            self._task = self._bar.add_task("", total=total, completed=start, speed="", losses="")
-            self._bar.start()
+            columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
+            times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+            self._bar = Progress(*columns, *times, console=self.console)
+            self._task = self._bar.add_task("", total=total, completed=start, speed="")
+            self._live = Live(self._bar, console=self.console, refresh_per_second=4)
+            self._live.start()
         return self
 
     def __enter__(self) -> Self:
@@ -46,13 +47,13 @@ class TrainingProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar:
-            self._bar.stop()
-        self._bar = None
+        if self._live:
+            self._live.stop()
+        self._live = None
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        (self._bar.console if self._bar else self.console).print(text, soft_wrap=True, markup=False)
+        self.console.print(text, soft_wrap=True, markup=False)
 
     def advance(self, step: int, losses: Mapping[str, float] | None = None) -> None:
         """``step`` steps are done; ``losses`` are the latest means, where there are new ones."""
@@ -61,8 +62,9 @@ class TrainingProgress:
             self._losses = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
         seconds = time.monotonic() - self._began
         speed = _speed((step - self.start) / seconds if seconds else 0.0)
-        if self._bar:
-            self._bar.update(self._task, completed=step, speed=speed, losses=self._losses)
+        if self._live:
+            self._bar.update(self._task, completed=step, speed=speed)
+            self._live.update(Group(self._bar, Text(self._losses, style="dim")))
         elif step == self.total or time.monotonic() - self._said >= PLAIN_EVERY:
             self._said = time.monotonic()
             left = seconds / max(1, step - self.start) * (self.total - step)

@@ -80,6 +80,7 @@ class Trainer:
             try:
                 if self.step == 0:
                     self._sample(log)
+                    self.save()  # a disk that is too small is found now, not after the first hours
                 while self.step < total and not stop:
                     self._train_step(next(loader))
                     if self.step % self.config.log_every == 0 or self.step == total:

@@ -156,14 +156,22 @@ def test_a_full_disk_is_told_and_keeps_what_was_saved(
 
 
 def test_weights_that_are_not_finite_are_never_saved(unpaired: Path, changes: Changes) -> None:
-    trainer = start("cyclegan", changes(unpaired), "run")
-    with torch.no_grad():
-        next(trainer.objective.parameters()).fill_(math.nan)
-    with pytest.raises(TrainingError, match="not finite"):
-        trainer.save()
+    trainer = start("cyclegan", changes(unpaired, save_minutes=0.0), "run")
+    train_step = trainer._train_step
+
+    def spoilt(batch: Any) -> None:
+        if trainer.step == 3:
+            with torch.no_grad():
+                next(trainer.objective.parameters()).fill_(math.nan)
+        train_step(batch)
+
+    trainer._train_step = spoilt  # type: ignore[method-assign]
     with pytest.raises(TrainingError, match="became nan"):
         trainer.train()
-    assert trainer.run.load_state() is None
+    with pytest.raises(TrainingError, match="not finite"):
+        trainer.save()
+    trainer.run.unlock()
+    assert resume("cyclegan", {}, "run").step == 3
 
 
 def test_the_first_sample_grid_is_of_the_untrained_networks(unpaired: Path, changes: Changes) -> None:
