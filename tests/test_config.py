@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from i2i.config import check, flags, from_json, merge, option, to_json
@@ -15,6 +15,7 @@ from i2i.objectives.pix2pix import Pix2PixConfig
 from i2i.recipes import RECIPES, SECTIONS, recipe_from_json
 from i2i.trainer import TrainingConfig
 
+REPEATABLE = settings(deadline=None, derandomize=True)
 ROWS = [row for rows in RECIPES.values() for row in rows.values()]
 NAMES = [f"{row.objective}-{row.name}" for row in ROWS]
 
@@ -54,6 +55,7 @@ courses = st.builds(
 )
 
 
+@REPEATABLE
 @given(config=st.one_of(cyclegans, courses))
 def test_a_config_comes_back_from_json_as_it_was(config: Any) -> None:
     assert from_json(type(config), json.loads(json.dumps(to_json(config)))) == config

@@ -65,7 +65,7 @@ def gradient(critic: Critic, pictures: Tensor) -> Tensor:
     with torch.autocast(pictures.device.type, enabled=False), torch.enable_grad():
         inputs = pictures.detach()
         inputs = (inputs if inputs.dtype == torch.float64 else inputs.float()).requires_grad_()
-        per_picture = critic(inputs).flatten(1).mean(1)  # (N,)
+        per_picture = critic(inputs).reshape(len(inputs), -1).mean(1)  # (N,)
         (slope,) = torch.autograd.grad(per_picture.sum(), inputs, create_graph=True)
     return slope.flatten(1)
 

@@ -1,6 +1,6 @@
 """What the networks are made of: norms, convolutions, initialisation, and the float32 island."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +14,8 @@ Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
 class InstanceNorm(nn.Module):
     """Each channel of each picture to mean 0 and variance 1 (Ulyanov et al. 2016), no affine, no statistics kept.
 
-    Written as plain reductions: on CPU, the gradient of ``torch.nn.functional.instance_norm`` is wrong at
-    batch 1 when the gradient from above is channels-last. Statistics are float32 whatever the input.
+    Not ``torch.nn.functional.instance_norm``: on CPU its gradient is wrong at batch 1 when the gradient from
+    above is channels-last. Statistics are float32 whatever the input (float64 for float64).
     """
 
     def __init__(self, eps: float = 1e-5) -> None:
@@ -23,9 +23,56 @@ class InstanceNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = x if x.dtype == torch.float64 else x.float()
-        variance, mean = torch.var_mean(wide, dim=(2, 3), correction=0, keepdim=True)
-        return ((wide - mean) * torch.rsqrt(variance + self.eps)).to(x.dtype)
+        return _Normalise.apply(x, self.eps)
+
+
+class _Normalise(torch.autograd.Function):
+    """(x − mean) / √(variance + ε) over height and width, and its gradient, in the order of channels-last memory.
+
+    Seen as (N, H·W, C), a channels-last picture is reduced along its rows: several times faster on a CPU than the
+    same formula over the last two of four dimensions.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
+        rows = _rows(x)
+        mean = rows.mean(1, keepdim=True)
+        centred = rows - mean
+        scale = torch.rsqrt(centred.square().mean(1, keepdim=True) + eps)
+        ctx.save_for_backward(x, mean, scale)
+        ctx.eps = eps
+        return _scaled(centred, scale, x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = gradients
+        x, mean, scale = ctx.saved_tensors
+        if torch.is_grad_enabled():  # a penalty differentiates once more: the plain formula knows how
+            (slope,) = torch.autograd.grad(_plain(x, ctx.eps), x, gradient, create_graph=True)
+            return slope, None
+        above, normal = _rows(gradient), (_rows(x) - mean).mul_(scale)
+        along = (above * normal).mean(1, keepdim=True)
+        slope = (above - above.mean(1, keepdim=True)).addcmul_(normal, along, value=-1)
+        return _scaled(slope, scale, x), None
+
+
+def _rows(x: Tensor) -> Tensor:
+    """(N, C, H, W) as (N, H·W, C) in float32 (float64 stays); no copy of channels-last float32."""
+    rows = x.permute(0, 2, 3, 1).flatten(1, 2)
+    return rows if x.dtype == torch.float64 else rows.float()
+
+
+def _scaled(rows: Tensor, scale: Tensor, like: Tensor) -> Tensor:
+    """rows · scale as a channels-last picture of the shape and type of ``like``, in one pass."""
+    picture = torch.empty_like(like, memory_format=torch.channels_last)
+    torch.mul(rows, scale, out=picture.permute(0, 2, 3, 1).flatten(1, 2))
+    return picture
+
+
+def _plain(x: Tensor, eps: float) -> Tensor:
+    wide = x if x.dtype == torch.float64 else x.float()
+    variance, mean = torch.var_mean(wide, dim=(2, 3), correction=0, keepdim=True)
+    return ((wide - mean) * torch.rsqrt(variance + eps)).to(x.dtype)
 
 
 def norm(kind: Norm, channels: int) -> nn.Module:

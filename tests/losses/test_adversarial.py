@@ -3,7 +3,7 @@ from math import log
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.autograd import gradcheck
@@ -20,6 +20,7 @@ from i2i.losses.adversarial import (
     r1,
 )
 
+REPEATABLE = settings(deadline=None, derandomize=True)
 LOSSES = list(GAMES)
 Logits = st.lists(st.floats(-50, 50), min_size=1, max_size=6)
 
@@ -90,6 +91,7 @@ def test_each_game_is_finite_with_finite_gradients_at_huge_logits(loss: str) -> 
 
 
 @pytest.mark.parametrize("loss", LOSSES)
+@REPEATABLE
 @given(real=Logits, fake=Logits, times=st.integers(2, 4))
 def test_the_number_of_judgements_does_not_scale_a_loss(
     loss: str, real: list[float], fake: list[float], times: int
@@ -100,6 +102,7 @@ def test_the_number_of_judgements_does_not_scale_a_loss(
 
 
 @pytest.mark.parametrize("loss", ["minimax", "wgan", "wgan-gp"])
+@REPEATABLE
 @given(fake=Logits, other=Logits)
 def test_what_the_generator_wins_in_a_zero_sum_game_the_critic_loses(
     loss: str, fake: list[float], other: list[float]
@@ -110,6 +113,7 @@ def test_what_the_generator_wins_in_a_zero_sum_game_the_critic_loses(
     torch.testing.assert_close(half, D(real, row(*other)) + G(row(*other)))
 
 
+@REPEATABLE
 @given(real=st.lists(st.floats(1, 1e6), min_size=1), fake=st.lists(st.floats(-1e6, -1), min_size=1))
 def test_hinge_ignores_logits_beyond_the_margin(real: list[float], fake: list[float]) -> None:
     x, y = row(*real).requires_grad_(), row(*fake).requires_grad_()
@@ -130,11 +134,13 @@ def test_only_the_minimax_generator_gets_no_gradient_from_a_critic_that_has_won(
 Weights = st.lists(st.floats(-3, 3), min_size=12, max_size=12).map(lambda w: row(*w).view(3, 2, 2))
 
 
+@REPEATABLE
 @given(weight=Weights)
 def test_r1_of_a_linear_critic_is_half_its_squared_norm(weight: Tensor) -> None:
     torch.testing.assert_close(r1(linear(weight), pictures()), weight.square().sum() / 2)
 
 
+@REPEATABLE
 @given(weight=Weights)
 def test_the_gradient_penalty_of_a_linear_critic_is_the_squared_distance_of_its_norm_from_1(weight: Tensor) -> None:
     found = gradient_penalty(linear(weight), pictures(), pictures(), torch.rand(2, 1, 1, 1))
@@ -281,6 +287,7 @@ def test_clipping_leaves_weights_within_the_limit_as_they_are() -> None:
     assert critic.weight.tolist() == [[-0.5, 0.25, 0.5]]
 
 
+@REPEATABLE
 @given(critic_steps=st.integers(1, 7))
 def test_the_generator_plays_once_in_every_so_many_critic_steps(critic_steps: int) -> None:
     adversarial = Adversarial(AdversarialConfig(critic_steps=critic_steps))

@@ -1,4 +1,6 @@
 import copy
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -6,11 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from i2i import launch
 from i2i.config import merge
 from i2i.errors import ConfigError
 from i2i.losses.adversarial import GAMES, AdversarialConfig
 from i2i.networks import PatchGANConfig, ResnetConfig, UnetConfig
 from i2i.objectives.pix2pix import Pix2Pix, Pix2PixConfig
+from i2i.progress import TrainingProgress
 
 SIZE = 32
 TINY = {
@@ -175,6 +179,20 @@ def test_a_gradient_penalty_on_the_default_critic_is_refused_for_its_batch_norm(
     with pytest.raises(ConfigError, match=rf"{named} penalises .* Add --d-norm instance"):
         merge(Pix2PixConfig(), {"adversarial": adversarial})
     merge(Pix2PixConfig(), {"adversarial": adversarial, "discriminator": {"norm": "none"}})
+
+
+def test_in_bfloat16_too_the_generator_plays_against_the_critic_that_has_moved(
+    paired: Path, changes: Callable[..., dict[str, Any]]
+) -> None:
+    settings = changes(paired, steps=1, lr=0.1, precision="bfloat16")
+    trainer = launch.start("pix2pix", "paper", settings, "moved", TrainingProgress())
+    judged = []
+    hook = trainer.objective.D.register_forward_hook(lambda _, inputs, logits: judged.append((inputs[0], logits)))
+    trainer.train()
+    hook.remove()
+    pictures, logits = judged[-1]  # G's turn, the last
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(trainer.objective.D(pictures), logits)
 
 
 def test_a_resnet_translates_pairs_as_well() -> None:
