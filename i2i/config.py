@@ -6,6 +6,7 @@ several (``ResnetConfig | UnetConfig``), told apart by their ``network: Literal[
 """
 
 import dataclasses
+import sys
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -156,8 +157,8 @@ def _scalar(hint: Any, value: Any) -> Any:
             return None
         parts = tuple(_scalar(h, v) for h, v in zip(inner, value, strict=True))
         return None if None in parts else parts
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) if abs(value) <= sys.float_info.max else None  # nor NaN, nor a whole number beyond
     if hint is int and isinstance(value, bool):
         return None
     return value if isinstance(hint, type) and isinstance(value, hint) else None

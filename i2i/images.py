@@ -108,7 +108,8 @@ def encode(image: Image.Image, suffix: str) -> bytes:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write to a temporary name beside ``path``, flush to disk, rename: the file is whole or not there."""
-    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.part")
+    # 50 characters are at most 200 of the 255 bytes that a name may have.
+    temporary = path.with_name(f".{path.name[:50]}.{os.getpid()}.part")
     try:
         with temporary.open("wb") as file:
             file.write(data)

@@ -122,6 +122,7 @@ class Trainer:
                 if self.parameters[player]:
                     torch.stack(list(losses.values())).sum().backward(inputs=self.parameters[player])
                     self.optimizers[player].step()
+                    torch.clear_autocast_cache()  # else the next turn meets the weights of before this step
                 self._means.add(losses)
         self.step += 1
         if self.ema is not None:
