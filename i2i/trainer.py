@@ -22,6 +22,7 @@ from i2i.networks import use_mode
 from i2i.objectives.base import Objective
 from i2i.progress import TrainingProgress
 from i2i.runlog import RunLog
+from i2i.stepper import Stepper
 from i2i.stopping import StopRequest
 from i2i.training_config import TrainingConfig
 
@@ -47,20 +48,9 @@ class Trainer:
         self.pictures, self.config, self.run = pictures, config, run
         self.about, self.progress = about, progress
         self.step = 0
-        self.parameters = {
-            player: [weight for module in modules for weight in module.parameters()]
-            for player, modules in objective.players().items()
-        }
-        self.optimizers = {player: self._optimizer(weights) for player, weights in self.parameters.items()}
+        self.stepper = Stepper(self.objective, config, self.device, self.dtype)
         self.ema = copy.deepcopy(nn.ModuleDict(objective.translators())) if config.ema else None
         self._means = Means()
-
-    def _optimizer(self, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
-        if not weights:  # the identity network has none, and torch refuses an empty list
-            return torch.optim.SGD([nn.Parameter(torch.zeros(0))], lr=0.0)
-        if self.config.optimizer == "rmsprop":
-            return torch.optim.RMSprop(weights, lr=self.config.lr)
-        return torch.optim.Adam(weights, lr=self.config.lr, betas=self.config.betas, fused=self.device.type != "mps")
 
     def total_steps(self) -> int:
         """Steps of the whole training."""
@@ -113,17 +103,7 @@ class Trainer:
         return tuple(to_float(pixels).contiguous(memory_format=torch.channels_last) for pixels in moved)
 
     def _train_step(self, batch: tuple[Tensor, ...]) -> None:
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = self.lr(self.step)
-        with autocast(self.device, self.dtype):
-            for player, losses in self.objective.turns(batch, self.step):
-                self.optimizers[player].zero_grad(set_to_none=True)
-                if self.parameters[player]:
-                    torch.stack(list(losses.values())).sum().backward(inputs=self.parameters[player])
-                    self.optimizers[player].step()
-                    torch.clear_autocast_cache()  # else the next turn meets the weights of before this step
-                self._means.add(losses)
+        self._means.add(self.stepper(batch, self.step, self.lr(self.step)))
         self.step += 1
         if self.ema is not None:
             self._update_ema(self.ema)
@@ -192,7 +172,7 @@ class Trainer:
             "step": self.step,
             "fingerprint": self.about["data"]["fingerprint"],
             "objective": self.objective.state_dict(),
-            "optimizers": {player: optimizer.state_dict() for player, optimizer in self.optimizers.items()},
+            "optimizers": self.stepper.state(),
             "ema": self.ema.state_dict() if self.ema is not None else None,
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
@@ -207,8 +187,7 @@ class Trainer:
             )
         try:
             self.objective.load_state_dict(state["objective"])
-            for player, optimizer in self.optimizers.items():
-                optimizer.load_state_dict(state["optimizers"][player])
+            self.stepper.load_state(state["optimizers"])
             if self.ema is not None:
                 self.ema.load_state_dict(state["ema"])
         except (RuntimeError, KeyError, ValueError) as error:
@@ -229,7 +208,7 @@ class Means:
 
     def add(self, losses: Mapping[str, Tensor]) -> None:
         for name, value in losses.items():
-            self._sums[name] = self._sums[name] + value.detach() if name in self._sums else value.detach()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def take(self) -> dict[str, float]:

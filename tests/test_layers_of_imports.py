@@ -17,6 +17,7 @@ LAYERS = [
     {"config", "images", "device", "progress", "stopping"},
     {"networks", "losses", "data", "metrics", "checkpoint", "runlog", "card", "training_config"},
     {"objectives"},
+    {"stepper"},
     {"trainer"},
     {"recipes"},
     {"launch"},
