@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from i2i.cli.train import SUMMARIES
+from i2i.cli.objectives import SUMMARIES
 from i2i.recipes import RECIPES
 from tests.conftest import write_pictures
 
@@ -51,8 +51,10 @@ def test_help_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["train cyclegan", "train pix2pix", "convert", "data list", "data get", "data sample", "data check", "data score",
-     "models list", "models info"],
+    [
+        "train cyclegan", "train pix2pix", "bench cyclegan", "convert", "data list", "data get", "data sample",
+        "data check", "data score", "models list", "models info",
+    ],
 )  # fmt: skip
 def test_every_commands_help_has_an_example_that_starts_with_its_own_name(words: str) -> None:
     done = run(*words.split(), "--help")

@@ -21,7 +21,7 @@ LAYERS = [
     {"trainer"},
     {"recipes"},
     {"launch"},
-    {"translate"},
+    {"translate", "bench"},
     {"convert", "report"},
     {"cli", "demo"},
     {"i2i"},  # the package's public names

@@ -6,6 +6,7 @@ import sys
 import typer
 
 from i2i import __version__
+from i2i.cli.bench import app as bench
 from i2i.cli.console import say
 from i2i.cli.convert import convert
 from i2i.cli.data import app as data
@@ -44,6 +45,7 @@ def about(
 
 app.add_typer(train, name="train")
 app.command(no_args_is_help=True)(convert)
+app.add_typer(bench, name="bench")
 app.add_typer(data, name="data")
 app.add_typer(models, name="models")
 

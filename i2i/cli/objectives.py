@@ -1,0 +1,112 @@
+"""Groups of subcommands, one for each objective, whose flags are made from the objective's configuration."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from rich.markup import escape
+from typer.core import TyperCommand
+
+SUMMARIES = {
+    "cyclegan": "Unpaired pictures: two folders that show two kinds of things (trainA/, trainB/).",
+    "pix2pix": "Paired pictures: each input beside the picture it should become.",
+}
+PANELS = {"data": "Data", "model": "Networks and losses", "training": "Training"}
+FIRST = ("data", "size", "steps", "epochs", "batch-size", "seed", "device", "precision", "direction", "adversarial")
+
+Fixed = tuple[tuple[str, Any, Any], ...]  # name, type and typer.Option of what is no setting
+Action = Callable[[str, dict[str, Any], dict[str, Any]], None]  # of objective, settings, the fixed options' values
+
+
+def group(
+    help: str,
+    examples: dict[str, list[str]],
+    epilog: str,
+    fixed: Callable[[str], Fixed],
+    act: Action,
+    *,
+    needs_flags: bool,
+) -> Any:
+    """A typer app with a subcommand for each objective; the real ones, which need torch, are built when called."""
+
+    class LazyCommand(TyperCommand):
+        def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+            name = str(self.name)
+            real = _command(name, examples[name], epilog, fixed(name), act)
+            real.no_args_is_help = needs_flags
+            return real.make_context(info_name, args, parent=parent, **extra)
+
+    app = typer.Typer(no_args_is_help=True, help=help)
+    for objective, summary in SUMMARIES.items():
+        app.command(objective, cls=LazyCommand, help=summary)(lambda: None)
+    return app
+
+
+def _command(objective: str, examples: list[str], epilog: str, fixed: Fixed, act: Action) -> Any:
+    single = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich", add_completion=False)
+    shown = "\n\n".join(f"    {line}" for line in examples)
+    help = f"{SUMMARIES[objective]}\n\n[bold]Examples[/bold]\n\n{shown}"
+    single.command(objective, help=help, epilog=epilog)(_function(objective, fixed, act))
+    return typer.main.get_command(single)
+
+
+def _function(objective: str, fixed: Fixed, act: Action) -> Callable[..., None]:
+    """A function whose signature lists every setting of the objective's recipes as an option."""
+    from i2i.recipes import SECTIONS, recipe
+
+    paths: dict[str, tuple[str, ...]] = {}
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind)
+        for name, kind, option in fixed
+    ]
+    for section in SECTIONS:
+        for flag in _flags(recipe(objective, "paper"), section):
+            key = "__".join((section, *flag.path))
+            paths[key] = (section, *flag.path)
+            panel = "The most used" if flag.name in FIRST else PANELS[section]
+            spelled = f"--{flag.name}/--no-{flag.name}" if isinstance(flag.default, bool) else f"--{flag.name}"
+            help = escape(flag.help + _default(flag.default))
+            option = typer.Option(None, spelled, help=help, show_default=False, rich_help_panel=panel)
+            parameters.append(
+                inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=flag.type | None)
+            )
+
+    def command(**given: Any) -> None:
+        changes: dict[str, Any] = {}
+        for key, path in paths.items():
+            if given[key] is not None:
+                _put(changes, path, given[key])
+        act(objective, changes, {name: given[name] for name, _, _ in fixed})
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
+
+
+def recipe_option(objective: str) -> tuple[str, Any, Any]:
+    """The option that names the recipe to start from."""
+    from i2i.recipes import RECIPES
+
+    names = ", ".join(RECIPES[objective])
+    return "recipe", str | None, typer.Option(None, help=rf"settings to start from: {names} \[default: paper]")
+
+
+def _flags(row: Any, section: str) -> Any:
+    from i2i.config import flags
+
+    return sorted(flags(getattr(row, section)), key=lambda flag: FIRST.index(flag.name) if flag.name in FIRST else 99)
+
+
+def _default(value: Any) -> str:
+    if value is None or value == "":
+        return ""
+    if isinstance(value, bool):
+        value = "yes" if value else "no"
+    return f" [default: {' '.join(map(str, value)) if isinstance(value, tuple) else value}]"
+
+
+def _put(table: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    for key in path[:-1]:
+        table = table.setdefault(key, {})
+    table[path[-1]] = value

@@ -1,0 +1,34 @@
+import pytest
+
+from i2i.bench import bench
+from i2i.recipes import Recipe, recipe
+from tests.conftest import TINY_NETWORKS
+
+
+@pytest.fixture
+def plan() -> Recipe:
+    changes = {"data": {"size": 16}, "model": {**TINY_NETWORKS}, "training": {"device": "cpu", "precision": "float32"}}
+    changes["model"]["generator"] = {"network": "resnet", "ngf": 4, "blocks": 1}
+    return recipe("cyclegan", "paper").merged(changes)
+
+
+def test_a_cost_names_the_length_of_the_whole_run_where_the_data_is_known(plan: Recipe) -> None:
+    cost = bench(plan, 1334, steps=2)
+    assert cost.total_steps == 266_800
+    assert cost.total_hours == pytest.approx(266_800 * cost.seconds_per_step / 3600)
+    assert bench(plan, None, steps=1).total_hours is None
+
+
+def test_the_arithmetic_counted_is_that_of_the_networks(plan: Recipe) -> None:
+    once = bench(plan, None, steps=1)
+    twice = bench(plan.merged({"training": {"batch_size": 2}}), None, steps=1)
+    assert twice.tflop_per_step == pytest.approx(2 * once.tflop_per_step)
+    identity_free = bench(plan.merged({"model": {"weight_identity": 0.0}}), None, steps=1)
+    assert identity_free.tflop_per_step < once.tflop_per_step
+
+
+def test_a_cost_is_plain_numbers_in_json(plan: Recipe) -> None:
+    told = bench(plan, None, steps=1).to_json()
+    assert told["seconds_per_step"] > 0
+    assert told["peak_memory_mb"] > 0
+    assert told["share_of_conv"] > 0
