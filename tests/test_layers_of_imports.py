@@ -14,7 +14,7 @@ import i2i
 ROOT = Path(i2i.__file__).parent
 LAYERS = [
     {"errors"},
-    {"config", "images", "device", "progress", "stopping"},
+    {"batching", "config", "images", "device", "progress", "stopping"},
     {"networks", "losses", "data", "metrics", "checkpoint", "runlog", "card", "training_config"},
     {"objectives"},
     {"stepper"},

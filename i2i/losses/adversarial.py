@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from i2i.batching import together
 from i2i.config import check, option
 
 Critic = Callable[[Tensor], Tensor]
@@ -147,7 +148,7 @@ class Adversarial:
         real, fake: pictures (N, C, H, W); no gradient flows into ``fake``.
         """
         fake = fake.detach()
-        terms = {"adversarial": self.game.discriminator(critic(real), critic(fake))}
+        terms = {"adversarial": self.game.discriminator(*together(critic, real, fake))}
         if self.game.penalised:
             mix = torch.rand(len(real), 1, 1, 1, device=real.device)
             terms["penalty"] = self.config.weight_gp * gradient_penalty(critic, real, fake, mix)

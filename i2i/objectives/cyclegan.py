@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from i2i.batching import together
 from i2i.config import check, option
 from i2i.losses.adversarial import Adversarial, AdversarialConfig
 from i2i.networks import (
@@ -65,10 +66,14 @@ class CycleGAN(Objective):
 
     def turns(self, batch: Batch, step: int) -> Iterator[Turn]:
         real_a, real_b = batch
-        fake_b, fake_a = self.G(real_a), self.F(real_b)
+        cycle, identity = self.config.weight_cycle, self.config.weight_cycle * self.config.weight_identity
+        plays = self.adversarial.generator_plays(step)
+        if identity and plays:
+            (fake_b, same_b), (fake_a, same_a) = together(self.G, real_a, real_b), together(self.F, real_b, real_a)
+        else:
+            fake_b, fake_a = self.G(real_a), self.F(real_b)
 
-        if self.adversarial.generator_plays(step):
-            cycle, identity = self.config.weight_cycle, self.config.weight_cycle * self.config.weight_identity
+        if plays:
             losses = {
                 "G/adversarial_b": self.adversarial.generator(self.D_B, fake_b),
                 "G/adversarial_a": self.adversarial.generator(self.D_A, fake_a),
@@ -76,8 +81,8 @@ class CycleGAN(Objective):
                 "G/cycle_b": cycle * F.l1_loss(self.G(fake_a), real_b),
             }
             if identity:  # section 5.2: keeps the colours of what already belongs to the other domain
-                losses["G/identity_b"] = identity * F.l1_loss(self.G(real_b), real_b)
-                losses["G/identity_a"] = identity * F.l1_loss(self.F(real_a), real_a)
+                losses["G/identity_b"] = identity * F.l1_loss(same_b, real_b)
+                losses["G/identity_a"] = identity * F.l1_loss(same_a, real_a)
             yield "G", losses
 
         judged = {

@@ -264,10 +264,10 @@ def test_the_critics_see_the_pools_fakes() -> None:
     objective = tiny(pool=1)
     objective.pool_a.exchange(torch.zeros(1, 3, SIZE, SIZE))
     seen = []
-    objective.D_A.register_forward_hook(lambda _, inputs, __: seen.append(bool((inputs[0] == 0).all())))
+    objective.D_A.register_forward_hook(lambda _, inputs, __: seen.append(bool((inputs[0][-1] == 0).all())))
     for step in range(8):
         objective.pool_a.pictures.zero_()
         play(objective, batch(), step, lr=0.0)
-    judged = seen[2::3]  # G's turn, then D's on the real and on the pool's
+    judged = seen[1::2]  # G's turn, then D's on the real picture and, last, on the pool's
     assert True in judged
     assert False in judged
