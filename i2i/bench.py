@@ -52,11 +52,17 @@ def bench(plan: Recipe, epoch_length: int | None, steps: int = 10) -> Cost:
         batch = tuple(torch.rand(count, 3, size, size, device=device) * 2 - 1 for _ in "AB")
         stepper(tuple(x.contiguous(memory_format=torch.channels_last) for x in batch), step, plan.training.lr)
 
-    play(0)
-    with FlopCounterMode(display=False) as flops:
-        play(1)
-    seconds = _median(play, steps, device)
-    rate, conv = flops.get_total_flops() / seconds / 1e12, _conv_rate(device, dtype)
+    cycle = plan.model.adversarial.critic_steps  # steps after which every player has moved
+
+    def play_cycle(number: int) -> None:
+        for step in range(cycle * number, cycle * (number + 1)):
+            play(step)
+
+    play_cycle(0)
+    with FlopCounterMode(display=False) as counter:
+        play_cycle(1)
+    seconds, flops = _median(play_cycle, steps, device) / cycle, counter.get_total_flops() / cycle
+    rate, conv = flops / seconds / 1e12, _conv_rate(device, dtype)
     known = plan.training.steps or (epoch_length and plan.training.total_steps(epoch_length))
     return Cost(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
@@ -68,7 +74,7 @@ def bench(plan: Recipe, epoch_length: int | None, steps: int = 10) -> Cost:
         seconds_per_step=seconds,
         pictures_per_second=count / seconds,
         peak_memory_mb=_peak_memory(device) / 1e6,
-        tflop_per_step=flops.get_total_flops() / 1e12,
+        tflop_per_step=flops / 1e12,
         tflops=rate,
         conv_tflops=conv,
         share_of_conv=rate / conv,

@@ -82,7 +82,7 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     try:
         header = json.loads((metadata or {})[_HEADER])
         version = header["format"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise BundleError(f"{path} was not made by i2i: its header lacks what it takes to use it.") from error
     if version != FORMAT:
         raise BundleError(f"{path} has bundle format {version!r}; this i2i reads format {FORMAT}. Update i2i.")
@@ -115,8 +115,9 @@ def write(path: Path, data: bytes) -> None:
         write_atomic(path, data)
     except OSError as error:
         raise I2IError(
-            f"{path} could not be written: {error.strerror}. Nothing that was there before is lost; make room "
-            "or choose another place (I2I_CHECKPOINTS), then go on with --resume."
+            f"{path} could not be written: {error.strerror}. Nothing that was there before is lost. Make room, "
+            "or move the run's folder and set I2I_CHECKPOINTS to the folder it is in; then run the command again, "
+            "with --resume if the run has a state.pt."
         ) from error
 
 
@@ -132,7 +133,7 @@ class Run:
         """The run of a name under the checkpoints' root. Raises RunError for a name that is no plain name."""
         if not _NAME.fullmatch(name):
             raise RunError(
-                f"{name!r} cannot name a run: use letters, digits, '.', '_' and '-', at most 100, the first a "
+                f"{name!r} cannot name a run (--name): use letters, digits, '.', '_' and '-', at most 100, the first a "
                 "letter or digit."
             )
         return cls(root() / name)
@@ -145,8 +146,11 @@ class Run:
         return (self.path / "config.json").is_file()
 
     def create(self, config: Mapping[str, Any]) -> None:
-        """Make the folder and write ``config.json``. Raises RunError where anything is there already."""
-        if self.path.exists() and any(self.path.iterdir()):
+        """Make the folder, hold it, and write ``config.json``. Raises RunError where there is anything already.
+
+        Folders without a file are what an attempt cut short leaves, and no reason to refuse.
+        """
+        if any(path.is_file() and path.name != ".lock" for path in self.path.rglob("*")):
             raise RunError(
                 f"{self.path} exists already. Go on with it by --resume, or give this run another --name; "
                 "nothing is overwritten."
@@ -155,6 +159,7 @@ class Run:
             (self.path / "samples").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise I2IError(f"{self.path} could not be made: {error.strerror}.") from error
+        self.lock()
         self.write_config(config)
 
     def write_config(self, config: Mapping[str, Any]) -> None:
@@ -199,7 +204,7 @@ class Run:
                 try:
                     return torch.load(path, map_location="cpu", weights_only=True)
                 except Exception as error:
-                    damaged.append(f"{path}: {error}")
+                    damaged.append(f"{path}: {str(error).splitlines()[0]}")
         if damaged:
             raise RunError("No state of this run can be read. " + "; ".join(damaged))
         return None

@@ -41,7 +41,7 @@ def from_json(cls: type[C], data: Any, where: str = "") -> C:
     name = where or cls.__name__
     if not isinstance(data, Mapping):
         raise ConfigError(f"{name} is {data!r}; it must be a table of fields.")
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     if unknown := sorted(set(data) - set(hints)):
         raise ConfigError(f"{name} has no field {', '.join(map(repr, unknown))}; it has {', '.join(hints)}.")
     return cls(**{key: _typed(hints[key], value, f"{name}.{key}") for key, value in data.items()})
@@ -52,7 +52,7 @@ def merge(config: C, changes: Mapping[str, Any]) -> C:
 
     A table that names another ``network`` than the present one starts from that network's defaults.
     """
-    hints = get_type_hints(type(config))
+    hints = _hints(type(config))
     new: dict[str, Any] = {}
     for key, value in changes.items():
         if key not in hints:
@@ -82,7 +82,7 @@ class Flag:
 
 def flags(config: Any, path: tuple[str, ...] = (), prefix: str = "") -> Iterator[Flag]:
     """Every field of ``config`` as a flag, depth first. The members of a union share equal names."""
-    hints = get_type_hints(type(config))
+    hints = _hints(type(config))
     for field in dataclasses.fields(config):
         present, hint = getattr(config, field.name), hints[field.name]
         here = (*path, field.name)
@@ -109,6 +109,12 @@ def _union_flags(field: Any, present: Any, others: list[type], path: tuple[str, 
                 seen.add(flag.path)
                 help = f"{flag.help} ({getattr(config, TAG)} only)" if index else flag.help
                 yield dataclasses.replace(flag, help=help)
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    """The types of a config's fields, by name; class variables are none."""
+    hints = get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
 def _plain(value: Any) -> Any:

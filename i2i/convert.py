@@ -1,5 +1,6 @@
 """Folders of pictures through a translator."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,11 +92,11 @@ def _targets(places: Sequence[Path], kind: str) -> list[Path]:
     ``a.jpg`` and ``a.png`` become ``a.jpg.png`` and ``a.png.png``; equal names of several sources are numbered.
     """
     plain = [place.with_suffix(f".{kind}") for place in places]
-    shared = {target for target in plain if plain.count(target) > 1} if len(set(plain)) < len(plain) else set()
+    counts = Counter(plain)
     taken: set[Path] = set()
     chosen = []
     for place, target in zip(places, plain, strict=True):
-        if target in shared:
+        if counts[target] > 1:
             target = place.with_name(f"{place.name}.{kind}")
         number, first = 2, target
         while target in taken:

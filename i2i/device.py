@@ -1,6 +1,7 @@
 """Which device and which precision to compute in."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from i2i.errors import ConfigError
@@ -52,3 +53,25 @@ def autocast(device: "torch.device", dtype: "torch.dtype") -> AbstractContextMan
     import torch
 
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+
+
+@contextmanager
+def seeded(device: "torch.device", seed: int) -> Iterator[None]:
+    """What is drawn inside, on the CPU and on ``device``, depends on ``seed`` alone and leaves no trace outside."""
+    import torch
+
+    backend = getattr(torch, device.type) if device.type in ("cuda", "mps") else None
+    where = (device,) if device.type == "cuda" else ()
+    before, there = torch.get_rng_state(), backend.get_rng_state(*where) if backend else None
+    try:
+        torch.default_generator.manual_seed(seed)
+        if backend and device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        elif backend:
+            backend.manual_seed(seed)
+        yield
+    finally:
+        torch.set_rng_state(before)
+        if backend:
+            backend.set_rng_state(there, *where)

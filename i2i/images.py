@@ -4,6 +4,7 @@ A picture is an RGB tensor (N, 3, H, W), float, in [-1, 1]: 0 maps to -1 and 255
 ``to_uint8`` are the only two places where that scale is spelled out.
 """
 
+import io
 import os
 import stat
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ def read(path: Path) -> Image.Image:
             )
         try:
             image.load()
-            return _rgb(ImageOps.exif_transpose(image))
+            return upright_rgb(image)
         except _BROKEN as error:
             raise PictureError(f"{path} is damaged: {error}.") from error
 
@@ -82,6 +83,26 @@ def _open(path: Path) -> Image.Image:
         raise PictureError(f"{path}: {reason}.") from error
 
 
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """As sRGB, turned upright by its EXIF orientation, whatever its mode: 16 bit, float, palette, alpha on white …"""
+    return _rgb(_srgb(ImageOps.exif_transpose(image)))
+
+
+def _srgb(image: Image.Image) -> Image.Image:
+    """Colours of an embedded ICC profile (Adobe RGB, Display P3, CMYK …) brought to sRGB."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "CMYK"):
+        return image
+    from PIL import ImageCms
+
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):  # a damaged profile: the pixels are taken as they are
+        return image
+    return converted or image
+
+
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":  # PIL's own conversion clips 16 bit to white
         values = np.asarray(image, dtype=np.float64)
@@ -96,8 +117,6 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def encode(image: Image.Image, suffix: str) -> bytes:
     """The picture as a file's bytes; ``suffix`` such as ".png" names the format."""
-    import io
-
     kinds = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".bmp": "BMP", ".avif": "AVIF",
              ".tif": "TIFF", ".tiff": "TIFF", ".jp2": "JPEG2000", ".ppm": "PPM"}  # fmt: skip
     buffer = io.BytesIO()

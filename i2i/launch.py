@@ -1,5 +1,6 @@
 """From a recipe and a dataset's name to a trainer that is ready to run, new or resumed."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,9 @@ def start(
     if not plan.data.data:
         raise UsageError(f"Which pictures? Name a dataset: --data NAME or --data PATH. {HINT}")
     found = find_data(plan, progress.say)
-    run = Run.named(run_name or f"{found.root.resolve().name}-{objective}")
+    run = Run.named(run_name or _derived_name(found.root, objective))
     trainer = _trainer(plan, found, run, progress)
     run.create(plan.to_json())
-    run.lock()
     return trainer
 
 
@@ -51,7 +51,7 @@ def resume(
     data = changes.get("data", {}).get("data")
     if not (run_name or data):
         raise UsageError("Which run? --resume needs --name, or the --data it was started with.")
-    run = Run.named(run_name or f"{(locate(data) or Path(data)).resolve().name}-{objective}")
+    run = Run.named(run_name or _derived_name(locate(data) or Path(data), objective))
     plan = recipe_from_json(run.config())
     if plan.objective != objective:
         raise UsageError(f"{run.path} is a {plan.objective} training: `i2i train {plan.objective} --resume …`.")
@@ -65,6 +65,11 @@ def resume(
         trainer.load_state(state)
     run.write_config(plan.to_json())
     return trainer
+
+
+def _derived_name(data: Path, objective: str) -> str:
+    """A run's name from its dataset's, with a dash for what a run's name cannot hold."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", data.resolve().name).strip("-._") + f"-{objective}"
 
 
 def _allowed(plan: Recipe, changes: dict[str, Any]) -> dict[str, Any]:
@@ -120,7 +125,7 @@ def about(plan: Recipe, found: Layout, directions: list[str]) -> dict[str, Any]:
 
 
 def find_data(plan: Recipe, tell: Callable[[str], None]) -> Layout:
-    """The dataset of a plan, looked at: of the kind it needs, and every training file a picture.
+    """The dataset of a plan, looked at: of the kind it needs, and every file a picture.
 
     Raises DatasetError with what to do.
     """
@@ -132,15 +137,12 @@ def find_data(plan: Recipe, tell: Callable[[str], None]) -> Layout:
             f"For {found.kind} data: {ADVICE[found.kind]}. {HINT}"
         )
     bad = []
-    for domain in found.splits["train"]:
-        for path in (path for item in domain for path in item):
-            try:
-                header(path)
-            except PictureError as error:
-                bad.append(str(error))
+    for path in (path for domains in found.splits.values() for domain in domains for item in domain for path in item):
+        try:
+            header(path)
+        except PictureError as error:
+            bad.append(str(error))
     if bad:
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-        raise DatasetError(
-            f"{len(bad)} training files are no pictures: {' '.join(bad[:3])}{more} Remove or replace them."
-        )
+        raise DatasetError(f"{len(bad)} files are no pictures: {' '.join(bad[:3])}{more} Remove or replace them.")
     return found

@@ -13,8 +13,8 @@ from i2i.data.training import DataConfig, PairedConfig, UnpairedConfig
 from i2i.errors import ConfigError, UsageError
 from i2i.networks import PatchGANConfig, UnetConfig
 from i2i.objectives.base import Objective
-from i2i.objectives.cyclegan import CycleGAN, CycleGANConfig
-from i2i.objectives.pix2pix import Pix2Pix, Pix2PixConfig
+from i2i.objectives.cyclegan import CycleGANConfig
+from i2i.objectives.pix2pix import Pix2PixConfig
 from i2i.training_config import TrainingConfig
 
 ModelConfig = CycleGANConfig | Pix2PixConfig
@@ -33,9 +33,7 @@ class Recipe:
 
     def build(self) -> Objective:
         """The objective with freshly drawn networks. Raises ConfigError where they cannot take the size."""
-        if isinstance(self.model, CycleGANConfig):
-            return CycleGAN(self.model, self.data.size)
-        return Pix2Pix(self.model, self.data.size)
+        return self.model.build(self.data.size)
 
     def needs(self) -> Kind:
         """The kind of data it learns from."""
@@ -59,7 +57,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         ),
         "tiny": Recipe(
             objective="cyclegan", name="tiny",
-            data=UnpairedConfig(size=64, load_size=68),
+            data=UnpairedConfig(size=64),
             # A U-Net: at this size a third of the residual generator's time, and its skips keep the landscape.
             model=CycleGANConfig(
                 generator=UnetConfig(ngf=32, norm="instance", dropout=0.0, inference="eval"),
@@ -77,7 +75,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         ),
         "tiny": Recipe(
             objective="pix2pix", name="tiny",
-            data=PairedConfig(size=64, load_size=68),
+            data=PairedConfig(size=64),
             model=Pix2PixConfig(
                 generator=UnetConfig(ngf=24, norm="instance", dropout=0.0, inference="eval"),
                 discriminator=PatchGANConfig(ndf=32, receptive_field=34),

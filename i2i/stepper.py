@@ -37,16 +37,20 @@ class Stepper:
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = lr
-        played: dict[str, Tensor] = {}
-        with autocast(self.device, self.dtype):
-            for player, losses in self.objective.turns(batch, step):
-                if self.parameters[player]:
-                    self.optimizers[player].zero_grad(set_to_none=True)
-                    torch.stack(list(losses.values())).sum().backward(inputs=self.parameters[player])
-                    self.optimizers[player].step()
-                    torch.clear_autocast_cache()  # else the next turn meets the weights of before this step
-                played |= {name: loss.detach() for name, loss in losses.items()}
-        return played
+        turns, played = self.objective.turns(batch, step), dict[str, Tensor]()
+        while True:
+            # Autocast ends before the player moves: the next turn must not meet its cached, older weights, and a
+            # penalty's second derivative is computed in the precision of its first.
+            with autocast(self.device, self.dtype):
+                turn = next(turns, None)
+            if turn is None:
+                return played
+            player, losses = turn
+            if self.parameters[player]:
+                self.optimizers[player].zero_grad(set_to_none=True)
+                torch.stack(list(losses.values())).sum().backward(inputs=self.parameters[player])
+                self.optimizers[player].step()
+            played |= {name: loss.detach() for name, loss in losses.items()}
 
     def state(self) -> dict[str, Any]:
         """The optimisers' states by player."""

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from i2i.card import write_card
 from i2i.checkpoint import Bundle, Run, save_bundle, write
 from i2i.data.training import TrainingPictures, batches
-from i2i.device import autocast, pick_device, pick_precision
-from i2i.errors import PictureError, RunError, TrainingError
+from i2i.device import autocast, pick_device, pick_precision, seeded
+from i2i.errors import DatasetError, PictureError, RunError, TrainingError
 from i2i.images import encode, grid, to_float
 from i2i.networks import use_mode
 from i2i.objectives.base import Objective
@@ -47,7 +47,7 @@ class Trainer:
         self.objective = objective.to(self.device).to(memory_format=torch.channels_last)
         self.pictures, self.config, self.run = pictures, config, run
         self.about, self.progress = about, progress
-        self.step = 0
+        self.step, self._saved = 0, -1
         self.stepper = Stepper(self.objective, config, self.device, self.dtype)
         self.ema = copy.deepcopy(nn.ModuleDict(objective.translators())) if config.ema else None
         self._means = Means()
@@ -82,7 +82,7 @@ class Trainer:
                         self.save()
                         saved = time.monotonic()
                 self.save()
-            except PictureError:  # the step before the bad file was good
+            except (PictureError, DatasetError):  # the steps before the bad file were good
                 self.save()
                 raise
             finally:
@@ -123,8 +123,8 @@ class Trainer:
             if not math.isfinite(value):
                 raise TrainingError(
                     f"{name} became {value} in the steps up to {self.step}. The last good state of "
-                    f"{self.run.path} is kept. Go on from it by --resume with a lower --lr, another "
-                    "--adversarial (hinge is robust), --r1 1.0, or --precision float32."
+                    f"{self.run.path} is kept. Go on from it by --resume with a lower --lr or --precision float32, "
+                    "or start a new run (--name) with --adversarial hinge or --r1 1.0."
                 )
         epoch = self.step * self.config.batch_size / self.pictures.epoch_length
         log.row(self.step, {"epoch": round(epoch, 4), "lr": self.lr(self.step - 1),
@@ -139,8 +139,7 @@ class Trainer:
     @torch.no_grad()
     def _sample(self, log: RunLog) -> None:
         config = self.objective.generator_config()
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(0)
+        with seeded(self.device, 0):
             shown = {name: use_mode(copy.deepcopy(net), config) for name, net in self.translators().items()}
             batch = self._to_device(self.pictures.fixed(4))
             with autocast(self.device, self.dtype):
@@ -150,13 +149,14 @@ class Trainer:
         log.picture(self.step, np.asarray(picture))
 
     def save(self) -> None:
-        """Write state, bundle and card. Refuses to save weights that are not finite."""
+        """Write state, bundle and card, once for each step. Refuses to save weights that are not finite."""
+        if self.step == self._saved:
+            return
         if bad := [name for name, weight in self.objective.named_parameters() if not weight.isfinite().all()]:
             raise TrainingError(
                 f"{bad[0]} is not finite at step {self.step}. The last good state of {self.run.path} is kept; go "
                 "on from it by --resume with a lower --lr or --precision float32."
             )
-        self.run.save_state(self.state())
         header = {**self.about, "steps": self.step, "total_steps": self.total_steps(), "ema": self.config.ema}
         tensors = {
             f"{direction}.{name}": value
@@ -165,6 +165,8 @@ class Trainer:
         }
         save_bundle(self.run.bundle_path, Bundle(header, tensors))
         write_card(self.run.path, header)
+        self.run.save_state(self.state())  # last: a save cut short is then done again by a resume
+        self._saved = self.step
 
     def state(self) -> dict[str, Any]:
         """All that an exact resume needs."""
@@ -192,7 +194,7 @@ class Trainer:
                 self.ema.load_state_dict(state["ema"])
         except (RuntimeError, KeyError, ValueError) as error:
             raise RunError(f"The state of {self.run.path} does not fit its config.json: {error}.") from error
-        self.step = state["step"]
+        self.step = self._saved = state["step"]
         torch.set_rng_state(state["rng"])
         if state["cuda_rng"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda_rng"], self.device)

@@ -85,7 +85,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("cyclegan --data nowhere", ["No dataset 'nowhere'", "i2i data list"]),
         ("cyclegan --data half", ["has no trainB/"]),
         ("cyclegan --data empty", ["holds no pictures", "it is empty"]),
-        ("cyclegan --data text", ["notes.jpg", "1 training file"]),
+        ("cyclegan --data text", ["notes.jpg", "1 files are no pictures"]),
         ("cyclegan --data good --recipe best", ["no recipe 'best'", "paper, tiny"]),
         ("cyclegan --data good --size 30 --generator resnet", ["multiple of 4", "30"]),
         ("cyclegan --data good --size 16 --generator resnet", ["at least 24 px", "--d-receptive-field 34"]),
@@ -166,6 +166,22 @@ def test_a_run_cut_off_anywhere_and_resumed_ends_with_the_same_bytes(
         assert f"--name {name} --resume" in said
     assert run("train", "cyclegan", "--name", name, "--resume").returncode == 0
     assert digest(workplace, name) == digest(workplace, "whole")
+
+
+@pytest.mark.slow
+def test_a_sigterm_to_the_whole_process_group_stops_a_training_with_workers_saved(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workplace)
+    words = ["train", "cyclegan", "--data", "two", "--name", "group", *COURSE, "--steps", "100000", "--workers", "1"]
+    training = subprocess.Popen(command(*words), stderr=subprocess.PIPE, text=True, start_new_session=True)
+    previous = workplace / "checkpoints" / "group" / "state.previous.pt"
+    while not previous.exists() and training.poll() is None:
+        time.sleep(0.01)
+    os.killpg(training.pid, signal.SIGTERM)
+    _, said = training.communicate()
+    assert training.returncode == 128 + signal.SIGTERM, said
+    assert "everything is saved" in said
 
 
 def test_convert_reports_a_bad_file_converts_the_rest_and_exits_1(

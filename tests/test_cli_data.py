@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from i2i.checkpoint import Bundle, save_bundle
 from i2i.data.folders import layout
 from i2i.data.prepare import prepare
 from i2i.errors import DatasetError
@@ -105,3 +106,15 @@ def test_convert_prints_one_json_document_and_nothing_else_on_standard_output(ru
     code, told, _ = run("convert", "identity", "in", "--out", "out", "--device", "cpu", "--json")
     assert code == 0
     assert {key: len(rows) for key, rows in json.loads(told).items()} == {"converted": 0, "skipped": 2, "failed": 0}
+
+
+def test_one_odd_bundle_does_not_hide_the_other_models(run: Run, own_place: Path) -> None:
+    for name, header in (("odd", {"data": "hi[/b]", "steps": [1], "directions": 7}), ("empty", {})):
+        folder = own_place / "checkpoints" / name
+        folder.mkdir(parents=True)
+        save_bundle(folder / "weights.safetensors", Bundle(header, {}))
+    code, told, _ = run("models", "list")
+    assert code == 0
+    assert "odd" in told
+    assert "empty" in told
+    assert run("models", "info", "odd")[0] == 2

@@ -13,7 +13,7 @@ from PIL import Image
 
 from i2i import images
 from i2i.errors import PictureError
-from i2i.images import FORMATS, encode, grid, header, read, sheet, to_float, to_uint8, write_atomic
+from i2i.images import FORMATS, encode, grid, header, read, sheet, to_float, to_uint8, upright_rgb, write_atomic
 
 REPEATABLE = settings(deadline=None, derandomize=True)
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8))
@@ -229,3 +229,14 @@ def test_the_titles_of_a_sheet_stay_in_its_head() -> None:
     pixels = np.asarray(sheet([cell, cell], ["input", "translation"]))
     assert (pixels[14:78, :96] == 0).all()
     assert (pixels[:14] < 128).any()
+
+
+def test_a_display_p3_picture_is_brought_to_srgb() -> None:
+    from PIL import ImageCms
+
+    red = Image.new("RGB", (4, 4), (200, 40, 40))
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    red.info["icc_profile"] = lab
+    assert np.abs(np.asarray(upright_rgb(red)).astype(int) - np.asarray(red)).max() <= 1
+    red.info["icc_profile"] = b"no profile at all"
+    assert np.array_equal(np.asarray(upright_rgb(red)), np.asarray(red))

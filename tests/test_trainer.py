@@ -150,6 +150,7 @@ def test_a_full_disk_is_told_and_keeps_what_was_saved(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("i2i.checkpoint.write_atomic", full)
+    trainer.step = 3
     with pytest.raises(I2IError, match="No space left on device"):
         trainer.save()
     assert (trainer.run.path / "state.pt").read_bytes() == before
@@ -245,3 +246,38 @@ def test_the_identity_network_goes_through_a_training(unpaired: Path, changes: C
     wanted["model"]["generator"] = {"network": "identity"}
     trainer = start("cyclegan", wanted, "run")
     assert trainer.train() is None
+
+
+def test_an_attempt_that_was_cut_off_before_its_first_file_is_no_obstacle(unpaired: Path, changes: Changes) -> None:
+    (Path("checkpoints") / "run" / "samples").mkdir(parents=True)
+    assert start("cyclegan", changes(unpaired), "run").step == 0
+
+
+def test_a_run_is_named_after_its_dataset_with_dashes_for_odd_letters(unpaired: Path, changes: Changes) -> None:
+    odd = unpaired.rename(unpaired.parent / "my photos (été)")
+    trainer = launch.start("cyclegan", None, changes(odd), None, TrainingProgress())
+    assert trainer.run.path.name == "my-photos-t-cyclegan"
+
+
+def test_a_save_cut_short_before_its_state_is_done_again_by_a_resume(
+    unpaired: Path, changes: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = start("cyclegan", changes(unpaired, steps=2), "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.run, "save_state", lambda state: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            trainer.train()
+    trainer.run.unlock()
+    resumed = resume("cyclegan", {}, "run")
+    resumed.train()
+    assert load_header(resumed.run.bundle_path)["steps"] == resumed.step == 2
+
+
+def test_a_save_of_the_same_step_keeps_the_state_before_it(unpaired: Path, changes: Changes) -> None:
+    trainer = start("cyclegan", changes(unpaired, steps=2, save_minutes=0.0), "run")
+    trainer.train()
+    trainer.save()
+    (trainer.run.path / "state.pt").unlink()
+    state = trainer.run.load_state()
+    assert state is not None
+    assert state["step"] == 1

@@ -1,3 +1,4 @@
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from safetensors.torch import save_file
 import i2i
 from i2i.checkpoint import Bundle, save_bundle
 from i2i.config import to_json
-from i2i.errors import BundleError, UsageError
-from i2i.networks import Identity, IdentityConfig, ResnetConfig, UnetConfig, build_generator
+from i2i.errors import BundleError, I2IError, UsageError
+from i2i.networks import Identity, IdentityConfig, ResnetConfig, UnetConfig
 from i2i.translate import Translator, load
 from tests.conftest import picture
 
@@ -26,7 +27,7 @@ def bundle(path: Path, config: ResnetConfig | UnetConfig = TINY, **header: Any) 
     tensors = {
         f"{direction}.{name}": value
         for direction in ("AtoB", "BtoA")
-        for name, value in build_generator(config, 32).state_dict().items()
+        for name, value in config.build(32).state_dict().items()
     }
     described = {"size": 32, "directions": ["AtoB", "BtoA"], "generator": to_json(config), **header}
     save_bundle(path, Bundle(described, tensors))
@@ -37,7 +38,7 @@ def bundle(path: Path, config: ResnetConfig | UnetConfig = TINY, **header: Any) 
 @settings(max_examples=25, deadline=None)
 def test_a_picture_of_any_size_keeps_its_size(width: int, height: int) -> None:
     for config in (TINY, UnetConfig(ngf=2)):
-        translate = Translator(build_generator(config, 32), config, size=32, direction="AtoB", device="cpu")
+        translate = Translator(config.build(32), config, size=32, direction="AtoB", device="cpu")
         assert translate(picture(0, width, height)).size == (width, height)
 
 
@@ -91,6 +92,9 @@ def test_translating_leaves_the_ambient_generator_alone(tmp_path: Path) -> None:
         {"size": 10**9},
         {"size": "32"},
         {"directions": None},
+        {"directions": []},
+        {"directions": [["AtoB"]]},
+        {"generator": {"network": "resnet", "ngf": 1024, "blocks": 64}},  # 78 GB, were it built
     ],
 )
 def test_hostile_headers_are_refused_before_a_network_is_built(tmp_path: Path, header: dict[str, Any]) -> None:
@@ -105,7 +109,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_tensor_too_many_is_refused(tmp_path: Path) -> None:
-    tensors = {f"AtoB.{name}": value for name, value in build_generator(TINY, 32).state_dict().items()}
+    tensors = {f"AtoB.{name}": value for name, value in TINY.build(32).state_dict().items()}
     header = {"format": 1, "size": 32, "directions": ["AtoB"], "generator": to_json(TINY)}
     path = tmp_path / "b.safetensors"
     save_file({**tensors, "AtoB.extra": torch.zeros(1)}, path, metadata={"i2i": json.dumps(header)})
@@ -117,3 +121,32 @@ def test_a_grey_picture_comes_back_as_rgb() -> None:
     image = Image.new("L", (20, 10), 77)
     translate = load("identity", device="cpu")
     assert translate(image).mode == "RGB"
+
+
+def test_a_picture_opened_by_pil_is_read_as_a_file_is() -> None:
+    translate = load("identity", device="cpu")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    picture(0, 30, 20).save(buffer, format="JPEG", exif=exif)
+    assert translate(Image.open(buffer)).size == (20, 30)
+    deep = Image.fromarray(np.full((4, 4), 119 * 257, np.uint16))
+    assert np.asarray(translate(deep)).max() == 119
+
+
+def test_spectral_norm_kept_in_training_mode_does_not_drift_from_picture_to_picture(tmp_path: Path) -> None:
+    config = ResnetConfig(ngf=2, blocks=1, inference="train", spectral_norm=True)
+    translate = load(str(bundle(tmp_path / "b.safetensors", config)), device="cpu")
+    image = picture(3, 32, 32)
+    assert np.array_equal(np.asarray(translate(image)), np.asarray([translate(image) for _ in range(5)][-1]))
+
+
+def test_a_picture_too_large_for_the_memory_is_told_by_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    translate = load("identity", device="cpu")
+
+    def full(*_: object) -> None:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(translate, "network", full)
+    with pytest.raises(I2IError, match="30x20 pixels does not fit the memory of cpu"):
+        translate(picture(0, 30, 20))

@@ -62,7 +62,8 @@ def main() -> None:
         say("[bold red]error:[/bold red] {}", str(error))
         sys.exit(error.exit_code)
     except OSError as error:
-        if debug or error.errno != errno.ENOSPC:
+        if debug:
             raise
-        say("[bold red]error:[/bold red] {}", f"The disk is full: {error}. What was saved before is kept.")
+        kept = " What was saved before is kept." if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        say("[bold red]error:[/bold red] {}", f"{error.filename or 'i2i'}: {error.strerror or error}.{kept}")
         sys.exit(1)

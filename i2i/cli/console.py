@@ -19,3 +19,15 @@ def say(template: str, *values: object) -> None:
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def plain(table: Any, *keys: str) -> str:
+    """A value out of nested tables that strangers may have written, as text that no terminal takes for a command."""
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    if isinstance(table, dict):
+        table = ", ".join(f"{key} {value}" for key, value in table.items())
+    elif isinstance(table, list):
+        table = " ".join(map(str, table))
+    text = "?" if table is None else str(table)
+    return escape("".join(letter if letter.isprintable() else "\ufffd" for letter in text))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from i2i.cli.console import print_json, say, stdout
+from i2i.cli.console import plain, print_json, say, stdout
 
 app = typer.Typer(no_args_is_help=True, help="The trained models: which there are, and what they are.")
 
@@ -36,10 +36,9 @@ def list_(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = 
         return
     table = Table("name", "objective", "recipe", "size", "directions", "steps", "data", box=None)
     for name, header in rows:
-        fields = (header.get(key, "?") for key in ("objective", "recipe", "size"))
-        data = header.get("data", {}).get("name", "?")
-        steps = f"{header.get('steps', '?')}/{header.get('total_steps', '?')}"
-        table.add_row(name, *map(str, fields), " ".join(header.get("directions", [])), steps, data)
+        steps = plain(header, "steps") + "/" + plain(header, "total_steps")
+        fields = (plain(header, *keys) for keys in (["objective"], ["recipe"], ["size"], ["directions"]))
+        table.add_row(name, *fields, steps, plain(header, "data", "name"))
     stdout.print(table)
 
 
@@ -71,13 +70,9 @@ def info(
     weights = sum(weight.numel() for weight in translator.network.parameters())
     table = Table(box=None, show_header=False)
     table.add_row("file", f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
-    for key in ("objective", "recipe", "size", "steps", "total_steps", "ema", "version"):
-        table.add_row(key, str(header.get(key)))
-    table.add_row("directions", " ".join(header["directions"]))
-    generator = header["generator"]
-    table.add_row("generator", ", ".join(f"{key} {value}" for key, value in generator.items()))
+    for key in ("objective", "recipe", "size", "directions", "steps", "total_steps", "ema", "version", "generator"):
+        table.add_row(key, plain(header, key))
     table.add_row("", f"{weights:,} parameters each")
-    data = header["data"]
-    table.add_row("data", f"{data['name']}: {' + '.join(map(str, data['pictures']))} training pictures")
-    table.add_row("fingerprint", data["fingerprint"])
+    table.add_row("data", f"{plain(header, 'data', 'name')}: {plain(header, 'data', 'pictures')} training pictures")
+    table.add_row("fingerprint", plain(header, "data", "fingerprint"))
     stdout.print(table)

@@ -177,11 +177,11 @@ def _collate(samples: Sequence[Any]) -> Any:
 
 
 def _ignore_interrupt(worker: int) -> None:
-    """Ctrl-C reaches the whole process group; the trainer alone decides when to stop."""
+    """Signals reach the whole process group; the trainer alone decides when to stop, and ends its workers."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     torch.set_num_threads(1)
 
 

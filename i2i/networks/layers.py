@@ -5,7 +5,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import init
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils import parametrizations
+from torch.nn.utils.parametrize import register_parametrization
 
 Norm = Literal["instance", "batch", "none"]
 Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
@@ -123,7 +124,17 @@ def add_spectral_norm(network: nn.Module) -> None:
     """Divide every convolution's weight by its largest singular value (Miyato et al. 2018)."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            spectral_norm(module)
+            # As torch's own spectral_norm, which leaves the power iteration to autocast's bfloat16.
+            dim = 1 if isinstance(module, nn.ConvTranspose2d) else 0
+            register_parametrization(module, "weight", _SpectralNorm(module.weight, dim=dim))
+
+
+class _SpectralNorm(parametrizations._SpectralNorm):
+    def forward(self, weight: Tensor) -> Tensor:
+        if weight.is_meta:  # a network of shapes alone, for which there is no autocast
+            return super().forward(weight)
+        with torch.autocast(weight.device.type, enabled=False):
+            return super().forward(weight)
 
 
 def finish(network: nn.Module, kind: Init, spectral: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from i2i.config import check, option
+from i2i.errors import ConfigError
 from i2i.networks.layers import Init, Norm, finish, in_float32, needs_bias, norm
 
 
@@ -29,6 +30,16 @@ class ResnetConfig:
         check(1 <= self.ngf <= 1024, "ngf", self.ngf, "from 1 to 1024")
         check(0 <= self.blocks <= 64, "blocks", self.blocks, "from 0 to 64")
         check(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
+
+    def multiple(self, size: int) -> int:
+        """Pixels of which an input's height and width must be multiples."""
+        return 4
+
+    def build(self, size: int) -> "Resnet":
+        """The generator, for pictures of ``size`` pixels a side in training. Raises ConfigError for a bad size."""
+        if size % 4 or size < 8:
+            raise ConfigError(f"A resnet generator needs a size that is a multiple of 4, from 8; found {size}.")
+        return Resnet(self)
 
 
 class Resnet(nn.Module):

@@ -29,6 +29,14 @@ class UnetConfig:
         check(1 <= self.ngf <= 1024, "ngf", self.ngf, "from 1 to 1024")
         check(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
 
+    def multiple(self, size: int) -> int:
+        """Pixels of which an input's height and width must be multiples."""
+        return size
+
+    def build(self, size: int) -> "Unet":
+        """The generator, for pictures of ``size`` pixels a side in training. Raises ConfigError for a bad size."""
+        return Unet(self, size)
+
 
 class Unet(nn.Module):
     """Strided 4×4 convolutions down to 1×1 and back, each decoder level seeing its encoder level.
@@ -53,7 +61,7 @@ class Unet(nn.Module):
             self.down.append(
                 nn.Sequential(
                     *([] if outermost else [nn.LeakyReLU(0.2)]),
-                    nn.Conv2d(3 if outermost else channels[level - 1], out, 4, 2, 1, bias=plain or bias),
+                    nn.Conv2d(3 if outermost else channels[level - 1], out, 4, 2, 1, bias=bias),
                     *([] if plain else [norm(config.norm, out)]),
                 )
             )

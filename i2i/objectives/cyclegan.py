@@ -17,7 +17,6 @@ from i2i.networks import (
     PatchGANConfig,
     ResnetConfig,
     UnetConfig,
-    build_generator,
     check_size,
 )
 from i2i.objectives.base import Batch, Objective, Pictures, Turn
@@ -39,6 +38,10 @@ class CycleGANConfig:
         check(0 <= self.pool <= 10_000, "pool", self.pool, "from 0 to 10000")
         check_critic(self.adversarial, self.discriminator)
 
+    def build(self, size: int) -> "CycleGAN":
+        """The objective for pictures of ``size`` pixels a side. Raises ConfigError where a network cannot take it."""
+        return CycleGAN(self, size)
+
 
 class CycleGAN(Objective):
     """Two translators that undo each other, each against its own critic (Zhu et al. 2017, eq. 3).
@@ -50,7 +53,7 @@ class CycleGAN(Objective):
         super().__init__()
         check_size(config.discriminator, size)
         self.config = config
-        self.G, self.F = build_generator(config.generator, size), build_generator(config.generator, size)
+        self.G, self.F = config.generator.build(size), config.generator.build(size)
         self.D_A, self.D_B = PatchGAN(config.discriminator), PatchGAN(config.discriminator)
         self.pool_a, self.pool_b = ImagePool(config.pool, size), ImagePool(config.pool, size)
         self.adversarial = Adversarial(config.adversarial)

@@ -16,7 +16,6 @@ from i2i.networks import (
     PatchGANConfig,
     ResnetConfig,
     UnetConfig,
-    build_generator,
     check_size,
 )
 from i2i.objectives.base import Batch, Objective, Pictures, Turn
@@ -34,6 +33,10 @@ class Pix2PixConfig:
         check(self.weight_l1 >= 0, "weight_l1", self.weight_l1, "0 or above")
         check_critic(self.adversarial, self.discriminator)
 
+    def build(self, size: int) -> "Pix2Pix":
+        """The objective for pictures of ``size`` pixels a side. Raises ConfigError where a network cannot take it."""
+        return Pix2Pix(self, size)
+
 
 class Pix2Pix(Objective):
     """Conditional GAN with an L1 anchor (Isola et al. 2017, eq. 4). D sees condition and picture together."""
@@ -42,7 +45,7 @@ class Pix2Pix(Objective):
         super().__init__()
         check_size(config.discriminator, size)
         self.config = config
-        self.G = build_generator(config.generator, size)
+        self.G = config.generator.build(size)
         self.D = PatchGAN(config.discriminator, channels=6)
         self.adversarial = Adversarial(config.adversarial)
 

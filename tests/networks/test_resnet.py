@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from i2i.errors import ConfigError
-from i2i.networks import GENERATORS, Identity, IdentityConfig, Resnet, ResnetConfig, build_generator, use_mode
+from i2i.networks import GENERATORS, Identity, IdentityConfig, Resnet, ResnetConfig, use_mode
 from i2i.networks.layers import InstanceNorm
 
 
@@ -20,7 +20,7 @@ def count(network: nn.Module) -> int:
 
 def test_the_published_cyclegan_generator_has_11_378_179_parameters() -> None:
     with torch.device("meta"):
-        assert count(build_generator(ResnetConfig(), 256)) == 11_378_179
+        assert count(ResnetConfig().build(256)) == 11_378_179
 
 
 @pytest.mark.parametrize("upsampling", ["transposed", "resize"])
@@ -61,14 +61,14 @@ def test_every_convolution_before_a_norm_is_followed_by_it() -> None:
 
 @pytest.mark.parametrize("size", [8, 12, 64])
 def test_a_resnet_takes_multiples_of_4_from_8_pixels(size: int) -> None:
-    network = build_generator(ResnetConfig(ngf=2, blocks=1), size)
+    network = ResnetConfig(ngf=2, blocks=1).build(size)
     assert network(torch.zeros(1, 3, size, size)).shape == (1, 3, size, size)
 
 
 @pytest.mark.parametrize("size", [0, 4, 10, 33])
 def test_a_size_that_a_resnet_cannot_take_is_refused(size: int) -> None:
     with pytest.raises(ConfigError, match=rf"multiple of 4, from 8; found {size}"):
-        build_generator(ResnetConfig(ngf=2), size)
+        ResnetConfig(ngf=2).build(size)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -108,7 +108,7 @@ def test_spectral_norm_reaches_every_convolution_of_a_resnet() -> None:
 
 
 def test_identity_returns_its_input_and_has_no_parameters() -> None:
-    network, picture = build_generator(IdentityConfig(), 18), torch.rand(1, 3, 18, 18)
+    network, picture = IdentityConfig().build(18), torch.rand(1, 3, 18, 18)
     assert isinstance(network, Identity)
     assert network(picture) is picture
     assert count(network) == 0

@@ -6,10 +6,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from i2i.data.samples.scenery import Picture
 from i2i.errors import DatasetError, UsageError
+from i2i.images import read
 
 CEILING = 100.0  # dB, where pictures are equal and PSNR would be infinite
 
@@ -54,8 +54,7 @@ def score(translated: Path | Mapping[str, Picture], folder: Path, direction: str
 
 
 def _read(path: Path) -> Picture:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
+    return np.asarray(read(path))
 
 
 def _resized(picture: Picture, like: Picture) -> Picture:
