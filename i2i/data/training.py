@@ -128,7 +128,10 @@ def halves(joined: Image.Image) -> list[Image.Image]:
 
 
 def fit(image: Image.Image, side: int, how: str) -> Image.Image:
-    """Resized, bicubic, to ``side``² ("stretch") or to a shorter side of ``side`` pixels ("cover")."""
+    """Resized, bicubic, to ``side``² ("stretch") or to a shorter side of ``side`` pixels ("cover").
+
+    By PIL, as in the papers' own code: its bicubic is antialiased, and others differ from it by many grey levels.
+    """
     if how == "stretch":
         return image.resize((side, side), Image.Resampling.BICUBIC)
     scale = side / min(image.size)
