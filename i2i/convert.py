@@ -13,6 +13,7 @@ from i2i.errors import I2IError, UsageError
 from i2i.images import encode, read, write_atomic
 
 Format = Literal["png", "jpg", "webp"]
+Job = tuple[Path, Path]  # a source, and where its translation goes
 
 
 @dataclass
@@ -38,7 +39,17 @@ def convert(
     One bad file does not stop the rest. An output that exists is skipped unless ``overwrite``; a source is never
     written to. Raises UsageError where a source does not exist or holds no pictures.
     """
-    jobs = plan(sources, out, kind)
+    return convert_jobs(translate, plan(sources, out, kind), overwrite=overwrite, progress=progress)
+
+
+def convert_jobs(
+    translate: Callable[[Image.Image], Image.Image],
+    jobs: Sequence[Job],
+    *,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Result:
+    """As ``convert``, of what ``plan`` gave. progress: is told the files done and all."""
     result = Result()
     for done, (source, target) in enumerate(jobs):
         progress(done, len(jobs))
@@ -59,7 +70,7 @@ def convert(
     return result
 
 
-def plan(sources: Sequence[Path], out: Path, kind: Format) -> list[tuple[Path, Path]]:
+def plan(sources: Sequence[Path], out: Path, kind: Format) -> list[Job]:
     """Which file goes where. Raises UsageError for a source that is missing or empty, or would be overwritten."""
     found: list[tuple[Path, Path]] = []  # the file, and its place below ``out``
     inside = out.resolve()

@@ -35,18 +35,19 @@ def convert(
     """
     from rich.progress import Progress
 
-    from i2i.convert import convert as run
-    from i2i.convert import plan
+    from i2i.convert import convert_jobs, plan
     from i2i.translate import load
 
-    plan(source, out, format)  # a wrong path is told before the model is loaded
+    jobs = plan(source, out, format)  # a wrong path is told before the model is loaded
     translator = load(model, direction, device=device, precision=precision)
     with Progress(console=stderr, disable=not stderr.is_terminal) as bar:
         task = bar.add_task(f"{model} {translator.direction}")
-        result = run(
-            translator, source, out, kind=format, overwrite=overwrite,
+        result = convert_jobs(
+            translator,
+            jobs,
+            overwrite=overwrite,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )  # fmt: skip
+        )
     if json:
         print_json({
             "converted": [{"source": a, "output": b} for a, b in result.converted],
