@@ -57,7 +57,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         ),
         "tiny": Recipe(
             objective="cyclegan", name="tiny",
-            data=UnpairedConfig(size=64),
+            data=UnpairedConfig(size=64, jitter=68 / 64),
             # A U-Net: at this size a third of the residual generator's time, and its skips keep the landscape.
             model=CycleGANConfig(
                 generator=UnetConfig(ngf=32, norm="instance", dropout=0.0, inference="eval"),
@@ -75,7 +75,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         ),
         "tiny": Recipe(
             objective="pix2pix", name="tiny",
-            data=PairedConfig(size=64),
+            data=PairedConfig(size=64, jitter=68 / 64),
             model=Pix2PixConfig(
                 generator=UnetConfig(ngf=24, norm="instance", dropout=0.0, inference="eval"),
                 discriminator=PatchGANConfig(ndf=32, receptive_field=34),

@@ -66,7 +66,7 @@ def changes() -> Callable[..., dict[str, Any]]:
 
     def make(data: Path | str, **training: Any) -> dict[str, Any]:
         return {
-            "data": {"data": str(data), "size": SIZE, "load_size": SIZE + 2},
+            "data": {"data": str(data), "size": SIZE, "jitter": 18 / 16},
             "model": {"generator": {"network": "resnet", "blocks": 1, "dropout": 0.5, **TINY_NETWORKS["generator"]},
                       "discriminator": TINY_NETWORKS["discriminator"]},
             "training": {"steps": 6, "ema": 0.9, "precision": "float32", "sample_every": 100, "log_every": 2,

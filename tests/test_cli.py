@@ -19,7 +19,7 @@ from i2i.recipes import RECIPES
 from tests.conftest import write_pictures
 
 TINY = shlex.split(
-    "--recipe tiny --size 16 --load-size 18 --ngf 2 --blocks 1 --generator resnet --dropout 0.5 --d-ndf 2 "
+    "--recipe tiny --size 16 --jitter 1.125 --ngf 2 --blocks 1 --generator resnet --dropout 0.5 --d-ndf 2 "
     "--d-receptive-field 16 --pool 5 --ema 0.9 --batch-size 1 --device cpu --precision float32"
 )
 

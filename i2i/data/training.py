@@ -20,34 +20,24 @@ from i2i.data.folders import Item, Layout
 from i2i.errors import DatasetError, I2IError
 from i2i.images import read
 
-JITTER = 286 / 256  # Isola et al. 2017, section 3.3: resize to 286, crop 256
-
 
 @dataclass(frozen=True, kw_only=True)
 class UnpairedConfig:
     data: str = option("", "dataset: a path, or a name (`i2i data list`)")
     size: int = option(256, "pixels a side of the pictures that the networks are trained on")
-    load_size: int | None = option(
-        None, "pixels a side to which pictures are resized before the random crop [default: 286/256 of size]"
-    )
+    jitter: float = option(286 / 256, "pictures are resized to this multiple of size, then cropped at random (286 for 256)")
     fit: Literal["stretch", "cover"] = option(
-        "stretch", "how a picture is brought to load-size: stretched to the square, or its shorter side"
+        "stretch", "how a picture is resized before the crop: stretched to the square, or by its shorter side"
     )
     flip: bool = option(True, "mirror pictures at random, left to right")
 
     def __post_init__(self) -> None:
         check(8 <= self.size <= 2048, "size", self.size, "from 8 to 2048")
-        if self.load_size is not None:
-            check(
-                self.size <= self.load_size <= 4096,
-                "load_size",
-                self.load_size,
-                f"from size ({self.size}) to 4096",
-            )
+        check(1 <= self.jitter <= 4, "jitter", self.jitter, "from 1 (no crop) to 4")
 
     def loaded(self) -> int:
         """Pixels a side before the crop."""
-        return self.load_size or round(self.size * JITTER)
+        return round(self.size * self.jitter)
 
 
 @dataclass(frozen=True, kw_only=True)

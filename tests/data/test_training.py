@@ -10,7 +10,7 @@ from i2i.data.training import PairedConfig, TrainingPictures, UnpairedConfig, ba
 from i2i.errors import ConfigError, DatasetError, PictureError
 from tests.conftest import picture, write_pictures
 
-SMALL = {"size": 16, "load_size": 18}
+SMALL = {"size": 16, "jitter": 18 / 16}
 
 
 def unpaired_pictures(root: Path, seed: int = 3) -> TrainingPictures:
@@ -39,7 +39,7 @@ def test_a_stream_that_starts_later_continues_with_the_very_next_sample(unpaired
 
 
 def test_an_epoch_shows_each_picture_of_the_larger_domain_once(unpaired: Path) -> None:
-    config = UnpairedConfig(data=str(unpaired), size=16, load_size=16, flip=False)
+    config = UnpairedConfig(data=str(unpaired), size=16, jitter=1.0, flip=False)
     pictures = TrainingPictures(layout(unpaired), config, 0)
     for epoch in range(2):
         seen = {bytes(pictures[k][0].numpy()) for k in range(5 * epoch, 5 * epoch + 5)}
@@ -126,5 +126,5 @@ def test_fixed_pictures_come_from_the_test_split_and_never_change(unpaired: Path
 
 
 def test_a_crop_larger_than_the_picture_is_refused() -> None:
-    with pytest.raises(ConfigError, match="load_size is 100"):
-        UnpairedConfig(size=128, load_size=100)
+    with pytest.raises(ConfigError, match=r"jitter is 0\.9"):
+        UnpairedConfig(jitter=0.9)
