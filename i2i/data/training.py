@@ -25,7 +25,7 @@ from i2i.images import read
 class UnpairedConfig:
     data: str = option("", "dataset: a path, or a name (`i2i data list`)")
     size: int = option(256, "pixels a side of the pictures that the networks are trained on")
-    jitter: float = option(286 / 256, "pictures are resized to this multiple of size, then cropped at random (286 for 256)")
+    jitter: float = option(286 / 256, "pictures are resized to size times this, then cropped at random")
     fit: Literal["stretch", "cover"] = option(
         "stretch", "how a picture is resized before the crop: stretched to the square, or by its shorter side"
     )
