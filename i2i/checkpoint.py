@@ -101,7 +101,10 @@ def find_bundle(model: str) -> Path:
     if Run(root() / model).exists():
         raise BundleError(f"The run {root() / model} has no weights yet: it has not been saved once.")
     known = ", ".join(list_models()) or "none yet"
-    raise BundleError(f"No model {model!r}. Models here: {known}; a path to a .safetensors works too.")
+    raise BundleError(
+        f"No model {model!r}. Models in {root().resolve()}: {known}. A run's folder or a .safetensors file works too; "
+        "$I2I_CHECKPOINTS names another place."
+    )
 
 
 def list_models() -> list[str]:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from i2i.data.folders import pictures
 from i2i.errors import I2IError, UsageError
-from i2i.images import encode, read, write_atomic
+from i2i.images import FORMATS, encode, read, write_atomic
 
 Format = Literal["png", "jpg", "webp"]
 Job = tuple[Path, Path]  # a source, and where its translation goes
@@ -74,9 +74,13 @@ def plan(sources: Sequence[Path], out: Path, kind: Format) -> list[Job]:
     """Which file goes where. Raises UsageError for a source that is missing or empty, or would be overwritten."""
     found: list[tuple[Path, Path]] = []  # the file, and its place below ``out``
     inside = out.resolve()
+    if out.suffix.lower() in FORMATS and not out.is_dir():
+        raise UsageError(f"--out {out} looks like a picture's name; it must be a folder for the results.")
     for source in sources:
         if source.is_dir():
-            below = [path for path in pictures(source) if inside == source.resolve() or not _within(path, inside)]
+            if inside == source.resolve():
+                raise UsageError(f"{source} is also --out: results would lie among the sources. Choose another --out.")
+            below = [path for path in pictures(source) if not _within(path, inside)]
             if not below:
                 raise UsageError(f"{source} holds no pictures.")
             found += [(path, path.relative_to(source)) for path in below]

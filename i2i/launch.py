@@ -17,7 +17,11 @@ from i2i.progress import TrainingProgress
 from i2i.recipes import Recipe, recipe, recipe_from_json
 from i2i.trainer import Trainer, seed_everything
 
-ADVICE = {"paired": "i2i train pix2pix", "unpaired": "i2i train cyclegan", "clean": "restoration"}
+ADVICE = {
+    "paired": "`i2i train pix2pix` learns from it.",
+    "unpaired": "`i2i train cyclegan` learns from it.",
+    "clean": "Put photos of a second kind beside these: trainA/ and trainB/.",
+}
 # What may differ between the parts of one training: how it runs, not what is learnt.
 FREE = {"data": {"data"}, "model": set(),
         "training": {"steps", "epochs", "lr", "device", "precision", "workers", "log_every", "sample_every",
@@ -134,7 +138,7 @@ def find_data(plan: Recipe, tell: Callable[[str], None]) -> Layout:
     if found.kind != needed:
         raise DatasetError(
             f"{found.root} holds {found.kind} data ({found.source}), and {plan.objective} learns from {needed} data. "
-            f"For {found.kind} data: {ADVICE[found.kind]}. {HINT}"
+            f"{ADVICE[found.kind]} {HINT}"
         )
     bad = []
     for path in (path for domains in found.splits.values() for domain in domains for item in domain for path in item):

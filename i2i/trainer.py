@@ -143,7 +143,10 @@ class Trainer:
             shown = {name: use_mode(copy.deepcopy(net), config) for name, net in self.translators().items()}
             batch = self._to_device(self.pictures.fixed(4))
             with autocast(self.device, self.dtype):
-                picture: Image.Image = grid(self.objective.samples(batch, shown))
+                columns = self.objective.samples(batch, shown)
+        scale = max(1, 128 // self.pictures.config.size)  # small pictures are shown enlarged
+        large = {title: x.repeat_interleave(scale, 2).repeat_interleave(scale, 3) for title, x in columns.items()}
+        picture: Image.Image = grid(large)
         path = self.run.path / "samples" / f"{self.step:07}.png"
         write(path, encode(picture, ".png"))
         log.picture(self.step, np.asarray(picture))

@@ -49,7 +49,7 @@ def test_a_model_is_found_by_name_folder_and_file(tmp_path: Path) -> None:
     assert list_models() == ["zebra"]
     for name in ("zebra", str(path), str(path.parent)):
         assert find_bundle(name).resolve() == path
-    with pytest.raises(BundleError, match="Models here: zebra"):
+    with pytest.raises(BundleError, match="checkpoints: zebra"):
         find_bundle("horse")
 
 

@@ -181,7 +181,7 @@ def test_the_first_sample_grid_is_of_the_untrained_networks(unpaired: Path, chan
     names = sorted(path.name for path in (trainer.run.path / "samples").iterdir())
     assert names == ["0000000.png", "0000002.png"]
     with Image.open(trainer.run.path / "samples" / names[0]) as grid:
-        assert grid.width == 6 * 16 + 5 * 2
+        assert grid.width == 6 * 128 + 5 * 2
 
 
 def test_sampling_changes_nothing_of_the_training(unpaired: Path, changes: Changes) -> None:

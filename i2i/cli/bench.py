@@ -38,7 +38,7 @@ def _bench(objective: str, changes: dict[str, Any], given: dict[str, Any]) -> No
     if given["json"]:
         print_json(cost.to_json())
         return
-    threads = f", {cost.threads} threads" if cost.device == "cpu" else ""
+    threads = f", {cost.threads} thread{'s'[: cost.threads > 1]}" if cost.device == "cpu" else ""
     stdout.print(f"{objective}, {cost.size} px, batch {cost.batch_size}, on {cost.device}{threads}, {cost.precision}")
     stdout.print(f"  one step     {cost.seconds_per_step:.4g} s (median of {cost.steps}), "
                  f"{cost.pictures_per_second:.3g} pictures of each domain a second")  # fmt: skip

@@ -1,6 +1,7 @@
 """Printing for people, on standard error, so that standard output stays free for results."""
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -8,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 
 stderr = Console(stderr=True, highlight=False)
-stdout = Console(highlight=False)
+# A pipe has no width: lines there are not cut for a terminal's sake.
+stdout = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200)
 
 
 def say(template: str, *values: object) -> None:

@@ -57,7 +57,8 @@ def convert(
     for path, reason in result.failed:
         say("[red]failed[/red] {}: {}", path, reason)
     if result.skipped:
-        say("{} skipped: their results exist already (--overwrite redoes them)", len(result.skipped))
+        say("{} skipped: {} holds files of their names, whatever made them (--overwrite redoes them)",
+            len(result.skipped), out)  # fmt: skip
     say("{} converted into {}", len(result.converted), out)
     if result.failed:
         say("[red]{} failed[/red]", len(result.failed))

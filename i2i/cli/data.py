@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from rich.markup import escape
 
 from i2i.cli.console import print_json, say, stderr, stdout
 
@@ -29,10 +30,10 @@ def list_(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = 
 
     rows: list[dict[str, Any]] = []
     for sample in SAMPLES.values():
-        rows.append({"name": sample.name, "kind": sample.kind, "from": "drawn by i2i", "summary": sample.summary})
+        rows.append({"name": sample.name, "kind": sample.kind, "from": "drawn on use", "summary": sample.summary})
     for entry in CATALOGUE.values():
-        size = f"{entry.bytes / 1e6:.0f} MB" if entry.bytes else "size unknown"
-        rows.append({"name": entry.name, "kind": entry.kind, "from": f"download, {size}", "summary": entry.summary})
+        size = f"get, {entry.bytes / 1e6:.0f} MB" if entry.bytes else "get"
+        rows.append({"name": entry.name, "kind": entry.kind, "from": size, "summary": entry.summary})
     known = {row["name"] for row in rows}
     for root in roots():
         for folder in sorted(root.iterdir()) if root.is_dir() else ():
@@ -45,11 +46,13 @@ def list_(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = 
     if json:
         print_json(rows)
         return
-    table = Table("name", "kind", "from", "here", box=None)
-    table.add_column("what it shows", no_wrap=True, overflow="ellipsis")
-    table.columns[0].no_wrap = True
-    for row in rows:
-        table.add_row(row["name"], row["kind"], row["from"], row["here"] or "", row["summary"])
+    cells = [(row["name"], row["kind"], "here" if row["here"] else row["from"], row["summary"]) for row in rows]
+    table = Table(box=None, expand=True)
+    for column, title in enumerate(("name", "kind", "where")):
+        table.add_column(title, no_wrap=True, width=max(len(line[column]) for line in cells))
+    table.add_column("what it shows", no_wrap=True, overflow="ellipsis", ratio=1)
+    for line in cells:
+        table.add_row(*map(escape, line))
     stdout.print(table)
 
 
@@ -146,6 +149,8 @@ def score(
     [bold]Example[/bold]
 
         i2i data score striped/
+
+        i2i data score plain/ --direction BtoA
     """
     from i2i.data.folders import HINT, locate
     from i2i.data.samples import score as measure
@@ -162,7 +167,7 @@ def score(
     if json:
         print_json(found)
         return
-    stdout.print(f"PSNR against the hidden truth, mean of {found['pictures']:.0f} pictures, in dB:")
+    stdout.print(f"{direction}: PSNR against the hidden truth, mean of {found['pictures']:.0f} pictures, in dB")
     for place, name in (("inside", "on the animal"), ("outside", "landscape")):
         ours, input_ = found[place], found[f"input_{place}"]
         stdout.print(f"  {name:14} translated {ours:6.2f}   left alone {input_:6.2f}   gain {ours - input_:+.2f}")

@@ -73,6 +73,9 @@ def info(
     for key in ("objective", "recipe", "size", "directions", "steps", "total_steps", "ema", "version", "generator"):
         table.add_row(key, plain(header, key))
     table.add_row("", f"{weights:,} parameters each")
-    table.add_row("data", f"{plain(header, 'data', 'name')}: {plain(header, 'data', 'pictures')} training pictures")
+    table.add_row(
+        "data",
+        f"{plain(header, 'data', 'name')}: {plain(header, 'data', 'pictures').replace(' ', ' + ')} training pictures",
+    )
     table.add_row("fingerprint", plain(header, "data", "fingerprint"))
     stdout.print(table)

@@ -65,7 +65,7 @@ def _function(objective: str, fixed: Fixed, act: Action) -> Callable[..., None]:
             key = "__".join((section, *flag.path))
             paths[key] = (section, *flag.path)
             panel = "The most used" if flag.name in FIRST else PANELS[section]
-            spelled = f"--{flag.name}/--no-{flag.name}" if isinstance(flag.default, bool) else f"--{flag.name}"
+            spelled = f"--{flag.name}/--no-{flag.name}" if flag.default is True else f"--{flag.name}"
             help = escape(flag.help + _default(flag.default))
             option = typer.Option(None, spelled, help=help, show_default=False, rich_help_panel=panel)
             parameters.append(

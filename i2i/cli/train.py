@@ -40,6 +40,9 @@ def _train(objective: str, changes: dict[str, Any], given: dict[str, Any]) -> No
     begin = launch.resume if given["resume"] else launch.start
     trainer = begin(objective, given["recipe"], changes, given["name"], progress)
     run = trainer.run.path
+    if trainer.step >= trainer.total_steps():
+        say("{} is finished: {} steps. --resume --steps N trains on.", run, trainer.step)
+        return
     kind = str(trainer.dtype).removeprefix("torch.")
     say("training [bold]{}[/bold] on {}, {}: steps {} to {}", run, trainer.device, kind, trainer.step,
         trainer.total_steps())  # fmt: skip

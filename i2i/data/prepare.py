@@ -1,5 +1,6 @@
 """A dataset by name, made or downloaded where it is not here yet."""
 
+import difflib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +24,11 @@ def prepare(name: str, tell: Callable[[str], None]) -> Path:
         tell(f"downloading {name} into {folder} from {CATALOGUE[name].url}")
         return get(name, folder, progress=_tenths(tell))
     places = ", ".join(map(str, roots()))
-    raise DatasetError(f"No dataset {name!r}: it is no folder here, nor under {places}, nor in the catalogue. {HINT}")
+    near = difflib.get_close_matches(name, [*SAMPLES, *CATALOGUE], n=1)
+    guess = f" Did you mean {near[0]}?" if near else ""
+    raise DatasetError(
+        f"No dataset {name!r}.{guess} It is no folder here, nor under {places}, nor in the catalogue. {HINT}"
+    )
 
 
 def _tenths(tell: Callable[[str], None]) -> Callable[[int, int | None], None]:

@@ -104,8 +104,8 @@ class CycleGAN(Objective):
         real_a, real_b = batch
         G, F = translators["AtoB"], translators["BtoA"]
         fake_b, fake_a = G(real_a), F(real_b)
-        return {"A": real_a, "A to B": fake_b, "and back": F(fake_b),
-                "B": real_b, "B to A": fake_a, "and back ": G(fake_a)}  # fmt: skip
+        return {"A": real_a, "A to B": fake_b, "back to A": F(fake_b),
+                "B": real_b, "B to A": fake_a, "back to B": G(fake_a)}  # fmt: skip
 
 
 class ImagePool(nn.Module):
