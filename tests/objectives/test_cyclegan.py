@@ -199,7 +199,7 @@ def test_samples_show_both_directions_and_the_way_back() -> None:
     shown = objective.samples((real_a, real_b), objective.translators())
     assert list(shown) == ["A", "A to B", "back to A", "B", "B to A", "back to B"]
     assert all(pictures.shape == (2, 3, SIZE, SIZE) for pictures in shown.values())
-    torch.testing.assert_close(shown["and back"], objective.F(objective.G(real_a)))
+    torch.testing.assert_close(shown["back to A"], objective.F(objective.G(real_a)))
 
 
 def numbered(first: int, count: int) -> Tensor:
