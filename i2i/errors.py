@@ -29,6 +29,10 @@ class PictureError(I2IError):
     """A file cannot be read as a picture, or a picture cannot be written."""
 
 
+class CacheError(I2IError):
+    """Training pictures cannot be kept packed: there is no room for them, or no right to write."""
+
+
 class BundleError(UsageError):
     """A bundle of weights is missing, damaged, or not made by i2i."""
 

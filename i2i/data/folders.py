@@ -23,11 +23,11 @@ def roots() -> list[Path]:
 
 
 def locate(name: str) -> Path | None:
-    """The folder of a dataset given as a path or a name, or None where no folder is found."""
+    """The folder of a dataset given as a path or a name, or None where no folder is found. No name is hidden."""
     path = Path(name).expanduser()
     if path.is_dir():
         return path
-    if path.is_absolute() or len(path.parts) != 1:
+    if path.is_absolute() or len(path.parts) != 1 or name.startswith("."):
         return None
     return next((root / name for root in roots() if (root / name).is_dir()), None)
 

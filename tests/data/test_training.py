@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from i2i.data.folders import layout
-from i2i.data.training import PairedConfig, TrainingPictures, UnpairedConfig, batches, fit, halves
+from i2i.data.geometry import fit, halves
+from i2i.data.training import OneWayConfig, PairedConfig, TrainingPictures, UnpairedConfig, batches
 from i2i.errors import ConfigError, DatasetError, PictureError
 from tests.conftest import picture, write_pictures
 
@@ -73,6 +74,14 @@ def test_direction_b_to_a_swaps_the_pair(paired: Path) -> None:
     there = TrainingPictures(layout(paired), PairedConfig(data="d", **SMALL), 0)
     back = TrainingPictures(layout(paired), PairedConfig(data="d", direction="BtoA", **SMALL), 0)
     assert same(there[0], back[0][::-1])
+    assert same(there.fixed(2), back.fixed(2)[::-1])
+
+
+def test_unpaired_pictures_change_sides_by_direction(unpaired: Path) -> None:
+    there = TrainingPictures(layout(unpaired), OneWayConfig(data="d", **SMALL), 0)
+    back = TrainingPictures(layout(unpaired), OneWayConfig(data="d", direction="BtoA", **SMALL), 0)
+    assert same(there[3], back[3][::-1])
+    assert same(there.fixed(2), back.fixed(2)[::-1])
 
 
 def test_two_folders_are_paired_by_name(tmp_path: Path) -> None:
