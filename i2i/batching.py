@@ -1,21 +1,30 @@
 """Fewer, bigger passes over a network."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 
-def together(network: Callable[[Tensor], Tensor], *pictures: Tensor) -> list[Tensor]:
+def together(network: Callable[[Tensor], Any], *pictures: Tensor) -> list[Any]:
     """``network`` on each of ``pictures`` (N, C, H, W), in one pass over them all where that is the same.
 
     It is where no layer looks across the batch, draws at random or changes with every pass; then one bigger pass is
-    faster than several small ones.
+    faster than several small ones. The network returns a tensor, or a tuple of tensors, of N rows.
     """
-    if not isinstance(network, nn.Module) or any(_minds_company(module) for module in network.modules()):
+    if not isinstance(network, nn.Module) or minds_company(network):
         return [network(x) for x in pictures]
-    return list(network(torch.cat(pictures)).split([len(x) for x in pictures]))
+    whole, sizes = network(torch.cat(pictures)), [len(x) for x in pictures]
+    if isinstance(whole, Tensor):
+        return list(whole.split(sizes))
+    return list(zip(*(part.split(sizes) for part in whole), strict=True))
+
+
+def minds_company(network: nn.Module) -> bool:
+    """Whether a picture's way through ``network`` depends on the others of its batch, or on the pass."""
+    return any(_minds_company(module) for module in network.modules())
 
 
 def _minds_company(module: nn.Module) -> bool:

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from i2i.device import autocast, pick_device, pick_precision
 from i2i.recipes import Recipe
+from i2i.replay import LONG, WARM, ReplayStepper, fastest
 from i2i.stepper import Stepper
 
 
@@ -40,16 +41,23 @@ class Cost:
         return asdict(self)
 
 
-def bench(plan: Recipe, epoch_length: int | None, steps: int = 10) -> Cost:
-    """Time ``steps`` steps of a plan, after two that warm up. epoch_length: samples of its data, where known."""
+def bench(
+    plan: Recipe, epoch_length: int | None, steps: int = 10, tell: Callable[[str], None] = lambda text: None
+) -> Cost:
+    """Time ``steps`` steps of a plan, as a training plays them, after some that warm up.
+
+    epoch_length: samples of its data, where known. tell: is given the reason where a step cannot be made fast.
+    """
     device = pick_device(plan.training.device)
     dtype = pick_precision(plan.training.precision, device)
     objective = plan.build().to(device).to(memory_format=torch.channels_last)
-    stepper = Stepper(objective, plan.training, device, dtype)
+    plain = Stepper(objective, plan.training, device, dtype)
+    known = plan.training.steps or (epoch_length and plan.training.total_steps(epoch_length))
+    stepper: Stepper | ReplayStepper = plain
     count, size = plan.training.batch_size, plan.data.size
 
     def play(step: int) -> None:
-        batch = tuple(torch.rand(count, 3, size, size, device=device) * 2 - 1 for _ in "AB")
+        batch = tuple(torch.rand(count, 3, size, size, device=device) * 2 - 1 for _ in range(plan.domains()))
         stepper(tuple(x.contiguous(memory_format=torch.channels_last) for x in batch), step, plan.training.lr)
 
     cycle = plan.model.adversarial.critic_steps  # steps after which every player has moved
@@ -61,9 +69,12 @@ def bench(plan: Recipe, epoch_length: int | None, steps: int = 10) -> Cost:
     play_cycle(0)
     with FlopCounterMode(display=False) as counter:
         play_cycle(1)
+    stepper = fastest(plain, known or LONG, tell)
+    if stepper is not plain:
+        for number in range(2, 4 + WARM):
+            play_cycle(number)
     seconds, flops = _median(play_cycle, steps, device) / cycle, counter.get_total_flops() / cycle
     rate, conv = flops / seconds / 1e12, _conv_rate(device, dtype)
-    known = plan.training.steps or (epoch_length and plan.training.total_steps(epoch_length))
     return Cost(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         precision=str(dtype).removeprefix("torch."),

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn import init
 from torch.nn.utils import parametrizations
 from torch.nn.utils.parametrize import register_parametrization
@@ -24,6 +25,8 @@ class InstanceNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
+        if torch.compiler.is_compiling():  # the compiler fuses the formula, and derives its gradient, by itself
+            return _plain(x, self.eps)
         return _Normalise.apply(x, self.eps)
 
 
@@ -88,10 +91,64 @@ def needs_bias(kind: Norm) -> bool:
     return kind != "batch"
 
 
+def conv(kind: Norm, channels: int, out: int, size: int, stride: int = 1, padding: int = 0) -> nn.Conv2d:
+    """The convolution before a norm."""
+    layer = _ConvDeadBias if kind == "instance" else nn.Conv2d
+    return layer(channels, out, size, stride, padding, bias=needs_bias(kind))
+
+
+def conv_transpose(
+    kind: Norm, channels: int, out: int, size: int, stride: int = 1, padding: int = 0, output_padding: int = 0
+) -> nn.ConvTranspose2d:
+    """The transposed convolution before a norm."""
+    layer = _ConvTransposeDeadBias if kind == "instance" else nn.ConvTranspose2d
+    return layer(channels, out, size, stride, padding, output_padding, bias=needs_bias(kind))
+
+
+class _ConvDeadBias(nn.Conv2d):
+    """Before instance norm, which takes away whatever a bias adds.
+
+    The bias belongs to the published networks, and stays among the weights; the work and the training leave it out.
+    """
+
+    def __init__(self, *shape: Any, **options: Any) -> None:
+        super().__init__(*shape, **options)
+        if self.bias is not None:
+            self.bias.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._conv_forward(x, self.weight, None)
+
+
+class _ConvTransposeDeadBias(nn.ConvTranspose2d):
+    """As ``_ConvDeadBias``."""
+
+    def __init__(self, *shape: Any, **options: Any) -> None:
+        super().__init__(*shape, **options)
+        if self.bias is not None:
+            self.bias.requires_grad_(False)
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        padding: Any = self.padding  # never one of the words that a plain convolution may have
+        return F.conv_transpose2d(
+            x, self.weight, None, self.stride, padding, self.output_padding, self.groups, self.dilation
+        )
+
+
 def in_float32(module: nn.Module, x: Tensor) -> Tensor:
     """``module(x)`` outside autocast: the last layer of every network is computed in full precision."""
     with torch.autocast(x.device.type, enabled=False):
         return module(x if x.dtype == torch.float64 else x.float())
+
+
+def with_activations(body: nn.Sequential, x: Tensor, kinds: tuple[type[nn.Module], ...]) -> tuple[Tensor, list[Tensor]]:
+    """``body(x)``, and what each of its layers of ``kinds`` gives on the way."""
+    found = []
+    for layer in body:
+        x = layer(x)
+        if isinstance(layer, kinds):
+            found.append(x)
+    return x, found
 
 
 def initialize(network: nn.Module, kind: Init, gain: float = 0.02) -> None:

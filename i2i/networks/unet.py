@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from i2i.config import check, option
 from i2i.errors import ConfigError
-from i2i.networks.layers import Init, Norm, finish, in_float32, needs_bias, norm
+from i2i.networks.layers import Init, Norm, conv, conv_transpose, finish, in_float32, needs_bias, norm
 
 SIZES = (32, 64, 128, 256, 512, 1024)
 
@@ -61,8 +61,11 @@ class Unet(nn.Module):
             self.down.append(
                 nn.Sequential(
                     *([] if outermost else [nn.LeakyReLU(0.2)]),
-                    nn.Conv2d(3 if outermost else channels[level - 1], out, 4, 2, 1, bias=bias),
-                    *([] if plain else [norm(config.norm, out)]),
+                    *(
+                        [nn.Conv2d(3 if outermost else channels[level - 1], out, 4, 2, 1, bias=bias)]
+                        if plain
+                        else [conv(config.norm, channels[level - 1], out, 4, 2, 1), norm(config.norm, out)]
+                    ),
                 )
             )
             below = out if innermost else 2 * out
@@ -73,7 +76,7 @@ class Unet(nn.Module):
             self.up.append(
                 nn.Sequential(
                     nn.ReLU(),
-                    nn.ConvTranspose2d(below, channels[level - 1], 4, 2, 1, bias=bias),
+                    conv_transpose(config.norm, below, channels[level - 1], 4, 2, 1),
                     norm(config.norm, channels[level - 1]),
                     *([nn.Dropout(config.dropout)] if drop else []),
                 )

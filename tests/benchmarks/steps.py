@@ -15,17 +15,24 @@ from torch import Tensor
 
 from i2i.device import pick_device
 from i2i.recipes import recipe
+from i2i.replay import WARM, CudaGraphs, ReplayStepper
 from i2i.stepper import Stepper
 from tests.benchmarks.textbook import CycleGANStep, Pix2PixStep
 
+WARM_UP = WARM + 2  # rounds: compiled on the first, recorded after WARM
 Step = Callable[[Tensor, Tensor], object]
 
 
-def ours(objective: str, size: int, device: torch.device, dtype: torch.dtype, ngf: int) -> Step:
+def ours(objective: str, size: int, device: torch.device, dtype: torch.dtype, ngf: int, how: str) -> Step:
+    """A step of ours. how: "plain", "recorded" (CUDA graph), or "compiled" (and, where there is CUDA, recorded)."""
     model = {"generator": {"ngf": ngf}, "discriminator": {"ndf": ngf}}
     plan = recipe(objective, "paper").merged({"data": {"size": size}, "model": model})
     networks = plan.build().to(device).to(memory_format=torch.channels_last)
-    stepper = Stepper(networks, plan.training, device, dtype)
+    cuda = device.type == "cuda"
+    stepper: Stepper | ReplayStepper = Stepper(networks, plan.training, device, dtype)
+    if how != "plain":
+        recorder = CudaGraphs(device) if cuda else None
+        stepper = ReplayStepper(stepper, compiled=how == "compiled", recorder=recorder, tell=print)
     steps = iter(range(10**9))
 
     def step(a: Tensor, b: Tensor) -> object:
@@ -42,14 +49,14 @@ def textbook(objective: str, size: int, device: torch.device, ngf: int) -> Step:
 def measure(steps: dict[str, Step], size: int, batch: int, rounds: int, device: torch.device) -> dict[str, float]:
     """Median seconds of each step, the contestants taking turns on the same fresh batches."""
     seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for turn in range(rounds + 2):  # the first two warm up
+    for turn in range(rounds + WARM_UP):
         a, b = (torch.rand(batch, 3, size, size, device=device) * 2 - 1 for _ in range(2))
         for name, step in steps.items():
             _wait(device)
             began = time.perf_counter()
             step(a, b)
             _wait(device)
-            if turn >= 2:
+            if turn >= WARM_UP:
                 seconds[name].append(time.perf_counter() - began)
     return {name: statistics.median(times) for name, times in seconds.items()}
 
@@ -67,13 +74,15 @@ def main() -> None:
     parser.add_argument("--ngf", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--compile", action="store_true", help="on a CPU too")
     asked = parser.parse_args()
     device = pick_device(asked.device)
-    contestants = {
-        "textbook": textbook(asked.objective, asked.size, device, asked.ngf),
-        "float32": ours(asked.objective, asked.size, device, torch.float32, asked.ngf),
-        "bfloat16": ours(asked.objective, asked.size, device, torch.bfloat16, asked.ngf),
-    }
+    ways = ["plain", "recorded", "compiled"] if device.type == "cuda" else ["plain", *["compiled"][: asked.compile]]
+    contestants = {"textbook": textbook(asked.objective, asked.size, device, asked.ngf)}
+    for kind in (torch.float32, torch.bfloat16):
+        for how in ways:
+            name = f"{str(kind).removeprefix('torch.')} {how}"
+            contestants[name] = ours(asked.objective, asked.size, device, kind, asked.ngf, how)
     medians = measure(contestants, asked.size, asked.batch, asked.rounds, device)
     ratios = {name: medians["textbook"] / seconds for name, seconds in medians.items()}
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()

@@ -6,7 +6,16 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional as F
 
-from i2i.networks.layers import InstanceNorm, add_spectral_norm, in_float32, initialize, needs_bias, norm
+from i2i.networks.layers import (
+    InstanceNorm,
+    add_spectral_norm,
+    conv,
+    conv_transpose,
+    in_float32,
+    initialize,
+    needs_bias,
+    norm,
+)
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 
@@ -130,3 +139,29 @@ def test_spectral_norm_makes_the_largest_singular_value_1(layer: nn.Module, rows
         weight: Tensor = layer.weight
     matrix = weight.transpose(0, rows).reshape(weight.shape[rows], prod(weight.shape) // weight.shape[rows])
     assert torch.linalg.matrix_norm(matrix, 2).item() == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("ours", "plain"),
+    [
+        (conv("instance", 3, 4, 3, 2, 1), nn.Conv2d(3, 4, 3, 2, 1)),
+        (conv_transpose("instance", 3, 4, 3, 2, 1, 1), nn.ConvTranspose2d(3, 4, 3, 2, 1, 1)),
+    ],
+    ids=["conv", "transposed"],
+)
+def test_a_bias_before_instance_norm_is_kept_but_neither_used_nor_trained(ours: nn.Module, plain: nn.Module) -> None:
+    ours, plain = ours.double(), plain.double()
+    nn.init.normal_(plain.bias)
+    ours.load_state_dict(plain.state_dict())
+    x = torch.randn(2, 3, 8, 8, dtype=torch.float64)
+    torch.testing.assert_close(InstanceNorm()(ours(x)), InstanceNorm()(plain(x)), rtol=1e-10, atol=1e-10)
+    ours(x).sum().backward()
+    assert ours.bias.grad is None
+    assert ours.weight.grad is not None
+
+
+@pytest.mark.parametrize("kind", ["batch", "none"])
+def test_a_bias_before_another_norm_is_trained_or_not_there(kind: str) -> None:
+    for layer in (conv(kind, 3, 4, 3), conv_transpose(kind, 3, 4, 3)):
+        assert (layer.bias is None) == (kind == "batch")
+        assert all(weight.requires_grad for weight in layer.parameters())

@@ -81,9 +81,9 @@ def test_a_resnet_in_channels_last_gets_the_gradients_of_contiguous_float64(dtyp
     network(picture.to(dtype).contiguous(memory_format=torch.channels_last)).square().sum().backward()
 
     tolerance = 1e-3 if dtype == torch.float32 else 1e-10
-    # A bias before instance norm has the gradient 0, up to rounding: what counts is the scale of the largest.
-    largest = max(weight.grad.abs().max() for weight in reference.parameters())
-    for found, expected in zip(network.parameters(), reference.parameters(), strict=True):
+    weights = [[weight for weight in each.parameters() if weight.requires_grad] for each in (network, reference)]
+    largest = max(weight.grad.abs().max() for weight in weights[1])
+    for found, expected in zip(*weights, strict=True):
         torch.testing.assert_close(found.grad.double(), expected.grad, rtol=tolerance, atol=float(tolerance * largest))
 
 
@@ -124,3 +124,51 @@ def test_use_mode_follows_the_inference_policy_and_freezes(inference: str, train
 
 def test_each_generator_is_listed_under_its_own_tag() -> None:
     assert {name: config().network for name, config in GENERATORS.items()} == {name: name for name in GENERATORS}
+
+
+@pytest.mark.parametrize("antialias", [False, True])
+def test_features_are_what_stands_after_each_layer_on_the_way(antialias: bool) -> None:
+    network = Resnet(ResnetConfig(ngf=4, blocks=2, antialias=antialias))
+    picture = torch.rand(2, 3, 16, 16) * 2 - 1
+    expected, x = [], picture
+    for layer in (*network.encoder, *network.blocks):
+        x = layer(x)
+        expected.append(x.clone())  # before the ReLU after it, which works in place
+    everywhere = range(len(expected))
+    for found, wanted, width in zip(
+        network.features(picture, everywhere), expected, network.widths(), strict=True
+    ):
+        torch.testing.assert_close(found, wanted)
+        assert found.shape[1] == width
+    some = network.features(picture, [4, 0, 9])
+    assert [torch.equal(found, expected[layer]) for found, layer in zip(some, (0, 4, 9), strict=True)] == [True] * 3
+
+
+def test_features_do_not_depend_on_the_norm_being_there() -> None:
+    network = Resnet(ResnetConfig(ngf=4, blocks=0, norm="none"))
+    picture = torch.rand(1, 3, 8, 8)
+    before_relu, after_relu = network.features(picture, [1, 3])
+    assert before_relu.min() < 0
+    torch.testing.assert_close(after_relu, before_relu.relu())
+
+
+def test_features_compute_nothing_beyond_the_deepest_layer() -> None:
+    network = Resnet(ResnetConfig(ngf=4, blocks=2))
+    network.blocks[1].register_forward_hook(lambda *_: pytest.fail("the second block was computed"))
+    network.features(torch.rand(1, 3, 8, 8), [10])
+
+
+def test_a_translation_with_features_is_both_in_one_pass() -> None:
+    network = Resnet(ResnetConfig(ngf=4, blocks=2))
+    picture = torch.rand(1, 3, 8, 8)
+    translation, features = network.with_features(picture, [0, 4, 10])
+    assert torch.equal(translation, network(picture))
+    for found, wanted in zip(features, network.features(picture, [0, 4, 10]), strict=True):
+        assert torch.equal(found, wanted)
+
+
+def test_the_layers_that_cut_compares_have_the_published_channels() -> None:
+    with torch.device("meta"):
+        widths = Resnet(ResnetConfig(antialias=True)).widths()
+    assert [widths[layer] for layer in (0, 4, 8, 12, 16)] == [3, 128, 256, 256, 256]
+    assert len(widths) == 21
