@@ -74,3 +74,28 @@ def changes() -> Callable[..., dict[str, Any]]:
         }  # fmt: skip
 
     return make
+
+
+@pytest.fixture(scope="session")
+def perceptual_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with LPIPS weights of the right names and shapes, drawn at random."""
+    from safetensors.torch import save_file
+
+    rng = torch.Generator().manual_seed(0)
+    shapes = {0: (64, 3, 11), 3: (192, 64, 5), 6: (384, 192, 3), 8: (256, 384, 3), 10: (256, 256, 3)}
+    tensors = {}
+    for index, (place, (out, channels, side)) in enumerate(shapes.items()):
+        scale = (2 / (channels * side * side)) ** 0.5
+        tensors[f"features.{place}.weight"] = torch.randn(out, channels, side, side, generator=rng) * scale
+        tensors[f"features.{place}.bias"] = torch.randn(out, generator=rng) * 0.1
+        tensors[f"lin{index}.model.1.weight"] = torch.rand(1, out, 1, 1, generator=rng)
+    folder = tmp_path_factory.mktemp("weights")
+    save_file(tensors, folder / "lpips-alexnet-v0.1.safetensors")
+    return folder
+
+
+@pytest.fixture
+def perceptual_weights(perceptual_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, as $I2I_WEIGHTS."""
+    monkeypatch.setenv("I2I_WEIGHTS", str(perceptual_folder))
+    return perceptual_folder

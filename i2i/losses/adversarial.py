@@ -1,21 +1,28 @@
 """The adversarial game, all its classic losses, and the penalties on the critic's gradient.
 
 Everywhere ``real`` and ``fake`` are the critic's logits of any one shape, one per picture or per patch; the
-mean over them all is the expectation. A ``critic`` is a function of a picture (N, C, H, W) to its logits.
+mean over them all is the expectation. A ``critic`` is a function of a picture (N, C, H, W) to its logits. One that
+judges at several scales gives a tuple of them, and the losses and penalties of its scales are added up (Wang et al.
+2018, eq. 3).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from i2i.augment import AdaptiveAugment, Augment, DiffAugment
 from i2i.batching import together
 from i2i.config import check, option
+from i2i.errors import ConfigError
+from i2i.losses.judge import Judge, Judgements, scales
+from i2i.losses.matching import feature_matching, mean_matching
 
-Critic = Callable[[Tensor], Tensor]
+Critic = Callable[[Tensor], Judgements]
 
 
 def bce_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -58,22 +65,26 @@ def wasserstein_generator(fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
-def gradient(critic: Critic, pictures: Tensor) -> Tensor:
-    """∇D at ``pictures`` (N, C, H, W), flattened to (N, C·H·W); differentiable once more.
+def gradients(critic: Critic, pictures: Tensor) -> list[Tensor]:
+    """∇D at ``pictures`` (N, C, H, W), flattened to (N, C·H·W), for each scale of D; differentiable once more.
 
-    A patch critic's judgements are averaged over its patches first. Computed outside autocast.
+    A patch critic's judgements are averaged over its patches first. Computed outside autocast, and by the plain
+    critic where it is compiled: compiled code has no second derivative.
     """
-    with torch.autocast(pictures.device.type, enabled=False), torch.enable_grad():
+    plain = torch.compiler.set_stance("force_eager")
+    with torch.autocast(pictures.device.type, enabled=False), torch.enable_grad(), plain:
         inputs = pictures.detach()
         inputs = (inputs if inputs.dtype == torch.float64 else inputs.float()).requires_grad_()
-        per_picture = critic(inputs).reshape(len(inputs), -1).mean(1)  # (N,)
-        (slope,) = torch.autograd.grad(per_picture.sum(), inputs, create_graph=True)
-    return slope.flatten(1)
+        slopes: list[Tensor] = []
+        for judged in scales(critic(inputs)):
+            per_picture = judged.reshape(len(inputs), -1).mean(1)  # (N,)
+            slopes += torch.autograd.grad(per_picture.sum(), inputs, create_graph=True)
+    return [slope.flatten(1) for slope in slopes]
 
 
 def r1(critic: Critic, real: Tensor) -> Tensor:
     """½ E‖∇D(x)‖² on real pictures (Mescheder et al. 2018, eq. 9), not yet weighted by γ."""
-    return gradient(critic, real).square().sum(1).mean() / 2
+    return _summed(slope.square().sum(1).mean() / 2 for slope in gradients(critic, real))
 
 
 def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
@@ -82,9 +93,9 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor, mix: Tensor) ->
     mix: (N, 1, 1, 1), uniform in [0, 1].
     """
     between = mix * real + (1 - mix) * fake.to(real.dtype)
-    slope = gradient(critic, between)
     # The root's slope at 0 is infinite; 1e-12 under it keeps the penalty's own gradient finite there.
-    return ((slope.square().sum(1) + 1e-12).sqrt() - 1).square().mean()
+    norms = [(slope.square().sum(1) + 1e-12).sqrt() for slope in gradients(critic, between)]
+    return _summed((norm - 1).square().mean() for norm in norms)
 
 
 def clip_weights(critic: nn.Module, limit: float) -> None:
@@ -94,12 +105,17 @@ def clip_weights(critic: nn.Module, limit: float) -> None:
             weight.clamp_(-limit, limit)
 
 
+def _summed(terms: Iterable[Tensor]) -> Tensor:
+    return reduce(torch.add, terms)
+
+
 @dataclass(frozen=True)
 class Game:
     """What each side minimises, and what the loss demands of the critic to be well defined."""
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor], Tensor]
+    middle: float | None = 0.0  # the judgement that is for neither real nor fake; None: there is none
     penalised: bool = False  # by gradient_penalty, at every turn of D
     clipped: bool = False  # weights, after every turn of D
 
@@ -107,10 +123,10 @@ class Game:
 GAMES = {
     "minimax": Game(bce_discriminator, minimax_generator),
     "non-saturating": Game(bce_discriminator, nonsaturating_generator),
-    "lsgan": Game(lsgan_discriminator, lsgan_generator),
+    "lsgan": Game(lsgan_discriminator, lsgan_generator, middle=0.5),
     "hinge": Game(hinge_discriminator, wasserstein_generator),
-    "wgan": Game(wasserstein_discriminator, wasserstein_generator, clipped=True),
-    "wgan-gp": Game(wasserstein_discriminator, wasserstein_generator, penalised=True),
+    "wgan": Game(wasserstein_discriminator, wasserstein_generator, middle=None, clipped=True),
+    "wgan-gp": Game(wasserstein_discriminator, wasserstein_generator, middle=None, penalised=True),
 }
 
 
@@ -126,6 +142,14 @@ class AdversarialConfig:
     weight_gp: float = option(10.0, "λ of wgan-gp's gradient penalty")
     clip: float = option(0.01, "limit of D's weights under wgan")
     critic_steps: int = option(1, "turns of D for each turn of G (the WGAN papers use 5)")
+    weight_features: float = option(
+        0.0, "λ of feature matching in D's layers: place by place for pairs, else in the mean; 0: none (pix2pixHD: 10)"
+    )
+    augment: Literal["none", "diffaugment", "ada"] = option(
+        "none", "augment all that D sees, for few pictures; ada: only as often as D knows them by heart"
+    )
+    ada_target: float = option(0.6, "how sure of real pictures ada lets D be, from 0 to 1")
+    ada_pictures: int = option(500_000, "real pictures in which ada's probability can rise from 0 to 1")
 
     def __post_init__(self) -> None:
         check(self.r1 >= 0, "r1", self.r1, "0 or above")
@@ -133,6 +157,14 @@ class AdversarialConfig:
         check(self.weight_gp > 0, "weight_gp", self.weight_gp, "above 0")
         check(self.clip > 0, "clip", self.clip, "above 0")
         check(self.critic_steps >= 1, "critic_steps", self.critic_steps, "1 or above")
+        check(self.weight_features >= 0, "weight_features", self.weight_features, "0 or above")
+        check(0 < self.ada_target < 1, "ada_target", self.ada_target, "above 0 and below 1")
+        check(self.ada_pictures >= 1, "ada_pictures", self.ada_pictures, "1 or above")
+        if self.augment == "ada" and GAMES[self.loss].middle is None:
+            raise ConfigError(
+                f"ada goes by the share of real pictures that D calls real, and {self.loss}'s critic calls none real "
+                "or fake: it only compares them. Use --augment diffaugment, or another --adversarial."
+            )
 
 
 class Adversarial:
@@ -142,23 +174,41 @@ class Adversarial:
         self.config = config
         self.game = GAMES[config.loss]
 
-    def discriminator(self, critic: Critic, real: Tensor, fake: Tensor, step: int) -> dict[str, Tensor]:
+    def augmentation(self) -> Augment:
+        """What each discriminator's pictures pass, one for each of them: ADA's state is about one discriminator."""
+        if self.config.augment == "ada" and self.game.middle is not None:
+            return AdaptiveAugment(self.game.middle, self.config.ada_target, self.config.ada_pictures)
+        return DiffAugment() if self.config.augment == "diffaugment" else Augment()
+
+    def discriminator(self, judge: Judge, real: Tensor, fake: Tensor, step: int) -> dict[str, Tensor]:
         """D's terms at a step: "adversarial", and where due "penalty" and "r1", weighted.
 
         real, fake: pictures (N, C, H, W); no gradient flows into ``fake``.
         """
         fake = fake.detach()
-        terms = {"adversarial": self.game.discriminator(*together(critic, real, fake))}
+        judged_real, judged_fake = (scales(judged) for judged in together(judge, real, fake))
+        judge.augment.observe(judged_real)
+        terms = {"adversarial": _summed(map(self.game.discriminator, judged_real, judged_fake))}
         if self.game.penalised:
             mix = torch.rand(len(real), 1, 1, 1, device=real.device)
-            terms["penalty"] = self.config.weight_gp * gradient_penalty(critic, real, fake, mix)
-        if self.config.r1 and step % self.config.r1_every == 0:
-            terms["r1"] = self.config.r1 * self.config.r1_every * r1(critic, real)
+            terms["penalty"] = self.config.weight_gp * gradient_penalty(judge, real, fake, mix)
+        if self._r1_due(step):
+            terms["r1"] = self.config.r1 * self.config.r1_every * r1(judge, real)
         return terms
 
-    def generator(self, critic: Critic, fake: Tensor) -> Tensor:
-        """G's term for its pictures ``fake`` (N, C, H, W)."""
-        return self.game.generator(critic(fake))
+    def generator(self, judge: Judge, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+        """G's terms for its pictures ``fake`` (N, C, H, W): "adversarial", and where asked for "features", weighted.
+
+        real: as many real pictures; those of the same conditions, where there are conditions.
+        """
+        if not self.config.weight_features:
+            return {"adversarial": _summed(map(self.game.generator, scales(judge(fake))))}
+        judged, made, true = judge.compare(real, fake)
+        distance = mean_matching if judge.given is None else feature_matching
+        return {
+            "adversarial": _summed(map(self.game.generator, scales(judged))),
+            "features": self.config.weight_features * distance(true, made),
+        }
 
     def after_discriminator(self, *critics: nn.Module) -> None:
         """What the loss asks for once D has moved: WGAN's clipping."""
@@ -169,3 +219,10 @@ class Adversarial:
     def generator_plays(self, step: int) -> bool:
         """Whether G has a turn at this step, one in every ``critic_steps``."""
         return (step + 1) % self.config.critic_steps == 0
+
+    def phase(self, step: int) -> tuple[bool, bool]:
+        """What a step consists of: whether G plays, and whether R1 is due."""
+        return self.generator_plays(step), self._r1_due(step)
+
+    def _r1_due(self, step: int) -> bool:
+        return self.config.r1 > 0 and step % self.config.r1_every == 0

@@ -2,10 +2,12 @@
 
 from i2i.errors import ConfigError
 from i2i.losses.adversarial import AdversarialConfig
-from i2i.networks import PatchGANConfig
+from i2i.networks import DCGANDiscriminatorConfig, MLPDiscriminatorConfig, PatchGANConfig
 
 
-def check_critic(adversarial: AdversarialConfig, discriminator: PatchGANConfig) -> None:
+def check_critic(
+    adversarial: AdversarialConfig, discriminator: PatchGANConfig | DCGANDiscriminatorConfig | MLPDiscriminatorConfig
+) -> None:
     """Raise ConfigError where a gradient penalty meets batch norm (Gulrajani et al. 2017, section 4).
 
     The penalty is on the critic's gradient at each picture alone; batch norm makes it depend on the others.

@@ -1,18 +1,19 @@
 """Pix2Pix: translation learnt from pairs (Isola et al. 2017)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from i2i.config import check, option
+from i2i.doctor import View
 from i2i.losses.adversarial import Adversarial, AdversarialConfig
+from i2i.losses.judge import Judge
+from i2i.losses.perceptual import Perceptual, check_perceptual
 from i2i.networks import (
     GeneratorConfig,
     IdentityConfig,
-    PatchGAN,
     PatchGANConfig,
     ResnetConfig,
     UnetConfig,
@@ -28,9 +29,11 @@ class Pix2PixConfig:
     discriminator: PatchGANConfig = option(PatchGANConfig(norm="batch"), "the discriminator", prefix="d")
     adversarial: AdversarialConfig = option(AdversarialConfig(loss="non-saturating"), "the adversarial loss")
     weight_l1: float = option(100.0, "λ of the L1 distance to the true picture")
+    weight_perceptual: float = option(0.0, "λ of the perceptual distance (LPIPS) to the true picture; 0: none")
 
     def __post_init__(self) -> None:
         check(self.weight_l1 >= 0, "weight_l1", self.weight_l1, "0 or above")
+        check(self.weight_perceptual >= 0, "weight_perceptual", self.weight_perceptual, "0 or above")
         check_critic(self.adversarial, self.discriminator)
 
     def build(self, size: int) -> "Pix2Pix":
@@ -41,13 +44,18 @@ class Pix2PixConfig:
 class Pix2Pix(Objective):
     """Conditional GAN with an L1 anchor (Isola et al. 2017, eq. 4). D sees condition and picture together."""
 
+    critic_weight = 0.5
+
     def __init__(self, config: Pix2PixConfig, size: int) -> None:
         super().__init__()
         check_size(config.discriminator, size)
+        check_perceptual(config.weight_perceptual, size)
         self.config = config
         self.G = config.generator.build(size)
-        self.D = PatchGAN(config.discriminator, channels=6)
+        self.D = config.discriminator.build(channels=6)
         self.adversarial = Adversarial(config.adversarial)
+        self.augment = self.adversarial.augmentation()
+        self.perceptual = Perceptual() if config.weight_perceptual else None
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.G], "D": [self.D]}
@@ -58,26 +66,28 @@ class Pix2Pix(Objective):
     def generator_config(self) -> GeneratorConfig:
         return self.config.generator
 
+    def phase(self, step: int) -> Hashable:
+        return self.adversarial.phase(step)
+
     def turns(self, batch: Batch, step: int) -> Iterator[Turn]:
         real_a, real_b = batch
-        fake_b = self.G(real_a)
+        fake_b, judge = self.G(real_a), Judge(self.D, self.augment, given=real_a)
 
-        def critic(b: Tensor) -> Tensor:
-            return self.D(torch.cat([real_a, b], dim=1))
-
-        terms = self.adversarial.discriminator(critic, real_b, fake_b, step)
+        terms = self.adversarial.discriminator(judge, real_b, fake_b, step)
         yield "D", {f"D/{name}": term / 2 for name, term in terms.items()}  # halved: section 3.3
         self.adversarial.after_discriminator(self.D)
 
         if self.adversarial.generator_plays(step):
-            yield (
-                "G",
-                {
-                    "G/adversarial": self.adversarial.generator(critic, fake_b),
-                    "G/l1": self.config.weight_l1 * F.l1_loss(fake_b, real_b),
-                },
-            )
+            terms = self.adversarial.generator(judge, fake_b, real_b)
+            terms["l1"] = self.config.weight_l1 * F.l1_loss(fake_b, real_b)
+            if self.perceptual is not None:
+                terms["perceptual"] = self.config.weight_perceptual * self.perceptual(fake_b, real_b)
+            yield "G", {f"G/{name}": term for name, term in terms.items()}
 
     def samples(self, batch: Batch, translators: Mapping[str, nn.Module]) -> Pictures:
         real_a, real_b = batch
         return {"input": real_a, "translation": translators["AtoB"](real_a), "truth": real_b}
+
+    def views(self, batch: Batch, shown: Pictures, translators: Mapping[str, nn.Module]) -> list[View]:
+        real_a, real_b = batch
+        return [View(direction="translation", output=shown["translation"], target=real_b, input=real_a, paired=True)]

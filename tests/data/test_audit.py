@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from i2i.data.audit import Report, audit
+from i2i.data.audit import Report, _augmentation, audit
+from i2i.data.audit.survey import Survey
+from i2i.data.folders import Layout
 from i2i.errors import DatasetError
 
 
@@ -230,14 +232,14 @@ def test_side_by_side_pairs_of_another_shape_are_named(tmp_path: Path) -> None:
     assert "38 pictures are twice as wide as high" in said(report, "single photos", "warning")
 
 
-def test_photos_alone_are_for_restoration_and_no_command_is_invented(tmp_path: Path) -> None:
+def test_photos_alone_are_for_restoration_and_for_painting_more_of_their_kind(tmp_path: Path) -> None:
     for k in range(2):
         save(tmp_path / f"horses/{k}.jpg", noise(k, (400, 300)))
         save(tmp_path / f"zebras/{k}.jpg", noise(100 + k, (400, 300)))
     report = audit(tmp_path)
     assert report.kind == "clean"
     assert "restoration" in report.advice
-    assert "i2i train" not in report.advice
+    assert f"`i2i train gan --data {tmp_path}` learns to paint more" in report.advice
     assert "horses, zebras" in said(report, "two kinds")
 
 
@@ -297,3 +299,16 @@ def test_horse2zebra_has_24_copies_and_2_pictures_in_train_and_test() -> None:
     leaks = said(report, "in two splits", "warning")
     assert "trainA/n02381460_3811.jpg ≈ testA/n02381460_1160.jpg" in leaks
     assert "trainB/n02391049_2136.jpg ≈ testB/n02391049_5240.jpg" in leaks
+
+
+@pytest.mark.parametrize(("fewest", "suggested"), [(1, True), (499, True), (500, False), (0, False)])
+def test_few_training_pictures_are_answered_with_augmentation(tmp_path: Path, fewest: int, suggested: bool) -> None:
+    paths = [tmp_path / f"{index}.png" for index in range(600)]
+    found = Layout(tmp_path, "unpaired", "", {"train": ([(p,) for p in paths], [(p,) for p in paths[:fewest]])})
+    assert (f"({fewest}), `--augment diffaugment`" in _augmentation(Survey(tmp_path, found))) == suggested
+
+
+def test_the_advice_on_few_pictures_is_in_the_line_that_names_the_training(drawn: Path) -> None:
+    advice = audit(drawn).advice
+    assert "(50), `--augment diffaugment`" in advice
+    assert "\n" not in advice

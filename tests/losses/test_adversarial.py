@@ -9,16 +9,19 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck
 from torch.nn import functional as F
 
+from i2i.augment import AdaptiveAugment, Augment, DiffAugment
 from i2i.errors import ConfigError
 from i2i.losses.adversarial import (
     GAMES,
     Adversarial,
     AdversarialConfig,
     clip_weights,
-    gradient,
     gradient_penalty,
+    gradients,
     r1,
 )
+from i2i.losses.judge import Judge
+from i2i.losses.matching import feature_matching, mean_matching
 
 REPEATABLE = settings(deadline=None, derandomize=True)
 LOSSES = list(GAMES)
@@ -41,6 +44,11 @@ def linear(weight: Tensor) -> Callable[[Tensor], Tensor]:
 
 def pictures(count: int = 2) -> Tensor:
     return torch.rand(count, 3, 2, 2, dtype=torch.float64) * 2 - 1
+
+
+def slope_of(critic: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
+    (slope,) = gradients(critic, at)
+    return slope
 
 
 class Patches(nn.Module):
@@ -194,20 +202,20 @@ def test_a_patch_critic_is_averaged_over_its_patches_before_the_gradient() -> No
         return linear(weight)(x).view(-1, 1, 1, 1).expand(-1, 1, 5, 7)
 
     real = pictures()
-    torch.testing.assert_close(gradient(patches, real), weight.flatten().expand(2, -1))
+    torch.testing.assert_close(slope_of(patches, real), weight.flatten().expand(2, -1))
     torch.testing.assert_close(r1(patches, real), r1(linear(weight), real))
 
 
 def test_a_critic_may_give_one_logit_a_picture_in_any_shape() -> None:
     weight = torch.randn(3, 2, 2, dtype=torch.float64)
     for shape in [(2,), (2, 1), (2, 1, 1, 1)]:
-        slope = gradient(lambda x, shape=shape: linear(weight)(x).view(shape), pictures())
+        slope = slope_of(lambda x, shape=shape: linear(weight)(x).view(shape), pictures())
         torch.testing.assert_close(slope, weight.flatten().expand(2, -1))
 
 
 def test_a_pictures_gradient_does_not_depend_on_the_batch_it_is_in() -> None:
     critic, real = Patches().double(), torch.rand(3, 3, 4, 4).double()
-    torch.testing.assert_close(gradient(critic, real)[:1], gradient(critic, real[:1]))
+    torch.testing.assert_close(slope_of(critic, real)[:1], slope_of(critic, real[:1]))
 
 
 def test_penalties_are_computed_in_float32_under_bfloat16_autocast() -> None:
@@ -225,8 +233,13 @@ def test_a_penalty_can_be_measured_without_gradients() -> None:
         assert r1(Patches(), torch.rand(1, 3, 4, 4)) > 0
 
 
+def judged_by(network: nn.Module) -> Judge:
+    return Judge(network, Augment())
+
+
 def play(loss: str, step: int = 0, **options: float) -> dict[str, Tensor]:
-    return Adversarial(AdversarialConfig(loss=loss, **options)).discriminator(Patches().double(), *REAL_FAKE, step)
+    adversarial = Adversarial(AdversarialConfig(loss=loss, **options))
+    return adversarial.discriminator(judged_by(Patches().double()), *REAL_FAKE, step)
 
 
 REAL_FAKE = torch.rand(2, 2, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).unbind()
@@ -250,7 +263,7 @@ def test_the_gradient_penalty_is_weighted_by_its_lambda() -> None:
 def test_r1_comes_every_so_many_steps_weighted_up_by_as_many(loss: str) -> None:
     critic = Patches().double()
     adversarial = Adversarial(AdversarialConfig(loss=loss, r1=3.0, r1_every=4))
-    terms = [adversarial.discriminator(critic, *REAL_FAKE, step) for step in range(9)]
+    terms = [adversarial.discriminator(judged_by(critic), *REAL_FAKE, step) for step in range(9)]
     assert [step for step, found in enumerate(terms) if "r1" in found] == [0, 4, 8]
     torch.testing.assert_close(terms[4]["r1"], 3.0 * 4 * r1(critic, REAL_FAKE[0]))
 
@@ -259,7 +272,7 @@ def test_r1_comes_every_so_many_steps_weighted_up_by_as_many(loss: str) -> None:
 def test_no_gradient_flows_from_the_critics_terms_into_the_fake(loss: str) -> None:
     real, fake = REAL_FAKE[0], REAL_FAKE[1].clone().requires_grad_()
     adversarial = Adversarial(AdversarialConfig(loss=loss, r1=1.0))
-    terms = adversarial.discriminator(Patches().double(), real, fake, 0)
+    terms = adversarial.discriminator(judged_by(Patches().double()), real, fake, 0)
     torch.stack(list(terms.values())).sum().backward()
     assert fake.grad is None
 
@@ -267,7 +280,8 @@ def test_no_gradient_flows_from_the_critics_terms_into_the_fake(loss: str) -> No
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_generators_term_reaches_the_fake(loss: str) -> None:
     fake = REAL_FAKE[1].clone().requires_grad_()
-    Adversarial(AdversarialConfig(loss=loss)).generator(Patches().double(), fake).backward()
+    terms = Adversarial(AdversarialConfig(loss=loss)).generator(judged_by(Patches().double()), fake, REAL_FAKE[0])
+    terms["adversarial"].backward()
     assert fake.grad.any()
 
 
@@ -296,8 +310,144 @@ def test_the_generator_plays_once_in_every_so_many_critic_steps(critic_steps: in
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("r1", -1.0), ("r1_every", 0), ("weight_gp", 0.0), ("clip", 0.0), ("critic_steps", 0)]
-)
+    ("field", "value"),
+    [("r1", -1.0), ("r1_every", 0), ("weight_gp", 0.0), ("clip", 0.0), ("critic_steps", 0), ("weight_features", -1.0),
+     ("ada_target", 1.0), ("ada_pictures", 0)],
+)  # fmt: skip
 def test_an_option_out_of_its_range_is_refused_by_name(field: str, value: float) -> None:
     with pytest.raises(ConfigError, match=f"{field} is {value!r}; it must be"):
         AdversarialConfig(**{field: value})
+
+
+class Scales(nn.Module):
+    """A critic of two scales, each a patch critic of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine, self.coarse = Patches(), Patches()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.fine(x), self.coarse(F.avg_pool2d(x, 2))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_each_scale_of_a_critic_plays_the_whole_game_and_the_terms_are_added_up(loss: str) -> None:
+    critic, (real, fake) = Scales().double(), torch.rand(2, 2, 3, 8, 8, dtype=torch.float64).unbind()
+    adversarial = Adversarial(AdversarialConfig(loss=loss, r1=2.0))
+
+    def halved(x: Tensor) -> Tensor:
+        return critic.coarse(F.avg_pool2d(x, 2))
+
+    torch.manual_seed(1)
+    terms = adversarial.discriminator(judged_by(critic), real, fake, 0)
+    game = GAMES[loss]
+    expected = game.discriminator(critic.fine(real), critic.fine(fake)) + game.discriminator(halved(real), halved(fake))
+    torch.testing.assert_close(terms["adversarial"], expected)
+    torch.testing.assert_close(terms["r1"], 2 * 16 * (r1(critic.fine, real) + r1(halved, real)))
+    if loss == "wgan-gp":
+        torch.manual_seed(1)
+        mix = torch.rand(2, 1, 1, 1)
+        each = [gradient_penalty(part, real, fake, mix) for part in (critic.fine, halved)]
+        torch.testing.assert_close(terms["penalty"], 10 * sum(each))
+    won = adversarial.generator(judged_by(critic), fake, real)["adversarial"]
+    torch.testing.assert_close(won, game.generator(critic.fine(fake)) + game.generator(halved(fake)))
+
+
+class Watched(Patches):
+    """Notes the pictures it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen.append(x)
+        return super().forward(x)
+
+    def with_features(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        self.seen.append(x)
+        inside = torch.tanh(self.first(x))
+        return self.last(inside), [x, inside]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_critic_sees_nothing_but_augmented_pictures_in_either_turn(loss: str) -> None:
+    critic = Watched().double()
+    adversarial = Adversarial(AdversarialConfig(loss=loss, r1=1.0, augment="diffaugment"))
+    judge, (real, fake) = Judge(critic, adversarial.augmentation()), REAL_FAKE
+    adversarial.discriminator(judge, real, fake, 0)
+    adversarial.generator(judge, fake, real)
+    assert [len(x) for x in critic.seen] == [4, *[2] * (1 + GAMES[loss].penalised), 2]  # real and fake in one pass
+    for x in torch.cat(critic.seen):
+        assert not any(torch.equal(x, picture) for picture in torch.cat(REAL_FAKE))
+
+
+def test_a_penalty_is_on_the_gradient_at_the_pictures_before_they_are_augmented() -> None:
+    critic, real = Patches().double(), REAL_FAKE[0]
+    judge = Judge(critic, DiffAugment())
+    torch.manual_seed(3)
+    found = r1(judge, real)
+    torch.manual_seed(3)
+    inputs = real.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(judge(inputs).flatten(1).mean(1).sum(), inputs)
+    torch.testing.assert_close(found, slope.square().flatten(1).sum(1).mean() / 2)
+    torch.autograd.grad(found, list(critic.parameters()), allow_unused=True)  # and can be trained on
+
+
+@pytest.mark.parametrize(("loss", "middle"), [("lsgan", 0.5), ("hinge", 0), ("non-saturating", 0), ("minimax", 0)])
+def test_ada_watches_the_judgements_of_real_pictures_from_the_middle_of_the_game(loss: str, middle: float) -> None:
+    adversarial = Adversarial(AdversarialConfig(loss=loss, augment="ada", ada_target=0.7, ada_pictures=99))
+    augment = adversarial.augmentation()
+    assert isinstance(augment, AdaptiveAugment)
+    assert (augment.middle, augment.target, augment.pictures) == (middle, 0.7, 99)
+    critic = Patches()
+    with torch.no_grad():
+        critic.last.weight.zero_()
+        critic.last.bias.fill_(middle + 0.1)
+    pictures = torch.rand(3, 2, 3, 8, 8).unbind()
+    adversarial.discriminator(Judge(critic, augment), pictures[0], pictures[1], 0)
+    assert augment.sureness == 1
+    adversarial.generator(Judge(critic, augment), pictures[2], pictures[0])
+    assert augment.sureness == augment.batches == 1  # a turn of G tells it nothing
+
+
+@pytest.mark.parametrize("loss", ["wgan", "wgan-gp"])
+def test_ada_is_refused_where_the_sign_of_a_judgement_means_nothing(loss: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{loss}'s critic .* Use --augment diffaugment"):
+        AdversarialConfig(loss=loss, augment="ada")
+
+
+@pytest.mark.parametrize("given", [None, torch.zeros(2, 3, 4, 4).double()])
+def test_features_are_matched_place_by_place_with_a_condition_and_in_the_mean_without(given: Tensor | None) -> None:
+    critic, (real, fake) = Watched().double(), REAL_FAKE
+    if given is not None:
+        critic.first = nn.Conv2d(6, 2, 2).double()
+    judge = Judge(critic, Augment(), given)
+    terms = Adversarial(AdversarialConfig(weight_features=3.0)).generator(judge, fake, real)
+
+    def layers(x: Tensor) -> list[Tensor]:
+        return critic.with_features(x if given is None else torch.cat([given, x], 1))[1]
+
+    distance = mean_matching if given is None else feature_matching
+    torch.testing.assert_close(terms["features"], 3 * distance(layers(real), layers(fake)))
+    plain = Adversarial(AdversarialConfig()).generator(judge, fake, real)
+    assert plain.keys() == {"adversarial"}
+    torch.testing.assert_close(terms["adversarial"], plain["adversarial"])
+
+
+def test_features_of_real_and_fake_are_compared_under_the_same_augmentation() -> None:
+    critic, real = Watched().double(), REAL_FAKE[0]
+    adversarial = Adversarial(AdversarialConfig(weight_features=1.0, augment="diffaugment"))
+    terms = adversarial.generator(Judge(critic, adversarial.augmentation()), real.clone(), real)
+    assert terms["features"] == 0
+    assert torch.equal(*critic.seen)
+    assert not torch.equal(critic.seen[0], real)
+
+
+def test_feature_matching_reaches_the_fake_and_not_the_real_side() -> None:
+    critic = Watched().double()
+    real, fake = (x.clone().requires_grad_() for x in REAL_FAKE)
+    terms = Adversarial(AdversarialConfig(weight_features=1.0)).generator(judged_by(critic), fake, real)
+    terms["features"].backward()
+    assert fake.grad.any()
+    assert real.grad is None

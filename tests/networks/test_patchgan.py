@@ -5,6 +5,7 @@ from torch import nn
 from i2i.errors import ConfigError
 from i2i.networks import PatchGAN, PatchGANConfig, check_size
 from i2i.networks.layers import InstanceNorm
+from i2i.networks.patchgan import MultiScale
 
 FIELDS = [1, 16, 34, 70, 142, 286]
 
@@ -67,7 +68,10 @@ def test_a_size_too_small_is_answered_with_a_receptive_field_that_fits() -> None
         check_size(PatchGANConfig(receptive_field=70), 16)
 
 
-@pytest.mark.parametrize(("change", "named"), [({"receptive_field": 71}, "receptive_field is 71"), ({"ndf": 0}, "ndf")])
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [({"receptive_field": 71}, "receptive_field is 71"), ({"ndf": 0}, "ndf"), ({"scales": 0}, "scales is 0")],
+)
 def test_a_patchgan_that_does_not_exist_is_refused(change: dict[str, int], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         PatchGANConfig(**change)
@@ -86,3 +90,60 @@ def test_spectral_norm_bounds_the_singular_values_of_every_convolution() -> None
 def test_the_logits_stay_float32_under_autocast() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert PatchGAN(PatchGANConfig(ndf=2))(torch.zeros(1, 3, 32, 32)).dtype == torch.float32
+
+
+def test_one_scale_is_the_patchgan_it_always_was_with_its_names() -> None:
+    critic = PatchGANConfig(ndf=2).build(channels=6)
+    assert type(critic) is PatchGAN
+    assert critic.state_dict().keys() == PatchGAN(PatchGANConfig(ndf=2), channels=6).state_dict().keys()
+
+
+def test_each_scale_has_a_patchgan_of_its_own_on_pictures_of_half_the_size() -> None:
+    critic = PatchGANConfig(ndf=2, receptive_field=16, scales=3).build()
+    assert isinstance(critic, MultiScale)
+    picture = torch.rand(2, 3, 33, 33)
+    sizes = [picture]
+    for _ in range(2):  # the mean of the 3×3 pixels there are around every other one
+        x = sizes[-1]
+        spans = [slice(max(i - 1, 0), i + 2) for i in range(0, x.shape[2], 2)]
+        sizes.append(torch.stack([torch.stack([x[:, :, i, j].mean((2, 3)) for j in spans], 2) for i in spans], 2))
+    assert [x.shape[2] for x in sizes] == [33, 17, 9]
+    for found, patchgan, x in zip(critic(picture), critic.critics, sizes, strict=True):
+        torch.testing.assert_close(found, patchgan(x))
+    weights = [next(patchgan.parameters()) for patchgan in critic.critics]
+    assert not any(torch.equal(weights[0], other) for other in weights[1:])
+
+
+@pytest.mark.parametrize("field", [1, 16, 70])
+@pytest.mark.parametrize("scales", [2, 3])
+def test_the_smallest_input_leaves_the_coarsest_scale_one_judgement(field: int, scales: int) -> None:
+    config = PatchGANConfig(ndf=2, receptive_field=field, scales=scales)
+    critic, size = config.build().eval(), config.smallest_input()
+    assert critic(torch.zeros(1, 3, size, size))[-1].shape == (1, 1, 1, 1)
+    check_size(config, size)
+    if field > 1:
+        with pytest.raises(ConfigError, match=rf"at {scales} scales needs .* at least {size} px.*fewer --d-scales"):
+            check_size(config, size - 1)
+        with pytest.raises(RuntimeError):
+            critic(torch.zeros(1, 3, size - 1, size - 1))
+
+
+@pytest.mark.parametrize(("field", "layers"), [(1, 2), (16, 2), (70, 4)])
+@pytest.mark.parametrize("antialias", [False, True])
+def test_features_are_what_every_layer_but_the_last_gives_beside_the_same_logits(
+    field: int, layers: int, antialias: bool
+) -> None:
+    critic = PatchGAN(PatchGANConfig(ndf=2, receptive_field=field, antialias=antialias))
+    picture = torch.rand(2, 3, 32, 32)
+    logits, features = critic.with_features(picture)
+    assert torch.equal(logits, critic(picture))
+    assert len(features) == layers
+    torch.testing.assert_close(features[0], nn.functional.leaky_relu(critic.body[0](picture), 0.2))
+
+
+def test_features_of_several_scales_are_those_of_each() -> None:
+    critic = PatchGANConfig(ndf=2, receptive_field=16, scales=2).build()
+    picture = torch.rand(1, 3, 32, 32)
+    logits, features = critic.with_features(picture)
+    assert [x.shape[2] for x in features] == [16, 15, 8, 7]
+    assert all(torch.equal(a, b) for a, b in zip(logits, critic(picture), strict=True))

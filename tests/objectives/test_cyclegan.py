@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from i2i.errors import ConfigError
 from i2i.losses.adversarial import GAMES, AdversarialConfig
+from i2i.losses.judge import Judge
 from i2i.networks import IdentityConfig, PatchGANConfig, ResnetConfig
 from i2i.objectives.cyclegan import CycleGAN, CycleGANConfig, ImagePool
 
@@ -36,11 +37,16 @@ def batch(count: int = 1, dtype: torch.dtype = torch.float32) -> tuple[Tensor, T
     )
 
 
+def trained(module: nn.Module) -> list[nn.Parameter]:
+    return [weight for weight in module.parameters() if weight.requires_grad]
+
+
 def play(objective: CycleGAN, pictures: tuple[Tensor, Tensor], step: int = 0, lr: float = 0.01) -> Played:
     """One step, the trainer's way."""
     played = []
+    objective.draw(len(pictures[0]))
     for player, losses in objective.turns(pictures, step):
-        weights = [weight for module in objective.players()[player] for weight in module.parameters()]
+        weights = [weight for module in objective.players()[player] for weight in trained(module)]
         optimizer = torch.optim.SGD(weights, lr)
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward(inputs=weights)
@@ -94,10 +100,10 @@ def reference_step(nets: nn.ModuleDict, real_a: Tensor, real_b: Tensor, lr: floa
         "G/identity_b": 10 * 0.5 * (G(real_b) - real_b).abs().mean(),
         "G/identity_a": 10 * 0.5 * (F_(real_a) - real_a).abs().mean(),
     }
-    descend([*G.parameters(), *F_.parameters()], sum(terms.values()), lr)
+    descend([*trained(G), *trained(F_)], sum(terms.values()), lr)
     terms["D/adversarial_a"] = 0.5 * (mse(D_A(real_a), 1.0) + mse(D_A(fake_a.detach()), 0.0))
     terms["D/adversarial_b"] = 0.5 * (mse(D_B(real_b), 1.0) + mse(D_B(fake_b.detach()), 0.0))
-    descend([*D_A.parameters(), *D_B.parameters()], terms["D/adversarial_a"] + terms["D/adversarial_b"], lr)
+    descend([*trained(D_A), *trained(D_B)], terms["D/adversarial_a"] + terms["D/adversarial_b"], lr)
     return terms
 
 
@@ -121,10 +127,11 @@ def test_three_steps_equal_those_of_an_independent_implementation() -> None:
 @pytest.mark.parametrize("loss", GAMES)
 def test_a_turn_leaves_the_gradients_of_the_other_player_untouched(loss: str) -> None:
     objective = tiny(adversarial=AdversarialConfig(loss=loss, r1=1.0))
+    objective.draw(1)
     for player, losses in objective.turns(batch(), 0):
         mine, other = objective.players()[player], objective.players()["D" if player == "G" else "G"]
         objective.zero_grad(set_to_none=True)
-        weights = [weight for module in mine for weight in module.parameters()]
+        weights = [weight for module in mine for weight in trained(module)]
         torch.stack(list(losses.values())).sum().backward(inputs=weights)
         assert all(weight.grad is not None for weight in weights)
         assert all(weight.grad is None for module in other for weight in module.parameters())
@@ -142,7 +149,8 @@ def test_every_term_of_the_critics_is_halved() -> None:
         ("a", objective.D_A, pictures[0], objective.F(pictures[1])),
         ("b", objective.D_B, pictures[1], objective.G(pictures[0])),
     ]:
-        for name, whole in objective.adversarial.discriminator(critic, real, fake, 0).items():
+        judge = Judge(critic, objective.augment_a)
+        for name, whole in objective.adversarial.discriminator(judge, real, fake, 0).items():
             torch.testing.assert_close(halved[f"D/{name}_{domain}"], whole / 2)
     assert len(halved) == 6
 
@@ -207,31 +215,36 @@ def numbered(first: int, count: int) -> Tensor:
     return torch.arange(first, first + count, dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 3, 1, 1)
 
 
+def exchange(pool: ImagePool, fakes: Tensor) -> Tensor:
+    pool.draw(len(fakes))
+    return pool.exchange(fakes)
+
+
 def test_the_pool_returns_each_fake_itself_while_it_fills() -> None:
     pool = ImagePool(50, 1)
-    assert torch.equal(pool.exchange(numbered(0, 50)), numbered(0, 50))
+    assert torch.equal(exchange(pool, numbered(0, 50)), numbered(0, 50))
     assert torch.equal(pool.pictures, numbered(0, 50))
-    assert int(pool.filled) == 50
+    assert pool.filled == 50
 
 
 def test_a_full_pool_shows_an_older_fake_half_of_the_time() -> None:
     pool = ImagePool(50, 1)
-    pool.exchange(numbered(0, 50))
-    shown = pool.exchange(numbered(50, 2000))
+    exchange(pool, numbered(0, 50))
+    shown = exchange(pool, numbered(50, 2000))
     assert (shown != numbered(50, 2000))[:, 0, 0, 0].float().mean().item() == pytest.approx(0.5, abs=0.04)
 
 
 def test_the_pool_neither_loses_nor_doubles_a_fake() -> None:
     pool = ImagePool(5, 1)
-    shown = [pool.exchange(numbered(4 * turn, 4)) for turn in range(25)]
+    shown = [exchange(pool, numbered(4 * turn, 4)) for turn in range(25)]
     first = torch.cat(shown)[5:, 0, 0, 0].tolist()  # the first five are shown and kept
     assert sorted(first + pool.pictures[:, 0, 0, 0].tolist()) == list(range(100))
 
 
 def test_the_pool_picks_every_slot() -> None:
     pool = ImagePool(5, 1)
-    pool.exchange(numbered(0, 5))
-    pool.exchange(numbered(5, 200))
+    exchange(pool, numbered(0, 5))
+    exchange(pool, numbered(5, 200))
     assert (pool.pictures >= 5).all()
 
 
@@ -242,12 +255,12 @@ def test_a_pool_of_0_returns_the_fakes() -> None:
 
 def test_a_pool_goes_on_exactly_from_its_saved_buffers() -> None:
     pool, resumed = ImagePool(5, 1), ImagePool(5, 1)
-    pool.exchange(numbered(0, 20))
+    exchange(pool, numbered(0, 20))
     resumed.load_state_dict(pool.state_dict())
     answers = []
     for each in (pool, resumed):
         torch.manual_seed(3)
-        answers.append(each.exchange(numbered(20, 20)))
+        answers.append(exchange(each, numbered(20, 20)))
     assert torch.equal(*answers)
     assert torch.equal(pool.pictures, resumed.pictures)
 
@@ -256,13 +269,13 @@ def test_the_pools_are_part_of_the_objectives_state() -> None:
     objective = tiny(pool=3)
     play(objective, batch())
     state = objective.state_dict()
-    assert int(state["pool_a.filled"]) == int(state["pool_b.filled"]) == 1
+    assert int(state["pool_a._extra_state"]) == int(state["pool_b._extra_state"]) == 1
     assert state["pool_a.pictures"].shape == (3, 3, SIZE, SIZE)
 
 
 def test_the_critics_see_the_pools_fakes() -> None:
     objective = tiny(pool=1)
-    objective.pool_a.exchange(torch.zeros(1, 3, SIZE, SIZE))
+    exchange(objective.pool_a, torch.zeros(1, 3, SIZE, SIZE))
     seen = []
     objective.D_A.register_forward_hook(lambda _, inputs, __: seen.append(bool((inputs[0][-1] == 0).all())))
     for step in range(8):

@@ -12,6 +12,7 @@ from i2i import launch
 from i2i.config import merge
 from i2i.errors import ConfigError
 from i2i.losses.adversarial import GAMES, AdversarialConfig
+from i2i.losses.judge import Judge
 from i2i.networks import PatchGANConfig, ResnetConfig, UnetConfig
 from i2i.objectives.pix2pix import Pix2Pix, Pix2PixConfig
 from i2i.progress import TrainingProgress
@@ -40,11 +41,16 @@ def batch(count: int = 1, dtype: torch.dtype = torch.float32) -> tuple[Tensor, T
     )
 
 
+def trained(module: nn.Module) -> list[nn.Parameter]:
+    return [weight for weight in module.parameters() if weight.requires_grad]
+
+
 def play(objective: Pix2Pix, pictures: tuple[Tensor, Tensor], step: int = 0, lr: float = 0.01) -> Played:
     """One step, the trainer's way."""
     played = []
+    objective.draw(len(pictures[0]))
     for player, losses in objective.turns(pictures, step):
-        weights = [weight for module in objective.players()[player] for weight in module.parameters()]
+        weights = [weight for module in objective.players()[player] for weight in trained(module)]
         optimizer = torch.optim.SGD(weights, lr)
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward(inputs=weights)
@@ -79,9 +85,9 @@ def reference_step(G: nn.Module, D: nn.Module, real_a: Tensor, real_b: Tensor, l
 
     fake_b = G(real_a)
     terms = {"D/adversarial": 0.5 * (bce(real_b, 1.0) + bce(fake_b.detach(), 0.0))}
-    descend(list(D.parameters()), terms["D/adversarial"], lr)
+    descend(trained(D), terms["D/adversarial"], lr)
     terms |= {"G/adversarial": bce(fake_b, 1.0), "G/l1": 100 * (fake_b - real_b).abs().mean()}
-    descend(list(G.parameters()), terms["G/adversarial"] + terms["G/l1"], lr)
+    descend(trained(G), terms["G/adversarial"] + terms["G/l1"], lr)
     return terms
 
 
@@ -112,8 +118,8 @@ def test_a_turn_leaves_the_gradients_of_the_other_player_untouched(loss: str) ->
     for player, losses in objective.turns(batch(), 0):
         mine, other = (objective.D, objective.G) if player == "D" else (objective.G, objective.D)
         objective.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward(inputs=list(mine.parameters()))
-        assert all(weight.grad is not None for weight in mine.parameters())
+        torch.stack(list(losses.values())).sum().backward(inputs=trained(mine))
+        assert all(weight.grad is not None for weight in trained(mine))
         assert all(weight.grad is None for weight in other.parameters())
 
 
@@ -122,11 +128,9 @@ def test_every_term_of_the_critic_is_halved() -> None:
     torch.manual_seed(1)
     _, halved = next(objective.turns((real_a, real_b), 0))
 
-    def critic(b: Tensor) -> Tensor:
-        return objective.D(torch.cat([real_a, b], 1))
-
+    judge = Judge(objective.D, objective.augment, given=real_a)
     torch.manual_seed(1)
-    whole = objective.adversarial.discriminator(critic, real_b, objective.G(real_a), 0)
+    whole = objective.adversarial.discriminator(judge, real_b, objective.G(real_a), 0)
     assert list(halved) == ["D/adversarial", "D/penalty", "D/r1"]
     for name, value in whole.items():
         torch.testing.assert_close(halved[f"D/{name}"], value / 2)
@@ -138,8 +142,8 @@ def test_the_critic_judges_condition_and_picture_together() -> None:
     objective.D.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].detach()))
     fake_b = objective.G(real_a).detach()
     play(objective, (real_a, real_b))
-    for found, judged in zip(seen, (real_b, fake_b, fake_b), strict=True):
-        torch.testing.assert_close(found, torch.cat([real_a, judged], 1))
+    pairs = [torch.cat([real_a, judged], 1) for judged in (real_b, fake_b)]
+    torch.testing.assert_close(seen, [torch.cat(pairs), pairs[1]])  # D's turn in one pass, then G's
 
 
 def test_with_five_critic_steps_the_generator_moves_at_every_fifth() -> None:

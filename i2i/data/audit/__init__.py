@@ -19,6 +19,7 @@ from i2i.errors import DatasetError, I2IError
 __all__ = ["Finding", "Report", "Sizes", "audit"]
 
 LEVELS = ("error", "warning", "note")
+SCARCE = 500  # training pictures; the low-shot sets of DiffAugment have 100 to 389 (Zhao et al. 2020)
 
 
 def audit(root: Path, *, progress: Callable[[int, int], None] | None = None) -> Report:
@@ -79,15 +80,27 @@ def _advice(survey: Survey, wrong: bool) -> str:
         )
     if survey.layout.kind == "clean":
         return (
-            f"{first}the folder holds clean photos, which suit restoration training (denoise, deblur …). "
+            f"{first}the folder holds clean photos, which suit restoration training (denoise, deblur …), and from "
+            f"which `i2i train gan --data {shlex.quote(plain(str(survey.root)))}` learns to paint more of their kind. "
             "For translation a second kind of picture is needed: these in trainA/, the others in trainB/."
         )
     size = fitting_size(survey)
     data = shlex.quote(plain(str(survey.root))) + (f" --size {size}" if size else "")
     if survey.layout.kind == "unpaired":
-        return f"{first}`i2i train cyclegan --data {data}` learns A to B and B to A at once."
+        return (
+            f"{first}`i2i train cyclegan --data {data}` learns A to B and B to A at once; `i2i train cut` one of them, "
+            f"faster.{_augmentation(survey)}"
+        )
     a, b = ("A/", "B/") if survey.two_folders else ("the left half", "the right")
     return (
         f"{first}`i2i train pix2pix --data {data}` learns to turn A ({a}) into B ({b}); "
-        "`--direction BtoA` learns the way back."
+        f"`--direction BtoA` learns the way back.{_augmentation(survey)}"
     )
+
+
+def _augmentation(survey: Survey) -> str:
+    """What helps a discriminator that sees the same few pictures again and again."""
+    fewest = min((len(items) for items in survey.parts().get("train", {}).values()), default=0)
+    if not 0 < fewest < SCARCE:
+        return ""
+    return f" With so few pictures ({fewest}), `--augment diffaugment` keeps D from learning them by heart."

@@ -1,0 +1,28 @@
+"""Where the weights of ready-made networks lie."""
+
+import os
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from i2i.errors import BundleError
+
+
+def find_weights(name: str) -> Path | None:
+    """The file ``name`` in the first folder of ``$I2I_WEIGHTS`` (separated as in $PATH) that has it."""
+    folders = filter(None, os.environ.get("I2I_WEIGHTS", "").split(os.pathsep))
+    paths = (Path(folder).expanduser() / name for folder in folders)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file, in float32. Raises BundleError where it is damaged or not finite."""
+    try:
+        tensors = safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise BundleError(f"{path} is not a readable safetensors file: {error}.") from error
+    if bad := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise BundleError(f"{path}: {bad[0]} holds values that are not finite. The file is damaged.")
+    return {name: tensor.float() for name, tensor in tensors.items()}
