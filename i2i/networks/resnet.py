@@ -1,13 +1,16 @@
 """The residual generator of CycleGAN (Zhu et al. 2017, appendix 7.2; Johnson et al. 2016)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from i2i.config import check, option
 from i2i.errors import ConfigError
-from i2i.networks.layers import Init, Norm, finish, in_float32, needs_bias, norm
+from i2i.networks.antialias import Double, Halve
+from i2i.networks.layers import Init, Norm, conv, conv_transpose, finish, in_float32, norm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,9 +18,10 @@ class ResnetConfig:
     network: Literal["resnet"] = option("resnet", "architecture")
     ngf: int = option(64, "channels of the generator's first layer")
     blocks: int = option(9, "residual blocks; the paper uses 9 at 256 px and above, 6 at 128 px")
-    upsampling: Literal["transposed", "resize"] = option(
-        "transposed", "transposed convolution (the papers) or nearest-neighbour resize and convolution"
+    upsampling: Literal["transposed", "resize", "bilinear"] = option(
+        "transposed", "transposed convolution (CycleGAN), or convolution after a nearest or bilinear (CUT) resize"
     )
+    antialias: bool = option(False, "blur before every subsampling in the generator (CUT)")
     norm: Norm = option("instance", "normalisation of the generator")
     dropout: float = option(0.0, "dropout probability inside each residual block")
     inference: Literal["train", "eval"] = option(
@@ -50,22 +54,53 @@ class Resnet(nn.Module):
 
     def __init__(self, config: ResnetConfig) -> None:
         super().__init__()
-        n, bias = config.ngf, needs_bias(config.norm)
+        n, kind = config.ngf, config.norm
         self.encoder = nn.Sequential(
-            nn.ReflectionPad2d(3), nn.Conv2d(3, n, 7, bias=bias), norm(config.norm, n), nn.ReLU(True),
-            nn.Conv2d(n, 2 * n, 3, 2, 1, bias=bias), norm(config.norm, 2 * n), nn.ReLU(True),
-            nn.Conv2d(2 * n, 4 * n, 3, 2, 1, bias=bias), norm(config.norm, 4 * n), nn.ReLU(True),
+            nn.ReflectionPad2d(3), conv(kind, 3, n, 7), norm(kind, n), nn.ReLU(True),
+            *downsample(n, 2 * n, config), *downsample(2 * n, 4 * n, config),
         )  # fmt: skip
         self.blocks = nn.Sequential(*(ResidualBlock(4 * n, config) for _ in range(config.blocks)))
         self.decoder = nn.Sequential(
-            *upsample(4 * n, 2 * n, config), norm(config.norm, 2 * n), nn.ReLU(True),
-            *upsample(2 * n, n, config), norm(config.norm, n), nn.ReLU(True),
+            *upsample(4 * n, 2 * n, config), norm(kind, 2 * n), nn.ReLU(True),
+            *upsample(2 * n, n, config), norm(kind, n), nn.ReLU(True),
         )  # fmt: skip
         self.to_rgb = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(n, 3, 7), nn.Tanh())
         finish(self, config.init, config.spectral_norm)
 
     def forward(self, picture: Tensor) -> Tensor:
-        return in_float32(self.to_rgb, self.decoder(self.blocks(self.encoder(picture))))
+        return self._decoded(self.blocks(self.encoder(picture)))
+
+    def _decoded(self, x: Tensor) -> Tensor:
+        return in_float32(self.to_rgb, self.decoder(x))
+
+    def widths(self) -> list[int]:
+        """The channels after each layer that ``features`` can be asked for."""
+        found = [3]
+        for layer in (*self.encoder, *self.blocks):
+            found.append(layer.out_channels if isinstance(layer, nn.Conv2d) else found[-1])
+        return found[1:]
+
+    def features(self, picture: Tensor, layers: Collection[int]) -> list[Tensor]:
+        """What stands after each of ``layers``, (N, C, h, w) each, shallow to deep; nothing deeper is computed.
+
+        Layers are counted from 0 through ``encoder`` and ``blocks``; ``widths`` gives the channels of each. The bias of
+        a convolution that instance norm will take away is left out.
+        """
+        return self._encoded(picture, layers, max(layers) + 1)[1]
+
+    def with_features(self, picture: Tensor, layers: Collection[int]) -> tuple[Tensor, list[Tensor]]:
+        """The translation of ``picture``, and as ``features``, in one pass."""
+        x, features = self._encoded(picture, layers, len(self.encoder) + len(self.blocks))
+        return self._decoded(x), features
+
+    def _encoded(self, x: Tensor, layers: Collection[int], end: int) -> tuple[Tensor, list[Tensor]]:
+        features: list[Tensor] = []
+        for place, layer in enumerate([*self.encoder, *self.blocks][:end]):
+            overwrites = isinstance(layer, nn.ReLU) and features and x is features[-1]
+            x = F.relu(x) if overwrites else layer(x)
+            if place in layers:
+                features.append(x)
+        return x, features
 
 
 class ResidualBlock(nn.Module):
@@ -73,21 +108,28 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int, config: ResnetConfig) -> None:
         super().__init__()
-        bias = needs_bias(config.norm)
+        kind = config.norm
         dropout = [nn.Dropout(config.dropout)] if config.dropout else []
         self.body = nn.Sequential(
-            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=bias), norm(config.norm, channels),
+            nn.ReflectionPad2d(1), conv(kind, channels, channels, 3), norm(kind, channels),
             nn.ReLU(True), *dropout,
-            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=bias), norm(config.norm, channels),
+            nn.ReflectionPad2d(1), conv(kind, channels, channels, 3), norm(kind, channels),
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)
 
 
+def downsample(channels: int, out: int, config: ResnetConfig) -> list[nn.Module]:
+    """Half the height and width: by a strided convolution, or by blur after one of every pixel (Zhang 2019)."""
+    stride, blur = (1, [Halve()]) if config.antialias else (2, [])
+    return [conv(config.norm, channels, out, 3, stride, 1), norm(config.norm, out), nn.ReLU(True), *blur]
+
+
 def upsample(channels: int, out: int, config: ResnetConfig) -> list[nn.Module]:
     """Twice the height and width. Resize-convolution avoids checkerboards (Odena et al. 2016)."""
-    bias = needs_bias(config.norm)
     if config.upsampling == "transposed":
-        return [nn.ConvTranspose2d(channels, out, 3, 2, 1, output_padding=1, bias=bias)]
-    return [nn.Upsample(scale_factor=2), nn.ReflectionPad2d(1), nn.Conv2d(channels, out, 3, bias=bias)]
+        return [conv_transpose(config.norm, channels, out, 3, 2, 1, 1)]
+    if config.upsampling == "bilinear":
+        return [Double(), conv(config.norm, channels, out, 3, 1, 1)]
+    return [nn.Upsample(scale_factor=2), nn.ReflectionPad2d(1), conv(config.norm, channels, out, 3)]
