@@ -1,11 +1,18 @@
 """The card of a run: what was trained, on what, how, and how to use it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from i2i.checkpoint import write
+
+
+def uses(name: str, directions: Sequence[str]) -> list[str]:
+    """Commands that use the model of a run, by what its bundle holds."""
+    if "sample" in directions:
+        return [f"i2i sample {name} --count 64 --out grid.png"]
+    return [f"i2i convert {name} photos/ --out out/ --direction {direction}" for direction in directions]
 
 
 def write_card(folder: Path, header: Mapping[str, Any]) -> None:
@@ -13,12 +20,12 @@ def write_card(folder: Path, header: Mapping[str, Any]) -> None:
     name, data, directions = folder.name, header["data"], header["directions"]
     counts = " + ".join(map(str, data["pictures"]))
     averaged = f"averaged (EMA {header['ema']})" if header["ema"] else "of the last step"
-    uses = "\n".join(f"    i2i convert {name} photos/ --out out/ --direction {direction}" for direction in directions)
+    commands = "\n".join(f"    {command}" for command in uses(name, directions))
     write(
         folder / "card.md",
         f"""# {name}
 
-A {header["objective"]} translator trained by i2i {header["version"]}, recipe `{header["recipe"]}`.
+A {header["objective"]} model trained by i2i {header["version"]}, recipe `{header["recipe"]}`.
 
 | | |
 | --- | --- |
@@ -30,7 +37,7 @@ A {header["objective"]} translator trained by i2i {header["version"]}, recipe `{
 
 Use:
 
-{uses}
+{commands}
 
 Settings:
 

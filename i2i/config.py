@@ -102,7 +102,8 @@ def _union_flags(field: Any, present: Any, others: list[type], path: tuple[str, 
     tags = [tag for config in (type(present), *others) for tag in _tags(config)]
     if len(tags) > 1:
         seen.add((*path, TAG))
-        yield Flag(field.name, (*path, TAG), Literal[tuple(tags)], getattr(present, TAG), field.metadata["help"])
+        name = field.metadata["flag"] or field.name
+        yield Flag(name, (*path, TAG), Literal[tuple(tags)], getattr(present, TAG), field.metadata["help"])
     for index, config in enumerate((present, *(cls() for cls in others))):
         for flag in flags(config, path, prefix):
             if flag.path not in seen:

@@ -9,15 +9,26 @@ from typing import Any
 
 from i2i.config import from_json, merge, to_json
 from i2i.data.folders import Kind
-from i2i.data.training import DataConfig, PairedConfig, UnpairedConfig
+from i2i.data.training import DataConfig, OneWayConfig, PairedConfig, PhotosConfig, UnpairedConfig
 from i2i.errors import ConfigError, UsageError
-from i2i.networks import PatchGANConfig, UnetConfig
+from i2i.losses.adversarial import AdversarialConfig
+from i2i.networks import (
+    DCGANConfig,
+    DCGANDiscriminatorConfig,
+    DCGANGeneratorConfig,
+    MLPConfig,
+    PatchGANConfig,
+    ResnetConfig,
+    UnetConfig,
+)
 from i2i.objectives.base import Objective
+from i2i.objectives.cut import CUTConfig
 from i2i.objectives.cyclegan import CycleGANConfig
+from i2i.objectives.gan import GANConfig
 from i2i.objectives.pix2pix import Pix2PixConfig
 from i2i.training_config import TrainingConfig
 
-ModelConfig = CycleGANConfig | Pix2PixConfig
+ModelConfig = CycleGANConfig | CUTConfig | Pix2PixConfig | GANConfig
 SECTIONS = ("data", "model", "training")
 
 
@@ -37,7 +48,13 @@ class Recipe:
 
     def needs(self) -> Kind:
         """The kind of data it learns from."""
+        if isinstance(self.data, PhotosConfig):
+            return "clean"
         return "paired" if isinstance(self.data, PairedConfig) else "unpaired"
+
+    def domains(self) -> int:
+        """How many pictures make a sample."""
+        return 1 if self.needs() == "clean" else 2
 
     def to_json(self) -> dict[str, Any]:
         sections = {section: to_json(getattr(self, section)) for section in SECTIONS}
@@ -67,6 +84,30 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             training=TrainingConfig(steps=600, batch_size=4, lr=4e-4, ema=0.99, sample_every=100, save_minutes=1.0),
         ),
     },
+    "cut": {
+        # Park et al. 2020, section 4 and appendix C. Their code also stops cropping once the learning rate falls.
+        "paper": Recipe(
+            objective="cut", name="paper",
+            data=OneWayConfig(), model=CUTConfig(), training=TrainingConfig(epochs=400),
+        ),
+        # The same, as FastCUT: 150 epochs and 50 of falling learning rate.
+        "fastcut": Recipe(
+            objective="cut", name="fastcut",
+            data=OneWayConfig(),
+            model=CUTConfig(weight_nce=10.0, nce_identity=False, flip_equivariance=True),
+            training=TrainingConfig(epochs=200, decay=0.25),
+        ),
+        "tiny": Recipe(
+            objective="cut", name="tiny",
+            data=OneWayConfig(size=64, jitter=68 / 64),
+            model=CUTConfig(
+                generator=ResnetConfig(ngf=24, blocks=4),
+                discriminator=PatchGANConfig(ndf=32, receptive_field=34),
+                nce_layers="0,4,7,10,13", nce_features=64,
+            ),
+            training=TrainingConfig(steps=600, batch_size=4, lr=4e-4, ema=0.99, sample_every=100, save_minutes=1.0),
+        ),
+    },
     "pix2pix": {
         # Isola et al. 2017, section 3; the schedule is that of the PyTorch implementation.
         "paper": Recipe(
@@ -81,6 +122,60 @@ RECIPES: dict[str, dict[str, Recipe]] = {
                 discriminator=PatchGANConfig(ndf=32, receptive_field=34),
             ),
             training=TrainingConfig(steps=1500, batch_size=4, lr=4e-4, ema=0.99, sample_every=200, save_minutes=1.0),
+        ),
+    },
+    "gan": {
+        # DCGAN, Radford et al. 2016, section 4 and figure 1. The length is not in the paper: 25 epochs of 200,000 faces
+        # is that of the authors' Torch code; in steps, for it would be over at once with the few photos of a user.
+        "paper": Recipe(
+            objective="gan", name="paper",
+            data=PhotosConfig(flip=False),
+            model=GANConfig(
+                networks=DCGANConfig(
+                    generator=DCGANGeneratorConfig(ngf=128), discriminator=DCGANDiscriminatorConfig(ndf=128),
+                ),
+            ),
+            training=TrainingConfig(steps=40_000, batch_size=128, betas=(0.5, 0.999), schedule="constant"),
+        ),
+        # Goodfellow et al. 2014, section 5. Adam stands for their SGD with momentum, and colour for their grey digits.
+        "gan": Recipe(
+            objective="gan", name="gan",
+            data=PhotosConfig(size=32, flip=False),
+            model=GANConfig(networks=MLPConfig()),
+            training=TrainingConfig(steps=40_000, batch_size=100, betas=(0.5, 0.999), schedule="constant"),
+        ),
+        # Arjovsky et al. 2017, algorithm 1 and section 4.1: 100,000 turns of G.
+        "wgan": Recipe(
+            objective="gan", name="wgan",
+            data=PhotosConfig(flip=False),
+            model=GANConfig(adversarial=AdversarialConfig(loss="wgan", clip=0.01, critic_steps=5)),
+            training=TrainingConfig(
+                steps=500_000, batch_size=64, optimizer="rmsprop", lr=5e-5, schedule="constant",
+            ),
+        ),
+        # Gulrajani et al. 2017, algorithm 1, with the DCGAN of section 5.1: 100,000 turns of G.
+        "wgan-gp": Recipe(
+            objective="gan", name="wgan-gp",
+            data=PhotosConfig(flip=False),
+            model=GANConfig(
+                networks=DCGANConfig(discriminator=DCGANDiscriminatorConfig(norm="none")),
+                adversarial=AdversarialConfig(loss="wgan-gp", weight_gp=10.0, critic_steps=5),
+            ),
+            training=TrainingConfig(steps=500_000, batch_size=64, lr=1e-4, betas=(0.0, 0.9), schedule="constant"),
+        ),
+        "tiny": Recipe(
+            objective="gan", name="tiny",
+            data=PhotosConfig(size=32),
+            # No batch norm in D, so that every one of the losses goes with it.
+            model=GANConfig(
+                networks=DCGANConfig(
+                    generator=DCGANGeneratorConfig(latent=64, ngf=32),
+                    discriminator=DCGANDiscriminatorConfig(ndf=32, norm="none"),
+                ),
+            ),
+            training=TrainingConfig(
+                steps=4000, batch_size=64, betas=(0.5, 0.999), ema=0.995, sample_every=500, save_minutes=1.0,
+            ),
         ),
     },
 }  # fmt: skip

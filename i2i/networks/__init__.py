@@ -7,13 +7,16 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 
 from i2i.config import option
+from i2i.networks.dcgan import DCGANConfig, DCGANDiscriminatorConfig, DCGANGeneratorConfig
+from i2i.networks.mlp import MLPConfig, MLPDiscriminatorConfig, MLPGeneratorConfig
 from i2i.networks.patchgan import PatchGAN, PatchGANConfig, check_size
 from i2i.networks.resnet import Resnet, ResnetConfig
 from i2i.networks.unet import Unet, UnetConfig
 
 __all__ = [
-    "GENERATORS", "GeneratorConfig", "Identity", "IdentityConfig", "PatchGAN", "PatchGANConfig", "Resnet",
-    "ResnetConfig", "Unet", "UnetConfig", "check_size", "use_mode",
+    "GENERATORS", "SAMPLERS", "DCGANConfig", "DCGANDiscriminatorConfig", "DCGANGeneratorConfig", "GeneratorConfig",
+    "Identity", "IdentityConfig", "MLPConfig", "MLPDiscriminatorConfig", "MLPGeneratorConfig", "PatchGAN",
+    "PatchGANConfig", "Resnet", "ResnetConfig", "SamplerConfig", "Unet", "UnetConfig", "check_size", "use_mode",
 ]  # fmt: skip
 
 
@@ -44,9 +47,11 @@ GENERATORS: dict[str, type[GeneratorConfig]] = {
     "unet": UnetConfig,
     "identity": IdentityConfig,
 }
+SamplerConfig = DCGANGeneratorConfig | MLPGeneratorConfig  # of networks that take noise (N, latent) to pictures
+SAMPLERS: dict[str, type[SamplerConfig]] = {"dcgan": DCGANGeneratorConfig, "mlp": MLPGeneratorConfig}
 
 
-def use_mode(network: nn.Module, config: GeneratorConfig) -> nn.Module:
+def use_mode(network: nn.Module, config: GeneratorConfig | SamplerConfig) -> nn.Module:
     """The network made ready for use, by the inference policy of its config: "eval" or "train".
 
     "train" keeps dropout on and takes batch norm's statistics from the picture at hand (Isola et al. 2017,

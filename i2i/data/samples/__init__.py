@@ -12,12 +12,12 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from i2i.data.samples import leaves, outlines, stripes
+from i2i.data.samples import leaves, outlines, shapes, stripes
 from i2i.data.samples.scenery import Picture
 from i2i.data.samples.scoring import score
 from i2i.errors import DatasetError, UsageError
 
-__all__ = ["SAMPLES", "Sample", "make", "score"]
+__all__ = ["SAMPLES", "Sample", "make", "sample_of", "score", "shapes"]
 
 VERSION = 1  # raised when a set's pictures change
 Progress = Callable[[int, int], None]  # told (pictures done, pictures in all)
@@ -76,6 +76,15 @@ SAMPLES: dict[str, Sample] = {
             train=300,
             test=30,
         ),
+        Sample(
+            name="shapes",
+            kind="clean",
+            summary="A coloured circle, square or triangle on a plain ground, for generators from noise.",
+            draw=shapes.draw,
+            size=32,
+            train=4000,
+            test=200,
+        ),
     )
 }
 
@@ -123,6 +132,14 @@ def make(
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     return folder
+
+
+def sample_of(folder: Path) -> str | None:
+    """The name of the built-in set that was drawn into ``folder``; None for any other folder."""
+    try:
+        return str(json.loads((folder / "about.json").read_text())["sample"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _write(
