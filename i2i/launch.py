@@ -1,5 +1,6 @@
 """From a recipe and a dataset's name to a trainer that is ready to run, new or resumed."""
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,24 +9,30 @@ from typing import Any
 from i2i import __version__
 from i2i.checkpoint import Run
 from i2i.config import to_json
-from i2i.data.folders import HINT, Layout, layout, locate
+from i2i.data.folders import HINT, Kind, Layout, layout, locate
+from i2i.data.packed import Packed, pack
 from i2i.data.prepare import prepare
-from i2i.data.training import PairedConfig, TrainingPictures
-from i2i.errors import ConfigError, DatasetError, PictureError, UsageError
+from i2i.data.training import OneWayConfig, TrainingPictures
+from i2i.device import pick_device
+from i2i.doctor import Doctor, settings_of
+from i2i.errors import CacheError, ConfigError, DatasetError, PictureError, UsageError
 from i2i.images import header
 from i2i.progress import TrainingProgress
 from i2i.recipes import Recipe, recipe, recipe_from_json
 from i2i.trainer import Trainer, seed_everything
+from i2i.watch import Watch
 
 ADVICE = {
     "paired": "`i2i train pix2pix` learns from it.",
-    "unpaired": "`i2i train cyclegan` learns from it.",
-    "clean": "Put photos of a second kind beside these: trainA/ and trainB/.",
+    "unpaired": "`i2i train cyclegan` learns from it, and `i2i train cut`.",
+    "clean": "`i2i train gan` learns to paint more of their kind. To translate between two kinds of photos, put the "
+    "second beside these: trainA/ and trainB/.",
 }
 # What may differ between the parts of one training: how it runs, not what is learnt.
 FREE = {"data": {"data"}, "model": set(),
-        "training": {"steps", "epochs", "lr", "device", "precision", "workers", "log_every", "sample_every",
-                     "save_minutes"}}  # fmt: skip
+        "training": {"steps", "epochs", "lr", "device", "precision", "workers", "cache", "compile", "record",
+                     "log_every", "sample_every", "stop_on_alarm", "save_minutes"}}  # fmt: skip
+AUTO_CACHE = 32e9  # bytes of the largest pack that --cache auto makes
 
 
 def start(
@@ -102,13 +109,32 @@ def _differences(before: dict[str, Any], after: dict[str, Any], where: str) -> I
 def _trainer(plan: Recipe, found: Layout, run: Run, progress: TrainingProgress) -> Trainer:
     seed_everything(plan.training.seed)
     built = plan.build()
-    pictures = TrainingPictures(found, plan.data, plan.training.seed)
-    return Trainer(built, pictures, plan.training, run, about(plan, found, list(built.translators())), progress)
+    pictures = TrainingPictures(found, plan.data, plan.training.seed, _packed(plan, found, progress.say))
+    total = plan.training.total_steps(pictures.epoch_length)
+    doctor = Doctor(settings_of(plan.data, plan.model, plan.training), total, built.critic_weight)
+    watch = Watch(doctor, progress, stop=plan.training.stop_on_alarm)
+    told = about(plan, found, list(built.translators()))
+    return Trainer(built, pictures, plan.training, run, told, progress, watch)
+
+
+def _packed(plan: Recipe, found: Layout, tell: Callable[[str], None]) -> Packed | None:
+    """The training pictures packed, where --cache wants them so. Raises CacheError where "on" cannot be done."""
+    cache = plan.training.cache
+    if cache == "off" or (cache == "auto" and pick_device(plan.training.device).type != "cuda"):
+        return None
+    try:
+        most = AUTO_CACHE if cache == "auto" else math.inf
+        return pack(found, plan.data.loaded(), plan.data.fit, tell, limit=most)
+    except CacheError as error:
+        if cache == "on":
+            raise CacheError(f"{error} Make room, set I2I_CACHE to another folder, or give --cache off.") from error
+        tell(f"The pictures are loaded from their files. {error}")
+        return None
 
 
 def about(plan: Recipe, found: Layout, directions: list[str]) -> dict[str, Any]:
     """The part of a bundle's header that does not change while it trains."""
-    if isinstance(plan.data, PairedConfig) and plan.data.direction == "BtoA":
+    if isinstance(plan.data, OneWayConfig) and plan.data.direction == "BtoA":
         directions = ["BtoA"]
     name = found.root.resolve().name
     settings = plan.merged({"data": {"data": name}})  # a bundle is shared: it tells no paths of its maker's machine
@@ -138,7 +164,7 @@ def find_data(plan: Recipe, tell: Callable[[str], None]) -> Layout:
     if found.kind != needed:
         raise DatasetError(
             f"{found.root} holds {found.kind} data ({found.source}), and {plan.objective} learns from {needed} data. "
-            f"{ADVICE[found.kind]} {HINT}"
+            f"{_advice(found, needed)} {HINT}"
         )
     bad = []
     for path in (path for domains in found.splits.values() for domain in domains for item in domain for path in item):
@@ -150,3 +176,10 @@ def find_data(plan: Recipe, tell: Callable[[str], None]) -> Layout:
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
         raise DatasetError(f"{len(bad)} files are no pictures: {' '.join(bad[:3])}{more} Remove or replace them.")
     return found
+
+
+def _advice(found: Layout, needed: Kind) -> str:
+    """What to do with data of another kind than is needed."""
+    if needed == "clean" and not found.source.startswith("side-by-side"):
+        return f"One of its folders alone will do, such as --data {found.splits['train'][0][0][0].parent}."
+    return ADVICE[found.kind]

@@ -1,10 +1,10 @@
 """The one training loop."""
 
 import copy
-import math
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -16,15 +16,21 @@ from i2i.card import write_card
 from i2i.checkpoint import Bundle, Run, save_bundle, write
 from i2i.data.training import TrainingPictures, batches
 from i2i.device import autocast, pick_device, pick_precision, seeded
+from i2i.doctor import broken
+from i2i.ema import EMA
 from i2i.errors import DatasetError, PictureError, RunError, TrainingError
 from i2i.images import encode, grid, to_float
 from i2i.networks import use_mode
 from i2i.objectives.base import Objective
 from i2i.progress import TrainingProgress
+from i2i.replay import ReplayStepper, fastest
 from i2i.runlog import RunLog
 from i2i.stepper import Stepper
 from i2i.stopping import StopRequest
 from i2i.training_config import TrainingConfig
+from i2i.watch import Watch
+
+PREFETCH = 4  # batches kept ready beside a GPU
 
 
 class Trainer:
@@ -41,15 +47,16 @@ class Trainer:
         run: Run,
         about: Mapping[str, Any],
         progress: TrainingProgress,
+        watch: Watch,
     ) -> None:
         self.device = pick_device(config.device)
         self.dtype = pick_precision(config.precision, self.device)
         self.objective = objective.to(self.device).to(memory_format=torch.channels_last)
         self.pictures, self.config, self.run = pictures, config, run
-        self.about, self.progress = about, progress
+        self.about, self.progress, self.watch = about, progress, watch
         self.step, self._saved = 0, -1
-        self.stepper = Stepper(self.objective, config, self.device, self.dtype)
-        self.ema = copy.deepcopy(nn.ModuleDict(objective.translators())) if config.ema else None
+        self.stepper: Stepper | ReplayStepper = Stepper(self.objective, config, self.device, self.dtype)
+        self.ema = EMA(objective.translators(), config.ema) if config.ema else None
         self._means = Means()
 
     def total_steps(self) -> int:
@@ -58,45 +65,86 @@ class Trainer:
 
     def lr(self, step: int) -> float:
         """The learning rate at a step."""
-        return self.config.lr * self.config.lr_factor(step, self.pictures.epoch_length)
+        return self.watch.setbacks.lr_factor * self.config.lr * self.config.lr_factor(step, self.pictures.epoch_length)
 
     def train(self) -> int | None:
-        """Train to the end, or until asked to stop: returns None, or the signal that asked."""
+        """Train to the end, or until asked to stop: returns None, or the signal that asked.
+
+        Raises TrainingError where the training broke and could not be taken back, or on an alarm that is to stop it.
+        """
         total = self.total_steps()
-        log = RunLog(self.run.path, self.step)
-        loader = self._batches()
-        saved = time.monotonic()
+        if isinstance(self.stepper, Stepper):
+            self.stepper = fastest(self.stepper, total - self.step, self.progress.say)
         with StopRequest() as stop, self.progress.open(self.step, total):
-            try:
-                if self.step == 0:
-                    self._sample(log)
-                    self.save()  # a disk that is too small is found now, not after the first hours
-                while self.step < total and not stop:
-                    self._train_step(next(loader))
-                    if self.step % self.config.log_every == 0 or self.step == total:
-                        self._log(log)
-                    self.progress.advance(self.step, self._means.last)
-                    if self.step % self.config.sample_every == 0 or self.step == total:
-                        self._sample(log)
-                    if time.monotonic() - saved >= 60 * self.config.save_minutes and self.step < total:
-                        self.save()
-                        saved = time.monotonic()
-                self.save()
-            except (PictureError, DatasetError):  # the steps before the bad file were good
-                self.save()
-                raise
-            finally:
-                log.close()
+            while self._stretch(total, stop):
+                pass
         return stop.signal
 
-    def _batches(self) -> Iterator[tuple[Tensor, ...]]:
-        workers = self.config.workers
+    def _stretch(self, total: int, stop: StopRequest) -> bool:
+        """Train until the end, a request to stop, or a setback. Returns whether there is more to train."""
+        log, loader, saved = RunLog(self.run.path, self.step), self._batches(), time.monotonic()
+        self.stepper.begin(self.step)
+        try:
+            if self.step == 0:
+                self.save()  # a disk that is too small is found now, not after the first hours
+            while self.step < total and not stop:
+                self._train_step(next(loader))
+                row = self.step % self.config.log_every == 0 or self.step == total
+                due = time.monotonic() - saved >= 60 * self.config.save_minutes
+                if self._broken(row or due or bool(stop)):
+                    self._take_back(log)
+                    return True
+                if row:
+                    self._log(log)
+                self.progress.advance(self.step, self._means.last)
+                if self.step % self.config.sample_every == 0 or self.step in (1, total):
+                    self._sample(log)
+                self.watch.check()
+                if due and self.step < total:
+                    self.save()
+                    saved = time.monotonic()
+            self.save()
+        except (PictureError, DatasetError, TrainingError):  # the steps before the bad file, or the alarm, were good
+            self.save()
+            raise
+        finally:
+            log.close()
+            loader.close()
+        return False
+
+    def _broken(self, asked: bool) -> bool:
+        """Whether a move had to be refused. Waits for the device, so beside a GPU only where it is asked for."""
+        if not asked and self.device.type != "cpu" and not self.watch.setbacks.count:
+            return False
+        return int(self.stepper.refused_at) >= 0
+
+    def _take_back(self, log: RunLog) -> None:
+        """Go back to the last good state, or raise TrainingError where that has been done too often."""
+        step, size = int(self.stepper.refused_at), self.config.batch_size
+        files = [file for k in range(step * size, (step + 1) * size) for file in self.pictures.files(k)]
+        state = self.run.load_state()
+        what = broken(self._means.sums(), self.objective)
+        verdict = self.watch.setbacks.decide(step, what, state["step"] if state else None, files)
+        if verdict.action == "stop" or state is None:
+            self._saved = self.step  # what is here now is not to be saved
+            raise TrainingError(f"{verdict.sentence} The last good state of {self.run.path} is kept.")
+        self.progress.say(verdict.sentence)
+        setbacks = self.watch.setbacks.state_dict()
+        self.load_state(state)
+        self.watch.setbacks.load_state_dict(setbacks)
+        self._means = Means()
+        log.row(self.step, {"setback": verdict.sentence})
+
+    def _batches(self) -> Generator[tuple[Tensor, ...]]:
+        workers, size, packed = self.config.workers, self.config.batch_size, self.pictures.packed is not None
         if workers is None:
             import os
 
-            workers = 0 if self.device.type == "cpu" else min(8, max(1, (os.cpu_count() or 1) - 1))
-        for batch in batches(self.pictures, self.config.batch_size, self.step * self.config.batch_size, workers):
-            yield self._to_device(batch)
+            workers = 0 if packed or self.device.type == "cpu" else min(8, max(1, (os.cpu_count() or 1) - 1))
+        prefetch = PREFETCH if packed and self.device.type == "cuda" and not workers else 0
+        with closing(batches(self.pictures, size, self.step * size, workers, prefetch)) as stream:
+            for batch in stream:
+                yield self._to_device(batch)
 
     def _to_device(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         moved = (pixels.to(self.device, non_blocking=True) for pixels in batch)
@@ -106,34 +154,19 @@ class Trainer:
         self._means.add(self.stepper(batch, self.step, self.lr(self.step)))
         self.step += 1
         if self.ema is not None:
-            self._update_ema(self.ema)
-
-    @torch.no_grad()
-    def _update_ema(self, ema: nn.ModuleDict) -> None:
-        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))  # young averages forget faster
-        current = nn.ModuleDict(self.objective.translators())
-        for mean, value in zip(ema.parameters(), current.parameters(), strict=True):
-            mean.lerp_(value, 1 - decay)
-        for copied, buffer in zip(ema.buffers(), current.buffers(), strict=True):
-            copied.copy_(buffer)
+            self.ema.update(self.step)
 
     def _log(self, log: RunLog) -> None:
         losses = self._means.take()
-        for name, value in losses.items():
-            if not math.isfinite(value):
-                raise TrainingError(
-                    f"{name} became {value} in the steps up to {self.step}. The last good state of "
-                    f"{self.run.path} is kept. Go on from it by --resume with a lower --lr or --precision float32, "
-                    "or start a new run (--name) with --adversarial hinge or --r1 1.0."
-                )
         epoch = self.step * self.config.batch_size / self.pictures.epoch_length
         log.row(self.step, {"epoch": round(epoch, 4), "lr": self.lr(self.step - 1),
-                            "time": round(time.time(), 1), **losses})  # fmt: skip
+                            "time": round(time.time(), 1), **losses, **self.objective.gauges()})  # fmt: skip
+        self.watch.listen(losses, self.step, log)
 
     def translators(self) -> dict[str, nn.Module]:
         """What ships: the averaged translators where EMA is on, else the last ones."""
         if self.ema is not None:
-            return dict(self.ema.items())
+            return dict(self.ema.average.items())
         return self.objective.translators()
 
     @torch.no_grad()
@@ -144,6 +177,7 @@ class Trainer:
             batch = self._to_device(self.pictures.fixed(4))
             with autocast(self.device, self.dtype):
                 columns = self.objective.samples(batch, shown)
+                self.watch.look(self.objective.views(batch, columns, shown), self.step, log)
         scale = max(1, 128 // self.pictures.config.size)  # small pictures are shown enlarged
         large = {title: x.repeat_interleave(scale, 2).repeat_interleave(scale, 3) for title, x in columns.items()}
         picture: Image.Image = grid(large)
@@ -155,7 +189,7 @@ class Trainer:
         """Write state, bundle and card, once for each step. Refuses to save weights that are not finite."""
         if self.step == self._saved:
             return
-        if bad := [name for name, weight in self.objective.named_parameters() if not weight.isfinite().all()]:
+        if bad := broken(self.objective.state_dict()):
             raise TrainingError(
                 f"{bad[0]} is not finite at step {self.step}. The last good state of {self.run.path} is kept; go "
                 "on from it by --resume with a lower --lr or --precision float32."
@@ -178,7 +212,8 @@ class Trainer:
             "fingerprint": self.about["data"]["fingerprint"],
             "objective": self.objective.state_dict(),
             "optimizers": self.stepper.state(),
-            "ema": self.ema.state_dict() if self.ema is not None else None,
+            "ema": self.ema.average.state_dict() if self.ema is not None else None,
+            "watch": self.watch.state_dict(),
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
@@ -194,8 +229,9 @@ class Trainer:
             self.objective.load_state_dict(state["objective"])
             self.stepper.load_state(state["optimizers"])
             if self.ema is not None:
-                self.ema.load_state_dict(state["ema"])
-        except (RuntimeError, KeyError, ValueError) as error:
+                self.ema.average.load_state_dict(state["ema"])
+            self.watch.load_state_dict(state["watch"])
+        except (RuntimeError, KeyError, ValueError, TypeError) as error:
             raise RunError(f"The state of {self.run.path} does not fit its config.json: {error}.") from error
         self.step = self._saved = state["step"]
         torch.set_rng_state(state["rng"])
@@ -215,6 +251,10 @@ class Means:
         for name, value in losses.items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] = self._counts.get(name, 0) + 1
+
+    def sums(self) -> dict[str, Tensor]:
+        """The sums since the last means were taken."""
+        return self._sums
 
     def take(self) -> dict[str, float]:
         """The means since the last call."""

@@ -7,6 +7,8 @@ from typing import Literal
 from i2i.config import check, option
 from i2i.device import Precision
 
+Switch = Literal["auto", "on", "off"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
@@ -22,9 +24,19 @@ class TrainingConfig:
     seed: int = option(0, "seed of weights, order, crops, flips and everything else at random")
     device: str = option("auto", "auto, cpu, cuda, cuda:1, mps …")
     precision: Precision = option("auto", "auto (bfloat16 where the device is fast at it), float32 or bfloat16")
-    workers: int | None = option(None, "processes that load pictures [default: 0 on a CPU, up to 8 beside a GPU]")
+    compile: Switch = option("auto", "compile the networks; auto: on CUDA, for a training that is long enough")
+    record: Switch = option("auto", "record a step as a CUDA graph and replay it; auto: on CUDA")
+    workers: int | None = option(
+        None, "processes that load pictures [default: 0 on a CPU or from a cache, else up to 8 beside a GPU]"
+    )
+    cache: Switch = option(
+        "auto",
+        "load pictures from one file, made at the first use in datasets/.packed or $I2I_CACHE; auto: beside a CUDA "
+        "GPU, up to 32 GB",
+    )
     log_every: int = option(20, "steps between two rows of log.jsonl")
     sample_every: int = option(500, "steps between two sample grids")
+    stop_on_alarm: bool = option(False, "end the training, saved, at the first alarm of the training doctor")
     save_minutes: float = option(10.0, "minutes between two saved states; 0: after every step")
 
     def __post_init__(self) -> None:

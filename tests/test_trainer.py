@@ -30,6 +30,11 @@ def resume(objective: str, changes: dict[str, Any], name: str) -> Trainer:
     return launch.resume(objective, None, changes, name, TrainingProgress())
 
 
+def logged(trainer: Trainer) -> list[int]:
+    """The steps of the log's rows of losses."""
+    return [row["step"] for row in read_log(trainer.run.path) if "lr" in row]
+
+
 def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in trainer.objective.state_dict().items()}
 
@@ -75,7 +80,7 @@ def test_a_training_stopped_and_resumed_is_bit_equal_to_an_uninterrupted_one(
     resumed.train()
 
     assert_equal_states(whole, resumed)
-    assert [row["step"] for row in read_log(resumed.run.path)] == [2, 4, 6, 8, 9]
+    assert logged(resumed) == [2, 4, 6, 8, 9]
 
 
 def test_after_a_crash_the_log_is_cut_back_to_the_state(unpaired: Path, changes: Changes) -> None:
@@ -85,7 +90,7 @@ def test_after_a_crash_the_log_is_cut_back_to_the_state(unpaired: Path, changes:
         log.write('{"step": 6, "lr": 0.1}\n{"step": 8, "l')
     trainer.run.unlock()
     resume("cyclegan", {"training": {"steps": 6}}, "run").train()
-    assert [row["step"] for row in read_log(trainer.run.path)] == [2, 4, 6]
+    assert logged(trainer) == [2, 4, 6]
 
 
 def test_a_damaged_newest_state_falls_back_to_the_one_before(unpaired: Path, changes: Changes) -> None:
@@ -156,30 +161,84 @@ def test_a_full_disk_is_told_and_keeps_what_was_saved(
     assert (trainer.run.path / "state.pt").read_bytes() == before
 
 
-def test_weights_that_are_not_finite_are_never_saved(unpaired: Path, changes: Changes) -> None:
-    trainer = start("cyclegan", changes(unpaired, save_minutes=0.0), "run")
-    train_step = trainer._train_step
+def spoil(trainer: Trainer, step: int, times: int) -> None:
+    """Put NaN into the weights before a step, each of the first ``times`` that it is played."""
+    train_step, left = trainer._train_step, [None] * times
 
     def spoilt(batch: Any) -> None:
-        if trainer.step == 3:
+        if trainer.step == step and left:
+            left.pop()
             with torch.no_grad():
                 next(trainer.objective.parameters()).fill_(math.nan)
         train_step(batch)
 
     trainer._train_step = spoilt  # type: ignore[method-assign]
-    with pytest.raises(TrainingError, match="became nan"):
+
+
+def test_a_training_that_breaks_once_is_taken_back_and_goes_on_more_slowly(
+    unpaired: Path, changes: Changes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainer = start("cyclegan", changes(unpaired, steps=8, save_minutes=0.0), "run")
+    spoil(trainer, step=3, times=1)
+    assert trainer.train() is None
+    assert trainer.step == 8
+    assert logged(trainer) == [2, 4, 6, 8]
+    (told,) = [row["setback"] for row in read_log(trainer.run.path) if "setback" in row]
+    assert "not finite in step 4" in told
+    assert "trainA" in told
+    assert "back to step 3, with 0.5 of the learning rate (1 of 3 times)" in told
+    assert told in capsys.readouterr().err.replace("\n", "")
+    assert trainer.lr(0) == pytest.approx(trainer.config.lr / 2)
+    trainer.run.unlock()
+    resumed = resume("cyclegan", changes(unpaired, steps=9), "run")
+    assert resumed.lr(0) == pytest.approx(resumed.config.lr / 2)
+
+
+def test_a_training_that_breaks_again_and_again_stops_with_its_last_good_state(
+    unpaired: Path, changes: Changes
+) -> None:
+    trainer = start("cyclegan", changes(unpaired, save_minutes=0.0), "run")
+    spoil(trainer, step=3, times=9)
+    with pytest.raises(TrainingError, match=r"not finite in step 4 .*taken back 3 times.*last good state"):
         trainer.train()
+    trainer.run.unlock()
+    resumed = resume("cyclegan", {}, "run")
+    assert resumed.step == 3
+    assert all(weight.isfinite().all() for weight in resumed.objective.state_dict().values())
+
+
+def test_weights_that_are_not_finite_are_never_saved(unpaired: Path, changes: Changes) -> None:
+    trainer = start("cyclegan", changes(unpaired), "run")
+    with torch.no_grad():
+        next(trainer.objective.parameters()).fill_(math.nan)
     with pytest.raises(TrainingError, match="not finite"):
         trainer.save()
-    trainer.run.unlock()
-    assert resume("cyclegan", {}, "run").step == 3
 
 
-def test_the_first_sample_grid_is_of_the_untrained_networks(unpaired: Path, changes: Changes) -> None:
+def test_an_alarm_is_logged_and_ends_the_training_only_where_asked(unpaired: Path, changes: Changes) -> None:
+    for stop in (False, True):
+        wanted = changes(unpaired, steps=12, sample_every=2, stop_on_alarm=stop)
+        wanted["model"]["generator"] = {"network": "identity"}
+        trainer = start("cyclegan", wanted, f"run-{stop}")
+        trainer.watch.doctor.youth = 0
+        if stop:
+            with pytest.raises(TrainingError, match=r"--stop-on-alarm\. A to B"):
+                trainer.train()
+            assert trainer.step < 12
+            saved = trainer.run.load_state()
+            assert saved is not None
+            assert saved["step"] == trainer.step
+        else:
+            assert trainer.train() is None
+        alarms = [row for row in read_log(trainer.run.path) if "alarm" in row]
+        assert sorted(row["direction"] for row in alarms if row["alarm"] == "unchanged") == ["A to B", "B to A"]
+
+
+def test_the_first_sample_grid_follows_the_first_step(unpaired: Path, changes: Changes) -> None:
     trainer = start("cyclegan", changes(unpaired, steps=2), "run")
     trainer.train()
     names = sorted(path.name for path in (trainer.run.path / "samples").iterdir())
-    assert names == ["0000000.png", "0000002.png"]
+    assert names == ["0000001.png", "0000002.png"]
     with Image.open(trainer.run.path / "samples" / names[0]) as grid:
         assert grid.width == 6 * 128 + 5 * 2
 
@@ -198,7 +257,7 @@ def test_the_bundle_holds_the_averaged_translators_and_all_it_takes(unpaired: Pa
     bundle = load_bundle(trainer.run.bundle_path)
     assert trainer.ema is not None
     for direction in ("AtoB", "BtoA"):
-        for name, value in trainer.ema[direction].state_dict().items():
+        for name, value in trainer.ema.average[direction].state_dict().items():
             assert torch.equal(bundle.of(direction)[name], value)
     assert bundle.header["directions"] == ["AtoB", "BtoA"]
     assert bundle.header["steps"] == 3
@@ -214,15 +273,26 @@ def test_pairs_trained_backwards_are_named_so(paired: Path, changes: Changes) ->
     assert load_header(trainer.run.bundle_path)["directions"] == ["BtoA"]
 
 
+def test_the_log_tells_how_often_ada_augments(unpaired: Path, changes: Changes) -> None:
+    wanted = changes(unpaired, steps=8, batch_size=2)
+    wanted["model"]["adversarial"] = {"augment": "ada", "ada_target": 0.01, "ada_pictures": 16}
+    trainer = start("cyclegan", wanted, "run")
+    trainer.train()
+    told = [row["augment_a/p"] for row in read_log(trainer.run.path) if "lr" in row]
+    assert len(told) == 4
+    assert all(0 <= p <= 1 for p in told)
+    assert told[-1] == float(trainer.objective.augment_a.p)  # type: ignore[union-attr, arg-type]
+
+
 def test_the_ema_starts_as_a_plain_mean_and_then_forgets_at_its_decay(unpaired: Path, changes: Changes) -> None:
     trainer = start("cyclegan", changes(unpaired, ema=0.5), "run")
     assert trainer.ema is not None
     name = "AtoB.to_rgb.1.weight"
-    before = trainer.ema.state_dict()[name].clone()
+    before = trainer.ema.average.state_dict()[name].clone()
     trainer.step = 1000
-    trainer._update_ema(trainer.ema)
+    trainer.ema.update(trainer.step)
     now = trainer.objective.state_dict()["G.to_rgb.1.weight"]
-    assert torch.allclose(trainer.ema.state_dict()[name], (before + now) / 2)
+    assert torch.allclose(trainer.ema.average.state_dict()[name], (before + now) / 2)
 
 
 def test_the_papers_schedule_is_100_epochs_constant_and_100_falling_to_0() -> None:
