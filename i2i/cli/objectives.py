@@ -6,14 +6,17 @@ from typing import Any
 
 import typer
 from rich.markup import escape
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 SUMMARIES = {
     "cyclegan": "Unpaired pictures: two folders that show two kinds of things (trainA/, trainB/).",
+    "cut": "Unpaired pictures, one direction (trainA/ to trainB/): half the networks of cyclegan.",
     "pix2pix": "Paired pictures: each input beside the picture it should become.",
+    "gan": "A folder of photos: learns to paint more of their kind from noise.",
 }
 PANELS = {"data": "Data", "model": "Networks and losses", "training": "Training"}
-FIRST = ("data", "size", "steps", "epochs", "batch-size", "seed", "device", "precision", "direction", "adversarial")
+FIRST = ("data", "size", "steps", "epochs", "batch-size", "seed", "device", "precision", "direction", "network",
+         "adversarial")  # fmt: skip
 
 Fixed = tuple[tuple[str, Any, Any], ...]  # name, type and typer.Option of what is no setting
 Action = Callable[[str, dict[str, Any], dict[str, Any]], None]  # of objective, settings, the fixed options' values
@@ -33,11 +36,23 @@ def group(
     class LazyCommand(TyperCommand):
         def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
             name = str(self.name)
-            real = _command(name, examples[name], epilog, fixed(name), act)
+            usual = [f"{parent.command_path if parent else ''} {name} --data photos/".lstrip()]
+            real = _command(name, examples.get(name, usual), epilog, fixed(name), act)
             real.no_args_is_help = needs_flags
             return real.make_context(info_name, args, parent=parent, **extra)
 
-    app = typer.Typer(no_args_is_help=True, help=help)
+    class Objectives(TyperGroup):
+        """The objectives of SUMMARIES, and any other that has a row in the table of recipes."""
+
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+            found = super().get_command(ctx, cmd_name)
+            if found is None:
+                from i2i.recipes import RECIPES
+
+                found = LazyCommand(cmd_name) if cmd_name in RECIPES else None
+            return found
+
+    app = typer.Typer(no_args_is_help=True, help=help, cls=Objectives)
     for objective, summary in SUMMARIES.items():
         app.command(objective, cls=LazyCommand, help=summary)(lambda: None)
     return app
@@ -46,9 +61,18 @@ def group(
 def _command(objective: str, examples: list[str], epilog: str, fixed: Fixed, act: Action) -> Any:
     single = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich", add_completion=False)
     shown = "\n\n".join(f"    {line}" for line in examples)
-    help = f"{SUMMARIES[objective]}\n\n[bold]Examples[/bold]\n\n{shown}"
+    help = f"{_summary(objective)}\n\n[bold]Examples[/bold]\n\n{shown}"
     single.command(objective, help=help, epilog=epilog)(_function(objective, fixed, act))
     return typer.main.get_command(single)
+
+
+def _summary(objective: str) -> str:
+    if objective in SUMMARIES:
+        return SUMMARIES[objective]
+    from i2i.recipes import recipe
+
+    module = inspect.getmodule(type(recipe(objective, "paper").model))
+    return (module.__doc__ if module and module.__doc__ else objective).strip().splitlines()[0]
 
 
 def _function(objective: str, fixed: Fixed, act: Action) -> Callable[..., None]:
@@ -65,7 +89,7 @@ def _function(objective: str, fixed: Fixed, act: Action) -> Callable[..., None]:
             key = "__".join((section, *flag.path))
             paths[key] = (section, *flag.path)
             panel = "The most used" if flag.name in FIRST else PANELS[section]
-            spelled = f"--{flag.name}/--no-{flag.name}" if flag.default is True else f"--{flag.name}"
+            spelled = f"--{flag.name}" + f"/--no-{flag.name}" * _ever_on(objective, paths[key])
             help = escape(flag.help + _default(flag.default))
             option = typer.Option(None, spelled, help=help, show_default=False, rich_help_panel=panel)
             parameters.append(
@@ -96,6 +120,15 @@ def _flags(row: Any, section: str) -> Any:
     from i2i.config import flags
 
     return sorted(flags(getattr(row, section)), key=lambda flag: FIRST.index(flag.name) if flag.name in FIRST else 99)
+
+
+def _ever_on(objective: str, path: tuple[str, ...]) -> bool:
+    """Whether a recipe of the objective switches a setting on, so that there must be a flag to switch it off."""
+    from i2i.recipes import RECIPES
+
+    section, *rest = path
+    settings = (flag for row in RECIPES[objective].values() for flag in _flags(row, section))
+    return any(flag.default is True for flag in settings if [*flag.path] == rest)
 
 
 def _default(value: Any) -> str:
