@@ -9,8 +9,9 @@ from typing import Literal
 from PIL import Image
 
 from i2i.data.folders import pictures
-from i2i.errors import I2IError, UsageError
-from i2i.images import FORMATS, encode, read, write_atomic
+from i2i.errors import UsageError
+from i2i.images import FORMATS
+from i2i.pipeline import Batched, OneByOne, Pipeline, Progress, Task
 
 Format = Literal["png", "jpg", "webp"]
 Job = tuple[Path, Path]  # a source, and where its translation goes
@@ -18,7 +19,7 @@ Job = tuple[Path, Path]  # a source, and where its translation goes
 
 @dataclass
 class Result:
-    """What became of every source of a batch."""
+    """What became of every source of a batch, in the order of the jobs."""
 
     converted: list[tuple[Path, Path]] = field(default_factory=list)
     skipped: list[tuple[Path, Path]] = field(default_factory=list)  # the output was there already
@@ -26,48 +27,45 @@ class Result:
 
 
 def convert(
-    translate: Callable[[Image.Image], Image.Image],
+    translate: Batched | Callable[[Image.Image], Image.Image],
     sources: Sequence[Path],
     out: Path,
     *,
     kind: Format = "png",
     overwrite: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    batch: int = 0,
+    progress: Progress = lambda done, failed, total: None,
 ) -> Result:
     """Translate photos, and all photos below folders, into ``out``; the tree below each folder is kept.
 
     One bad file does not stop the rest. An output that exists is skipped unless ``overwrite``; a source is never
-    written to. Raises UsageError where a source does not exist or holds no pictures.
+    written to. Raises UsageError where a source does not exist or holds no pictures. See ``convert_jobs``.
     """
-    return convert_jobs(translate, plan(sources, out, kind), overwrite=overwrite, progress=progress)
+    return convert_jobs(translate, plan(sources, out, kind), overwrite=overwrite, batch=batch, progress=progress)
 
 
 def convert_jobs(
-    translate: Callable[[Image.Image], Image.Image],
+    translate: Batched | Callable[[Image.Image], Image.Image],
     jobs: Sequence[Job],
     *,
     overwrite: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    batch: int = 0,
+    progress: Progress = lambda done, failed, total: None,
 ) -> Result:
-    """As ``convert``, of what ``plan`` gave. progress: is told the files done and all."""
-    result = Result()
-    for done, (source, target) in enumerate(jobs):
-        progress(done, len(jobs))
-        if target.exists() and not overwrite:
-            result.skipped.append((source, target))
-            continue
-        try:
-            translated = translate(read(source))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(target, encode(translated, target.suffix))
-        except I2IError as error:
-            result.failed.append((source, str(error)))
-        except OSError as error:
-            result.failed.append((source, f"{target} could not be written: {error.strerror}."))
-        else:
-            result.converted.append((source, target))
-    progress(len(jobs), len(jobs))
-    return result
+    """As ``convert``, of what ``plan`` gave.
+
+    Files are read and written in threads while ``translate`` runs in the calling one. batch: pictures of one size that
+    go through a ``Batched`` together; 0 leaves it to ``at_once``. progress: is called in the calling thread, first
+    with 0 done.
+    """
+    able = translate if isinstance(translate, Batched) else OneByOne(translate)
+    tasks = [Task(source, target) for source, target in jobs]
+    Pipeline(able, tasks, overwrite, batch, progress).run()
+    return Result(
+        [(task.source, task.target) for task in tasks if task.state == "converted"],
+        [(task.source, task.target) for task in tasks if task.state == "skipped"],
+        [(task.source, task.reason) for task in tasks if task.state == "failed"],
+    )
 
 
 def plan(sources: Sequence[Path], out: Path, kind: Format) -> list[Job]:

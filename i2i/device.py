@@ -1,5 +1,6 @@
 """Which device and which precision to compute in."""
 
+import ctypes
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Literal
@@ -75,3 +76,17 @@ def seeded(device: "torch.device", seed: int) -> Iterator[None]:
         torch.set_rng_state(before)
         if backend:
             backend.set_rng_state(there, *where)
+
+
+def keep_memory() -> None:
+    """Have this process keep what it frees for what it allocates next, instead of giving it back to the system.
+
+    Large tensors on a CPU otherwise come anew from the system each time, which clears them page by page: 38 % of the
+    time of a 9-block generator on 1024² pixels, and 10 % on 256². The peak grows by a fifth. Nothing without glibc.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    for option in (-3, -1):  # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD, in bytes
+        mallopt(option, 2**31 - 1)

@@ -7,6 +7,7 @@ A picture is an RGB tensor (N, 3, H, W), float, in [-1, 1]: 0 maps to -1 and 255
 import io
 import os
 import stat
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +29,9 @@ _DECODERS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
 
 def to_float(pixels: "Tensor") -> "Tensor":
     """uint8 (…) in 0…255 to float32 in [-1, 1]."""
-    return pixels.float() / 127.5 - 1
+    import torch
+
+    return torch.div(pixels, 127.5).sub_(1)
 
 
 def to_uint8(picture: "Tensor") -> "Tensor":
@@ -115,20 +118,42 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def encode(image: Image.Image, suffix: str) -> bytes:
-    """The picture as a file's bytes; ``suffix`` such as ".png" names the format."""
+def encode(image: Image.Image, suffix: str, *, fast: bool = False) -> bytes:
+    """The picture as a file's bytes; ``suffix`` such as ".png" names the format.
+
+    fast: PNG of RGB pictures by OpenCV, in a sixth of the time. Raises PictureError where the format cannot hold the
+    picture.
+    """
     kinds = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".bmp": "BMP", ".avif": "AVIF",
              ".tif": "TIFF", ".tiff": "TIFF", ".jp2": "JPEG2000", ".ppm": "PPM"}  # fmt: skip
+    if fast and kinds[suffix] == "PNG" and image.mode == "RGB":
+        return _fast_png(image)
     buffer = io.BytesIO()
     quality = {"quality": 95} if kinds[suffix] in ("JPEG", "WEBP", "AVIF") else {}
-    image.save(buffer, format=kinds[suffix], **quality)
+    try:
+        image.save(buffer, format=kinds[suffix], **quality)
+    except (OSError, ValueError, RuntimeError) as error:
+        size = f"{image.width}x{image.height}"
+        raise PictureError(f"A picture of {size} pixels cannot be written as {kinds[suffix]}: {error}.") from error
     return buffer.getvalue()
+
+
+def _fast_png(image: Image.Image) -> bytes:
+    # Measured on a photo of 512² and enlarged to 12 MP, time of one core and share of the raw size:
+    #   Pillow level 6         71 ms 54.0 %    2.21 s 18.4 %
+    #   Pillow level 1         21 ms 59.3 %    0.56 s 23.1 %
+    #   OpenCV as it comes      8 ms 59.1 %    0.34 s 27.7 %
+    #   OpenCV, Paeth filter   10 ms 53.9 %    0.35 s 18.7 %
+    import cv2
+
+    how = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH]
+    return cv2.imencode(".png", cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR), how)[1].tobytes()
 
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write to a temporary name beside ``path``, flush to disk, rename: the file is whole or not there."""
     # 50 characters are at most 200 of the 255 bytes that a name may have.
-    temporary = path.with_name(f".{path.name[:50]}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name[:50]}.{os.getpid()}-{threading.get_native_id()}.part")
     try:
         with temporary.open("wb") as file:
             file.write(data)
@@ -151,9 +176,24 @@ def _flush_folder(folder: Path) -> None:
 
 
 def grid(columns: dict[str, "Tensor"]) -> Image.Image:
-    """Columns of pictures under their titles. Each (N, 3, H, W) in [-1, 1], all of one shape; N rows."""
+    """Columns of pictures under their titles. Each (N, 3, H, W) in [-1, 1], all of one shape; N rows.
+
+    A single column is broken into rows of eight, without a title.
+    """
     cells = [to_uint8(pictures).permute(0, 2, 3, 1).cpu().numpy() for pictures in columns.values()]
-    return sheet(cells, list(columns))
+    return sheet(cells, list(columns)) if len(cells) > 1 else tiles(cells[0])
+
+
+def tiles(pictures: np.ndarray, across: int = 8, gap: int = 2) -> Image.Image:
+    """uint8 (N, H, W, 3) in rows of ``across``, in the order of reading, on white."""
+    count, height, width = pictures.shape[:3]
+    across = min(across, count)
+    rows = -(-count // across)
+    canvas = np.full((rows * (height + gap) - gap, across * (width + gap) - gap, 3), 255, np.uint8)
+    for index, picture in enumerate(pictures):
+        top, left = index // across * (height + gap), index % across * (width + gap)
+        canvas[top : top + height, left : left + width] = picture
+    return Image.fromarray(canvas)
 
 
 def sheet(columns: Sequence[np.ndarray], titles: Sequence[str], gap: int = 2) -> Image.Image:

@@ -1,12 +1,15 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from i2i.cli import app
 from i2i.convert import convert, plan
 from i2i.errors import I2IError, UsageError
-from i2i.translate import load
+from i2i.translate import Pending, Translator, load
 from tests.conftest import picture, write_pictures
 
 
@@ -132,3 +135,42 @@ def test_a_failed_write_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.
     result = convert(keep, [tmp_path / "in"], tmp_path / "out")
     assert "No space left" in result.failed[0][1]
     assert tree(tmp_path / "out") == set()
+
+
+def test_results_are_listed_in_the_order_of_the_sources_whatever_their_sizes(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    paths = [tmp_path / "in" / f"{index}.png" for index in range(12)]
+    for index, path in enumerate(paths):
+        picture(index, 16 + 16 * (index % 3)).save(path)
+    paths[4].write_text("text")
+    paths[7].write_text("text")
+    result = convert(load("identity", device="cpu"), paths, tmp_path / "out")
+    assert [source for source, _ in result.converted] == [path for path in paths if path not in (paths[4], paths[7])]
+    assert [source for source, _ in result.failed] == [paths[4], paths[7]]
+
+
+def test_a_picture_that_the_format_cannot_hold_does_not_stop_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (65_600, 1)).save(tmp_path / "in" / "long.png")
+    picture(0).save(tmp_path / "in" / "short.png")
+    result = convert(keep, [tmp_path / "in"], tmp_path / "out", kind="jpg")
+    assert [reason for _, reason in result.failed] == [
+        "A picture of 65600x1 pixels cannot be written as JPEG: broken data stream when writing image file."
+    ]
+    assert tree(tmp_path / "out") == {"short.jpg"}
+
+
+def test_the_command_converts_in_batches_of_the_size_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    begin = Translator.begin
+
+    def counted(self: Translator, images: Sequence[Image.Image]) -> list[Pending]:
+        sizes.append(len(images))
+        return begin(self, images)
+
+    monkeypatch.setattr(Translator, "begin", counted)
+    write_pictures(tmp_path / "in", 5)
+    words = ["convert", "identity", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    assert CliRunner().invoke(app, [*words, "--batch-size", "2"]).exit_code == 0
+    assert sizes == [2, 2, 1]
+    assert CliRunner().invoke(app, [*words, "--batch-size", "-1"]).exit_code == 2

@@ -1,6 +1,8 @@
 import io
 import os
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -186,6 +188,22 @@ def test_the_header_tells_size_and_mode_without_decoding(tmp_path: Path) -> None
     assert header(tmp_path / "half.png") == ((24, 20), "RGBA")
 
 
+def test_a_png_written_fast_holds_every_pixel() -> None:
+    data = encode(NOISE, ".png", fast=True)
+    assert data != encode(NOISE, ".png")
+    with Image.open(io.BytesIO(data)) as image:
+        assert np.array_equal(np.asarray(image), np.asarray(NOISE))
+    grey = Image.new("L", (3, 2), 7)
+    with Image.open(io.BytesIO(encode(grey, ".png", fast=True))) as image:
+        assert image.mode == "L"
+
+
+@pytest.mark.parametrize(("suffix", "width"), [(".jpg", 65_501), (".webp", 16_384), (".avif", 65_537)])
+def test_a_picture_that_a_format_cannot_hold_is_refused_with_its_size(suffix: str, width: int) -> None:
+    with pytest.raises(PictureError, match=f"{width}x1 pixels cannot be written as"):
+        encode(Image.new("RGB", (width, 1)), suffix)
+
+
 def test_write_atomic_writes_the_bytes_and_leaves_no_temporary_file(tmp_path: Path) -> None:
     write_atomic(tmp_path / "a.bin", b"old")
     write_atomic(tmp_path / "a.bin", b"new")
@@ -204,6 +222,17 @@ def test_a_write_that_fails_keeps_the_old_file_and_leaves_no_temporary_one(
     with pytest.raises(OSError, match="No space left"):
         write_atomic(tmp_path / "a.bin", b"new")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.bin", b"old")]
+
+
+def test_two_threads_write_files_whose_names_begin_alike_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2, timeout=10)
+    monkeypatch.setattr(os, "fsync", lambda _: both.wait())
+    names = ["n" * 60 + letter for letter in "ab"]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda name: write_atomic(tmp_path / name, name.encode()), names))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: name for name in names}
 
 
 @pytest.mark.parametrize("name", ["n" * 251 + ".png", "画" * 83 + ".png"], ids=["ascii", "chinese"])

@@ -1,5 +1,6 @@
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
+from torch import nn
 
 import i2i
 from i2i.checkpoint import Bundle, save_bundle
@@ -150,3 +152,119 @@ def test_a_picture_too_large_for_the_memory_is_told_by_its_size(monkeypatch: pyt
     monkeypatch.setattr(translate, "network", full)
     with pytest.raises(I2IError, match="30x20 pixels does not fit the memory of cpu"):
         translate(picture(0, 30, 20))
+
+
+def network(config: ResnetConfig | UnetConfig = TINY, **extra: Any) -> Translator:
+    torch.manual_seed(0)
+    return Translator(config.build(32), config, size=32, direction="AtoB", device="cpu", **extra)
+
+
+def passes(translate: Translator) -> list[tuple[int, ...]]:
+    """The shapes in which the translator calls its network from now on."""
+    shapes: list[tuple[int, ...]] = []
+    translate.network.register_forward_pre_hook(lambda _, given: shapes.append(tuple(given[0].shape)))
+    return shapes
+
+
+def test_four_pictures_in_one_pass_come_out_as_each_alone() -> None:
+    translate = network(precision="float32")
+    images = [picture(seed, 32, 32) for seed in range(4)]
+    alone = [np.asarray(translate(image)) for image in images]
+    shapes = passes(translate)
+    together = [np.asarray(pending()) for pending in translate.begin(images)]
+    assert shapes == [(4, 3, 32, 32)]
+    for one, other in zip(alone, together, strict=True):
+        # Convolutions of another batch may sum in another order: a level that lay at a half may fall either way.
+        assert np.abs(one.astype(int) - other).max() <= 1
+        assert (one != other).mean() < 0.001
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        UnetConfig(ngf=2, inference="train", dropout=0.5),
+        UnetConfig(ngf=2, inference="train", dropout=0.0),
+        ResnetConfig(ngf=2, blocks=1, inference="train", dropout=0.5),
+        ResnetConfig(ngf=2, blocks=1, inference="train", norm="batch"),
+    ],
+    ids=["dropout and batch norm", "batch norm", "dropout", "batch norm in a resnet"],
+)
+def test_a_model_that_minds_company_sees_one_picture_at_a_time(config: ResnetConfig | UnetConfig) -> None:
+    translate = network(config)
+    images = [picture(seed, 32, 32) for seed in range(3)]
+    alone = [np.asarray(translate(image)) for image in images]
+    shapes = passes(translate)
+    for one, other in zip(alone, translate.translate(images), strict=True):
+        assert np.array_equal(one, np.asarray(other))
+    assert shapes == [(1, 3, 32, 32)] * 3
+    assert translate.at_once((32, 32)) == 1
+
+
+def test_pictures_of_one_padded_size_share_a_pass_and_keep_their_own(tmp_path: Path) -> None:
+    translate = network(precision="float32")
+    images = [picture(seed, *size) for seed, size in enumerate(((30, 29), (32, 32), (31, 30), (17, 32), (32, 32)))]
+    alone = [np.asarray(translate(image)).astype(int) for image in images]
+    shapes = passes(translate)
+    translated = translate.translate(images)
+    assert shapes == [(3, 3, 32, 32), (1, 3, 32, 20), (1, 3, 32, 32)]
+    for one, other in zip(alone, translated, strict=True):
+        assert one.shape == np.asarray(other).shape
+        assert np.abs(one - np.asarray(other)).max() <= 1
+
+
+def test_a_list_of_pictures_is_turned_upright_as_each_alone() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    picture(0, 30, 20).save(buffer, format="JPEG", exif=exif)
+    translate = load("identity", device="cpu")
+    assert [image.size for image in translate.translate([Image.open(buffer), picture(0, 30, 20)])] == [
+        (20, 30),
+        (30, 20),
+    ]
+
+
+def test_what_is_waited_for_in_another_thread_is_the_same() -> None:
+    translate = network()
+    (pending,) = translate.begin([picture(0, 32, 32)])
+    with ThreadPoolExecutor(1) as pool:
+        assert np.array_equal(np.asarray(pool.submit(pending).result()), np.asarray(translate(picture(0, 32, 32))))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory. Tried to allocate"), MemoryError()])
+def test_a_batch_too_large_for_the_memory_is_halved_until_it_fits_and_later_ones_start_there(error: Exception) -> None:
+    told: list[str] = []
+    translate = network(notice=told.append)
+    shapes = passes(translate)
+
+    def full(_: nn.Module, given: tuple[torch.Tensor]) -> None:
+        if len(given[0]) > 2:
+            raise error
+
+    translate.network.register_forward_pre_hook(full)
+    images = [picture(seed, 32, 32) for seed in range(9)]
+    assert len(translate.begin(images)) == 9
+    assert [shape[0] for shape in shapes] == [9, 4, 2, 2, 2, 2, 1]
+    shapes.clear()
+    translate.begin(images[:3])
+    assert [shape[0] for shape in shapes] == [2, 1]
+    shapes.clear()
+    translate.begin([picture(seed, 32, 64) for seed in range(2)])  # twice the pixels, half the pictures
+    assert [shape[0] for shape in shapes] == [1, 1]
+    assert len(told) == 1
+    assert "9 pictures of 32x32 pixels do not fit the memory of cpu" in told[0]
+
+
+def test_an_error_that_is_not_of_memory_is_not_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("weights of another shape")
+
+    translate = load("identity", device="cpu")
+    monkeypatch.setattr(translate, "network", broken)
+    with pytest.raises(RuntimeError, match="another shape"):
+        translate.translate([picture(0), picture(1)])
+
+
+def test_a_cpu_takes_small_pictures_together_and_large_ones_alone() -> None:
+    translate = network()
+    assert [translate.at_once((side, side)) for side in (16, 32, 64, 128, 256, 4000)] == [8, 8, 4, 1, 1, 1]

@@ -1,5 +1,8 @@
 """`i2i convert`."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,11 +24,15 @@ def convert(
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"], typer.Option(help="auto: bfloat16 where the device is fast at it")
     ] = "auto",
+    batch_size: Annotated[
+        int, typer.Option(min=0, help="pictures of one size translated at once; 0: as many as the device likes best")
+    ] = 0,
     json: Annotated[bool, typer.Option("--json", help="print what became of every file as JSON")] = False,
 ) -> None:
     """Translate photos and folders of photos, of any size, with a trained model.
 
-    Folders keep their tree. A file that cannot be read is reported and skipped, and the exit code is then 1.
+    Folders keep their tree. A file that cannot be read is reported and skipped, and the exit code is then 1. Reading
+    and writing go on beside the network.
 
     [bold]Examples[/bold]
 
@@ -33,21 +40,17 @@ def convert(
 
         i2i convert horse2zebra-cyclegan zebra.jpg photos/ --out horses/ --direction BtoA
     """
-    from rich.progress import Progress
-
     from i2i.convert import convert_jobs, plan
+    from i2i.device import keep_memory
     from i2i.translate import load
 
     jobs = plan(source, out, format)  # a wrong path is told before the model is loaded
-    translator = load(model, direction, device=device, precision=precision)
-    with Progress(console=stderr, disable=not stderr.is_terminal) as bar:
-        task = bar.add_task(f"{model} {translator.direction}")
-        result = convert_jobs(
-            translator,
-            jobs,
-            overwrite=overwrite,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    notice = partial(say, "[yellow]note[/yellow] {}")
+    translator = load(model, direction, device=device, precision=precision, notice=notice)
+    if translator.device.type == "cpu":
+        keep_memory()
+    with _bar(f"{model} {translator.direction}") as progress:
+        result = convert_jobs(translator, jobs, overwrite=overwrite, batch=batch_size, progress=progress)
     if json:
         print_json({
             "converted": [{"source": a, "output": b} for a, b in result.converted],
@@ -63,3 +66,28 @@ def convert(
     if result.failed:
         say("[red]{} failed[/red]", len(result.failed))
         raise typer.Exit(1)
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Callable[[int, int, int], None]]:
+    """To be told the files done, failed and all: shows them with the speed and the time left, on a terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    state = (TextColumn("{task.fields[state]}"), TimeRemainingColumn(), TextColumn("left"))
+    with Progress(*columns, *state, console=stderr, disable=not stderr.is_terminal) as bar:
+        task = bar.add_task(title, total=None, state="")
+
+        def progress(done: int, failed: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+            told = [_rate(bar.tasks[task].speed or 0), f"[red]{failed} failed[/red]" if failed else ""]
+            bar.update(task, state="  ".join(filter(None, told)))
+
+        yield progress
+
+
+def _rate(speed: float) -> str:
+    """Such as 12.3 pictures/s, or 4.5 s/picture."""
+    if not speed:
+        return ""
+    return f"{speed:.1f} pictures/s" if speed >= 1 else f"{1 / speed:.1f} s/picture"

@@ -1,0 +1,208 @@
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from i2i import pipeline
+from i2i.errors import I2IError
+from i2i.pipeline import OneByOne, Pipeline, Progress, Size, Task
+from tests.conftest import picture
+
+
+class Inverter:
+    """Negatives, of pictures that go through together where width and height are the same but for the tens."""
+
+    def __init__(self, most: int = 1) -> None:
+        self.most = most
+        self.groups: list[list[Size]] = []
+
+    def padded(self, size: Size) -> Size:
+        return -(-size[0] // 10) * 10, -(-size[1] // 10) * 10
+
+    def at_once(self, size: Size) -> int:
+        return self.most
+
+    def begin(self, images: Sequence[Image.Image]) -> list[Callable[[], Image.Image]]:
+        self.groups.append([image.size for image in images])
+        return [partial(Image.fromarray, 255 - np.asarray(image)) for image in images]
+
+
+def tasks(folder: Path, *widths: int) -> list[Task]:
+    """Pictures of these widths in ``folder``; a width of 0 is a file that is no picture."""
+    (folder / "in").mkdir()
+    found = []
+    for index, width in enumerate(widths):
+        source = folder / "in" / f"{index:03}.png"
+        if width:
+            picture(index, width).save(source)
+        else:
+            source.write_text("text")
+        found.append(Task(source, folder / "out" / source.name))
+    return found
+
+
+def run(given: list[Task], translate: Any, batch: int = 0, progress: Progress = lambda *_: None) -> None:
+    Pipeline(translate, given, False, batch, progress).run()
+
+
+def is_negative(task: Task) -> bool:
+    with Image.open(task.source) as source, Image.open(task.target) as target:
+        return np.array_equal(255 - np.asarray(source), np.asarray(target))
+
+
+def workers() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("i2i-convert")]
+
+
+def test_pictures_of_one_padded_size_go_through_together_and_each_gets_its_own_result(tmp_path: Path) -> None:
+    given, translate = tasks(tmp_path, 16, 31, 17, 32, 18, 33), Inverter(3)
+    run(given, translate)
+    assert sorted(sorted(group) for group in translate.groups) == [
+        [(16, 16), (17, 16), (18, 16)],
+        [(31, 16), (32, 16), (33, 16)],
+    ]
+    assert all(is_negative(task) for task in given)
+    assert {task.state for task in given} == {"converted"}
+
+
+def test_the_batch_asked_for_is_taken_and_the_rest_goes_at_the_end(tmp_path: Path) -> None:
+    given, translate = tasks(tmp_path, 16, 16, 16, 16, 16), Inverter(100)
+    run(given, translate, batch=2)
+    assert [len(group) for group in translate.groups] == [2, 2, 1]
+
+
+def test_pictures_that_find_no_company_are_not_waited_for_beyond_the_look_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "LOOK_AHEAD", 2)
+    given, translate = tasks(tmp_path, 10, 20, 30, 40, 50), Inverter(2)
+    run(given, translate)
+    assert len(translate.groups) == 5
+    assert all(is_negative(task) for task in given)
+
+
+def test_bad_files_fail_with_their_reason_and_the_rest_is_converted(tmp_path: Path) -> None:
+    given = tasks(tmp_path, 16, 0, 16, 0, 16)
+    run(given, Inverter(2))
+    assert [task.state for task in given] == ["converted", "failed", "converted", "failed", "converted"]
+    assert "not a picture" in given[1].reason
+
+
+def test_only_the_picture_at_fault_fails_of_those_that_went_together(tmp_path: Path) -> None:
+    class Choosy(Inverter):
+        def begin(self, images: Sequence[Image.Image]) -> list[Callable[[], Image.Image]]:
+            if (17, 16) in [image.size for image in images]:
+                raise I2IError("too large")
+            return super().begin(images)
+
+    given = tasks(tmp_path, 16, 17, 18)
+    run(given, Choosy(3))
+    assert [(task.state, task.reason) for task in given] == [
+        ("converted", ""),
+        ("failed", "too large"),
+        ("converted", ""),
+    ]
+
+
+def test_what_is_there_already_is_neither_read_nor_translated(tmp_path: Path) -> None:
+    given, translate = tasks(tmp_path, 16, 0), Inverter()
+    given[1].target.parent.mkdir()
+    given[1].target.write_text("mine")
+    run(given, translate)
+    assert [task.state for task in given] == ["converted", "skipped"]
+    assert given[1].target.read_text() == "mine"
+
+
+def test_progress_is_told_in_the_calling_thread_of_files_that_are_written(tmp_path: Path) -> None:
+    given = tasks(tmp_path, 16, 16, 0, 16)
+    told = []
+
+    def progress(done: int, failed: int, total: int) -> None:
+        told.append((done, failed, total))
+        assert threading.current_thread() is threading.main_thread()
+        assert len(list((tmp_path / "out").glob("[!.]*"))) >= done - failed
+
+    run(given, Inverter(2), progress=progress)
+    assert [done for done, *_ in told] == [0, 1, 2, 3, 4]
+    assert told[-1] == (4, 1, 4)
+
+
+def test_no_more_pixels_are_in_memory_than_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = 0
+    most = 0
+    lock = threading.Lock()
+
+    def change(by: int) -> None:
+        nonlocal held, most
+        with lock:
+            held += by
+            most = max(most, held)
+
+    def read(path: Path) -> Image.Image:
+        change(+1)
+        return Image.open(path)
+
+    def write(result: Callable[[], Image.Image], target: Path) -> Path:
+        change(-1)
+        return target
+
+    monkeypatch.setattr(pipeline, "read", read)
+    monkeypatch.setattr(pipeline, "_write", write)
+    monkeypatch.setattr(pipeline, "IN_FLIGHT", 3 * 16 * 16)
+    given = tasks(tmp_path, *[16] * 30)
+    run(given, OneByOne(lambda image: image))
+    assert most <= 3
+    assert {task.state for task in given} == {"converted"}
+
+
+def test_a_picture_larger_than_what_is_allowed_in_memory_goes_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "IN_FLIGHT", 100)
+    given, translate = tasks(tmp_path, 16, 16, 16), Inverter(3)
+    run(given, translate)
+    assert [len(group) for group in translate.groups] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_an_interruption_ends_the_threads_and_leaves_whole_files_alone(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    class Interrupted(Inverter):
+        def begin(self, images: Sequence[Image.Image]) -> list[Callable[[], Image.Image]]:
+            if len(self.groups) == 5:
+                raise error
+            return super().begin(images)
+
+    given = tasks(tmp_path, *[16] * 40)
+    with pytest.raises(error):
+        run(given, Interrupted())
+    assert not workers()
+    written = list((tmp_path / "out").glob("*"))
+    assert len(written) <= 5
+    assert all(is_negative(task) for task in given if task.target in written)
+    assert {path.suffix for path in written} <= {".png"}
+
+
+@pytest.mark.parametrize("place", ["header", "read", "encode"])
+def test_an_error_that_nobody_foresaw_comes_out_of_the_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(pipeline, place, broken)
+    with pytest.raises(ZeroDivisionError):
+        run(tasks(tmp_path, 16, 16, 16), Inverter())
+    assert not workers()
+
+
+def test_nothing_to_do_is_done(tmp_path: Path) -> None:
+    told: list[tuple[int, int, int]] = []
+    run([], Inverter(), progress=lambda *counts: told.append(counts))
+    assert told == [(0, 0, 0)]
