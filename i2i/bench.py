@@ -84,7 +84,7 @@ def bench(
         steps=steps,
         seconds_per_step=seconds,
         pictures_per_second=count / seconds,
-        peak_memory_mb=_peak_memory(device) / 1e6,
+        peak_memory_mb=peak_memory(device) / 1e6,
         tflop_per_step=flops / 1e12,
         tflops=rate,
         conv_tflops=conv,
@@ -124,7 +124,8 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _peak_memory(device: torch.device) -> float:
+def peak_memory(device: torch.device) -> float:
+    """Bytes: on CUDA what torch has had allocated at most, elsewhere this process at its largest."""
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated(device))
     import resource

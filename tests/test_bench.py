@@ -32,3 +32,11 @@ def test_a_cost_is_plain_numbers_in_json(plan: Recipe) -> None:
     assert told["seconds_per_step"] > 0
     assert told["peak_memory_mb"] > 0
     assert told["share_of_conv"] > 0
+
+
+def test_a_gan_is_measured_on_pictures_of_its_one_domain() -> None:
+    small = {"network": "dcgan", "generator": {"latent": 4, "ngf": 2}, "discriminator": {"ndf": 2}}
+    training = {"device": "cpu", "precision": "float32", "batch_size": 2, "steps": 100}
+    plan = recipe("gan", "wgan").merged({"data": {"size": 16}, "model": {"networks": small}, "training": training})
+    assert plan.domains() == 1
+    assert bench(plan, None, steps=1).total_steps == 100

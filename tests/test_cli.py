@@ -52,8 +52,8 @@ def test_help_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "train cyclegan", "train pix2pix", "bench cyclegan", "convert", "data list", "data get", "data sample",
-        "data check", "data score", "models list", "models info",
+        "train cyclegan", "train pix2pix", "train gan", "bench cyclegan", "convert", "sample", "data list", "data get",
+        "data sample", "data check", "data score", "models list", "models info",
     ],
 )  # fmt: skip
 def test_every_commands_help_has_an_example_that_starts_with_its_own_name(words: str) -> None:
@@ -76,6 +76,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_pictures(root / "good" / domain, 2)
     (root / "text" / "trainA" / "notes.jpg").write_text("not a picture")
     write_pictures(root / "pairs" / "train", 2, width=32)
+    write_pictures(root / "photos", 2)
     return root
 
 
@@ -92,6 +93,11 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("pix2pix --data pairs --size 48", ["32, 64, 128", "48"]),
         ("pix2pix --data good", ["unpaired data", "i2i train cyclegan"]),
         ("cyclegan --data pairs", ["paired data", "i2i train pix2pix"]),
+        ("cyclegan --data photos", ["clean data", "i2i train gan", "trainA/ and trainB/"]),
+        ("gan --data good", ["unpaired data", "--data good/trainA"]),
+        ("gan --data pairs", ["paired data", "i2i train pix2pix"]),
+        ("gan --data photos --size 48", ["32, 64, 128", "48"]),
+        ("gan --data photos --adversarial wgan-gp", ["batch norm", "--d-norm instance"]),
         ("cyclegan --data good --lr -1", ["lr is -1.0", "above 0"]),
         ("cyclegan --data good --name a/b", ["cannot name a run"]),
         ("cyclegan --data good --device abacus", ["'abacus'", "--device auto"]),
@@ -210,3 +216,22 @@ def test_models_can_be_listed_and_looked_at(workplace: Path, monkeypatch: pytest
     unknown = run("models", "info", "nothing")
     assert unknown.returncode == 2
     assert "whole" in unknown.stderr
+
+
+def test_a_gan_is_trained_shown_and_sampled_and_its_shapes_are_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("data", "sample", "shapes", "--size", "16", "--train", "4", "--test", "0").returncode == 0
+    small = shlex.split("--recipe tiny --size 16 --latent 4 --ngf 2 --d-ndf 2 --batch-size 2 --steps 1 --device cpu")
+    trained = run("train", "gan", "--data", "shapes", *small)
+    assert "i2i sample shapes-gan" in trained.stderr
+    assert "sample" in run("models", "info", "shapes-gan").stdout
+    refused = run("convert", "shapes-gan", "datasets", "--out", "out")
+    assert (refused.returncode, "i2i sample shapes-gan" in refused.stderr) == (2, True)
+    done = run("sample", "shapes-gan", "--count", "3", "--out", "grid.png", "--separate", "painted")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in Path("painted").iterdir()) == ["00000.png", "00001.png", "00002.png"]
+    assert run("sample", "shapes-gan", "--interpolate", "0", "2", "--steps", "4", "--out", "grid.png").returncode == 2
+    told = run("data", "score", "painted", "--data", "shapes", "--json")
+    assert json.loads(told.stdout)["pictures"] == 3

@@ -63,8 +63,13 @@ class Emulator:
         return play()
 
     def record(self, play: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
-        held = [*self.objective.parameters(), *self.objective.buffers(), self.stepper.played, self.stepper.refused,
-                self.stepper.refused_at]
+        held = [
+            *self.objective.parameters(),
+            *self.objective.buffers(),
+            self.stepper.played,
+            self.stepper.refused,
+            self.stepper.refused_at,
+        ]
         for optimizer in self.stepper.optimizers.values():
             held += [value for state in optimizer.state.values() for value in state.values()]
         before, chance = [value.detach().clone() for value in held], torch.get_rng_state()
@@ -231,9 +236,7 @@ def test_what_cannot_be_recorded_is_played_plainly_and_said_once() -> None:
         torch.manual_seed(3)
         for step, (a, b) in enumerate(batches(WARM + 3, SIZE)):
             each((a.float(), b.float()), step, 2e-4)
-    assert told == [
-        "A step cannot be recorded here (operation not permitted): each is launched piece by piece."
-    ]
+    assert told == ["A step cannot be recorded here (operation not permitted): each is launched piece by piece."]
     for a, b in zip(plain.state_dict().values(), twin.state_dict().values(), strict=True):
         assert torch.equal(a, b)
 

@@ -1,3 +1,4 @@
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def test_the_ends_of_an_interpolation_are_the_pictures_of_their_seeds(sampler: S
     for shown, seed in ((strip[0], 3), (strip[-1], 7)):
         (alone,) = sampler([seed])
         assert np.array_equal(shown, pixels(alone))
-    steps = [int(np.abs(a.astype(int) - b).sum()) for a, b in zip(strip, strip[1:], strict=False)]
+    steps = [int(np.abs(a.astype(int) - b).sum()) for a, b in itertools.pairwise(strip)]
     assert 0 < max(steps) < np.abs(strip[0].astype(int) - strip[-1]).sum()
 
 
@@ -67,7 +68,7 @@ def test_sampling_leaves_the_ambient_generator_alone(sampler: Sampler) -> None:
 
 def test_a_generator_of_pictures_cannot_convert_and_says_what_it_can(tmp_path: Path) -> None:
     path = bundle(tmp_path / "b.safetensors")
-    with pytest.raises(UsageError, match="makes pictures from noise .*`i2i sample .*b.safetensors --out grid.png`"):
+    with pytest.raises(UsageError, match=r"makes pictures from noise .*`i2i sample .*b.safetensors --out grid.png`"):
         translate.load(path, device="cpu")
 
 
@@ -75,7 +76,7 @@ def test_a_translator_cannot_sample_and_says_what_it_can(tmp_path: Path) -> None
     config, path = ResnetConfig(ngf=2, blocks=0), tmp_path / "b.safetensors"
     tensors = {f"AtoB.{name}": value for name, value in config.build(32).state_dict().items()}
     save_bundle(path, Bundle({"size": 32, "directions": ["AtoB"], "generator": to_json(config)}, tensors))
-    with pytest.raises(UsageError, match="translates pictures .*`i2i convert "):
+    with pytest.raises(UsageError, match=r"translates pictures .*`i2i convert "):
         load(str(path), device="cpu")
 
 
@@ -121,7 +122,7 @@ def test_seeds_out_of_range_are_named(first: int, count: int, named: str) -> Non
 
 @pytest.mark.parametrize(("ends", "steps"), [((0, 1), 1), ((0, 1), 10**6), ((-1, 1), 5), ((0, 2**63), 5)])
 def test_a_way_that_cannot_be_gone_is_refused(ends: tuple[int, int], steps: int) -> None:
-    with pytest.raises(ConfigError, match="steps|interpolate"):
+    with pytest.raises(ConfigError, match=r"steps|interpolate"):
         path_between(ends, steps)
 
 

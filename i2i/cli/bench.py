@@ -4,12 +4,14 @@ from typing import Any
 
 import typer
 
-from i2i.cli.console import print_json, stdout
+from i2i.cli.console import print_json, say, stdout
 from i2i.cli.objectives import Fixed, group, recipe_option
 
 EXAMPLES = {
     "cyclegan": ["i2i bench cyclegan", "i2i bench cyclegan --data horse2zebra --size 128 --blocks 6 --epochs 50"],
+    "cut": ["i2i bench cut --recipe fastcut", "i2i bench cut --data horse2zebra --size 128 --nce-layers 0,4,8,12"],
     "pix2pix": ["i2i bench pix2pix --data facades --batch-size 4"],
+    "gan": ["i2i bench gan --size 128 --batch-size 64"],
 }
 
 
@@ -34,7 +36,7 @@ def _bench(objective: str, changes: dict[str, Any], given: dict[str, Any]) -> No
         if folder is None:
             raise DatasetError(f"No dataset {name!r} here. {HINT}")
         length = layout(folder).count()
-    cost = bench(plan, length, given["rounds"])
+    cost = bench(plan, length, given["rounds"], say)
     if given["json"]:
         print_json(cost.to_json())
         return

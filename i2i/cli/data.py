@@ -83,7 +83,7 @@ def get(
 
 @app.command(no_args_is_help=True)
 def sample(
-    name: Annotated[str, typer.Argument(help="stripes (unpaired), outlines (paired) or leaves (photos)")],
+    name: Annotated[str, typer.Argument(help="stripes (unpaired), outlines (paired), leaves or shapes (photos)")],
     out: Annotated[Path | None, OUT] = None,
     seed: Annotated[int, typer.Option(help="another seed draws other pictures")] = 0,
     size: Annotated[int | None, typer.Option(help=r"pixels a side \[default: the set's]", show_default=False)] = None,
@@ -139,33 +139,46 @@ def check(
 
 @app.command(no_args_is_help=True)
 def score(
-    translated: Annotated[Path, typer.Argument(help="folder with translated test pictures of a stripes set")],
-    data: Annotated[str, typer.Option(help="the stripes set")] = "stripes",
+    translated: Annotated[Path, typer.Argument(help="folder with translated test pictures, or with painted shapes")],
+    data: Annotated[str, typer.Option(help="the stripes set, or the shapes set")] = "stripes",
     direction: Annotated[Literal["AtoB", "BtoA"], typer.Option(help="which way they were translated")] = "AtoB",
     json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
 ) -> None:
     """Score translations of the stripes set exactly, against the hidden true counterparts of its test pictures.
+
+    Of a generator trained on the shapes set: how many of its pictures are clean shapes, and of how many kinds.
 
     [bold]Example[/bold]
 
         i2i data score striped/
 
         i2i data score plain/ --direction BtoA
+
+        i2i data score painted/ --data shapes
     """
     from i2i.data.folders import HINT, locate
+    from i2i.data.samples import sample_of, shapes
     from i2i.data.samples import score as measure
     from i2i.errors import DatasetError
 
     folder = locate(data)
     if folder is None:
         raise DatasetError(f"No dataset {data!r} here. {HINT}")
+    painted = sample_of(folder) == "shapes"
     if not translated.is_dir():
         make = f"i2i convert MODEL {folder}/test{direction[0]} --out {translated}"
+        if painted:
+            make = f"i2i sample MODEL --count 500 --separate {translated}"
         raise DatasetError(f"{translated} is no folder. `{make}` makes it.")
 
-    found = measure(translated, folder, direction)
+    found = shapes.score(translated) if painted else measure(translated, folder, direction)
     if json:
         print_json(found)
+        return
+    if painted:
+        stdout.print(f"{found['clean']:.1%} of {found['pictures']} pictures are one clean shape each")
+        stdout.print(f"{found['kinds']} of {len(shapes.KINDS)} kinds are among them, as varied as {found['even']:.1f} "
+                     "equally frequent ones")  # fmt: skip
         return
     stdout.print(f"{direction}: PSNR against the hidden truth, mean of {found['pictures']:.0f} pictures, in dB")
     for place, name in (("inside", "on the animal"), ("outside", "landscape")):

@@ -55,11 +55,13 @@ def info(
     """
     from rich.table import Table
 
-    from i2i.checkpoint import find_bundle
-    from i2i.translate import load
+    from i2i import sample, translate
+    from i2i.checkpoint import find_bundle, load_header
+    from i2i.loading import SAMPLE
 
-    translator = load(model, device="cpu")
-    header = translator.about
+    paints = model != "identity" and load_header(find_bundle(model)).get("directions") == SAMPLE
+    used = (sample if paints else translate).load(model, device="cpu")
+    header = used.about
     if model == "identity":
         say("identity returns its input; it stands wherever a model is named.")
         return
@@ -67,7 +69,7 @@ def info(
         print_json(header)
         return
     path = find_bundle(model)
-    weights = sum(weight.numel() for weight in translator.network.parameters())
+    weights = sum(weight.numel() for weight in used.network.parameters())
     table = Table(box=None, show_header=False)
     table.add_row("file", f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
     for key in ("objective", "recipe", "size", "directions", "steps", "total_steps", "ema", "version", "generator"):

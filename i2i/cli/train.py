@@ -16,10 +16,20 @@ EXAMPLES = {
         "i2i train cyclegan --data horse2zebra --size 128 --blocks 6 --epochs 50",
         "i2i train cyclegan --data horse2zebra --resume",
     ],
+    "cut": [
+        "i2i train cut --data stripes --recipe tiny",
+        "i2i train cut --data horse2zebra --recipe fastcut",
+        "i2i train cut --data horse2zebra --direction BtoA --name zebra2horse",
+    ],
     "pix2pix": [
         "i2i train pix2pix --data outlines --recipe tiny",
         "i2i train pix2pix --data facades --direction BtoA",
         "i2i train pix2pix --data facades --resume --epochs 300",
+    ],
+    "gan": [
+        "i2i train gan --data shapes --recipe tiny",
+        "i2i train gan --data shapes --recipe tiny --adversarial wgan-gp --name shapes-wgan-gp",
+        "i2i train gan --data path/to/photos --recipe wgan-gp --size 128",
     ],
 }
 
@@ -34,6 +44,7 @@ def _fixed(objective: str) -> Fixed:
 
 def _train(objective: str, changes: dict[str, Any], given: dict[str, Any]) -> None:
     from i2i import launch
+    from i2i.card import uses
     from i2i.progress import TrainingProgress
 
     progress = TrainingProgress()
@@ -53,7 +64,7 @@ def _train(objective: str, changes: dict[str, Any], given: dict[str, Any]) -> No
         say("stopped by {} at step {}; everything is saved. Go on:\n\n    {}", signal.Signals(stopped).name,
             trainer.step, again)  # fmt: skip
         sys.exit(128 + stopped)
-    say("done. Translate a folder of pictures:\n\n    {}", f"i2i convert {run.name} photos/ --out translated/")
+    say("done. Use it:\n\n    {}", "\n    ".join(uses(run.name, trainer.about["directions"])))
 
 
 app = group(

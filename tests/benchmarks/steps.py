@@ -9,10 +9,12 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from i2i.bench import peak_memory
 from i2i.device import pick_device
 from i2i.recipes import recipe
 from i2i.replay import WARM, CudaGraphs, ReplayStepper
@@ -74,16 +76,24 @@ def main() -> None:
     parser.add_argument("--ngf", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--only", default="", help='one contestant, such as "textbook": prints its peak memory')
     parser.add_argument("--compile", action="store_true", help="on a CPU too")
     asked = parser.parse_args()
     device = pick_device(asked.device)
     ways = ["plain", "recorded", "compiled"] if device.type == "cuda" else ["plain", *["compiled"][: asked.compile]]
-    contestants = {"textbook": textbook(asked.objective, asked.size, device, asked.ngf)}
+    contestants: dict[str, Callable[[], Step]] = {
+        "textbook": partial(textbook, asked.objective, asked.size, device, asked.ngf)
+    }
     for kind in (torch.float32, torch.bfloat16):
         for how in ways:
             name = f"{str(kind).removeprefix('torch.')} {how}"
-            contestants[name] = ours(asked.objective, asked.size, device, kind, asked.ngf, how)
-    medians = measure(contestants, asked.size, asked.batch, asked.rounds, device)
+            contestants[name] = partial(ours, asked.objective, asked.size, device, kind, asked.ngf, how)
+    chosen = {name: make() for name, make in contestants.items() if asked.only in ("", name)}
+    if asked.only:
+        measure(chosen, asked.size, asked.batch, 1, device)
+        print(json.dumps({**vars(asked), "peak_memory_mb": peak_memory(device) / 1e6}))
+        return
+    medians = measure(chosen, asked.size, asked.batch, asked.rounds, device)
     ratios = {name: medians["textbook"] / seconds for name, seconds in medians.items()}
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     about = {**vars(asked), "device": where, "threads": torch.get_num_threads(), "torch": torch.__version__}

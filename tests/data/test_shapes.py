@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import cv2
@@ -66,9 +67,10 @@ def test_a_little_noise_or_blur_leaves_a_shape_clean_and_much_does_not() -> None
 
 def test_two_shapes_no_shape_and_half_a_shape_are_not_clean() -> None:
     pictures = drawn(60)
-    two = [np.minimum(picture, other[:, ::-1]) for picture, other in zip(pictures, pictures[1:], strict=False)]
+    two = [np.minimum(picture, other[:, ::-1]) for picture, other in itertools.pairwise(pictures)]
     assert score(two)["clean"] < 0.2
-    mean = [((picture.astype(int) + other) // 2).astype(np.uint8) for picture, other in zip(pictures, two, strict=False)]
+    halves = zip(pictures, two, strict=False)
+    mean = [((picture.astype(int) + other) // 2).astype(np.uint8) for picture, other in halves]
     assert score(mean)["clean"] < 0.3
     for grey in (0, 128, 255):
         assert recognise(np.full((32, 32, 3), grey, np.uint8)) is None

@@ -135,9 +135,7 @@ def test_features_are_what_stands_after_each_layer_on_the_way(antialias: bool) -
         x = layer(x)
         expected.append(x.clone())  # before the ReLU after it, which works in place
     everywhere = range(len(expected))
-    for found, wanted, width in zip(
-        network.features(picture, everywhere), expected, network.widths(), strict=True
-    ):
+    for found, wanted, width in zip(network.features(picture, everywhere), expected, network.widths(), strict=True):
         torch.testing.assert_close(found, wanted)
         assert found.shape[1] == width
     some = network.features(picture, [4, 0, 9])

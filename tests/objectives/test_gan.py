@@ -278,7 +278,8 @@ def test_photos_of_any_shape_fill_the_square_undistorted(tmp_path: Path) -> None
 def test_data_of_another_kind_is_answered_with_what_to_do(
     photos: Path, unpaired: Path, changes: Callable[..., dict[str, Any]]
 ) -> None:
-    with pytest.raises(DatasetError, match=r"unpaired data .* gan learns from clean data.*--data .*two/trainA\.") as told:
+    wanted = r"unpaired data .* gan learns from clean data.*--data .*two/trainA\."
+    with pytest.raises(DatasetError, match=wanted) as told:
         start(settings(unpaired), "run")
     assert HINT in str(told.value)
     with pytest.raises(DatasetError, match=r"clean data .* cyclegan learns .*`i2i train gan`.*trainA/ and trainB/"):
