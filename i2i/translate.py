@@ -13,10 +13,10 @@ from PIL import Image
 from torch import nn
 
 from i2i.batching import minds_company
-from i2i.checkpoint import find_bundle, load_bundle
+from i2i.checkpoint import find_bundle, load_bundle, provenance
 from i2i.device import Precision, autocast, pick_device, pick_precision, seeded
 from i2i.errors import I2IError, UsageError
-from i2i.images import to_float, to_uint8, upright_rgb
+from i2i.images import Provenance, to_float, to_uint8, upright_rgb
 from i2i.loading import SAMPLE, described
 from i2i.networks import GENERATORS, GeneratorConfig, Identity, IdentityConfig, use_mode
 
@@ -31,7 +31,8 @@ class Translator:
 
     >>> zebra = i2i.load("horse2zebra-cyclegan")(Image.open("horse.jpg"))
 
-    notice: is told, once, when as many pictures as were to go through together do not fit the memory.
+    provenance: what its pictures are to say of the model. notice: is told, once, when as many pictures as were to go
+    through together do not fit the memory.
     """
 
     def __init__(
@@ -44,13 +45,14 @@ class Translator:
         device: str = "auto",
         precision: Precision = "auto",
         about: Mapping[str, Any] | None = None,
+        provenance: Provenance | None = None,
         notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.device = pick_device(device)
         self.dtype = pick_precision(precision, self.device)
         self.network = use_mode(network, config).to(self.device).to(memory_format=torch.channels_last)
         self.direction = direction
-        self.about = dict(about or {})
+        self.about, self.provenance = dict(about or {}), provenance
         self._multiple = config.multiple(size)
         self._alone = minds_company(self.network)
         self._notice = notice
@@ -203,5 +205,6 @@ def load(
         device=device,
         precision=precision,
         about=bundle.header,
+        provenance=provenance(path),
         notice=notice,
     )
