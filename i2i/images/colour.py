@@ -66,14 +66,18 @@ def _turned(image: Image.Image) -> Image.Image:
 def _eight_bits(image: Image.Image) -> Image.Image:
     if not (image.mode.startswith("I") or image.mode == "F"):
         return image
-    values = np.asarray(image)  # PIL's own conversion clips 16 bit to white
+    return Image.fromarray(eight_bits(np.asarray(image)))  # PIL's own conversion clips 16 bit to white
+
+
+def eight_bits(values: np.ndarray) -> np.ndarray:
+    """Integers or floats (h, w, …) as uint8: 0 is black, and white is 1, 255 or 65535, whichever holds all values."""
     top = _top(values)
     levels = np.empty(values.shape, np.uint8)
-    rows = max(1, _BLOCK // values.shape[1])
+    rows = max(1, _BLOCK // values[0].size)
     for first in range(0, len(values), rows):
         some = np.nan_to_num(values[first : first + rows].astype(np.float64), posinf=top)
         levels[first : first + rows] = (some.clip(0, top) * (255 / top)).round()
-    return Image.fromarray(levels)
+    return levels
 
 
 def _top(values: np.ndarray) -> float:

@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from i2i.errors import PictureError
 from i2i.images.colour import on_white, upright
 from i2i.images.files import open_regular
+from i2i.images.floats import float_tiff
 from i2i.images.formats import BY_NAME, HAS_HEIC, MAX_PIXELS, decoders
 from i2i.images.metadata import Source, source_of
 from i2i.images.signatures import other_kind, picture_kind
@@ -99,6 +100,8 @@ def _identified(path: Path, file: BinaryIO) -> Image.Image:
     try:
         return Image.open(file, formats=_heic(path) if kind and kind[0] == "HEIC" else decoders(path))
     except UnidentifiedImageError as error:
+        if kind and kind[0] == "TIFF" and (colours := float_tiff(file)):
+            return colours
         found = f"a {kind[0]} picture" if kind else other_kind(head)
         broken = ", broken at its start" if kind and kind[1] else ""
         raise PictureError(f"{path}: not a picture i2i can read (it looks like {found}{broken}).") from error

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from i2i.images import off_white, on_white, read, read_photo, upright_rgb
+from i2i.errors import PictureError
+from i2i.images import header, off_white, on_white, read, read_photo, upright_rgb
 from tests.images.profiles import (
     ADOBE_RGB,
     DISPLAY_P3,
@@ -173,3 +174,15 @@ def test_off_white_and_on_white_again_looks_the_same(colour: tuple[int, int, int
 def test_damaged_exif_leaves_the_pixels_as_they_are(tmp_path: Path) -> None:
     NOISE.save(tmp_path / "odd.png", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff" + b"\xff" * 40)
     assert np.array_equal(np.asarray(read(tmp_path / "odd.png")), np.asarray(NOISE))
+
+
+def test_float_colours_keep_their_range(tmp_path: Path) -> None:
+    import cv2
+
+    path = tmp_path / "colours.tif"
+    cv2.imwrite(str(path), np.array([[(0.6, 1.0, 0.2), (0, np.nan, 1)]], dtype=np.float32))  # blue first
+    assert np.asarray(read(path))[0].tolist() == [[51, 255, 153], [255, 0, 0]]
+    assert header(path) == ((2, 1), "RGB")
+    path.write_bytes(path.read_bytes()[:30])
+    with pytest.raises(PictureError):
+        read(path)
