@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -53,6 +54,7 @@ class Translator:
         self.network = use_mode(network, config).to(self.device).to(memory_format=torch.channels_last)
         self.direction = direction
         self.about, self.provenance = dict(about or {}), provenance
+        self.scale, self.sees_alpha = 1, False  # of the networks there are none enlarges, or looks at a mask
         self._multiple = config.multiple(size)
         self._alone = minds_company(self.network)
         self._notice = notice
@@ -205,6 +207,10 @@ def load(
         device=device,
         precision=precision,
         about=bundle.header,
-        provenance=provenance(path),
+        provenance=_of_direction(provenance(path), chosen),
         notice=notice,
     )
+
+
+def _of_direction(made: Provenance, direction: str) -> Provenance:
+    return replace(made, model=f"{made.model} {direction}")

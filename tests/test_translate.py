@@ -275,7 +275,7 @@ def test_a_model_that_is_loaded_says_which_state_of_it_that_is(tmp_path: Path) -
     path = bundle(tmp_path / "zebra" / "weights.safetensors")
     said = load(str(path), device="cpu").provenance
     assert said is not None
-    assert (said.model, said.kind, len(said.version)) == ("zebra", "composite", 16)
+    assert (said.model, said.kind, len(said.version)) == ("zebra AtoB", "composite", 16)
     bundle(path, ResnetConfig(ngf=3, blocks=1))
     assert provenance(path).version != said.version
     assert load("identity", device="cpu").provenance is None

@@ -17,10 +17,28 @@ from PIL import Image
 from i2i.errors import PictureError
 from i2i.images.formats import MAX_PIXELS
 from i2i.images.metadata import Source
-from i2i.images.reading import Photo
+from i2i.images.reading import Photo, look, read_photo
 
 SECONDS = 60.0  # for a picture, and one more for each million pixels
 _PIPE_BYTES = 1 << 20
+
+
+class Here:
+    """Reads in this process, as ``Decoders`` does in others: for files that are known to be harmless."""
+
+    def __init__(self, max_pixels: int = MAX_PIXELS) -> None:
+        self.max_pixels = max_pixels
+
+    def look(self, path: Path) -> tuple[tuple[int, int], int]:
+        """Width and height as stored, and the number of frames."""
+        return look(path)
+
+    def read(self, path: Path, frame: int = 0) -> Photo:
+        """As ``read_photo``."""
+        return read_photo(path, frame, self.max_pixels)
+
+    def close(self) -> None:
+        """There is nothing to be ended."""
 
 
 class Decoders:
@@ -41,6 +59,7 @@ class Decoders:
     ) -> None:
         self.max_pixels, self.seconds, self.reader = max_pixels, seconds, reader
         self._free: SimpleQueue[_Worker] = SimpleQueue()
+        self._closed = False
         self._all = [_Worker(reader) for _ in range(count)]
         for worker in self._all:
             self._free.put(worker)
@@ -77,6 +96,8 @@ class Decoders:
         request = {"task": task, "path": str(path), "frame": frame, "max_pixels": self.max_pixels}
         worker = self._free.get()
         try:
+            if self._closed:
+                raise PictureError(f"{path} was not read: reading was given up.")
             about = worker.ask({**request, "seconds": self.seconds})
             if "error" in about:
                 raise PictureError(str(about["error"]))
@@ -92,7 +113,8 @@ class Decoders:
             self._free.put(worker)
 
     def close(self) -> None:
-        """End the processes, whatever they are doing."""
+        """End the processes, whatever they are doing; from now on nothing is read."""
+        self._closed = True
         for worker in self._all:
             worker.end()
 

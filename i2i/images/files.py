@@ -3,6 +3,7 @@
 import os
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,14 +41,18 @@ def _regular(path: Path, found: os.stat_result) -> None:
         raise PictureError(f"{path} is empty (0 bytes).")
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write to a temporary name beside ``path``, flush to disk, rename: the file is whole or not there."""
+def write_atomic(path: Path, data: bytes, ready: Callable[[os.stat_result], None] = lambda written: None) -> None:
+    """Write to a temporary name beside ``path``, flush to disk, rename: the file is whole or not there.
+
+    ready: is called with what is on disk, just before it takes its name.
+    """
     temporary = temporary_name(path)
     try:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        ready(temporary.stat())
         temporary.replace(path)
         flush_folder(path.parent)
     finally:
