@@ -123,25 +123,26 @@ def _targets(places: Sequence[tuple[Path, int, int]], kind: str) -> list[Path]:
     ``a.jpg`` and ``a.png`` become ``a.jpg.png`` and ``a.png.png``; equal names of several sources are numbered.
     The second frame of twelve of ``a.gif`` becomes ``a.002.png``. Names that differ in case alone are taken as equal.
     """
-    plain = [_named(place, place.stem, kind, frame, count) for place, frame, count in places]
+    tails = [f".{kind}" if n == 1 else f".{frame + 1:0{max(3, len(str(n)))}}.{kind}" for _, frame, n in places]
+    plain = [_named(place, place.stem, tail) for (place, *_), tail in zip(places, tails, strict=True)]
     counts = Counter(map(_key, plain))
     taken = {_key(parent) for place, _, _ in places for parent in place.parents}  # where a folder will be
     chosen = []
-    for (place, frame, count), target in zip(places, plain, strict=True):
+    for (place, *_), target, tail in zip(places, plain, tails, strict=True):
+        stem, number = place.stem, 2
         if counts[_key(target)] > 1 or _key(target) in taken:
-            target = _named(place, place.name, kind, frame, count)
-        number, first = 2, target
+            stem = place.name
+            target = _named(place, stem, tail)
         while _key(target) in taken:
-            target = _named(first, f"{first.stem}-{number}", kind, 0, 1)
+            target = _named(place, stem, f"-{number}{tail}")
             number += 1
         taken.add(_key(target))
         chosen.append(target)
     return chosen
 
 
-def _named(place: Path, stem: str, kind: str, frame: int, count: int) -> Path:
-    """A name beside ``place`` with the suffix of the results, cut short where a disk would not take it."""
-    tail = f".{kind}" if count == 1 else f".{frame + 1:0{max(3, len(str(count)))}}.{kind}"
+def _named(place: Path, stem: str, tail: str) -> Path:
+    """A name beside ``place``, its stem cut short where a disk would not take it."""
     while len(os.fsencode(stem + tail)) > LONGEST_NAME:
         stem = stem[:-1]
     return place.with_name(stem + tail)
