@@ -16,7 +16,7 @@ LAYERS = [
     {"errors"},
     {"augment", "batching", "config", "ema", "images", "device", "progress", "stopping", "strips", "weights"},
     {"networks", "losses", "data", "metrics", "checkpoint", "runlog", "card", "training_config", "doctor"},
-    {"objectives", "loading"},
+    {"objectives", "loading", "steady"},
     {"stepper"},
     {"replay", "watch"},
     {"trainer"},
