@@ -28,12 +28,14 @@ class Steady:
         self._norms = [module for module in network.modules() if _takes_statistics(module)]
         self._dropouts = [module for module in network.modules() if isinstance(module, nn.Dropout) and module.training]
         self._moments: dict[nn.Module, Tensor] = {}
+        self._network, self._compiled = network, network._compiled_call_impl
 
     def forget(self) -> None:
         """The next frame is of another scene."""
         self._moments.clear()
 
     def __enter__(self) -> "Steady":
+        self._network._compiled_call_impl = None  # which knows nothing of what follows
         for norm in self._norms:
             norm.forward = self._forward_of(norm)
         for dropout in self._dropouts:
@@ -41,6 +43,7 @@ class Steady:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._network._compiled_call_impl = self._compiled
         for norm in self._norms:
             del norm.forward  # that of its class is there again
         for dropout in self._dropouts:

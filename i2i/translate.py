@@ -63,7 +63,16 @@ class Translator:
         self._room = sys.maxsize  # pixels of the largest pass that is not known to be too large for the memory
         # Pixels of the largest picture that goes through in one piece. A CPU does not say when its memory is full.
         self._whole = WHOLE if self.device.type == "cpu" else sys.maxsize
+        self._compiled = False
         self._strips = True  # until the network turns out to use what cannot be computed in them
+
+    def compile(self) -> None:
+        """Have the network compiled at its first passes: minutes that pay for thousands of pictures of few sizes.
+
+        Where that fails, it is used as it is, and ``notice`` is told. Strips are never compiled.
+        """
+        self.network.compile()
+        self._compiled = True
 
     def __call__(self, image: Image.Image) -> Image.Image:
         """The translation of ``image``, turned upright by its EXIF orientation, as RGB of the same size.
@@ -106,7 +115,7 @@ class Translator:
                 started += self._pass(some)
                 continue
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if isinstance(error, RuntimeError) and not _OUT_OF_MEMORY.search(str(error)):
+                if not _is_of_memory(error):
                     raise
                 if len(some) == 1 and not self._strips:
                     raise self._too_large(left[0]) from error
@@ -149,7 +158,7 @@ class Translator:
         batch, corners = self._laid_out(images)
         picture = to_float(batch.to(self.device, non_blocking=True).permute(0, 3, 1, 2))  # channels-last, as it lies
         with seeded(self.device, 0), autocast(self.device, self.dtype):
-            translated = to_uint8(self.network(picture)).permute(0, 2, 3, 1)
+            translated = to_uint8(self._run(picture)).permute(0, 2, 3, 1)
         found = [
             _to_host(self._cropped(whole, corner, image.size))
             for whole, corner, image in zip(translated, corners, images, strict=True)
@@ -158,6 +167,16 @@ class Translator:
         if done is not None:
             done.record(torch.cuda.current_stream(self.device))
         return [partial(_picture, pixels.numpy(), done) for pixels in found]
+
+    def _run(self, picture: torch.Tensor) -> torch.Tensor:
+        try:
+            return self.network(picture)
+        except Exception as error:  # a compiler has countless ways to fail
+            if not self._compiled or _is_of_memory(error):
+                raise
+            self.network._compiled_call_impl, self._compiled = None, False
+            self._notice(f"The network cannot be compiled here ({str(error).splitlines()[0]}): used as it is.")
+        return self.network(picture)
 
     @torch.inference_mode()
     def _in_strips(self, image: Image.Image) -> Pending:
@@ -169,10 +188,12 @@ class Translator:
 
         try:
             with seeded(self.device, 0), autocast(self.device, self.dtype):
-                strips = self.network(in_strips(batch.shape[1], batch.shape[2], fetch)).strips()
+                # As it is: a compiler looks into tensors alone.
+                network = self.network._call_impl if self._compiled else self.network
+                strips = network(in_strips(batch.shape[1], batch.shape[2], fetch)).strips()
                 found = [to_uint8(strip)[0].permute(1, 2, 0).cpu() for _, strip in strips]
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not _OUT_OF_MEMORY.search(str(error)):
+            if not _is_of_memory(error):
                 raise
             raise self._too_large(image) from error
         return partial(_picture, self._cropped(torch.cat(found), corner, image.size).numpy(), None)
@@ -193,6 +214,11 @@ class Translator:
         """What came of a picture of ``size`` out of what came of it padded, (H, W, 3)."""
         (left, top), (width, height) = ((self.scale * length for length in pair) for pair in (corner, size))
         return whole[top : top + height, left : left + width]
+
+
+def _is_of_memory(error: Exception) -> bool:
+    full = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return full or (isinstance(error, RuntimeError) and bool(_OUT_OF_MEMORY.search(str(error))))
 
 
 def _pixels(size: Size) -> int:

@@ -21,9 +21,7 @@ _SHOWN = 20  # files skipped that are named one by one
 def convert(
     model: Annotated[str, typer.Argument(help="a run's name, a bundle's path, or identity")],
     source: Annotated[list[Path], typer.Argument(help="photos, folders of photos (all below them), and clips")],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="folder for the results, made where it is missing; or a clip's name")
-    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for the results, made if missing; or a clip's name")],
     direction: Annotated[
         str | None, typer.Option(help=r"AtoB or BtoA \[default: the model's first]", show_default=False)
     ] = None,
@@ -60,6 +58,9 @@ def convert(
     batch_size: Annotated[
         int, typer.Option(min=0, help="pictures of one size translated at once; 0: as many as the device likes best")
     ] = 0,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="compile the network first; pays for thousands of pictures of one size")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="print what became of every file as JSON")] = False,
 ) -> None:
     """Translate photos, folders of photos and clips, of any size, with a trained model.
@@ -94,6 +95,8 @@ def convert(
 
         notice = partial(say, "[yellow]note[/yellow] {}")
         translator = load(model, direction, device=device, precision=precision, notice=notice)
+        if compile:
+            translator.compile()
         said = translator.provenance if provenance else None
         writer = writer_of(format, quality, metadata, said)
         makings = made_by(translator.provenance, writer)

@@ -46,6 +46,9 @@ def clip_jobs(sources: Sequence[Path], out: Path) -> list[Job]:
 
     Raises UsageError where ``out`` is a clip's name and there is more than one clip to go there, or two share a name.
     """
+    for source in sources:
+        if is_clip(source) and not source.exists():
+            raise UsageError(f"{source} does not exist.")
     if is_clip(out) and not out.is_dir():
         if len(sources) != 1 or not is_clip(sources[0]):
             raise UsageError(f"--out {out} is a clip's name, and takes one clip: name a folder for the results.")

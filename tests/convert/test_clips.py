@@ -277,11 +277,15 @@ def test_a_new_scene_is_not_given_the_tone_of_the_one_before(tmp_path: Path) -> 
 
 def test_a_clip_goes_to_the_name_or_the_folder_it_is_given(tmp_path: Path) -> None:
     one, other = tmp_path / "a.mp4", tmp_path / "b.mov"
+    for path in (one, other):
+        path.touch()
     assert clip_jobs([one], tmp_path / "out.mkv") == [Job(one, tmp_path / "out.mkv")]
     assert clip_jobs([one, tmp_path / "photo.png", other], tmp_path / "out") == [
         Job(one, tmp_path / "out" / "a.mp4"),
         Job(other, tmp_path / "out" / "b.mov"),
     ]
+    with pytest.raises(UsageError, match="does not exist"):
+        clip_jobs([tmp_path / "gone.mp4"], tmp_path / "out")
     for sources in ([one, other], [tmp_path / "photo.png"]):
         with pytest.raises(UsageError, match="takes one clip"):
             clip_jobs(sources, tmp_path / "out.mp4")
