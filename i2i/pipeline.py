@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 from PIL import Image
 
 from i2i.errors import I2IError
-from i2i.images import Photo
+from i2i.images import Photo, Provenance
 
 T = TypeVar("T")
 Size = tuple[int, int]  # width and height
@@ -46,9 +46,12 @@ class Reader(Protocol):
 class Batched(Protocol):
     """What translates several pictures at a time, as a ``Translator`` does.
 
-    scale: how much larger its results are. sees_alpha: it is given RGBA where a picture has alpha, and what it makes
-    of that is whole; otherwise alpha is laid over its result.
+    provenance: what its results are to say of the model. scale: how much larger they are. sees_alpha: it is given RGBA
+    where a picture has alpha, and what it makes of that is whole; otherwise alpha is laid over its result.
     """
+
+    @property
+    def provenance(self) -> Provenance | None: ...
 
     @property
     def scale(self) -> int: ...
@@ -69,6 +72,7 @@ class Batched(Protocol):
 class OneByOne:
     """A plain function, seen as ``Batched``."""
 
+    provenance: Provenance | None = None
     scale, sees_alpha = 1, False
 
     def __init__(self, translate: Callable[[Image.Image], Image.Image]) -> None:

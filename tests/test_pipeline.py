@@ -10,7 +10,7 @@ from PIL import Image
 
 from i2i import pipeline
 from i2i.errors import I2IError
-from i2i.images import Here, Photo, Writer, write_atomic
+from i2i.images import Here, Photo, Provenance, Writer, write_atomic
 from i2i.pipeline import OneByOne, Pipeline, Progress, Size, Task
 from tests.conftest import picture
 
@@ -18,6 +18,7 @@ from tests.conftest import picture
 class Inverter:
     """Negatives, of pictures that go through together where width and height are the same but for the tens."""
 
+    provenance: Provenance | None = None
     scale, sees_alpha = 1, False
 
     def __init__(self, most: int = 1) -> None:

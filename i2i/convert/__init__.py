@@ -60,10 +60,11 @@ def convert(
     written to. Raises UsageError where a source does not exist or holds no pictures. See ``convert_jobs``.
     """
     existing: Existing = "overwrite" if overwrite else "continue"
-    writer = Writer(suffix=f".{kind}")
+    able = translate if isinstance(translate, Batched) else OneByOne(translate)
+    writer = Writer(suffix=f".{kind}", provenance=able.provenance)
     planned = plan(sources, out, kind)
     result = convert_jobs(
-        translate, planned, out, writer=writer, existing=existing, batch=batch, reader=reader, progress=progress
+        able, planned, out, writer=writer, existing=existing, batch=batch, reader=reader, progress=progress
     )
     if result.stopped:
         raise KeyboardInterrupt

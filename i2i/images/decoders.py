@@ -142,7 +142,8 @@ class _Worker:
         if self.process is None:
             # -P: nothing in the working directory is taken for one of the modules that are imported.
             command = [sys.executable, "-P", "-m", "i2i.images.worker", self.reader]
-            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+            places = [*(path for path in sys.path if path), str(Path(__file__).resolve().parents[2])]
+            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
             environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True

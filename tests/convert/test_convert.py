@@ -12,7 +12,7 @@ from i2i.convert import Result, plan
 from i2i.convert import convert as convert_in_processes
 from i2i.convert.manifest import LOCK, NAME
 from i2i.errors import I2IError, UsageError
-from i2i.images import Here
+from i2i.images import Here, Provenance
 from i2i.translate import Pending, Translator, load
 from tests.conftest import picture, write_pictures
 
@@ -168,6 +168,14 @@ def test_a_picture_that_the_format_cannot_hold_does_not_stop_the_rest(tmp_path: 
         "A picture of 65600x1 pixels cannot be written as JPEG: broken data stream when writing image file."
     ]
     assert tree(tmp_path / "out") == {"short.jpg"}
+
+
+def test_what_a_model_makes_says_so(tmp_path: Path) -> None:
+    translate = load("identity", device="cpu")
+    translate.provenance = Provenance("zebra AtoB", "1", "i2i 0")
+    convert(translate, write_pictures(tmp_path / "in", 1), tmp_path / "out")
+    with Image.open(tmp_path / "out" / "000.png") as image:
+        assert b"i2i 0, model zebra AtoB" in image.info["xmp"]
 
 
 def test_the_command_converts_in_batches_of_the_size_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
