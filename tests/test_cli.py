@@ -1,4 +1,4 @@
-"""The command as a user meets it: in this process, and in one of its own where it is killed, or what it imports counts."""
+"""The command as a user meets it: in this process, or in one of its own where it is killed or its imports count."""
 
 import hashlib
 import io
