@@ -1,4 +1,6 @@
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -59,3 +61,18 @@ def test_a_step_whose_gradient_is_marked_as_not_finite_moves_nothing() -> None:
     optimizer.found_inf = torch.ones(())  # type: ignore[attr-defined]
     optimizer.step()
     assert torch.equal(leaf.detach(), weight)
+
+
+def test_a_step_on_a_cpu_does_not_load_torchs_compiler() -> None:
+    code = """
+import sys, torch
+from i2i.adam import MemoryOrderAdam
+weight = torch.nn.Parameter(torch.ones(2))
+optimizer = MemoryOrderAdam([weight], fused=True)
+weight.sum().backward()
+optimizer.step()
+optimizer.zero_grad()
+optimizer.load_state_dict(optimizer.state_dict())
+sys.exit("torch._dynamo" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
