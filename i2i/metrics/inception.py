@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,7 @@ class Inception:
     @torch.no_grad()
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
         """Features (N, 2048) and logits (N, 1008), if there are any, of uint8 (N, 3, H, W)."""
-        # TF32 on a GPU would be another measure than on a CPU.
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        with full_precision(self.device):
             features, *logits = self.network(pixels.to(self.device))
         return features.float(), logits[0].float() if logits else None
 
@@ -78,6 +78,13 @@ class Inception:
         logits = [found.cpu() for _, found in seen if found is not None]
         features = [found.cpu() for found, _ in seen]
         return _rows(features, FEATURES), _rows(logits, LOGITS) if logits else None
+
+
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Whatever the precision outside: in float32, and without TF32, which on a GPU would be another measure."""
+    with torch.autocast(device.type, enabled=False), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield
 
 
 def _rows(parts: list[Tensor], width: int) -> Features:

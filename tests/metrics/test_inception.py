@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from i2i.data.folders import locate, pictures
 from i2i.errors import BundleError, PictureError
@@ -13,22 +13,10 @@ from i2i.metrics import Inception, fid, inception
 from i2i.metrics.inception import WEIGHTS
 from i2i.weights import find_weights
 from tests.conftest import picture, write_pictures
+from tests.metrics.standin import Means
 
 REAL = find_weights(WEIGHTS[1])
 HORSES = locate("horse2zebra")
-
-
-class Means(nn.Module):
-    """A feature network for tests: the mean and the deviation of each channel."""
-
-    def __init__(self, *layers: str) -> None:
-        super().__init__()
-        self.features_list = layers or ("2048",)
-        self.scale = nn.Parameter(torch.ones(1))
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        flat = pixels.float().flatten(2)
-        return (torch.cat([flat.mean(2), flat.std(2)], 1) * self.scale,)[: len(self.features_list)]
 
 
 def test_features_are_in_the_order_of_the_pictures_whatever_their_sizes(tmp_path: Path) -> None:
@@ -38,7 +26,7 @@ def test_features_are_in_the_order_of_the_pictures_whatever_their_sizes(tmp_path
     assert found.shape == (22, 6)
     for file, row in zip(files, found, strict=True):
         pixels = np.asarray(Image.open(file) if isinstance(file, Path) else file, dtype=np.float64)
-        assert row[:3] == pytest.approx(pixels.mean((0, 1)), rel=1e-5)
+        assert row[:3] == pytest.approx(pixels.mean((0, 1)) / 64, rel=1e-5)
     assert told == [16, 22]
 
 
@@ -55,7 +43,7 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
 
 
 def test_a_picture_of_one_pixel_is_a_picture() -> None:
-    assert Inception("cpu", Means()).features([Image.new("RGB", (1, 1), "red")])[0, 0] == 255
+    assert Inception("cpu", Means()).features([Image.new("RGB", (1, 1), "red")])[0, 0] == 255 / 64
 
 
 def test_the_hash_is_of_the_weights_alone() -> None:
