@@ -40,6 +40,7 @@ class Inception:
     >>> network = Inception()
     >>> kid(network.features(pictures(Path("a"))), network.features(pictures(Path("b"))))
 
+    Files are taken as they are stored, colour profiles left out of account: so are they in every published number.
     Its weights are looked for in the folders of ``$I2I_WEIGHTS``, else downloaded by torch-fidelity. Raises BundleError
     where they can be neither found nor downloaded: features of a random network are no measure.
 
@@ -103,7 +104,7 @@ def _batches(pictures: Iterable[Picture]) -> Iterator[list[NDArray[np.uint8]]]:
 
 
 def _pixels(picture: Picture) -> NDArray[np.uint8]:
-    image = read(picture) if isinstance(picture, Path) else picture.convert("RGB")
+    image = read(picture, profiles=False) if isinstance(picture, Path) else picture.convert("RGB")
     width, height = max(SMALLEST, image.width), max(SMALLEST, image.height)
     return np.asarray(image if image.size == (width, height) else image.resize((width, height)))
 
