@@ -18,7 +18,7 @@ LAYERS = [
     {"networks", "losses", "data", "metrics", "checkpoint", "runlog", "card", "training_config", "doctor"},
     {"objectives", "loading"},
     {"stepper"},
-    {"replay", "watch"},
+    {"replay", "watch", "exam"},
     {"trainer"},
     {"recipes"},
     {"launch"},

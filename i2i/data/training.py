@@ -134,16 +134,20 @@ class TrainingPictures(Dataset[Any]):
         cut = [_tensor(pixels[top : top + size, left : left + size]) for pixels in pictures]
         return [pixels.flip(2) if mirror else pixels for pixels in cut]  # torch mirrors ten times as fast as numpy
 
-    def fixed(self, count: int) -> tuple[Tensor, ...]:
+    @property
+    def shown_split(self) -> str:
+        """The split of the pictures that are shown and evaluated: the test split where there is one."""
+        return next(split for split in ("test", "val", "train") if split in self.layout.splits)
+
+    def fixed(self, count: int, *, fewer: bool = False) -> tuple[Tensor, ...]:
         """``count`` pictures a domain for looking at, always the same, uncropped: uint8 (count, 3, size, size).
 
-        From the test split where there is one, spread evenly over it.
+        Spread evenly over the ``shown_split``. fewer: where a domain has less than ``count``, each of them once.
         """
-        split = next(split for split in ("test", "val", "train") if split in self.layout.splits)
         columns: list[list[Tensor]] = []
-        for domain in self.layout.splits[split]:
-            chosen = [domain[i * len(domain) // count] for i in range(count)]
-            items = [opened(item, self.layout.kind) for item in chosen]
+        for domain in self.layout.splits[self.shown_split]:
+            number = min(count, len(domain)) if fewer else count
+            items = [opened(domain[i * len(domain) // number], self.layout.kind) for i in range(number)]
             for pictures in zip(*items, strict=True):
                 shown = [image.resize((self.config.size,) * 2, Image.Resampling.BICUBIC) for image in pictures]
                 columns.append([_tensor(np.asarray(image)) for image in shown])
