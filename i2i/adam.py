@@ -29,7 +29,7 @@ class MemoryOrderAdam(torch.optim.Adam):
     )
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Move the weights that have gradients; none where ``found_inf`` is 1. Takes no closure."""
         for group in self.param_groups:
             lists: list[list[Tensor]] = [[] for _ in range(6)]
