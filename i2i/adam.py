@@ -40,9 +40,9 @@ class MemoryOrderAdam(torch.optim.Adam):
                 for name, moment in zip(("exp_avg", "exp_avg_sq"), moments, strict=True):
                     moment[place] = self.state[weight][name] = _aligned(moment[place], weight)
             beta1, beta2 = group["betas"]
-            tensors: Any = [*(list(map(_as_it_lies, each)) for each in lists[:4]), *lists[4:]]
+            weights, gradients, means, squares = (list(map(_as_it_lies, tensors)) for tensors in lists[:4])
             adam(
-                *tensors,
+                weights, gradients, means, squares, lists[4], lists[5],
                 fused=True, found_inf=getattr(self, "found_inf", None), has_complex=has_complex, amsgrad=False,
                 beta1=beta1, beta2=beta2, lr=group["lr"], weight_decay=group["weight_decay"], eps=group["eps"],
                 maximize=False, decoupled_weight_decay=group["decoupled_weight_decay"],
