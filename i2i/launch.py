@@ -42,7 +42,7 @@ def start(
 
     Raises UsageError where the settings, the dataset or the run's name will not do; nothing is written then.
     """
-    plan = recipe(objective, name or "paper").merged(changes)
+    plan = recipe(objective, name).merged(changes)
     if not plan.data.data:
         raise UsageError(f"Which pictures? Name a dataset: --data NAME or --data PATH. {HINT}")
     found = find_data(plan, progress.say)
@@ -119,12 +119,12 @@ def _trainer(plan: Recipe, found: Layout, run: Run, progress: TrainingProgress) 
 
 def _packed(plan: Recipe, found: Layout, tell: Callable[[str], None]) -> Packed | None:
     """The training pictures packed, where --cache wants them so. Raises CacheError where "on" cannot be done."""
-    cache = plan.training.cache
-    if cache == "off" or (cache == "auto" and pick_device(plan.training.device).type != "cuda"):
+    cache, slow = plan.training.cache, plan.data.fitting() == "native"  # to decode a photo for each of its crops
+    if cache == "off" or (cache == "auto" and not slow and pick_device(plan.training.device).type != "cuda"):
         return None
     try:
         most = AUTO_CACHE if cache == "auto" else math.inf
-        return pack(found, plan.data.loaded(), plan.data.fit, tell, limit=most)
+        return pack(found, plan.data.loaded(), plan.data.fitting(), tell, limit=most)
     except CacheError as error:
         if cache == "on":
             raise CacheError(f"{error} Make room, set I2I_CACHE to another folder, or give --cache off.") from error

@@ -59,7 +59,7 @@ class TrainingProgress:
         """``step`` steps are done; ``losses`` are the latest means, where there are new ones."""
         self.step = step
         if losses:
-            self._losses = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
+            self._losses = spoken(losses)
         seconds = time.monotonic() - self._began
         speed = _speed((step - self.start) / seconds if seconds else 0.0)
         if self._live:
@@ -69,6 +69,11 @@ class TrainingProgress:
             self._said = time.monotonic()
             left = seconds / max(1, step - self.start) * (self.total - step)
             self.say(f"step {step}/{self.total}  {speed}  {_clock(left)} left  {self._losses}")
+
+
+def spoken(numbers: Mapping[str, float]) -> str:
+    """Names and values in a line."""
+    return "  ".join(f"{name} {value:.3g}" for name, value in numbers.items())
 
 
 def _speed(steps_per_second: float) -> str:

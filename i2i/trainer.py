@@ -22,7 +22,7 @@ from i2i.errors import DatasetError, PictureError, RunError, TrainingError
 from i2i.images import encode, grid, to_float
 from i2i.networks import use_mode
 from i2i.objectives.base import Objective
-from i2i.progress import TrainingProgress
+from i2i.progress import TrainingProgress, spoken
 from i2i.replay import ReplayStepper, fastest
 from i2i.runlog import RunLog
 from i2i.stepper import Stepper
@@ -174,9 +174,12 @@ class Trainer:
         config = self.objective.generator_config()
         with seeded(self.device, 0):
             shown = {name: use_mode(copy.deepcopy(net), config) for name, net in self.translators().items()}
-            batch = self._to_device(self.pictures.fixed(4))
+            batch = self._to_device(self.pictures.fixed(self.objective.shown))
             with autocast(self.device, self.dtype):
                 columns = self.objective.samples(batch, shown)
+                if measured := self.objective.measures(batch, columns):
+                    log.row(self.step, measured)
+                    self.progress.say(f"step {self.step}: {spoken(measured)}")
                 self.watch.look(self.objective.views(batch, columns, shown), self.step, log)
         scale = max(1, 128 // self.pictures.config.size)  # small pictures are shown enlarged
         large = {title: x.repeat_interleave(scale, 2).repeat_interleave(scale, 3) for title, x in columns.items()}

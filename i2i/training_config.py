@@ -20,6 +20,7 @@ class TrainingConfig:
     betas: tuple[float, float] = option((0.5, 0.999), "Adam's β₁ and β₂")
     schedule: Literal["linear", "cosine", "constant"] = option("linear", "how the learning rate falls to 0")
     decay: float = option(0.5, "share of the training, at its end, over which the linear schedule falls")
+    warmup: int = option(0, "steps over which the learning rate first rises to its value")
     ema: float = option(0.0, "decay, per step, of the averaged translators that ship; 0: the last weights ship")
     seed: int = option(0, "seed of weights, order, crops, flips and everything else at random")
     device: str = option("auto", "auto, cpu, cuda, cuda:1, mps …")
@@ -47,6 +48,7 @@ class TrainingConfig:
         check(self.lr > 0, "lr", self.lr, "above 0")
         check(all(0 <= beta < 1 for beta in self.betas), "betas", self.betas, "at least 0 and below 1")
         check(0 <= self.decay <= 1, "decay", self.decay, "from 0 to 1")
+        check(self.warmup >= 0, "warmup", self.warmup, "0 or above")
         check(0 <= self.ema < 1, "ema", self.ema, "at least 0 and below 1")
         check(0 <= self.seed < 2**63, "seed", self.seed, "from 0 to 2^63 - 1")
         check(self.workers is None or 0 <= self.workers <= 256, "workers", self.workers, "from 0 to 256")
@@ -57,7 +59,11 @@ class TrainingConfig:
         return self.steps or max(1, math.ceil(self.epochs * epoch_length / self.batch_size))
 
     def lr_factor(self, step: int, epoch_length: int) -> float:
-        """What the learning rate is multiplied by at a step.
+        """What the learning rate is multiplied by at a step."""
+        return min(1.0, (step + 1) / (self.warmup + 1)) * self._scheduled(step, epoch_length)
+
+    def _scheduled(self, step: int, epoch_length: int) -> float:
+        """The schedule's part of it.
 
         Linear: 1 − max(0, n + 1 − constant) / (decaying + 1), where n counts epochs, as the reference
         implementations do, or steps where the length is given in steps.

@@ -20,9 +20,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from i2i.config import check, option
-from i2i.data.folders import Layout
+from i2i.data.folders import Item, Layout
 from i2i.data.geometry import Fit, fit, opened
 from i2i.data.packed import Packed
+from i2i.data.tasks import NoTask, Task, TaskConfig
 from i2i.errors import DatasetError, I2IError
 
 T = TypeVar("T")
@@ -34,7 +35,8 @@ class UnpairedConfig:
     size: int = option(256, "pixels a side of the pictures that the networks are trained on")
     jitter: float = option(286 / 256, "pictures are resized to size times this, then cropped at random")
     fit: Fit = option(
-        "stretch", "how a picture is resized before the crop: stretched to the square, or by its shorter side"
+        "stretch",
+        "how a picture is resized before the crop: stretched to the square, by its shorter side, or not (native)",
     )
     flip: bool = option(True, "mirror pictures at random, left to right")
 
@@ -43,8 +45,20 @@ class UnpairedConfig:
         check(1 <= self.jitter <= 4, "jitter", self.jitter, "from 1 (no crop) to 4")
 
     def loaded(self) -> int:
-        """Pixels a side before the crop."""
-        return round(self.size * self.jitter)
+        """Pixels a side before the crop; of pictures that keep their size at least."""
+        return self.size if self.fitting() == "native" else round(self.size * self.jitter)
+
+    def fitting(self) -> Fit:
+        """How pictures are resized."""
+        return self.fit
+
+    def turns(self) -> bool:
+        """Whether pictures are turned by quarter turns at random."""
+        return False
+
+    def restores(self) -> Task | None:
+        """What is to be undone, where the data is photos alone."""
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +71,23 @@ class OneWayConfig(UnpairedConfig):
 @dataclass(frozen=True, kw_only=True)
 class PairedConfig(OneWayConfig):
     direction: Literal["AtoB", "BtoA"] = option("AtoB", "translate A (left, or A/) to B (right, or B/), or back")
+    task: TaskConfig = option(
+        NoTask(),
+        "learn from clean photos alone, cropped at their own scale, to undo this; none: the data holds pairs",
+    )
+
+    def fitting(self) -> Fit:
+        return "native" if self.restores() else self.fit
+
+    def turns(self) -> bool:
+        return self.restores() is not None and self.flip
+
+    def restores(self) -> Task | None:
+        return None if isinstance(self.task, NoTask) else self.task
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self.size % self.task.scale == 0, "size", self.size, f"a multiple of the task's scale, {self.task.scale}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +97,8 @@ class PhotosConfig(UnpairedConfig):
     size: int = option(64, "pixels a side of the pictures that the networks are trained on")
     jitter: float = option(1.0, "pictures are resized to size times this, then cropped at random")
     fit: Fit = option(
-        "cover", "how a picture is resized before the crop: stretched to the square, or by its shorter side"
+        "cover",
+        "how a picture is resized before the crop: stretched to the square, by its shorter side, or not (native)",
     )
 
 
@@ -107,6 +139,8 @@ class TrainingPictures(Dataset[Any]):
 
     def _sample(self, items: list[tuple[int, int]], rng: np.random.Generator) -> tuple[Tensor, ...]:
         sample = [self._jitter(self._resized(domain, index), rng) for domain, index in items]
+        if task := self.config.restores():
+            return self._restorable(task, sample[0][0], rng)
         if self.layout.kind == "unpaired":
             return tuple(self._directed([picture for (picture,) in sample]))
         return tuple(sample[0])
@@ -116,14 +150,21 @@ class TrainingPictures(Dataset[Any]):
         if self.packed is not None:
             return self._directed(self.packed.pictures(domain, index))
         images = opened(self.layout.splits["train"][domain][index], self.layout.kind)
-        side, how = self.config.loaded(), self.config.fit
+        side, how = self.config.loaded(), self.config.fitting()
         return self._directed([np.asarray(fit(image, side, how)) for image in images])
+
+    def _restorable(
+        self, task: Task, clean: Tensor, rng: np.random.Generator, strength: float | None = None
+    ) -> tuple[Tensor, ...]:
+        """A clean crop degraded, and the crop."""
+        pixels = np.ascontiguousarray(clean.permute(1, 2, 0).numpy())
+        return _tensor(task.degrade(pixels, rng, strength)), clean
 
     def _directed(self, pair: list[T]) -> list[T]:
         return pair[::-1] if isinstance(self.config, OneWayConfig) and self.config.direction == "BtoA" else pair
 
     def _jitter(self, pictures: list[np.ndarray], rng: np.random.Generator) -> list[Tensor]:
-        """Crop and mirror, all pictures alike."""
+        """Crop, mirror and turn, all pictures alike."""
         size, (height, width, _) = self.config.size, pictures[0].shape
         if any(pixels.shape != pictures[0].shape for pixels in pictures):
             shapes = " and ".join(f"{pixels.shape[1]}x{pixels.shape[0]}" for pixels in pictures)
@@ -132,14 +173,19 @@ class TrainingPictures(Dataset[Any]):
         top = int(rng.integers(height - size + 1))
         mirror = self.config.flip and rng.random() < 0.5
         cut = [_tensor(pixels[top : top + size, left : left + size]) for pixels in pictures]
-        return [pixels.flip(2) if mirror else pixels for pixels in cut]  # torch mirrors ten times as fast as numpy
+        cut = [pixels.flip(2) if mirror else pixels for pixels in cut]  # torch mirrors ten times as fast as numpy
+        turns = int(rng.integers(4)) if self.config.turns() else 0
+        return [pixels.rot90(turns, (1, 2)) for pixels in cut] if turns else cut
 
     def fixed(self, count: int) -> tuple[Tensor, ...]:
         """``count`` pictures a domain for looking at, always the same, uncropped: uint8 (count, 3, size, size).
 
-        From the test split where there is one, spread evenly over it.
+        From the test split where there is one, spread evenly over it. For a restoration task the middles of at most
+        ``count`` photos, degraded by the middle strength.
         """
         split = next(split for split in ("test", "val", "train") if split in self.layout.splits)
+        if task := self.config.restores():
+            return self._middles(task, self.layout.splits[split][0], count)
         columns: list[list[Tensor]] = []
         for domain in self.layout.splits[split]:
             chosen = [domain[i * len(domain) // count] for i in range(count)]
@@ -148,6 +194,17 @@ class TrainingPictures(Dataset[Any]):
                 shown = [image.resize((self.config.size,) * 2, Image.Resampling.BICUBIC) for image in pictures]
                 columns.append([_tensor(np.asarray(image)) for image in shown])
         return tuple(torch.stack(column) for column in self._directed(columns))
+
+    def _middles(self, task: Task, photos: Sequence[Item], count: int) -> tuple[Tensor, ...]:
+        size, rows = self.config.size, list[tuple[Tensor, ...]]()
+        count = min(count, len(photos))
+        for i in range(count):
+            (image,) = opened(photos[i * len(photos) // count], "clean")
+            image = fit(image, size, "native")
+            left, top = (image.width - size) // 2, (image.height - size) // 2
+            clean = _tensor(np.asarray(image.crop((left, top, left + size, top + size))))
+            rows.append(self._restorable(task, clean, np.random.default_rng([0, i]), task.middle()))
+        return tuple(torch.stack(column) for column in zip(*rows, strict=True))
 
 
 def batches(
