@@ -99,19 +99,18 @@ def flags(config: Any, path: tuple[str, ...] = (), prefix: str = "") -> Iterator
 
 
 def _union_flags(field: Any, present: Any, others: list[type], path: tuple[str, ...], prefix: str) -> Iterator[Flag]:
-    seen = set()
-    tags = [tag for config in (type(present), *others) for tag in _tags(config)]
+    key, configs = _tag(type(present)), [present, *(cls() for cls in others)]
+    tags = [tag for config in configs for tag in _tags(type(config))]
     if len(tags) > 1:
-        key = _tag(type(present))
-        seen.add((*path, key))
         name = field.metadata["flag"] or field.name
         yield Flag(name, (*path, key), Literal[tuple(tags)], getattr(present, key), field.metadata["help"])
-    for index, config in enumerate((present, *(cls() for cls in others))):
+    found: dict[tuple[str, ...], list[tuple[Any, Flag]]] = {}
+    for config in configs:
         for flag in flags(config, path, prefix):
-            if flag.path not in seen:
-                seen.add(flag.path)
-                help = f"{flag.help} ({getattr(config, _tag(type(config)))} only)" if index else flag.help
-                yield dataclasses.replace(flag, help=help)
+            found.setdefault(flag.path, []).append((config, flag))
+    for owners in found.values():
+        (first, flag), names = owners[0], [getattr(config, key, "") for config, _ in owners]
+        yield flag if first is present else dataclasses.replace(flag, help=f"{flag.help} ({', '.join(names)} only)")
 
 
 def _hints(cls: type) -> dict[str, Any]:

@@ -34,12 +34,18 @@ class Denoise(Task):
 
     def degrade(self, clean: np.ndarray, rng: np.random.Generator, strength: float | None = None) -> np.ndarray:
         sigma = self.drawn(rng, strength)
-        noise = rng.standard_normal(clean.shape, np.float32)
-        if self.shot[1]:
-            noise *= np.sqrt(np.float32(sigma**2) + np.float32(rng.uniform(*self.shot)) * clean)
-        else:
-            noise *= np.float32(sigma)
-        noisy = noise + clean
+        noisy = sensor(clean, sigma, rng.uniform(*self.shot) if self.shot[1] else 0.0, rng)
         if self.quantised:
             noisy = noisy.round().clip(0, 255).astype(np.uint8)
         return with_channel(noisy, 255 * sigma / max(self.sigma[1], 1e-6)) if self.known else noisy
+
+
+def sensor(picture: np.ndarray, sigma: float, shot: float, rng: np.random.Generator) -> np.ndarray:
+    """float32 (H, W, 3): the picture with Gaussian noise of variance σ² + shot · value, in grey levels."""
+    noise = rng.standard_normal(picture.shape, np.float32)
+    if shot:
+        noise *= np.sqrt(np.float32(sigma**2) + np.float32(shot) * picture)
+    else:
+        noise *= np.float32(sigma)
+    noise += picture
+    return noise
