@@ -14,11 +14,10 @@ from torch.nn import functional as F
 from torch.nn import init
 
 from i2i.config import check, option
+from i2i.networks.answers import Answers, Shows, composed
 from i2i.networks.layers import in_float32
 
 FOLD = 2  # pixels a side that become channels
-Shows = Literal["picture", "level", "mask"]
-Answers = Literal["residual", "plain"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +66,6 @@ class Restorer(nn.Module):
         _draw(self)
 
     def forward(self, given: Tensor) -> Tensor:
-        picture = given[:, :3]
         x, skips = self.head(F.pixel_unshuffle(given, FOLD)), []
         for level, blocks in enumerate(self.encoder):
             x = blocks(x)
@@ -77,15 +75,7 @@ class Restorer(nn.Module):
         for level in reversed(range(len(self.up))):
             x = self.decoder[level](self.up[level](x) + skips[level])
         answer = F.pixel_shuffle(in_float32(self.tail, x), FOLD * self.config.scale)
-        return self._composed(picture, answer)
-
-    def _composed(self, picture: Tensor, answer: Tensor) -> Tensor:
-        if self.config.answers == "plain":
-            return answer
-        if self.config.scale > 1:
-            with torch.autocast(picture.device.type, enabled=False):
-                picture = F.interpolate(picture, scale_factor=self.config.scale, mode="bicubic")
-        return picture + answer
+        return composed(self.config.answers, given, answer, self.config.scale)
 
 
 class _Block(nn.Module):

@@ -77,7 +77,9 @@ def faded(picture: np.ndarray, share: float, rng: np.random.Generator) -> np.nda
     grey = picture.mean(2, keepdims=True)
     picture = picture + (grey - picture) * np.float32(share * rng.uniform(0, 1.6)).clip(0, 1)
     paper = np.array([235, 220, 185], np.float32) if rng.random() < 0.6 else rng.uniform(150, 250, 3).astype(np.float32)
-    veil = np.float32(share * rng.uniform(0, 1)) * (0.6 + 0.4 * smooth(picture.shape[0], picture.shape[1], 3, rng)[..., None])
+    veil = np.float32(share * rng.uniform(0, 1)) * (
+        0.6 + 0.4 * smooth(picture.shape[0], picture.shape[1], 3, rng)[..., None]
+    )
     return picture + (paper - picture) * veil
 
 
