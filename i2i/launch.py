@@ -30,7 +30,7 @@ ADVICE = {
 }
 # What may differ between the parts of one training: how it runs, not what is learnt.
 FREE = {"data": {"data"}, "model": set(),
-        "training": {"steps", "epochs", "lr", "device", "precision", "workers", "cache", "compile", "record",
+        "training": {"steps", "epochs", "hours", "lr", "device", "precision", "workers", "cache", "compile", "record",
                      "log_every", "sample_every", "stop_on_alarm", "save_minutes"}}  # fmt: skip
 AUTO_CACHE = 32e9  # bytes of the largest pack that --cache auto makes
 

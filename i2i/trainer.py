@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from i2i.card import write_card
 from i2i.checkpoint import Bundle, Run, save_bundle, write
+from i2i.clock import Clock
 from i2i.data.training import TrainingPictures, batches
 from i2i.device import autocast, pick_device, pick_precision, seeded
 from i2i.doctor import broken
@@ -54,18 +55,21 @@ class Trainer:
         self.objective = objective.to(self.device).to(memory_format=torch.channels_last)
         self.pictures, self.config, self.run = pictures, config, run
         self.about, self.progress, self.watch = about, progress, watch
-        self.step, self._saved = 0, -1
+        self.step, self._saved, self.clock = 0, -1, Clock(config.hours)
         self.stepper: Stepper | ReplayStepper = Stepper(self.objective, config, self.device, self.dtype)
         self.ema = EMA(objective.translators(), config.ema) if config.ema else None
         self._means = Means()
 
     def total_steps(self) -> int:
-        """Steps of the whole training."""
+        """Steps of the whole training; of one whose hours are given, as many as there will be at this speed."""
+        if self.config.hours:
+            return self.clock.total_steps(self.step)
         return self.config.total_steps(self.pictures.epoch_length)
 
     def lr(self, step: int) -> float:
         """The learning rate at a step."""
-        return self.watch.setbacks.lr_factor * self.config.lr * self.config.lr_factor(step, self.pictures.epoch_length)
+        scheduled = self.config.lr_factor(step, self.pictures.epoch_length, self.clock.share)
+        return self.watch.setbacks.lr_factor * self.config.lr * scheduled
 
     def train(self) -> int | None:
         """Train to the end, or until asked to stop: returns None, or the signal that asked.
@@ -76,19 +80,22 @@ class Trainer:
         if isinstance(self.stepper, Stepper):
             self.stepper = fastest(self.stepper, total - self.step, self.progress.say)
         with StopRequest() as stop, self.progress.open(self.step, total):
-            while self._stretch(total, stop):
+            while self._stretch(stop):
                 pass
         return stop.signal
 
-    def _stretch(self, total: int, stop: StopRequest) -> bool:
+    def _stretch(self, stop: StopRequest) -> bool:
         """Train until the end, a request to stop, or a setback. Returns whether there is more to train."""
         log, loader, saved = RunLog(self.run.path, self.step), self._batches(), time.monotonic()
         self.stepper.begin(self.step)
+        self.clock.start()
         try:
             if self.step == 0:
                 self.save()  # a disk that is too small is found now, not after the first hours
-            while self.step < total and not stop:
+            while self.step < self.total_steps() and not stop:
                 self._train_step(next(loader))
+                self.clock.tick()
+                total = self.total_steps()
                 row = self.step % self.config.log_every == 0 or self.step == total
                 due = time.monotonic() - saved >= 60 * self.config.save_minutes
                 if self._broken(row or due or bool(stop)):
@@ -96,7 +103,7 @@ class Trainer:
                     return True
                 if row:
                     self._log(log)
-                self.progress.advance(self.step, self._means.last)
+                self.progress.advance(self.step, total, self._means.last)
                 if self.step % self.config.sample_every == 0 or self.step in (1, total):
                     self._sample(log)
                 self.watch.check()
@@ -212,6 +219,7 @@ class Trainer:
         """All that an exact resume needs."""
         return {
             "step": self.step,
+            "spent": self.clock.spent if self.config.hours else 0.0,  # no clock in a state that is exact
             "fingerprint": self.about["data"]["fingerprint"],
             "objective": self.objective.state_dict(),
             "optimizers": self.stepper.state(),
@@ -236,7 +244,7 @@ class Trainer:
             self.watch.load_state_dict(state["watch"])
         except (RuntimeError, KeyError, ValueError, TypeError) as error:
             raise RunError(f"The state of {self.run.path} does not fit its config.json: {error}.") from error
-        self.step = self._saved = state["step"]
+        self.step, self._saved, self.clock.spent = state["step"], state["step"], state.get("spent", 0.0)
         torch.set_rng_state(state["rng"])
         if state["cuda_rng"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda_rng"], self.device)

@@ -14,6 +14,9 @@ Switch = Literal["auto", "on", "off"]
 class TrainingConfig:
     steps: int | None = option(None, "length of the training in steps, one batch each [default: by --epochs]")
     epochs: float = option(200.0, "length of the training in passes over the data, where --steps is not given")
+    hours: float | None = option(
+        None, "length of the training in hours at work, in place of --steps and --epochs; the rate falls by the clock"
+    )
     batch_size: int = option(1, "pictures a domain in one step")
     optimizer: Literal["adam", "rmsprop"] = option("adam", "optimiser of every player")
     lr: float = option(2e-4, "learning rate before the schedule")
@@ -45,6 +48,7 @@ class TrainingConfig:
             check(getattr(self, name) >= 1, name, getattr(self, name), "1 or above")
         check(self.steps is None or self.steps >= 1, "steps", self.steps, "1 or above")
         check(self.epochs > 0, "epochs", self.epochs, "above 0")
+        check(self.hours is None or 0 < self.hours <= 10_000, "hours", self.hours, "above 0, up to 10000")
         check(self.lr > 0, "lr", self.lr, "above 0")
         check(all(0 <= beta < 1 for beta in self.betas), "betas", self.betas, "at least 0 and below 1")
         check(0 <= self.decay <= 1, "decay", self.decay, "from 0 to 1")
@@ -58,17 +62,22 @@ class TrainingConfig:
         """Steps of the whole training, an epoch being ``epoch_length`` samples."""
         return self.steps or max(1, math.ceil(self.epochs * epoch_length / self.batch_size))
 
-    def lr_factor(self, step: int, epoch_length: int) -> float:
-        """What the learning rate is multiplied by at a step."""
-        return min(1.0, (step + 1) / (self.warmup + 1)) * self._scheduled(step, epoch_length)
+    def lr_factor(self, step: int, epoch_length: int, share: float | None = None) -> float:
+        """What the learning rate is multiplied by at a step.
 
-    def _scheduled(self, step: int, epoch_length: int) -> float:
+        share: what is done of a training that is given in hours.
+        """
+        return min(1.0, (step + 1) / (self.warmup + 1)) * self._scheduled(step, epoch_length, share)
+
+    def _scheduled(self, step: int, epoch_length: int, share: float | None) -> float:
         """The schedule's part of it.
 
         Linear: 1 − max(0, n + 1 − constant) / (decaying + 1), where n counts epochs, as the reference
         implementations do, or steps where the length is given in steps.
         """
-        if self.steps:
+        if share is not None:
+            n, length = share, 1.0
+        elif self.steps:
             n, length = float(step), float(self.steps)
         else:
             n, length = float(step * self.batch_size // epoch_length), self.epochs
@@ -77,4 +86,6 @@ class TrainingConfig:
         if self.schedule == "cosine":
             return 0.5 * (1 + math.cos(math.pi * min(1.0, n / length)))
         decaying = length * self.decay
+        if share is not None:
+            return min(1.0, (1 - share) / decaying) if decaying else 1.0
         return max(0.0, 1 - max(0.0, n + 1 - (length - decaying)) / (decaying + 1))

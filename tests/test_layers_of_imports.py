@@ -14,7 +14,7 @@ import i2i
 ROOT = Path(i2i.__file__).parent
 LAYERS = [
     {"errors"},
-    {"augment", "batching", "config", "ema", "images", "device", "progress", "stopping", "weights"},
+    {"augment", "batching", "clock", "config", "ema", "images", "device", "progress", "stopping", "weights"},
     {"networks", "losses", "data", "metrics", "checkpoint", "runlog", "card", "training_config", "doctor"},
     {"objectives", "loading"},
     {"stepper"},
