@@ -156,7 +156,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "tiny": Recipe(
             objective="regression", name="tiny",
             data=PairedConfig(size=64),
-            model=RegressionConfig(generator=RestorerConfig(width=24, blocks=1)),
+            model=RegressionConfig(generator=RestorerConfig(width=24, depth=1)),
             training=TrainingConfig(
                 steps=2000, batch_size=8, lr=1e-3, betas=(0.9, 0.999), schedule="cosine", warmup=100, ema=0.99,
                 sample_every=200, save_minutes=1.0,

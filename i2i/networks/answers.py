@@ -46,3 +46,11 @@ def coloured(picture: Tensor, chroma: Tensor) -> Tensor:
     room = torch.where(colour > 0, 1 - luminance, luminance) / colour.abs().clamp(min=1e-6)
     paler = room.amin(1, keepdim=True).clamp(0, 1)
     return color.linear_rgb_to_rgb(luminance + paler * colour) * 2 - 1
+
+
+def as_seen(given: Tensor, truth: Tensor) -> Tensor:
+    """What a network is given as a picture of the truth's size: without level or mask, enlarged where it is smaller."""
+    picture = given[:, :3]
+    if picture.shape[2:] == truth.shape[2:]:
+        return picture
+    return F.interpolate(picture, truth.shape[2:], mode="bicubic")

@@ -23,9 +23,9 @@ FOLD = 2  # pixels a side that become channels
 @dataclass(frozen=True, kw_only=True)
 class RestorerConfig:
     network: Literal["restorer"] = option("restorer", "architecture")
-    width: int = option(48, "channels of the restorer at half resolution; twice as many at each level below")
+    width: int = option(32, "channels of the restorer at half resolution; twice as many at each level below")
     levels: int = option(3, "resolutions of the restorer: 1/2, 1/4, …")
-    blocks: int = option(2, "residual blocks at each level of the restorer, on the way down and on the way up")
+    depth: int = option(2, "residual blocks at each level of the restorer, on the way down and on the way up")
     shows: Shows = option("picture", "what the restorer is given: the picture, and level or mask [set by --task]")
     answers: Answers = option("residual", "how the restorer's answer becomes the result [set by --task]")
     scale: int = option(1, "how much larger the restorer's result is than its input [set by --task]", flag="enlarge")
@@ -34,7 +34,7 @@ class RestorerConfig:
     def __post_init__(self) -> None:
         check(1 <= self.width <= 512, "width", self.width, "from 1 to 512")
         check(1 <= self.levels <= 6, "levels", self.levels, "from 1 to 6")
-        check(0 <= self.blocks <= 32, "blocks", self.blocks, "from 0 to 32")
+        check(0 <= self.depth <= 32, "depth", self.depth, "from 0 to 32")
         check(1 <= self.scale <= 4, "scale", self.scale, "from 1 to 4")
 
     def multiple(self, size: int) -> int:
@@ -42,7 +42,9 @@ class RestorerConfig:
         return FOLD * 2 ** (self.levels - 1)
 
     def build(self, size: int) -> "Restorer":
-        """The network, for pictures of any size."""
+        """The network. Raises ConfigError where results of ``size`` pixels a side cannot be learnt from."""
+        whole = self.scale * self.multiple(size)
+        check(size % whole == 0, "size", size, f"a multiple of {whole}, for this restorer")
         return Restorer(self)
 
 
@@ -60,8 +62,8 @@ class Restorer(nn.Module):
         self.head = nn.Conv2d(channels * FOLD**2, widths[0], 3, padding=1)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairwise(widths))
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in pairwise(widths))
-        self.encoder = nn.ModuleList(_blocks(width, config.blocks) for width in widths)
-        self.decoder = nn.ModuleList(_blocks(width, config.blocks) for width in widths[:-1])
+        self.encoder = nn.ModuleList(_blocks(width, config.depth) for width in widths)
+        self.decoder = nn.ModuleList(_blocks(width, config.depth) for width in widths[:-1])
         self.tail = nn.Conv2d(widths[0], 3 * (FOLD * config.scale) ** 2, 3, padding=1)
         _draw(self)
 

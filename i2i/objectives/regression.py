@@ -4,14 +4,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.config import check, option
+from i2i.doctor import View
 from i2i.losses.perceptual import Perceptual, check_perceptual
-from i2i.losses.pixel import charbonnier
+from i2i.losses.pixel import charbonnier, psnr
+from i2i.losses.structure import ms_ssim
 from i2i.networks import GeneratorConfig, IdentityConfig, ResnetConfig, RestorerConfig, UnetConfig
+from i2i.networks.answers import as_seen
 from i2i.objectives.base import Batch, Objective, Pictures, Turn
 
 
@@ -22,11 +24,12 @@ class RegressionConfig:
     )
     pixel: Literal["charbonnier", "l1", "l2"] = option("charbonnier", "distance of the values to the true ones")
     weight_pixel: float = option(1.0, "λ of that distance")
+    weight_ms_ssim: float = option(0.0, "λ of 1 − MS-SSIM; 0: none")
     weight_perceptual: float = option(0.0, "λ of the perceptual distance (LPIPS) to the true picture; 0: none")
 
     def __post_init__(self) -> None:
-        check(self.weight_pixel >= 0, "weight_pixel", self.weight_pixel, "0 or above")
-        check(self.weight_perceptual >= 0, "weight_perceptual", self.weight_perceptual, "0 or above")
+        for name in ("weight_pixel", "weight_ms_ssim", "weight_perceptual"):
+            check(getattr(self, name) >= 0, name, getattr(self, name), "0 or above")
 
     def build(self, size: int) -> "Regression":
         """The objective for pictures of ``size`` pixels a side. Raises ConfigError where a network cannot take it."""
@@ -58,6 +61,8 @@ class Regression(Objective):
         given, truth = batch
         restored = self.G(given)
         terms = {f"G/{self.config.pixel}": self.config.weight_pixel * self._distance(restored, truth)}
+        if self.config.weight_ms_ssim:
+            terms["G/ms_ssim"] = self.config.weight_ms_ssim * (1 - ms_ssim(restored, truth))
         if self.perceptual is not None:
             terms["G/perceptual"] = self.config.weight_perceptual * self.perceptual(restored, truth)
         yield "G", terms
@@ -71,23 +76,10 @@ class Regression(Objective):
         given, truth = batch
         return {"input": as_seen(given, truth), "restored": translators["AtoB"](given).float(), "truth": truth}
 
+    def views(self, batch: Batch, shown: Pictures, translators: Mapping[str, nn.Module]) -> list[View]:
+        return [
+            View(direction="restored", output=shown["restored"], target=batch[1], input=shown["input"], paired=True)
+        ]
+
     def measures(self, batch: Batch, shown: Pictures) -> dict[str, float]:
         return {f"psnr/{title}": psnr(shown[title], batch[1]) for title in ("input", "restored")}
-
-
-def as_seen(given: Tensor, truth: Tensor) -> Tensor:
-    """What a network is given as a picture of the size of the truth: without level or mask, enlarged if smaller."""
-    picture = given[:, :3]
-    if picture.shape[2:] == truth.shape[2:]:
-        return picture
-    return F.interpolate(picture, truth.shape[2:], mode="bicubic")
-
-
-@torch.no_grad()
-def psnr(pictures: Tensor, truth: Tensor) -> float:
-    """Mean peak signal-to-noise ratio of pictures (N, 3, H, W) in [-1, 1], in dB, over all three channels.
-
-    What lies outside the range is clipped.
-    """
-    error = (pictures.float().clamp(-1, 1) - truth.float()).square().mean((1, 2, 3)).clamp(min=1e-10)
-    return float((10 * torch.log10(4 / error)).mean())
