@@ -137,6 +137,7 @@ def about(plan: Recipe, found: Layout, directions: list[str]) -> dict[str, Any]:
     if isinstance(plan.data, OneWayConfig) and plan.data.direction == "BtoA":
         directions = ["BtoA"]
     name = found.root.resolve().name
+    task = plan.data.restores()
     settings = plan.merged({"data": {"data": name}})  # a bundle is shared: it tells no paths of its maker's machine
     return {
         "version": __version__,
@@ -151,6 +152,7 @@ def about(plan: Recipe, found: Layout, directions: list[str]) -> dict[str, Any]:
             "pictures": [len(domain) for domain in found.splits["train"]],
         },
         "settings": settings.to_json(),
+        **({"task": to_json(task)} if task else {}),
     }
 
 

@@ -16,7 +16,7 @@ LAYERS = [
     {"errors"},
     {"augment", "batching", "clock", "config", "ema", "images", "device", "progress", "stopping", "weights"},
     {"networks", "losses", "data", "metrics", "checkpoint", "runlog", "card", "training_config", "doctor"},
-    {"objectives", "loading"},
+    {"degrade", "holes", "loading", "objectives"},
     {"stepper"},
     {"replay", "watch"},
     {"trainer"},

@@ -91,7 +91,7 @@ def _function(objective: str, fixed: Fixed, act: Action) -> Callable[..., None]:
             paths[key] = (section, *flag.path)
             panel = "The most used" if flag.name in FIRST else PANELS[section]
             spelled = f"--{flag.name}" + f"/--no-{flag.name}" * _ever_on(objective, paths[key])
-            help = escape(flag.help + _default(flag.default))
+            help = escape(flag.help + default_of(flag.default))
             option = typer.Option(None, spelled, help=help, show_default=False, rich_help_panel=panel)
             parameters.append(
                 inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=flag.type | None)
@@ -133,7 +133,8 @@ def _ever_on(objective: str, path: tuple[str, ...]) -> bool:
     return any(flag.default is True for flag in settings if [*flag.path] == rest)
 
 
-def _default(value: Any) -> str:
+def default_of(value: Any) -> str:
+    """Such as " [default: 3]", to be put after a flag's help."""
     if value is None or value == "":
         return ""
     if isinstance(value, bool):

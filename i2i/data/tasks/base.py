@@ -32,6 +32,11 @@ class Task:
         """
         raise NotImplementedError
 
+    def level(self, strength: float) -> float:
+        """What a network that is told a strength sees of it, as a grey level."""
+        span = self.strengths()
+        return 255 * strength / max(span[1], 1e-6) if span else 0.0
+
     def middle(self) -> float | None:
         """The middle of ``strengths``, to be looked at and measured."""
         span = self.strengths()

@@ -30,7 +30,7 @@ class Dejpeg(Task):
     def degrade(self, clean: np.ndarray, rng: np.random.Generator, strength: float | None = None) -> np.ndarray:
         quality = self.drawn(rng, strength)
         saved = jpeg(clean, round(quality))
-        return with_channel(saved, 255 * quality / 100) if self.known else saved
+        return with_channel(saved, self.level(quality)) if self.known else saved
 
 
 def jpeg(picture: np.ndarray, quality: int) -> np.ndarray:

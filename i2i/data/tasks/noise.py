@@ -37,7 +37,7 @@ class Denoise(Task):
         noisy = sensor(clean, sigma, rng.uniform(*self.shot) if self.shot[1] else 0.0, rng)
         if self.quantised:
             noisy = noisy.round().clip(0, 255).astype(np.uint8)
-        return with_channel(noisy, 255 * sigma / max(self.sigma[1], 1e-6)) if self.known else noisy
+        return with_channel(noisy, self.level(sigma)) if self.known else noisy
 
 
 def sensor(picture: np.ndarray, sigma: float, shot: float, rng: np.random.Generator) -> np.ndarray:
