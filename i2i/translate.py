@@ -16,7 +16,7 @@ from torch import nn
 from i2i.batching import minds_company
 from i2i.checkpoint import find_bundle, load_bundle
 from i2i.config import from_json
-from i2i.data.tasks import TASKS
+from i2i.data.tasks import TASKS, Task
 from i2i.device import Precision, autocast, pick_device, pick_precision, seeded
 from i2i.errors import BundleError, ConfigError, I2IError, UsageError
 from i2i.holes import HoleReader
@@ -252,14 +252,24 @@ def level_of(model: str, config: GeneratorConfig, header: Mapping[str, Any], str
         if strength is not None:
             raise UsageError(f"{model} judges by itself how strong the damage is: it takes no --task-strength.")
         return 0.0
-    try:
-        task = from_json(TASKS[header["task"]["task"]], header["task"], "task")
-    except (ConfigError, KeyError, TypeError) as error:
-        raise BundleError(f"{model}: its header does not describe the task it was trained for ({error}).") from error
+    task = _task(model, header)
     low, high = task.strengths() or (0.0, 0.0)
     if strength is None or not low <= strength <= high:
         found = "none was given" if strength is None else f"found {strength:g}"
-        raise UsageError(
-            f"{model} is to be told how strong the damage is: --task-strength {low:g} to {high:g}; {found}."
-        )
+        wanted = f"--task-strength {low:g} to {high:g}"
+        raise UsageError(f"{model} is to be told how strong the damage is by {wanted}; {found}.")
     return task.level(strength) / 127.5 - 1
+
+
+def some_strength(header: Mapping[str, Any]) -> float | None:
+    """A strength that a model takes, by its header; None where it takes none."""
+    generator = header.get("generator")
+    wanted = isinstance(generator, dict) and generator.get("shows") == "level"
+    return _task("The model", header).middle() if wanted else None
+
+
+def _task(model: str, header: Mapping[str, Any]) -> Task:
+    try:
+        return from_json(TASKS[header["task"]["task"]], header["task"], "task")
+    except (ConfigError, KeyError, TypeError) as error:
+        raise BundleError(f"{model}: its header does not describe the task it was trained for ({error}).") from error

@@ -1,5 +1,6 @@
 """Restoration models in use: what they are given beside the picture, and what comes out."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +158,11 @@ def test_a_strength_that_a_task_does_not_have_is_refused() -> None:
         Degrader(TASKS["colorize"](), 1.0)
     with pytest.raises(PictureError, match="cannot be made 4 times smaller"):
         Degrader(Superres(scale=4))(picture(0, 3, 9))
+
+
+def test_the_models_of_every_task_are_told_about(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from i2i.cli.models import info
+
+    for name, task in (("blind", Denoise()), ("told", Denoise(known=True)), ("holes", TASKS["inpaint"]())):
+        info(bundle(tmp_path / f"{name}.safetensors", task), json=True)
+        assert json.loads(capsys.readouterr().out)["task"]["task"] == task.task  # type: ignore[union-attr]
