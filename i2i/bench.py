@@ -60,7 +60,8 @@ def bench(
         batch = tuple(torch.rand(count, 3, size, size, device=device) * 2 - 1 for _ in range(plan.domains()))
         stepper(tuple(x.contiguous(memory_format=torch.channels_last) for x in batch), step, plan.training.lr)
 
-    cycle = plan.model.adversarial.critic_steps  # steps after which every player has moved
+    adversarial = getattr(plan.model, "adversarial", None)
+    cycle = adversarial.critic_steps if adversarial else 1  # steps after which every player has moved
 
     def play_cycle(number: int) -> None:
         for step in range(cycle * number, cycle * (number + 1)):

@@ -78,7 +78,7 @@ class Exam:
 
     @property
     def paired(self) -> bool:
-        return self.pictures.layout.kind == "paired"
+        return self.pictures.layout.kind == "paired" or self.pictures.config.restores() is not None
 
     def _check(self) -> None:
         size, split = self.pictures.config.size, self.pictures.shown_split

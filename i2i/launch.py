@@ -31,7 +31,7 @@ ADVICE = {
 }
 # What may differ between the parts of one training: how it runs, not what is learnt.
 FREE = {"data": {"data"}, "model": set(),
-        "training": {"steps", "epochs", "lr", "device", "precision", "workers", "cache", "compile", "record",
+        "training": {"steps", "epochs", "hours", "lr", "device", "precision", "workers", "cache", "compile", "record",
                      "log_every", "sample_every", "evaluate_every", "evaluate_pictures", "keep_best", "stop_on_alarm",
                      "save_minutes"}}  # fmt: skip
 AUTO_CACHE = 32e9  # bytes of the largest pack that --cache auto makes
@@ -44,7 +44,7 @@ def start(
 
     Raises UsageError where the settings, the dataset or the run's name will not do; nothing is written then.
     """
-    plan = recipe(objective, name or "paper").merged(changes)
+    plan = recipe(objective, name).merged(changes)
     if not plan.data.data:
         raise UsageError(f"Which pictures? Name a dataset: --data NAME or --data PATH. {HINT}")
     found = find_data(plan, progress.say)
@@ -122,12 +122,12 @@ def _trainer(plan: Recipe, found: Layout, run: Run, progress: TrainingProgress) 
 
 def _packed(plan: Recipe, found: Layout, tell: Callable[[str], None]) -> Packed | None:
     """The training pictures packed, where --cache wants them so. Raises CacheError where "on" cannot be done."""
-    cache = plan.training.cache
-    if cache == "off" or (cache == "auto" and pick_device(plan.training.device).type != "cuda"):
+    cache, slow = plan.training.cache, plan.data.fitting() == "native"  # to decode a photo for each of its crops
+    if cache == "off" or (cache == "auto" and not slow and pick_device(plan.training.device).type != "cuda"):
         return None
     try:
         most = AUTO_CACHE if cache == "auto" else math.inf
-        return pack(found, plan.data.loaded(), plan.data.fit, tell, limit=most)
+        return pack(found, plan.data.loaded(), plan.data.fitting(), tell, limit=most)
     except CacheError as error:
         if cache == "on":
             raise CacheError(f"{error} Make room, set I2I_CACHE to another folder, or give --cache off.") from error
@@ -140,6 +140,7 @@ def about(plan: Recipe, found: Layout, directions: list[str]) -> dict[str, Any]:
     if isinstance(plan.data, OneWayConfig) and plan.data.direction == "BtoA":
         directions = ["BtoA"]
     name = found.root.resolve().name
+    task = plan.data.restores()
     settings = plan.merged({"data": {"data": name}})  # a bundle is shared: it tells no paths of its maker's machine
     return {
         "version": __version__,
@@ -154,6 +155,7 @@ def about(plan: Recipe, found: Layout, directions: list[str]) -> dict[str, Any]:
             "pictures": [len(domain) for domain in found.splits["train"]],
         },
         "settings": settings.to_json(),
+        **({"task": to_json(task)} if task else {}),
     }
 
 

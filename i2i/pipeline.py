@@ -75,6 +75,7 @@ class Pipeline:
         self, translate: Batched, tasks: Sequence[Task], overwrite: bool, batch: int, progress: Progress
     ) -> None:
         self.translate, self.overwrite, self.batch, self.progress = translate, overwrite, batch, progress
+        self.read: Callable[[Path], Image.Image] = getattr(translate, "read", read)  # some want more than RGB
         self.tasks, self.queue, self.looked = tasks, deque(tasks), deque[Task]()
         self.ready: dict[Size, list[Task]] = {}  # read, by padded size, the longest waiting first
         self.reading = self.held = self.done = self.failed = 0  # tasks being looked at or read; pixels; tasks
@@ -106,7 +107,7 @@ class Pipeline:
             task = self.looked.popleft()
             self.held += task.pixels
             self.reading += 1
-            self._start(self._on_read, task, read, task.source)
+            self._start(self._on_read, task, self.read, task.source)
 
     def _group(self) -> list[Task]:
         """Pictures to go through together: a full batch, else, where no more can come, those that waited longest."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from i2i.config import from_json, merge, to_json
 from i2i.data.folders import Kind
+from i2i.data.tasks import Task
 from i2i.data.training import DataConfig, OneWayConfig, PairedConfig, PhotosConfig, UnpairedConfig
 from i2i.errors import ConfigError, UsageError
 from i2i.losses.adversarial import AdversarialConfig
@@ -19,6 +20,7 @@ from i2i.networks import (
     MLPConfig,
     PatchGANConfig,
     ResnetConfig,
+    RestorerConfig,
     UnetConfig,
 )
 from i2i.objectives.base import Objective
@@ -26,9 +28,10 @@ from i2i.objectives.cut import CUTConfig
 from i2i.objectives.cyclegan import CycleGANConfig
 from i2i.objectives.gan import GANConfig
 from i2i.objectives.pix2pix import Pix2PixConfig
+from i2i.objectives.regression import RegressionConfig
 from i2i.training_config import TrainingConfig
 
-ModelConfig = CycleGANConfig | CUTConfig | Pix2PixConfig | GANConfig
+ModelConfig = CycleGANConfig | CUTConfig | Pix2PixConfig | GANConfig | RegressionConfig
 SECTIONS = ("data", "model", "training")
 
 
@@ -48,13 +51,13 @@ class Recipe:
 
     def needs(self) -> Kind:
         """The kind of data it learns from."""
-        if isinstance(self.data, PhotosConfig):
+        if isinstance(self.data, PhotosConfig) or self.data.restores():
             return "clean"
         return "paired" if isinstance(self.data, PairedConfig) else "unpaired"
 
     def domains(self) -> int:
         """How many pictures make a sample."""
-        return 1 if self.needs() == "clean" else 2
+        return 1 if isinstance(self.data, PhotosConfig) else 2
 
     def to_json(self) -> dict[str, Any]:
         sections = {section: to_json(getattr(self, section)) for section in SECTIONS}
@@ -62,7 +65,24 @@ class Recipe:
 
     def merged(self, changes: dict[str, Any]) -> "Recipe":
         """With the settings that ``changes`` names: {"data": {…}, "model": {…}, "training": {…}}."""
-        return replace(self, **{section: merge(getattr(self, section), values) for section, values in changes.items()})
+        merged = replace(self, **{section: merge(getattr(self, section), given) for section, given in changes.items()})
+        task = merged.data.restores()
+        return merged if task is None else merged._suited(task, changes.get("model", {}).get("generator", {}))
+
+    def _suited(self, task: Task, wanted: dict[str, Any]) -> "Recipe":
+        """With a network that takes what a restoration task shows, and gives what it asks for.
+
+        wanted: what was asked of the generator. Raises ConfigError where that is another network than can do it.
+        """
+        network, model = self.model.generator, self.model
+        if not isinstance(network, RestorerConfig) and "network" not in wanted:
+            model, network = merge(model, {"generator": {"network": "restorer"}}), RestorerConfig()
+        if isinstance(network, RestorerConfig):
+            suit = {"shows": task.shows, "answers": task.answers, "scale": task.scale}
+            return replace(self, model=merge(model, {"generator": suit}))
+        if task.shows != "picture" or task.scale != 1:
+            raise ConfigError(f"This task needs --generator restorer; found {network.network}.")
+        return self
 
 
 RECIPES: dict[str, dict[str, Recipe]] = {
@@ -124,6 +144,25 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             training=TrainingConfig(steps=1500, batch_size=4, lr=4e-4, ema=0.99, sample_every=200, save_minutes=1.0),
         ),
     },
+    "regression": {
+        "fast": Recipe(
+            objective="regression", name="fast",
+            data=PairedConfig(size=128),
+            model=RegressionConfig(),
+            training=TrainingConfig(
+                steps=100_000, batch_size=16, lr=1e-3, betas=(0.9, 0.999), schedule="cosine", warmup=500, ema=0.999,
+            ),
+        ),
+        "tiny": Recipe(
+            objective="regression", name="tiny",
+            data=PairedConfig(size=64),
+            model=RegressionConfig(generator=RestorerConfig(width=24, depth=1)),
+            training=TrainingConfig(
+                steps=2000, batch_size=8, lr=1e-3, betas=(0.9, 0.999), schedule="cosine", warmup=100, ema=0.99,
+                sample_every=200, save_minutes=1.0,
+            ),
+        ),
+    },
     "gan": {
         # DCGAN, Radford et al. 2016, section 4 and figure 1. The length is not in the paper: 25 epochs of 200,000 faces
         # is that of the authors' Torch code; in steps, for it would be over at once with the few photos of a user.
@@ -181,11 +220,13 @@ RECIPES: dict[str, dict[str, Recipe]] = {
 }  # fmt: skip
 
 
-def recipe(objective: str, name: str) -> Recipe:
-    """A row of the table. Raises UsageError naming those there are."""
+def recipe(objective: str, name: str | None = None) -> Recipe:
+    """A row of the table, by default the objective's first. Raises UsageError naming those there are."""
     rows = RECIPES.get(objective)
     if rows is None:
         raise UsageError(f"No objective {objective!r}. There are: {', '.join(RECIPES)}.")
+    if name is None:
+        return next(iter(rows.values()))
     if name not in rows:
         raise UsageError(f"{objective} has no recipe {name!r}. It has: {', '.join(rows)}.")
     return rows[name]

@@ -14,16 +14,19 @@ from torch import Tensor, nn
 
 from i2i.card import write_card
 from i2i.checkpoint import Bundle, Run, save_bundle, write
-from i2i.data.training import TrainingPictures, batches
+from i2i.clock import Clock
+from i2i.data.stream import batches
+from i2i.data.training import TrainingPictures
 from i2i.device import autocast, pick_device, pick_precision, seeded
 from i2i.doctor import broken
 from i2i.ema import EMA
 from i2i.errors import DatasetError, PictureError, RunError, TrainingError
 from i2i.exam import Exam
 from i2i.images import encode, grid, to_float
+from i2i.means import Means
 from i2i.networks import use_mode
 from i2i.objectives.base import Objective
-from i2i.progress import TrainingProgress
+from i2i.progress import TrainingProgress, spoken
 from i2i.replay import ReplayStepper, fastest
 from i2i.runlog import RunLog
 from i2i.stepper import Stepper
@@ -56,18 +59,21 @@ class Trainer:
         self.objective = objective.to(self.device).to(memory_format=torch.channels_last)
         self.pictures, self.config, self.run = pictures, config, run
         self.about, self.progress, self.watch, self.exam = about, progress, watch, exam
-        self.step, self._saved = 0, -1
+        self.step, self._saved, self.clock = 0, -1, Clock(config.hours)
         self.stepper: Stepper | ReplayStepper = Stepper(self.objective, config, self.device, self.dtype)
         self.ema = EMA(objective.translators(), config.ema) if config.ema else None
         self._means = Means()
 
     def total_steps(self) -> int:
-        """Steps of the whole training."""
+        """Steps of the whole training; of one whose hours are given, as many as there will be at this speed."""
+        if self.config.hours:
+            return self.clock.total_steps(self.step)
         return self.config.total_steps(self.pictures.epoch_length)
 
     def lr(self, step: int) -> float:
         """The learning rate at a step."""
-        return self.watch.setbacks.lr_factor * self.config.lr * self.config.lr_factor(step, self.pictures.epoch_length)
+        scheduled = self.config.lr_factor(step, self.pictures.epoch_length, self.clock.share)
+        return self.watch.setbacks.lr_factor * self.config.lr * scheduled
 
     def train(self) -> int | None:
         """Train to the end, or until asked to stop: returns None, or the signal that asked.
@@ -78,19 +84,22 @@ class Trainer:
         if isinstance(self.stepper, Stepper):
             self.stepper = fastest(self.stepper, total - self.step, self.progress.say)
         with StopRequest() as stop, self.progress.open(self.step, total):
-            while self._stretch(total, stop):
+            while self._stretch(stop):
                 pass
         return stop.signal
 
-    def _stretch(self, total: int, stop: StopRequest) -> bool:
+    def _stretch(self, stop: StopRequest) -> bool:
         """Train until the end, a request to stop, or a setback. Returns whether there is more to train."""
         log, loader, saved = RunLog(self.run.path, self.step), self._batches(), time.monotonic()
         self.stepper.begin(self.step)
+        self.clock.start()
         try:
             if self.step == 0:
                 self.save()  # a disk that is too small is found now, not after the first hours
-            while self.step < total and not stop:
+            while self.step < self.total_steps() and not stop:
                 self._train_step(next(loader))
+                self.clock.tick()
+                total = self.total_steps()
                 row = self.step % self.config.log_every == 0 or self.step == total
                 due = time.monotonic() - saved >= 60 * self.config.save_minutes
                 if self._broken(row or due or bool(stop)):
@@ -98,7 +107,7 @@ class Trainer:
                     return True
                 if row:
                     self._log(log)
-                self.progress.advance(self.step, self._means.last)
+                self.progress.advance(self.step, total, self._means.last)
                 if self.step % self.config.sample_every == 0 or self.step in (1, total):
                     self._sample(log)
                 if self.exam is not None and self.exam.due(self.step, total):
@@ -182,9 +191,12 @@ class Trainer:
     def _sample(self, log: RunLog) -> None:
         with seeded(self.device, 0):
             shown = self._shown()
-            batch = self._to_device(self.pictures.fixed(4))
+            batch = self._to_device(self.pictures.fixed(self.objective.shown))
             with autocast(self.device, self.dtype):
                 columns = self.objective.samples(batch, shown)
+                if measured := self.objective.measures(batch, columns):
+                    log.row(self.step, measured)
+                    self.progress.say(f"step {self.step}: {spoken(measured)}")
                 self.watch.look(self.objective.views(batch, columns, shown), self.step, log)
         scale = max(1, 128 // self.pictures.config.size)  # small pictures are shown enlarged
         large = {title: x.repeat_interleave(scale, 2).repeat_interleave(scale, 3) for title, x in columns.items()}
@@ -228,6 +240,7 @@ class Trainer:
         """All that an exact resume needs."""
         return {
             "step": self.step,
+            "spent": self.clock.spent if self.config.hours else 0.0,  # no clock in a state that is exact
             "fingerprint": self.about["data"]["fingerprint"],
             "objective": self.objective.state_dict(),
             "optimizers": self.stepper.state(),
@@ -255,34 +268,10 @@ class Trainer:
                 self.exam.load_state_dict(state.get("exam"))
         except (RuntimeError, KeyError, ValueError, TypeError) as error:
             raise RunError(f"The state of {self.run.path} does not fit its config.json: {error}.") from error
-        self.step = self._saved = state["step"]
+        self.step, self._saved, self.clock.spent = state["step"], state["step"], state.get("spent", 0.0)
         torch.set_rng_state(state["rng"])
         if state["cuda_rng"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda_rng"], self.device)
-
-
-class Means:
-    """Running means of losses, kept on the device so that no step waits for one."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
-        self.last: dict[str, float] = {}
-
-    def add(self, losses: Mapping[str, Tensor]) -> None:
-        for name, value in losses.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-            self._counts[name] = self._counts.get(name, 0) + 1
-
-    def sums(self) -> dict[str, Tensor]:
-        """The sums since the last means were taken."""
-        return self._sums
-
-    def take(self) -> dict[str, float]:
-        """The means since the last call."""
-        self.last = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
-        self._sums, self._counts = {}, {}
-        return self.last
 
 
 def seed_everything(seed: int) -> None:

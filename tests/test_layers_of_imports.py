@@ -14,16 +14,17 @@ import i2i
 ROOT = Path(i2i.__file__).parent
 LAYERS = [
     {"errors"},
-    {"adam", "augment", "batching", "config", "ema", "images", "device", "progress", "stopping", "weights"},
+    {"adam", "augment", "batching", "clock", "config", "device", "ema", "images", "means", "progress"}
+    | {"stopping", "weights"},
     {"networks", "losses", "data", "metrics", "checkpoint", "runlog", "card", "training_config", "doctor"},
-    {"objectives", "loading"},
+    {"degrade", "holes", "loading", "objectives"},
     {"stepper"},
     {"replay", "watch", "exam"},
     {"trainer"},
     {"recipes"},
     {"launch"},
     {"translate", "sample", "pipeline", "bench"},
-    {"convert", "report"},
+    {"convert", "evaluate", "report"},
     {"cli", "demo"},
     {"i2i"},  # the package's public names
 ]

@@ -24,6 +24,18 @@ def convert(
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"], typer.Option(help="auto: bfloat16 where the device is fast at it")
     ] = "auto",
+    task_strength: Annotated[
+        float | None,
+        typer.Option(help="how strong the damage is (σ in grey levels, JPEG quality), for a model to be told it"),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            help="for a model that fills holes: a picture that is white where they are, or a folder with one for each "
+            r"photo \[default: what is transparent]",
+            show_default=False,
+        ),
+    ] = None,
     batch_size: Annotated[
         int, typer.Option(min=0, help="pictures of one size translated at once; 0: as many as the device likes best")
     ] = 0,
@@ -46,7 +58,9 @@ def convert(
 
     jobs = plan(source, out, format)  # a wrong path is told before the model is loaded
     notice = partial(say, "[yellow]note[/yellow] {}")
-    translator = load(model, direction, device=device, precision=precision, notice=notice)
+    translator = load(
+        model, direction, device=device, precision=precision, strength=task_strength, mask=mask, notice=notice
+    )
     if translator.device.type == "cpu":
         keep_memory()
     with _bar(f"{model} {translator.direction}") as progress:

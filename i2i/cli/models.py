@@ -59,8 +59,10 @@ def info(
     from i2i.checkpoint import find_bundle, load_header
     from i2i.loading import SAMPLE
 
-    paints = model != "identity" and load_header(find_bundle(model)).get("directions") == SAMPLE
-    used = (sample if paints else translate).load(model, device="cpu")
+    known = load_header(find_bundle(model)) if model != "identity" else {}
+    paints = known.get("directions") == SAMPLE
+    strength = translate.some_strength(known)
+    used = sample.load(model, device="cpu") if paints else translate.load(model, device="cpu", strength=strength)
     header = used.about
     if model == "identity":
         say("identity returns its input; it stands wherever a model is named.")
@@ -75,6 +77,8 @@ def info(
     for key in ("objective", "recipe", "size", "directions", "steps", "total_steps", "ema", "version", "generator"):
         table.add_row(key, plain(header, key))
     table.add_row("", f"{weights:,} parameters each")
+    if "task" in header:
+        table.add_row("task", plain(header, "task"))
     table.add_row(
         "data",
         f"{plain(header, 'data', 'name')}: {plain(header, 'data', 'pictures').replace(' ', ' + ')} training pictures",

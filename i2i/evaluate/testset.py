@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from i2i.data.folders import SPLITS, Item, Kind, Layout
@@ -151,7 +150,7 @@ def _pictures(found: Layout, split: str, side: int, count: int | None, shape: Sh
     domains = found.splits[split]
     domain = domains[side if found.kind == "unpaired" else 0]
     if count is not None and count < len(domain):
-        domain = [domain[index] for index in np.arange(count) * len(domain) // count]
+        domain = [domain[index * len(domain) // count] for index in range(count)]
     return Pictures(domain, found.kind, side if found.kind == "paired" else 0, shape)
 
 
