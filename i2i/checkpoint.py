@@ -89,6 +89,15 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     return header
 
 
+def in_half_precision(bundle: Bundle) -> Bundle:
+    """The bundle with its weights in float16: half the size. Raises BundleError where one is too large for that."""
+    halved = {name: value.half() if value.is_floating_point() else value for name, value in bundle.tensors.items()}
+    for name, value in halved.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise BundleError(f"{name} holds values beyond float16: this model can only be shared as it is.")
+    return Bundle(bundle.header, halved)
+
+
 def find_bundle(model: str) -> Path:
     """The bundle of a model given as a run's name, a run's folder, or a .safetensors file.
 

@@ -134,6 +134,19 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             objective="pix2pix", name="paper",
             data=PairedConfig(), model=Pix2PixConfig(), training=TrainingConfig(),
         ),
+        # Optimiser, EMA and the ratio of the losses from Real-ESRGAN (Wang et al. 2021, section 4.1).
+        "restore": Recipe(
+            objective="pix2pix", name="restore",
+            data=PairedConfig(size=128),
+            model=Pix2PixConfig(
+                generator=RestorerConfig(width=48),
+                discriminator=PatchGANConfig(norm="none", spectral_norm=True),
+                weight_l1=10.0, weight_perceptual=10.0,
+            ),
+            training=TrainingConfig(
+                steps=100_000, batch_size=8, lr=1e-4, betas=(0.9, 0.99), schedule="cosine", ema=0.999,
+            ),
+        ),
         "tiny": Recipe(
             objective="pix2pix", name="tiny",
             data=PairedConfig(size=64, jitter=68 / 64),
@@ -144,13 +157,14 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             training=TrainingConfig(steps=1500, batch_size=4, lr=4e-4, ema=0.99, sample_every=200, save_minutes=1.0),
         ),
     },
+    # Ours: 1 M weights at half resolution, chosen by quality for equal CPU time (tests/benchmarks/restoration.md).
     "regression": {
         "fast": Recipe(
             objective="regression", name="fast",
             data=PairedConfig(size=128),
             model=RegressionConfig(),
             training=TrainingConfig(
-                steps=100_000, batch_size=16, lr=1e-3, betas=(0.9, 0.999), schedule="cosine", warmup=500, ema=0.999,
+                steps=100_000, batch_size=8, lr=1e-3, betas=(0.9, 0.999), schedule="cosine", warmup=500, ema=0.999,
             ),
         ),
         "tiny": Recipe(

@@ -64,8 +64,9 @@ def test_help_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "train cyclegan", "train pix2pix", "train gan", "bench cyclegan", "convert", "sample", "data list", "data get",
-        "data sample", "data check", "data score", "models list", "models info",
+        "train cyclegan", "train pix2pix", "train regression", "train gan", "bench cyclegan", "convert", "degrade",
+        "sample", "data list", "data get", "data sample", "data check", "data score", "models list", "models info",
+        "models export",
     ],
 )  # fmt: skip
 def test_every_commands_help_has_an_example_that_starts_with_its_own_name(words: str) -> None:
@@ -224,6 +225,12 @@ def test_models_can_be_listed_and_looked_at(workplace: Path, monkeypatch: pytest
     told = run("models", "info", "whole").stdout
     assert "40" in told
     assert "AtoB BtoA" in told
+    exported = run("models", "export", "whole", "--out", "shared")
+    assert exported.returncode == 0, exported.stderr
+    assert (
+        Path("shared/weights.safetensors").stat().st_size < Path("checkpoints/whole/weights.safetensors").stat().st_size
+    )
+    assert "nothing is overwritten" in run("models", "export", "whole", "--out", "shared").stderr
     unknown = run("models", "info", "nothing")
     assert unknown.returncode == 2
     assert "whole" in unknown.stderr

@@ -1,5 +1,6 @@
 """`i2i models`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -85,3 +86,29 @@ def info(
     )
     table.add_row("fingerprint", plain(header, "data", "fingerprint"))
     stdout.print(table)
+
+
+@app.command(no_args_is_help=True)
+def export(
+    model: Annotated[str, typer.Argument(help="a run's name or a bundle's path")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder to make; its name is the model's name")],
+    half: Annotated[bool, typer.Option("--half/--full", help="weights in half precision, half the size")] = True,
+) -> None:
+    """Take a model out of its run, to be shared: the bundle and its card, without what only training needs.
+
+    [bold]Example[/bold]
+
+        i2i models export stripes-cyclegan --out stripes
+    """
+    from i2i.card import write_card
+    from i2i.checkpoint import find_bundle, in_half_precision, load_bundle, save_bundle
+    from i2i.errors import UsageError
+
+    target = out / "weights.safetensors"
+    if target.exists():
+        raise UsageError(f"{target} exists already; nothing is overwritten. Choose another --out.")
+    bundle = load_bundle(find_bundle(model))
+    out.mkdir(parents=True, exist_ok=True)
+    save_bundle(target, in_half_precision(bundle) if half else bundle)
+    write_card(out, bundle.header)
+    say("{} ({} MB)", target, round(target.stat().st_size / 1e6, 1))

@@ -25,6 +25,12 @@ EXAMPLES = {
         "i2i train pix2pix --data outlines --recipe tiny",
         "i2i train pix2pix --data facades --direction BtoA",
         "i2i train pix2pix --data facades --resume --epochs 300",
+        "i2i train pix2pix --data path/to/photos --task inpaint --recipe restore",
+    ],
+    "regression": [
+        "i2i train regression --data path/to/photos --task denoise --hours 2",
+        "i2i train regression --data path/to/photos --task superres --scale 4 --width 48",
+        "i2i train regression --data facades",
     ],
     "gan": [
         "i2i train gan --data shapes --recipe tiny",
