@@ -23,7 +23,8 @@ LAYERS = [
     {"recipes"},
     {"launch"},
     {"translate", "sample", "pipeline", "bench"},
-    {"convert", "report"},
+    {"convert", "evaluate"},
+    {"report"},
     {"cli", "demo"},
     {"i2i"},  # the package's public names
 ]
