@@ -24,7 +24,8 @@ LAYERS = [
     {"recipes"},
     {"launch"},
     {"translate", "sample", "pipeline", "bench"},
-    {"convert", "evaluate", "report"},
+    {"convert", "evaluate"},
+    {"report"},
     {"cli", "demo"},
     {"i2i"},  # the package's public names
 ]
