@@ -218,9 +218,7 @@ def spoken(row: Recipe, rule: Rule) -> str:
 def test_every_flag_that_is_named_exists_with_a_value_that_the_training_can_take(row: Recipe, rule: Rule) -> None:
     sentence = spoken(row, rule)
     section_of = {
-        flag.name: (section, flag)
-        for section in SECTIONS
-        for flag in flags(getattr(recipe(row.objective), section))
+        flag.name: (section, flag) for section in SECTIONS for flag in flags(getattr(recipe(row.objective), section))
     }
     changes: dict[str, Any] = {}
     for word in re.findall(r"--(?!name|resume)([\w-]+(?: [\w.-]*\w)?)", sentence):

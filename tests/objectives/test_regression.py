@@ -65,7 +65,7 @@ def test_every_task_trains_from_a_folder_of_photos_and_leaves_a_model(photos: Pa
 @pytest.mark.parametrize("task", ["denoise", "superres", "inpaint"])
 def test_pix2pix_trains_a_task_with_a_critic_on_the_restorer(photos: Path, task: str) -> None:
     changes = settings(photos, task)
-    changes["model"] = {"discriminator": {"ndf": 2, "receptive_field": 16}}
+    changes["model"] = {"generator": {"width": 4, "levels": 2}, "discriminator": {"ndf": 2, "receptive_field": 16}}
     trainer = start(changes, "pix2pix")
     assert trainer.about["generator"]["network"] == "restorer"
     assert trainer.train() is None
@@ -79,6 +79,17 @@ def test_a_network_that_cannot_do_a_task_is_refused_by_name(photos: Path) -> Non
         start(changes)
     changes["data"]["task"] = {"task": "denoise"}
     assert recipe("regression").merged(changes).model.generator.network == "unet"
+
+
+def test_a_task_brings_settings_that_suit_it_and_leaves_those_that_were_asked_for(photos: Path) -> None:
+    plain = recipe("regression").merged(settings(photos, "inpaint") | {"model": {}})
+    assert (plain.model.generator.levels, plain.model.generator.width) == (5, 32)  # type: ignore[union-attr]
+    asked = recipe("regression").merged(settings(photos, "inpaint"))
+    assert asked.model.generator.levels == 2  # type: ignore[union-attr]
+    again = asked.merged({"data": {"task": {"task": "inpaint"}}, "training": {"steps": 9}})
+    assert again.model == asked.model
+    unet = {"model": {"generator": {"network": "unet"}}, "data": {"task": {"task": "denoise"}}}
+    assert recipe("regression").merged(unet).merged({}).model.generator.network == "unet"
 
 
 def test_a_task_asks_for_photos_and_no_task_for_pairs(photos: Path, paired: Path) -> None:
