@@ -55,9 +55,12 @@ class Recipe:
             return "clean"
         return "paired" if isinstance(self.data, PairedConfig) else "unpaired"
 
-    def domains(self) -> int:
-        """How many pictures make a sample."""
-        return 1 if isinstance(self.data, PhotosConfig) else 2
+    def shapes(self) -> list[tuple[int, int]]:
+        """Channels and pixels a side of each picture that makes a sample."""
+        size, task = self.data.size, self.data.restores()
+        if task is not None:
+            return [(3 if task.shows == "picture" else 4, size // task.scale), (3, size)]
+        return [(3, size)] * (1 if isinstance(self.data, PhotosConfig) else 2)
 
     def to_json(self) -> dict[str, Any]:
         sections = {section: to_json(getattr(self, section)) for section in SECTIONS}
