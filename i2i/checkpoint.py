@@ -101,10 +101,11 @@ def in_half_precision(bundle: Bundle) -> Bundle:
 def find_bundle(model: str) -> Path:
     """The bundle of a model given as a run's name, a run's folder, or a .safetensors file.
 
-    Raises BundleError naming the models there are.
+    "RUN/best" is the best checkpoint of a run that keeps it. Raises BundleError naming the models there are.
     """
     path = Path(model).expanduser()
-    for candidate in (path, path / "weights.safetensors", root() / model / "weights.safetensors"):
+    within = (path / "weights.safetensors", root() / model / "weights.safetensors")
+    for candidate in (path, *within, Path(f"{path}.safetensors"), root() / f"{model}.safetensors"):
         if candidate.is_file():
             return candidate
     if Run(root() / model).exists():
@@ -153,6 +154,11 @@ class Run:
     @property
     def bundle_path(self) -> Path:
         return self.path / "weights.safetensors"
+
+    @property
+    def best_path(self) -> Path:
+        """The bundle of the best translators so far, where a training keeps them."""
+        return self.path / "best.safetensors"
 
     def exists(self) -> bool:
         return (self.path / "config.json").is_file()

@@ -41,10 +41,10 @@ def to_uint8(picture: "Tensor") -> "Tensor":
     return ((picture.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-def read(path: Path) -> Image.Image:
+def read(path: Path, *, profiles: bool = True) -> Image.Image:
     """The picture in a file as RGB, turned upright by its EXIF orientation.
 
-    Raises PictureError with the reason where the file is missing, no picture, too large or damaged.
+    profiles: bring the colours of an embedded ICC profile to sRGB; else the numbers stay as they are stored. Raises PictureError with the reason where the file is missing, no picture, too large or damaged.
     """
     with _open(path) as image:
         if image.width * image.height > MAX_PIXELS:
@@ -53,7 +53,7 @@ def read(path: Path) -> Image.Image:
             )
         try:
             image.load()
-            return upright_rgb(image)
+            return upright_rgb(image, profiles=profiles)
         except _BROKEN as error:
             raise PictureError(f"{path} is damaged: {error}.") from error
 
@@ -86,9 +86,10 @@ def _open(path: Path) -> Image.Image:
         raise PictureError(f"{path}: {reason}.") from error
 
 
-def upright_rgb(image: Image.Image) -> Image.Image:
+def upright_rgb(image: Image.Image, *, profiles: bool = True) -> Image.Image:
     """As sRGB, turned upright by its EXIF orientation, whatever its mode: 16 bit, float, palette, alpha on white …"""
-    return _rgb(_srgb(ImageOps.exif_transpose(image)))
+    upright = ImageOps.exif_transpose(image)
+    return _rgb(_srgb(upright) if profiles else upright)
 
 
 def _srgb(image: Image.Image) -> Image.Image:

@@ -16,6 +16,7 @@ from i2i.data.training import OneWayConfig, TrainingPictures
 from i2i.device import pick_device
 from i2i.doctor import Doctor, settings_of
 from i2i.errors import CacheError, ConfigError, DatasetError, PictureError, UsageError
+from i2i.exam import Exam
 from i2i.images import header
 from i2i.progress import TrainingProgress
 from i2i.recipes import Recipe, recipe, recipe_from_json
@@ -31,7 +32,8 @@ ADVICE = {
 # What may differ between the parts of one training: how it runs, not what is learnt.
 FREE = {"data": {"data"}, "model": set(),
         "training": {"steps", "epochs", "hours", "lr", "device", "precision", "workers", "cache", "compile", "record",
-                     "log_every", "sample_every", "stop_on_alarm", "save_minutes"}}  # fmt: skip
+                     "log_every", "sample_every", "evaluate_every", "evaluate_pictures", "keep_best", "stop_on_alarm",
+                     "save_minutes"}}  # fmt: skip
 AUTO_CACHE = 32e9  # bytes of the largest pack that --cache auto makes
 
 
@@ -114,7 +116,8 @@ def _trainer(plan: Recipe, found: Layout, run: Run, progress: TrainingProgress) 
     doctor = Doctor(settings_of(plan.data, plan.model, plan.training), total, built.critic_weight)
     watch = Watch(doctor, progress, stop=plan.training.stop_on_alarm)
     told = about(plan, found, list(built.translators()))
-    return Trainer(built, pictures, plan.training, run, told, progress, watch)
+    exam = Exam(plan.training, pictures, told["directions"], built.generator_config(), run.best_path, progress)
+    return Trainer(built, pictures, plan.training, run, told, progress, watch, exam)
 
 
 def _packed(plan: Recipe, found: Layout, tell: Callable[[str], None]) -> Packed | None:

@@ -8,6 +8,7 @@ from i2i.config import check, option
 from i2i.device import Precision
 
 Switch = Literal["auto", "on", "off"]
+Keep = Literal["off", "kid", "psnr", "ssim", "lpips"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,13 @@ class TrainingConfig:
     )
     log_every: int = option(20, "steps between two rows of log.jsonl")
     sample_every: int = option(500, "steps between two sample grids")
+    evaluate_every: int | None = option(
+        None,
+        "steps between two evaluations on test pictures: KID, and with pairs PSNR, SSIM and LPIPS too; 0: none "
+        "[default: as --sample-every with --keep-best, else 0]",
+    )
+    evaluate_pictures: int = option(100, "test pictures a domain, at most, of such an evaluation")
+    keep_best: Keep = option("off", "keep the best translators so far, by this measure, as best.safetensors")
     stop_on_alarm: bool = option(False, "end the training, saved, at the first alarm of the training doctor")
     save_minutes: float = option(10.0, "minutes between two saved states; 0: after every step")
 
@@ -54,9 +62,22 @@ class TrainingConfig:
         check(0 <= self.decay <= 1, "decay", self.decay, "from 0 to 1")
         check(self.warmup >= 0, "warmup", self.warmup, "0 or above")
         check(0 <= self.ema < 1, "ema", self.ema, "at least 0 and below 1")
+        check(
+            self.evaluate_every is None or self.evaluate_every >= 0, "evaluate_every", self.evaluate_every, "0 or above"
+        )
+        check(self.evaluate_pictures >= 2, "evaluate_pictures", self.evaluate_pictures, "2 or above")
+        check(
+            self.keep_best == "off" or self.evaluate_every != 0, "evaluate_every", 0, "above 0 where the best are kept"
+        )
         check(0 <= self.seed < 2**63, "seed", self.seed, "from 0 to 2^63 - 1")
         check(self.workers is None or 0 <= self.workers <= 256, "workers", self.workers, "from 0 to 256")
         check(self.save_minutes >= 0, "save_minutes", self.save_minutes, "0 or above")
+
+    def evaluated_every(self) -> int:
+        """Steps between two evaluations; 0: there are none."""
+        if self.evaluate_every is not None:
+            return self.evaluate_every
+        return self.sample_every if self.keep_best != "off" else 0
 
     def total_steps(self, epoch_length: int) -> int:
         """Steps of the whole training, an epoch being ``epoch_length`` samples."""

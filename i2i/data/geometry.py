@@ -10,9 +10,12 @@ from i2i.images import read
 Fit = Literal["stretch", "cover", "native"]
 
 
-def opened(item: Item, kind: Kind) -> list[Image.Image]:
-    """One picture, or the two of a pair, A first. Raises PictureError naming the file that cannot be read."""
-    found = [read(path) for path in item]
+def opened(item: Item, kind: Kind, *, profiles: bool = True) -> list[Image.Image]:
+    """One picture, or the two of a pair, A first. Raises PictureError naming the file that cannot be read.
+
+    profiles: as of ``read``.
+    """
+    found = [read(path, profiles=profiles) for path in item]
     return halves(found[0]) if kind == "paired" and len(found) == 1 else found
 
 

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from i2i.config import from_json, to_json
+from i2i.data.batches import batches
 from i2i.data.folders import layout
 from i2i.data.tasks import TASKS, NoTask, Task
 from i2i.data.tasks.blur import Deblur, blurred, disc, gaussian, motion
@@ -18,7 +19,7 @@ from i2i.data.tasks.noise import Denoise
 from i2i.data.tasks.old import OldPhoto, faded, scratched
 from i2i.data.tasks.resolution import Superres
 from i2i.data.tasks.weather import Dehaze, Derain, Lowlight
-from i2i.data.training import PairedConfig, TrainingPictures, batches
+from i2i.data.training import PairedConfig, TrainingPictures
 from i2i.errors import ConfigError
 from tests.conftest import write_pictures
 

@@ -1,0 +1,158 @@
+"""The pictures that models are judged on, in one direction."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from i2i.data.folders import SPLITS, Item, Kind, Layout
+from i2i.data.geometry import Fit, fit, opened
+from i2i.errors import DatasetError, UsageError
+
+LEAST = 2  # pictures on either side
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How every picture is brought to one size before anything else: ``size`` 0 leaves it as it is."""
+
+    size: int = 0
+    fit: Fit = "stretch"
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        if not self.size or image.size == (self.size, self.size):
+            return image
+        resized = fit(image, self.size, self.fit)
+        left, top = ((length - self.size) // 2 for length in resized.size)
+        return resized.crop((left, top, left + self.size, top + self.size))
+
+    def told(self) -> str:
+        if not self.size:
+            return "as they are"
+        how = "stretched" if self.fit == "stretch" else "by the shorter side, middle square"
+        return f"{self.size}×{self.size} px, {how}, bicubic"
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Some pictures of a split. part: which of the two of a pair."""
+
+    items: Sequence[Item]
+    kind: Kind
+    part: int
+    shape: Shape
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        """RGB, brought to size. Raises PictureError naming the file that cannot be read.
+
+        As stored, colour profiles left out of account, as in every published number.
+        """
+        return self.shape(opened(self.items[index], self.kind, profiles=False)[self.part])
+
+    def __iter__(self) -> Iterator[Image.Image]:
+        return (self[index] for index in range(len(self)))
+
+    def name(self, index: int) -> str:
+        """The name of a picture's file, without suffix."""
+        item = self.items[index]
+        return item[self.part if len(item) > 1 else 0].stem
+
+    def contents(self) -> str:
+        """SHA-256 of what the files hold, which half of them counts, and how they are brought to size."""
+        digest = hashlib.sha256(f"{self.kind} {self.part} {self.shape}\n".encode())
+        for item in self.items:
+            path = item[self.part if len(item) > 1 else 0]
+            about = path.stat()
+            digest.update(_digest(path, about.st_size, about.st_mtime_ns))
+        return digest.hexdigest()
+
+
+@lru_cache(maxsize=200_000)
+def _digest(path: Path, size: int, time: int) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Inputs to translate, the real pictures that outputs are to be like, and others of the same kind.
+
+    inputs: None for generators that take noise. paired: ``real[i]`` is the truth of ``inputs[i]``. others: real
+    pictures of another split, as many as there are outputs where there are as many; None where there is no other split.
+    """
+
+    __test__ = False  # for pytest: no test
+
+    direction: str
+    split: str
+    inputs: Pictures | None
+    real: Pictures
+    others: Pictures | None
+    others_split: str
+    paired: bool
+
+    @property
+    def outputs(self) -> int:
+        """How many pictures a model makes."""
+        return len(self.real if self.inputs is None else self.inputs)
+
+
+def test_set(found: Layout, direction: str, *, split: str | None, count: int | None, shape: Shape) -> TestSet:
+    """The pictures of a direction: "AtoB", "BtoA" or "sample".
+
+    split: by default the test split, else val. count: at most so many on each side, spread evenly over them.
+    Raises UsageError or DatasetError where there is no such split, or it holds too little.
+    """
+    split = split or _default_split(found)
+    if split not in found.splits:
+        raise UsageError(f"{found.root} has no {split} pictures; it has {', '.join(found.splits)}.")
+    others_split = "train" if split != "train" else ""
+    sides = {"AtoB": (0, 1), "BtoA": (1, 0), "sample": (0, 0)}[direction]
+    if direction != "sample" and found.kind == "clean":
+        raise DatasetError(
+            f"{found.root} holds photos of one kind ({found.source}), and {direction} needs two: trainA/ and trainB/, "
+            "or pairs."
+        )
+    inputs, real = (_pictures(found, split, side, count, shape) for side in sides)
+    least = min(len(inputs), len(real))
+    if least < LEAST:
+        raise DatasetError(f"An evaluation needs at least {LEAST} pictures on either side; {found.root} has {least}.")
+    wanted = len(real) if direction == "sample" else len(inputs)
+    others = _pictures(found, others_split, sides[1], wanted, shape) if others_split else None
+    return TestSet(
+        direction,
+        split,
+        None if direction == "sample" else inputs,
+        real,
+        others if others is not None and len(others) >= LEAST else None,
+        others_split,
+        found.kind == "paired",
+    )
+
+
+def _default_split(found: Layout) -> str:
+    split = next((name for name in ("test", "val") if name in found.splits), None)
+    if split is None:
+        raise DatasetError(
+            f"{found.root} has no test pictures. Put some aside, into test/ (or testA/ and testB/), that no training "
+            "sees; --split train judges on those that it saw, which says little."
+        )
+    return split
+
+
+def _pictures(found: Layout, split: str, side: int, count: int | None, shape: Shape) -> Pictures:
+    domains = found.splits[split]
+    domain = domains[side if found.kind == "unpaired" else 0]
+    if count is not None and count < len(domain):
+        domain = [domain[index] for index in np.arange(count) * len(domain) // count]
+    return Pictures(domain, found.kind, side if found.kind == "paired" else 0, shape)
+
+
+__all__ = ["LEAST", "SPLITS", "Pictures", "Shape", "TestSet", "test_set"]
