@@ -44,7 +44,8 @@ def to_uint8(picture: "Tensor") -> "Tensor":
 def read(path: Path, *, profiles: bool = True) -> Image.Image:
     """The picture in a file as RGB, turned upright by its EXIF orientation.
 
-    profiles: bring the colours of an embedded ICC profile to sRGB; else the numbers stay as they are stored. Raises PictureError with the reason where the file is missing, no picture, too large or damaged.
+    profiles: bring the colours of an embedded ICC profile to sRGB; else the numbers stay as they are stored.
+    Raises PictureError with the reason where the file is missing, no picture, too large or damaged.
     """
     with _open(path) as image:
         if image.width * image.height > MAX_PIXELS:

@@ -1,4 +1,4 @@
-"""Losses gathered without waiting for the device."""
+"""Means of losses that nobody waits for."""
 
 from collections.abc import Mapping
 

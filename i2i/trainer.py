@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from i2i.card import write_card
 from i2i.checkpoint import Bundle, Run, save_bundle, write
 from i2i.clock import Clock
-from i2i.data.batches import batches
+from i2i.data.stream import batches
 from i2i.data.training import TrainingPictures
 from i2i.device import autocast, pick_device, pick_precision, seeded
 from i2i.doctor import broken

@@ -14,20 +14,8 @@ import i2i
 ROOT = Path(i2i.__file__).parent
 LAYERS = [
     {"errors"},
-    {
-        "adam",
-        "augment",
-        "batching",
-        "clock",
-        "config",
-        "device",
-        "ema",
-        "images",
-        "means",
-        "progress",
-        "stopping",
-        "weights",
-    },
+    {"adam", "augment", "batching", "clock", "config", "device", "ema", "images", "means", "progress"}
+    | {"stopping", "weights"},
     {"networks", "losses", "data", "metrics", "checkpoint", "runlog", "card", "training_config", "doctor"},
     {"degrade", "holes", "loading", "objectives"},
     {"stepper"},
@@ -36,7 +24,8 @@ LAYERS = [
     {"recipes"},
     {"launch"},
     {"translate", "sample", "pipeline", "bench"},
-    {"convert", "report"},
+    {"convert", "evaluate"},
+    {"report"},
     {"cli", "demo"},
     {"i2i"},  # the package's public names
 ]

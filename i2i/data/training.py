@@ -183,7 +183,7 @@ class TrainingPictures(Dataset[Any]):
         """``count`` pictures a domain for looking at, always the same, uncropped: uint8 (count, 3, size, size).
 
         Spread evenly over the ``shown_split``. fewer: where a domain has less than ``count``, each of them once. For a
-        restoration task the middles of photos, each once, degraded by the middle strength.
+        restoration task the middles of at most ``count`` photos, degraded by the middle strength.
         """
         if task := self.config.restores():
             return self._middles(task, self.layout.splits[self.shown_split][0], count)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2i.data.packed import home
-from i2i.evaluate.testset import Pictures
+from i2i.evaluate.trial import Pictures
 from i2i.images import write_atomic
 
 Features = NDArray[np.float32]

@@ -21,7 +21,8 @@ class Column:
 
     def text(self, value: float) -> str:
         """As it is read, without the unit."""
-        return f"{value * self.scale:.{self.digits}f}".replace("-", "−")
+        text = f"{value * self.scale:.{self.digits}f}"
+        return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
 
     def beats(self, one: float, other: float) -> bool:
         return one > other if self.better == "more" else one < other

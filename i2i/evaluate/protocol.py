@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from i2i.evaluate.testset import TestSet
+from i2i.evaluate.trial import Trial
 
 VERSION = 1  # raised when the same pictures would give another number
 
@@ -44,7 +44,7 @@ class Protocol:
         )
 
 
-def protocol_of(pictures: TestSet, data: str, network: str, network_hash: str, lpips_hash: str) -> Protocol:
+def protocol_of(pictures: Trial, data: str, network: str, network_hash: str, lpips_hash: str) -> Protocol:
     """The protocol of an evaluation on ``pictures``."""
     sides = [pictures.real] if pictures.inputs is None else [pictures.inputs, pictures.real]
     contents = hashlib.sha256("".join(side.contents() for side in sides).encode()).hexdigest()

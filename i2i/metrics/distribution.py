@@ -21,29 +21,38 @@ def fid(x: Rows, y: Rows) -> float:
     on equally many can be compared.
     """
     _check(x, y)
-    return _frechet(x, y, np.ones(len(x)), np.ones(len(y)))
-
-
-def fid_resampled(x: Rows, y: Rows, times_x: Values, times_y: Values) -> Values:
-    """``fid`` with every picture as often as each row of ``times_x`` (R, N) and ``times_y`` (R, M) says: (R,)."""
-    _check(x, y)
-    return np.array([_frechet(x, y, *weights) for weights in zip(times_x, times_y, strict=True)])
-
-
-def _frechet(x: Rows, y: Rows, times_x: Values, times_y: Values) -> float:
-    (mean_x, root_x), (mean_y, root_y) = _gaussian(x, times_x), _gaussian(y, times_y)
+    (mean_x, root_x), (mean_y, root_y) = _gaussian(x), _gaussian(y)
     # With Σ = AᵀA the eigenvalues of Σ_x Σ_y are the squared singular values of A_x A_yᵀ: no root of a singular matrix.
     shared = np.linalg.svd(root_x @ root_y.T, compute_uv=False).sum()
     spread = np.square(root_x).sum() + np.square(root_y).sum()
     return float(np.square(mean_x - mean_y).sum() + spread - 2 * shared)
 
 
-def _gaussian(rows: Rows, times: Values) -> tuple[Values, Values]:
+def fid_resampled(x: Rows, y: Rows, times_x: Values, times_y: Values) -> Values:
+    """``fid`` with every picture as often as each row of ``times_x`` (R, N) and ``times_y`` (R, M) says: (R,)."""
+    _check(x, y)
+    x, y = x.astype(np.float64), y.astype(np.float64)
+    products = x @ x.T, x @ y.T, y @ y.T  # all that it takes, and small where there are few pictures
+    return np.array([_frechet(*products, *weights) for weights in zip(times_x, times_y, strict=True)])
+
+
+def _frechet(xx: Values, xy: Values, yy: Values, times_x: Values, times_y: Values) -> float:
+    """From the scalar products of all features."""
+    kept_x, kept_y = times_x > 0, times_y > 0
+    t, u = times_x[kept_x], times_y[kept_y]
+    n, m = t.sum(), u.sum()
+    xx, xy, yy = xx[kept_x][:, kept_x], xy[kept_x][:, kept_y], yy[kept_y][:, kept_y]
+    mean_xx, mean_xy, mean_yy = t @ xx @ t / n**2, t @ xy @ u / (n * m), u @ yy @ u / m**2
+    centred = xy - (xy @ u / m)[:, None] - (t @ xy / n)[None] + mean_xy
+    scaled = np.sqrt(t / (n - 1))[:, None] * centred * np.sqrt(u / (m - 1))
+    spread = (t @ xx.diagonal() - n * mean_xx) / (n - 1) + (u @ yy.diagonal() - m * mean_yy) / (m - 1)
+    return float(mean_xx + mean_yy - 2 * mean_xy + spread - 2 * np.linalg.svd(scaled, compute_uv=False).sum())
+
+
+def _gaussian(rows: Rows) -> tuple[Values, Values]:
     """The mean (D,) and a root A of the covariance AᵀA, of as few rows as hold it."""
-    kept = times > 0
-    rows, times = rows[kept].astype(np.float64), times[kept]
-    mean = times @ rows / times.sum()
-    root = (rows - mean) * np.sqrt(times / (times.sum() - 1))[:, None]
+    mean = rows.astype(np.float64).mean(0)
+    root = (rows - mean) / np.sqrt(len(rows) - 1)
     return mean, np.asarray(np.linalg.qr(root, mode="r")) if len(root) > root.shape[1] else root
 
 
@@ -122,3 +131,15 @@ def _check(x: Rows, y: Rows) -> None:
     for rows in (x, y):
         if len(rows) < 2:
             raise UsageError(f"FID and KID need at least 2 pictures on either side; there are {len(x)} and {len(y)}.")
+
+
+def likeness(x: Rows, y: Rows, z: Rows) -> Values:
+    """How much more each picture of x is like those of y than like those of z, by the kernel of ``kid``: (N,).
+
+    The witness function of the maximum mean discrepancy of y and z (Gretton et al. 2012, section 2.3), at x.
+    """
+    found = []
+    for others in (y, z):
+        kernel = (x.astype(np.float64) @ others.astype(np.float64).T / x.shape[1] + 1) ** 3
+        found.append(kernel.mean(1))
+    return found[0] - found[1]

@@ -1,6 +1,5 @@
 """The network of FID and KID: what it sees in a picture, as 2048 numbers."""
 
-import hashlib
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from i2i.device import pick_device
 from i2i.errors import BundleError
 from i2i.images import read
-from i2i.weights import find_weights, load_weights
+from i2i.weights import digest, find_weights, load_weights
 
 WEIGHTS = ("inception-v3-2015-12-05.safetensors", "inception-v3-2015-12-05.fp16.safetensors")  # the better one first
 FEATURES = 2048  # numbers a picture, of the last pooling
@@ -52,7 +51,8 @@ class Inception:
         built = network or _network()
         self.network = built.to(self.device).to(memory_format=torch.channels_last).eval()
         self.has_logits = len(getattr(built, "features_list", "12")) == 2
-        self.hash = _digest(built)
+        features = {name: value for name, value in built.state_dict().items() if not name.startswith("fc.")}
+        self.hash = digest(features)  # of what the logits are made by, nothing depends
 
     @torch.no_grad()
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -143,13 +143,3 @@ def _downloaded() -> nn.Module:
             f"({os.environ.get('I2I_WEIGHTS') or 'not set'}), and torch-fidelity could not download its own ({error}). "
             "Set I2I_WEIGHTS to the folder that holds the file."
         ) from error
-
-
-def _digest(network: nn.Module) -> str:
-    """SHA-256 of the weights that make the features, wherever they came from: what lies in files or precisions apart
-    that hold the same numbers is the same network."""
-    digest = hashlib.sha256()
-    for name, value in sorted(network.state_dict().items()):
-        if not name.startswith("fc.") and value.is_floating_point():
-            digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

@@ -28,7 +28,9 @@ class Estimate:
 
 def resamples(count: int, times: int, seed: int) -> Values:
     """How often each of ``count`` pictures is drawn, in each of ``times`` resamples: (times, count)."""
-    return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=times).astype(np.float64)
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=times)
+    drawn[(drawn > 0).sum(1) < 2] = 1  # a picture alone makes no heap; happens only where there are a handful
+    return drawn.astype(np.float64)
 
 
 def around(value: float, resampled: Values) -> Estimate:

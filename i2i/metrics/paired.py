@@ -12,6 +12,7 @@ from torch.nn import functional
 from i2i.device import pick_device
 from i2i.images import to_float
 from i2i.metrics.inception import full_precision
+from i2i.weights import digest
 from i2i.weights.perceptual import SMALLEST, lpips_network
 
 Values = NDArray[np.float64]
@@ -80,6 +81,7 @@ class Lpips:
     def __init__(self, device: str = "auto") -> None:
         self.device = pick_device(device)
         self.network = lpips_network("leave LPIPS out").to(self.device).eval().requires_grad_(False)
+        self.hash = digest(self.network.state_dict())
 
     @torch.no_grad()
     def __call__(self, pictures: Tensor, truth: Tensor) -> Values:

@@ -20,9 +20,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from i2i.data.batches import batches
 from i2i.data.folders import Item, layout, locate
 from i2i.data.packed import pack
+from i2i.data.stream import batches
 from i2i.data.training import DataConfig, PairedConfig, TrainingPictures, UnpairedConfig
 from i2i.images import to_float
 

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import torch
 
-from i2i.data.batches import batches
 from i2i.data.folders import Layout, layout, locate
 from i2i.data.packed import Packed, home, pack
+from i2i.data.stream import batches
 from i2i.data.training import (
     DataConfig,
     OneWayConfig,

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from i2i.config import from_json, to_json
-from i2i.data.batches import batches
 from i2i.data.folders import layout
+from i2i.data.stream import batches
 from i2i.data.tasks import TASKS, NoTask, Task
 from i2i.data.tasks.blur import Deblur, blurred, disc, gaussian, motion
 from i2i.data.tasks.compression import Dejpeg, jpeg

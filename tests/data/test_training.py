@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from i2i.data.batches import batches
 from i2i.data.folders import layout
 from i2i.data.geometry import fit, halves
+from i2i.data.stream import batches
 from i2i.data.training import OneWayConfig, PairedConfig, TrainingPictures, UnpairedConfig
 from i2i.errors import ConfigError, DatasetError, PictureError
 from tests.conftest import picture, write_pictures

@@ -123,12 +123,12 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says() -> None:
 
 
 def test_an_interval_of_kid_covers_the_distance_of_the_two_kinds() -> None:
-    truth = kid(rows(3000, 98), rows(3000, 99, shift=0.5))
+    truth = kid(rows(1500, 98), rows(1500, 99, shift=0.5))
     covered = 0
-    for k in range(60):
+    for k in range(30):
         estimate = kid_interval(rows(40, 2 * k), rows(40, 2 * k + 1, shift=0.5), times=200)
         covered += estimate.low <= truth <= estimate.high
-    assert covered >= 50
+    assert covered >= 25
 
 
 def test_an_interval_of_fid_lies_around_its_value_and_a_large_heap_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,3 +142,9 @@ def test_an_interval_of_fid_lies_around_its_value_and_a_large_heap_has_none(monk
 def test_the_bias_of_the_resamples_is_left_out() -> None:
     found = around(1.0, np.linspace(4.9, 5.1, 101))
     assert (found.low, found.high) == pytest.approx((0.905, 1.095))
+
+
+def test_of_a_handful_of_pictures_no_resample_is_of_one_alone() -> None:
+    drawn = resamples(2, 200, 0)
+    assert (drawn > 0).all()
+    assert np.isfinite(kid_resampled(rows(2), rows(2, 1), drawn, drawn)).all()

@@ -1,4 +1,4 @@
-"""Samples of a training put together to batches, in advance and by other processes where that helps."""
+"""The endless stream of batches that a training draws from: made here, in a thread, or by processes of their own."""
 
 import threading
 from collections.abc import Generator, Iterator, Sequence

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from i2i.data.folders import SPLITS, Item, Kind, Layout
@@ -81,14 +80,12 @@ def _digest(path: Path, size: int, time: int) -> bytes:
 
 
 @dataclass(frozen=True)
-class TestSet:
+class Trial:
     """Inputs to translate, the real pictures that outputs are to be like, and others of the same kind.
 
     inputs: None for generators that take noise. paired: ``real[i]`` is the truth of ``inputs[i]``. others: real
     pictures of another split, as many as there are outputs where there are as many; None where there is no other split.
     """
-
-    __test__ = False  # for pytest: no test
 
     direction: str
     split: str
@@ -104,7 +101,7 @@ class TestSet:
         return len(self.real if self.inputs is None else self.inputs)
 
 
-def test_set(found: Layout, direction: str, *, split: str | None, count: int | None, shape: Shape) -> TestSet:
+def trial(found: Layout, direction: str, *, split: str | None, count: int | None, shape: Shape) -> Trial:
     """The pictures of a direction: "AtoB", "BtoA" or "sample".
 
     split: by default the test split, else val. count: at most so many on each side, spread evenly over them.
@@ -126,7 +123,7 @@ def test_set(found: Layout, direction: str, *, split: str | None, count: int | N
         raise DatasetError(f"An evaluation needs at least {LEAST} pictures on either side; {found.root} has {least}.")
     wanted = len(real) if direction == "sample" else len(inputs)
     others = _pictures(found, others_split, sides[1], wanted, shape) if others_split else None
-    return TestSet(
+    return Trial(
         direction,
         split,
         None if direction == "sample" else inputs,
@@ -151,8 +148,8 @@ def _pictures(found: Layout, split: str, side: int, count: int | None, shape: Sh
     domains = found.splits[split]
     domain = domains[side if found.kind == "unpaired" else 0]
     if count is not None and count < len(domain):
-        domain = [domain[index] for index in np.arange(count) * len(domain) // count]
+        domain = [domain[index * len(domain) // count] for index in range(count)]
     return Pictures(domain, found.kind, side if found.kind == "paired" else 0, shape)
 
 
-__all__ = ["LEAST", "SPLITS", "Pictures", "Shape", "TestSet", "test_set"]
+__all__ = ["LEAST", "SPLITS", "Pictures", "Shape", "Trial", "trial"]
