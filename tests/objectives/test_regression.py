@@ -7,12 +7,14 @@ import torch
 from i2i import launch
 from i2i.data.tasks import TASKS
 from i2i.errors import ConfigError, DatasetError
+from i2i.metrics import inception
 from i2i.objectives.regression import RegressionConfig
 from i2i.progress import TrainingProgress
 from i2i.recipes import recipe, recipe_from_json
 from i2i.runlog import read_log
 from i2i.trainer import Trainer
 from tests.conftest import SIZE, write_pictures
+from tests.metrics.standin import Means
 
 TINY = {"network": "restorer", "width": 4, "levels": 2, "depth": 1}
 REAL = [name for name in TASKS if name != "none"]
@@ -114,6 +116,17 @@ def test_a_denoiser_learns_in_a_few_seconds(tmp_path: Path) -> None:
     measured = [row for row in read_log(trainer.run.path) if "psnr/restored" in row]
     assert measured[-1]["psnr/input"] == measured[0]["psnr/input"]
     assert measured[-1]["psnr/restored"] > measured[0]["psnr/input"] + 1.5
+
+
+def test_a_task_can_be_evaluated_against_the_truth_and_its_best_kept(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inception, "_network", Means)
+    trainer = start(settings(photos, evaluate_every=2, keep_best="psnr"))
+    trainer.train()
+    rows = [row for row in read_log(trainer.run.path) if "AtoB/psnr" in row]
+    assert [row["step"] for row in rows] == [2, 4]
+    assert trainer.run.best_path.is_file()
 
 
 @pytest.mark.parametrize("pixel", ["charbonnier", "l1", "l2"])
