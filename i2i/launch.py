@@ -26,7 +26,8 @@ from i2i.watch import Watch
 ADVICE = {
     "paired": "`i2i train pix2pix` learns from it.",
     "unpaired": "`i2i train cyclegan` learns from it, and `i2i train cut`.",
-    "clean": "`i2i train gan` learns to paint more of their kind. To translate between two kinds of photos, put the "
+    "clean": "`i2i train regression --task denoise` learns to restore photos like these, `i2i train gan` to paint more "
+    "of their kind. To translate between two kinds of photos, put the "
     "second beside these: trainA/ and trainB/.",
 }
 # What may differ between the parts of one training: how it runs, not what is learnt.

@@ -55,33 +55,44 @@ class Recipe:
             return "clean"
         return "paired" if isinstance(self.data, PairedConfig) else "unpaired"
 
-    def domains(self) -> int:
-        """How many pictures make a sample."""
-        return 1 if isinstance(self.data, PhotosConfig) else 2
+    def shapes(self) -> list[tuple[int, int]]:
+        """Channels and pixels a side of each picture that makes a sample."""
+        size, task = self.data.size, self.data.restores()
+        if task is not None:
+            return [(3 if task.shows == "picture" else 4, size // task.scale), (3, size)]
+        return [(3, size)] * (1 if isinstance(self.data, PhotosConfig) else 2)
 
     def to_json(self) -> dict[str, Any]:
         sections = {section: to_json(getattr(self, section)) for section in SECTIONS}
         return {"objective": self.objective, "recipe": self.name, **sections}
 
     def merged(self, changes: dict[str, Any]) -> "Recipe":
-        """With the settings that ``changes`` names: {"data": {…}, "model": {…}, "training": {…}}."""
-        merged = replace(self, **{section: merge(getattr(self, section), given) for section, given in changes.items()})
-        task = merged.data.restores()
-        return merged if task is None else merged._suited(task, changes.get("model", {}).get("generator", {}))
+        """With the settings that ``changes`` names: {"data": {…}, "model": {…}, "training": {…}}.
 
-    def _suited(self, task: Task, wanted: dict[str, Any]) -> "Recipe":
+        A restoration task that comes new brings the network that suits it, but for what ``changes`` says of that.
+        """
+        data = merge(self.data, changes.get("data", {}))
+        task, model = data.restores(), changes.get("model", {})
+        new = task is not None and type(task) is not type(self.data.restores())
+        if new:
+            model = {**model, "generator": {"network": "restorer", **model.get("generator", {})}}
+        training = merge(self.training, changes.get("training", {}))
+        merged = replace(self, data=data, model=merge(self.model, model), training=training)
+        return merged if task is None else merged._suited(task, model.get("generator", {}), new=new)
+
+    def _suited(self, task: Task, asked: dict[str, Any], *, new: bool) -> "Recipe":
         """With a network that takes what a restoration task shows, and gives what it asks for.
 
-        wanted: what was asked of the generator. Raises ConfigError where that is another network than can do it.
+        asked: settings of the generator to be left alone, as are all of them where the task is not new. Raises
+        ConfigError where the network cannot do it.
         """
-        network, model = self.model.generator, self.model
-        if not isinstance(network, RestorerConfig) and "network" not in wanted:
-            model, network = merge(model, {"generator": {"network": "restorer"}}), RestorerConfig()
-        if isinstance(network, RestorerConfig):
-            suit = {"shows": task.shows, "answers": task.answers, "scale": task.scale}
-            return replace(self, model=merge(model, {"generator": suit}))
+        generator = self.model.generator
+        if isinstance(generator, RestorerConfig):
+            better = {name: value for name, value in task.suits.items() if new and name not in asked}
+            suit = {"shows": task.shows, "answers": task.answers, "scale": task.scale, **better}
+            return replace(self, model=merge(self.model, {"generator": suit}))
         if task.shows != "picture" or task.scale != 1:
-            raise ConfigError(f"This task needs --generator restorer; found {network.network}.")
+            raise ConfigError(f"This task needs --generator restorer; found {generator.network}.")
         return self
 
 

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, finest first: Wang et al. 2003, section 3.2
 WINDOW, SIGMA = 11, 1.5
-C1, C2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2  # of a range of 2
+C1, C2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2  # of a range from 0 to 2
 
 
 def ms_ssim(pictures: Tensor, truth: Tensor) -> Tensor:
@@ -17,7 +17,8 @@ def ms_ssim(pictures: Tensor, truth: Tensor) -> Tensor:
     """
     scales = min(len(WEIGHTS), int(torch.tensor(min(truth.shape[2:]) / WINDOW).log2()) + 1)
     weights = torch.tensor(WEIGHTS[:scales])
-    x, y, result = pictures.float(), truth.float(), truth.new_ones((), dtype=torch.float32)
+    x, y = pictures.float() + 1, truth.float() + 1  # from 0 to 2: luminance is not negative
+    result = truth.new_ones((), dtype=torch.float32)
     with torch.autocast(truth.device.type, enabled=False):
         for scale, weight in enumerate((weights / weights.sum()).tolist()):
             light, structure = ssim_parts(x, y)

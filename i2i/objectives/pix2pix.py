@@ -8,10 +8,11 @@ from torch.nn import functional as F
 
 from i2i.config import check, option
 from i2i.doctor import View
+from i2i.images import to_uint8
 from i2i.losses.adversarial import Adversarial, AdversarialConfig
 from i2i.losses.judge import Judge
 from i2i.losses.perceptual import Perceptual, check_perceptual
-from i2i.losses.pixel import psnr
+from i2i.metrics.paired import psnr
 from i2i.networks import (
     GeneratorConfig,
     IdentityConfig,
@@ -102,4 +103,7 @@ class Pix2Pix(Objective):
         return [View(direction="translation", output=output, target=batch[1], input=seen, paired=True)]
 
     def measures(self, batch: Batch, shown: Pictures) -> dict[str, float]:
-        return {f"psnr/{title}": psnr(shown[title], batch[1]) for title in ("input", "translation")}
+        return {
+            f"psnr/{title}": float(psnr(to_uint8(shown[title]), to_uint8(batch[1])).mean())
+            for title in ("input", "translation")
+        }

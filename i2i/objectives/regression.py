@@ -9,9 +9,11 @@ from torch.nn import functional as F
 
 from i2i.config import check, option
 from i2i.doctor import View
+from i2i.images import to_uint8
 from i2i.losses.perceptual import Perceptual, check_perceptual
-from i2i.losses.pixel import charbonnier, psnr
+from i2i.losses.pixel import charbonnier
 from i2i.losses.structure import ms_ssim
+from i2i.metrics.paired import psnr
 from i2i.networks import GeneratorConfig, IdentityConfig, ResnetConfig, RestorerConfig, UnetConfig
 from i2i.networks.answers import as_seen
 from i2i.objectives.base import Batch, Objective, Pictures, Turn
@@ -82,4 +84,7 @@ class Regression(Objective):
         ]
 
     def measures(self, batch: Batch, shown: Pictures) -> dict[str, float]:
-        return {f"psnr/{title}": psnr(shown[title], batch[1]) for title in ("input", "restored")}
+        return {
+            f"psnr/{title}": float(psnr(to_uint8(shown[title]), to_uint8(batch[1])).mean())
+            for title in ("input", "restored")
+        }

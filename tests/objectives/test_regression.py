@@ -7,12 +7,14 @@ import torch
 from i2i import launch
 from i2i.data.tasks import TASKS
 from i2i.errors import ConfigError, DatasetError
+from i2i.metrics import inception
 from i2i.objectives.regression import RegressionConfig
 from i2i.progress import TrainingProgress
 from i2i.recipes import recipe, recipe_from_json
 from i2i.runlog import read_log
 from i2i.trainer import Trainer
 from tests.conftest import SIZE, write_pictures
+from tests.metrics.standin import Means
 
 TINY = {"network": "restorer", "width": 4, "levels": 2, "depth": 1}
 REAL = [name for name in TASKS if name != "none"]
@@ -65,7 +67,7 @@ def test_every_task_trains_from_a_folder_of_photos_and_leaves_a_model(photos: Pa
 @pytest.mark.parametrize("task", ["denoise", "superres", "inpaint"])
 def test_pix2pix_trains_a_task_with_a_critic_on_the_restorer(photos: Path, task: str) -> None:
     changes = settings(photos, task)
-    changes["model"] = {"discriminator": {"ndf": 2, "receptive_field": 16}}
+    changes["model"] = {"generator": {"width": 4, "levels": 2}, "discriminator": {"ndf": 2, "receptive_field": 16}}
     trainer = start(changes, "pix2pix")
     assert trainer.about["generator"]["network"] == "restorer"
     assert trainer.train() is None
@@ -79,6 +81,17 @@ def test_a_network_that_cannot_do_a_task_is_refused_by_name(photos: Path) -> Non
         start(changes)
     changes["data"]["task"] = {"task": "denoise"}
     assert recipe("regression").merged(changes).model.generator.network == "unet"
+
+
+def test_a_task_brings_settings_that_suit_it_and_leaves_those_that_were_asked_for(photos: Path) -> None:
+    plain = recipe("regression").merged(settings(photos, "inpaint") | {"model": {}})
+    assert (plain.model.generator.levels, plain.model.generator.width) == (5, 32)  # type: ignore[union-attr]
+    asked = recipe("regression").merged(settings(photos, "inpaint"))
+    assert asked.model.generator.levels == 2  # type: ignore[union-attr]
+    again = asked.merged({"data": {"task": {"task": "inpaint"}}, "training": {"steps": 9}})
+    assert again.model == asked.model
+    unet = {"model": {"generator": {"network": "unet"}}, "data": {"task": {"task": "denoise"}}}
+    assert recipe("regression").merged(unet).merged({}).model.generator.network == "unet"
 
 
 def test_a_task_asks_for_photos_and_no_task_for_pairs(photos: Path, paired: Path) -> None:
@@ -103,6 +116,17 @@ def test_a_denoiser_learns_in_a_few_seconds(tmp_path: Path) -> None:
     measured = [row for row in read_log(trainer.run.path) if "psnr/restored" in row]
     assert measured[-1]["psnr/input"] == measured[0]["psnr/input"]
     assert measured[-1]["psnr/restored"] > measured[0]["psnr/input"] + 1.5
+
+
+def test_a_task_can_be_evaluated_against_the_truth_and_its_best_kept(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inception, "_network", Means)
+    trainer = start(settings(photos, evaluate_every=2, keep_best="psnr"))
+    trainer.train()
+    rows = [row for row in read_log(trainer.run.path) if "AtoB/psnr" in row]
+    assert [row["step"] for row in rows] == [2, 4]
+    assert trainer.run.best_path.is_file()
 
 
 @pytest.mark.parametrize("pixel", ["charbonnier", "l1", "l2"])

@@ -1,6 +1,7 @@
 """What a restoration task is: how a clean picture is degraded, and how the network's answer becomes the result."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,11 +13,13 @@ class Task:
 
     shows: what the network is given: the "picture" alone, or beside it the "level" of the degradation or the "mask"
     of what is missing, each as a fourth channel on the scale of grey levels. answers: how the network's answer becomes
-    the result, as ``i2i.networks.restorer`` has it. scale: how much larger the result is than the input.
+    the result, as ``i2i.networks.answers`` has it. scale: how much larger the result is than the input. suits: settings
+    of the restorer that go better with the task than its own defaults.
     """
 
     shows: ClassVar[str] = "picture"
     answers: ClassVar[str] = "residual"
+    suits: ClassVar[Mapping[str, Any]] = {}
     scale: int = 1
 
     def strengths(self) -> Strengths | None:

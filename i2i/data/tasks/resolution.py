@@ -1,7 +1,8 @@
 """Pictures that are too small."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from PIL import Image
@@ -22,6 +23,8 @@ class Superres(Task):
     lens: Strengths = option((0.2, 1.2), "σ of the realistic blur, in pixels of the small picture, drawn evenly")
     grain: Strengths = option((0.0, 8.0), "σ of the realistic noise, in grey levels, drawn evenly")
     quality: Strengths = option((60.0, 95.0), "JPEG quality of the realistic small picture, drawn evenly")
+
+    suits: ClassVar[Mapping[str, Any]] = {"fold": 1}  # no pixel of so few is given away
 
     def __post_init__(self) -> None:
         check(self.scale in (2, 3, 4), "scale", self.scale, "2, 3 or 4")
