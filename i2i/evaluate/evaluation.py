@@ -19,7 +19,7 @@ from i2i.evaluate.cache import FeatureCache, Features
 from i2i.evaluate.columns import COLUMNS, Limit
 from i2i.evaluate.gallery import Gallery
 from i2i.evaluate.measure import Judge, Measured, Tell
-from i2i.evaluate.models import IDENTITY, Model, Setting, Which, directions_of, maker, models_of, sampler
+from i2i.evaluate.models import IDENTITY, LEFT_ALONE, Model, Setting, Which, directions_of, maker, models_of, sampler
 from i2i.evaluate.protocol import Protocol, protocol_of
 from i2i.evaluate.table import Comparison, Row, comparisons, fill
 from i2i.evaluate.trial import Shape, Trial, trial
@@ -244,8 +244,8 @@ class _Course:
             ]
             return self._fill(Row("noise", "floor"), self.judge.heap(noise, "noise"))
         inputs = self.pictures.inputs
-        found = self.judge.outputs(list, inputs, self._truth(), "input left alone", known=self._known())
-        return self._fill(Row("input left alone", "floor"), found)
+        found = self.judge.outputs(list, inputs, self._truth(), LEFT_ALONE, known=self._known())
+        return self._fill(Row(LEFT_ALONE, "floor"), found)
 
     def _ceiling(self, others: Any) -> Row:
         title = f"real pictures of the {self.pictures.others_split} split"

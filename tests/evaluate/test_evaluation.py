@@ -245,7 +245,7 @@ def test_the_gallery_shows_the_same_random_pictures_for_all_and_each_models_best
     (section,) = judged("one", "two", gallery=True, seed=3).sections
     gallery = section.gallery
     assert gallery is not None
-    titles = ["one (last, 1 steps)", "two (last, 1 steps)"]
+    titles = ["one (last, 1 step)", "two (last, 1 step)"]
     assert len(gallery.random) == 6
     assert all(list(one.outputs) == titles for one in gallery.random)
     name = gallery.random[0].name
