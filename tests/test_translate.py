@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import i2i
-from i2i.checkpoint import Bundle, save_bundle
+from i2i.checkpoint import Bundle, provenance, save_bundle
 from i2i.config import to_json
 from i2i.errors import BundleError, I2IError, UsageError
 from i2i.networks import Identity, IdentityConfig, ResnetConfig, UnetConfig
@@ -25,6 +25,7 @@ TINY = ResnetConfig(ngf=2, blocks=1)
 
 
 def bundle(path: Path, config: ResnetConfig | UnetConfig = TINY, **header: Any) -> Path:
+    path.parent.mkdir(exist_ok=True)
     torch.manual_seed(0)
     tensors = {
         f"{direction}.{name}": value
@@ -268,3 +269,13 @@ def test_an_error_that_is_not_of_memory_is_not_taken_for_one(monkeypatch: pytest
 def test_a_cpu_takes_small_pictures_together_and_large_ones_alone() -> None:
     translate = network()
     assert [translate.at_once((side, side)) for side in (16, 32, 64, 128, 256, 4000)] == [8, 8, 4, 1, 1, 1]
+
+
+def test_a_model_that_is_loaded_says_which_state_of_it_that_is(tmp_path: Path) -> None:
+    path = bundle(tmp_path / "zebra" / "weights.safetensors")
+    said = load(str(path), device="cpu").provenance
+    assert said is not None
+    assert (said.model, said.kind, len(said.version)) == ("zebra AtoB", "composite", 16)
+    bundle(path, ResnetConfig(ngf=3, blocks=1))
+    assert provenance(path).version != said.version
+    assert load("identity", device="cpu").provenance is None

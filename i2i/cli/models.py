@@ -71,10 +71,11 @@ def info(
     from i2i import sample, translate
     from i2i.checkpoint import find_bundle, load_header
     from i2i.loading import SAMPLE
+    from i2i.strength import some_strength
 
     known = load_header(find_bundle(model)) if model != "identity" else {}
     paints = known.get("directions") == SAMPLE
-    strength = translate.some_strength(known)
+    strength = some_strength(known)
     used = sample.load(model, device="cpu") if paints else translate.load(model, device="cpu", strength=strength)
     header = used.about
     if model == "identity":
