@@ -49,7 +49,7 @@ def start(
     if not plan.data.data:
         raise UsageError(f"Which pictures? Name a dataset: --data NAME or --data PATH. {HINT}")
     found = find_data(plan, progress.say)
-    run = Run.named(run_name or _derived_name(found.root, objective))
+    run = Run.named(run_name or _derived_name(found.root, objective, getattr(plan.data.restores(), "task", "")))
     trainer = _trainer(plan, found, run, progress)
     run.create(plan.to_json())
     return trainer
@@ -65,7 +65,8 @@ def resume(
     data = changes.get("data", {}).get("data")
     if not (run_name or data):
         raise UsageError("Which run? --resume needs --name, or the --data it was started with.")
-    run = Run.named(run_name or _derived_name(locate(data) or Path(data), objective))
+    task = changes.get("data", {}).get("task", {}).get("task", "")
+    run = Run.named(run_name or _derived_name(locate(data) or Path(data), objective, task))
     plan = recipe_from_json(run.config())
     if plan.objective != objective:
         raise UsageError(f"{run.path} is a {plan.objective} training: `i2i train {plan.objective} --resume …`.")
@@ -81,9 +82,10 @@ def resume(
     return trainer
 
 
-def _derived_name(data: Path, objective: str) -> str:
-    """A run's name from its dataset's, with a dash for what a run's name cannot hold."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", data.resolve().name).strip("-._") + f"-{objective}"
+def _derived_name(data: Path, objective: str, task: str) -> str:
+    """A run's name from its dataset's, with a dash for what a run's name cannot hold; and from what it learns."""
+    learns = [task] if task and objective == "regression" else [objective, task]
+    return "-".join(filter(None, [re.sub(r"[^A-Za-z0-9._-]+", "-", data.resolve().name).strip("-._"), *learns]))
 
 
 def _allowed(plan: Recipe, changes: dict[str, Any]) -> dict[str, Any]:

@@ -64,6 +64,19 @@ def test_every_task_trains_from_a_folder_of_photos_and_leaves_a_model(photos: Pa
     assert (trainer.run.path / "samples" / "0000004.png").is_file()
 
 
+def test_a_run_is_named_after_its_photos_and_its_task_and_found_again_by_them(photos: Path) -> None:
+    for objective, name in (("regression", "photos-dejpeg"), ("pix2pix", "photos-pix2pix-dejpeg")):
+        changes = settings(photos, "dejpeg")
+        changes["data"]["size"] = 32
+        del changes["model"]
+        first = launch.start(objective, None, changes, None, TrainingProgress())
+        assert first.run.path.name == name
+        first.run.unlock()
+        again = launch.resume(objective, None, {"data": changes["data"]}, None, TrainingProgress())
+        assert again.run.path.name == name
+        again.run.unlock()
+
+
 @pytest.mark.parametrize("task", ["denoise", "superres", "inpaint"])
 def test_pix2pix_trains_a_task_with_a_critic_on_the_restorer(photos: Path, task: str) -> None:
     changes = settings(photos, task)
