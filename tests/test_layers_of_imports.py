@@ -18,7 +18,7 @@ LAYERS = [
     | {"stopping", "weights"},
     {"networks", "losses", "data", "metrics", "checkpoint", "runlog", "card", "training_config", "doctor"},
     {"degrade", "holes", "loading", "objectives"},
-    {"stepper"},
+    {"inherit", "stepper"},
     {"replay", "watch", "exam"},
     {"trainer"},
     {"recipes"},

@@ -6,7 +6,7 @@ import torch
 
 from i2i import launch
 from i2i.data.tasks import TASKS
-from i2i.errors import ConfigError, DatasetError
+from i2i.errors import ConfigError, DatasetError, UsageError
 from i2i.metrics import inception
 from i2i.objectives.regression import RegressionConfig
 from i2i.progress import TrainingProgress
@@ -154,6 +154,35 @@ def test_the_losses_are_terms_with_weights_of_their_own(pixel: Any, perceptual_w
     doubled.load_state_dict(objective.state_dict())
     ((_, plain),) = doubled.turns((truth + 0.1, truth), 0)
     assert terms[f"G/{pixel}"].item() == pytest.approx(2 * plain[f"G/{pixel}"].item())
+
+
+def test_a_training_begins_with_what_fits_of_another_model(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = start(settings(photos))
+    first.train()
+    changes = settings(photos, "inpaint", begin_with=str(first.run.path))
+    second = launch.start("regression", None, changes, "second", TrainingProgress())
+    ours, theirs = second.objective.translators()["AtoB"].state_dict(), first.translators()["AtoB"].state_dict()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == ["head.weight"]  # sees a mask too
+    assert second.ema is not None
+    assert torch.equal(second.ema.average["AtoB"].tail.weight, theirs["tail.weight"])
+    assert f"begins with {len(ours) - 1} of {len(ours)} tensors" in capsys.readouterr().err
+    assert second.about["settings"]["training"]["begin_with"] == "run"  # of no folder
+    changes["model"]["generator"] = {"network": "resnet", "ngf": 2, "blocks": 1}
+    changes["data"]["task"] = {"task": "dejpeg"}
+    with pytest.raises(UsageError, match="no weights that fit"):
+        launch.start("regression", None, changes, "third", TrainingProgress())
+
+
+def test_a_resume_needs_no_longer_what_a_training_began_with(photos: Path) -> None:
+    first = start(settings(photos))
+    first.train()
+    changes = settings(photos, steps=1, begin_with=str(first.run.path))
+    second = launch.start("regression", None, changes, "second", TrainingProgress())
+    second.train()
+    second.run.unlock()
+    first.run.bundle_path.unlink()
+    again = launch.resume("regression", None, {"training": {"steps": 2}}, "second", TrainingProgress())
+    assert again.step == 1
 
 
 def test_a_resume_goes_on_with_the_very_next_sample(photos: Path) -> None:
