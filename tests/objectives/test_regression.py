@@ -98,7 +98,7 @@ def test_a_network_that_cannot_do_a_task_is_refused_by_name(photos: Path) -> Non
 
 def test_a_task_brings_settings_that_suit_it_and_leaves_those_that_were_asked_for(photos: Path) -> None:
     plain = recipe("regression").merged(settings(photos, "inpaint") | {"model": {}})
-    assert (plain.model.generator.levels, plain.model.generator.width) == (5, 32)  # type: ignore[union-attr]
+    assert (plain.model.generator.levels, plain.model.generator.width) == (4, 32)  # type: ignore[union-attr]
     asked = recipe("regression").merged(settings(photos, "inpaint"))
     assert asked.model.generator.levels == 2  # type: ignore[union-attr]
     again = asked.merged({"data": {"task": {"task": "inpaint"}}, "training": {"steps": 9}})
