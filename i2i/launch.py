@@ -18,6 +18,7 @@ from i2i.doctor import Doctor, settings_of
 from i2i.errors import CacheError, ConfigError, DatasetError, PictureError, UsageError
 from i2i.exam import Exam
 from i2i.images import header
+from i2i.inherit import inherit
 from i2i.progress import TrainingProgress
 from i2i.recipes import Recipe, recipe, recipe_from_json
 from i2i.trainer import Trainer, seed_everything
@@ -49,8 +50,8 @@ def start(
     if not plan.data.data:
         raise UsageError(f"Which pictures? Name a dataset: --data NAME or --data PATH. {HINT}")
     found = find_data(plan, progress.say)
-    run = Run.named(run_name or _derived_name(found.root, objective))
-    trainer = _trainer(plan, found, run, progress)
+    run = Run.named(run_name or _derived_name(found.root, objective, getattr(plan.data.restores(), "task", "")))
+    trainer = _trainer(plan, found, run, progress, plan.training.begin_with)
     run.create(plan.to_json())
     return trainer
 
@@ -65,7 +66,8 @@ def resume(
     data = changes.get("data", {}).get("data")
     if not (run_name or data):
         raise UsageError("Which run? --resume needs --name, or the --data it was started with.")
-    run = Run.named(run_name or _derived_name(locate(data) or Path(data), objective))
+    task = changes.get("data", {}).get("task", {}).get("task", "")
+    run = Run.named(run_name or _derived_name(locate(data) or Path(data), objective, task))
     plan = recipe_from_json(run.config())
     if plan.objective != objective:
         raise UsageError(f"{run.path} is a {plan.objective} training: `i2i train {plan.objective} --resume …`.")
@@ -81,9 +83,10 @@ def resume(
     return trainer
 
 
-def _derived_name(data: Path, objective: str) -> str:
-    """A run's name from its dataset's, with a dash for what a run's name cannot hold."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", data.resolve().name).strip("-._") + f"-{objective}"
+def _derived_name(data: Path, objective: str, task: str) -> str:
+    """A run's name from its dataset's, with a dash for what a run's name cannot hold; and from what it learns."""
+    learns = [task] if task and objective == "regression" else [objective, task]
+    return "-".join(filter(None, [re.sub(r"[^A-Za-z0-9._-]+", "-", data.resolve().name).strip("-._"), *learns]))
 
 
 def _allowed(plan: Recipe, changes: dict[str, Any]) -> dict[str, Any]:
@@ -109,9 +112,11 @@ def _differences(before: dict[str, Any], after: dict[str, Any], where: str) -> I
             yield path, old, new
 
 
-def _trainer(plan: Recipe, found: Layout, run: Run, progress: TrainingProgress) -> Trainer:
+def _trainer(plan: Recipe, found: Layout, run: Run, progress: TrainingProgress, begin_with: str = "") -> Trainer:
     seed_everything(plan.training.seed)
     built = plan.build()
+    if begin_with:
+        inherit(built, begin_with, progress.say)
     pictures = TrainingPictures(found, plan.data, plan.training.seed, _packed(plan, found, progress.say))
     total = plan.training.total_steps(pictures.epoch_length)
     doctor = Doctor(settings_of(plan.data, plan.model, plan.training), total, built.critic_weight)
@@ -142,7 +147,10 @@ def about(plan: Recipe, found: Layout, directions: list[str]) -> dict[str, Any]:
         directions = ["BtoA"]
     name = found.root.resolve().name
     task = plan.data.restores()
-    settings = plan.merged({"data": {"data": name}})  # a bundle is shared: it tells no paths of its maker's machine
+    begun = re.sub(r".*/(?=[^/]+$)|/weights\.safetensors$", "", plan.training.begin_with)
+    settings = plan.merged(
+        {"data": {"data": name}, "training": {"begin_with": begun}}
+    )  # a bundle is shared: it tells no paths of its maker's machine
     return {
         "version": __version__,
         "objective": plan.objective,

@@ -18,6 +18,7 @@ class TrainingConfig:
     hours: float | None = option(
         None, "length of the training in hours at work, in place of --steps and --epochs; the rate falls by the clock"
     )
+    begin_with: str = option("", "begin with the weights of this model, as far as they fit: a run or a bundle's path")
     batch_size: int = option(1, "pictures a domain in one step")
     optimizer: Literal["adam", "rmsprop"] = option("adam", "optimiser of every player")
     lr: float = option(2e-4, "learning rate before the schedule")

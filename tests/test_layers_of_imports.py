@@ -18,7 +18,7 @@ LAYERS = [
     | {"stopping", "strips", "weights"},
     {"networks", "losses", "data", "metrics", "checkpoint", "runlog", "card", "training_config", "doctor"},
     {"degrade", "holes", "loading", "objectives", "strength"},
-    {"stepper"},
+    {"inherit", "stepper"},
     {"replay", "watch", "exam"},
     {"trainer"},
     {"recipes"},

@@ -43,7 +43,11 @@ EXAMPLES = {
 def _fixed(objective: str) -> Fixed:
     return (
         recipe_option(objective),
-        ("name", str | None, typer.Option(None, help=r"the run's name \[default: DATA-OBJECTIVE]", show_default=False)),
+        (
+            "name",
+            str | None,
+            typer.Option(None, help=r"the run's name \[default: DATA-OBJECTIVE, or DATA-TASK]", show_default=False),
+        ),
         ("resume", bool, typer.Option(False, "--resume", help="go on with the run of that name, or data")),
     )
 
@@ -79,7 +83,7 @@ def _train(objective: str, changes: dict[str, Any], given: dict[str, Any]) -> No
 app = group(
     "Train a translator, or go on with a training that was stopped.",
     EXAMPLES,
-    "Defaults shown are those of --recipe paper. A stopped training (Ctrl-C, SIGTERM, a crash) goes on by --resume, "
+    "Defaults shown are those of the first recipe. A stopped training (Ctrl-C, SIGTERM, a crash) goes on by --resume, "
     "exactly where it was.",
     _fixed,
     _train,

@@ -6,7 +6,7 @@ import torch
 
 from i2i import launch
 from i2i.data.tasks import TASKS
-from i2i.errors import ConfigError, DatasetError
+from i2i.errors import ConfigError, DatasetError, UsageError
 from i2i.metrics import inception
 from i2i.objectives.regression import RegressionConfig
 from i2i.progress import TrainingProgress
@@ -64,6 +64,19 @@ def test_every_task_trains_from_a_folder_of_photos_and_leaves_a_model(photos: Pa
     assert (trainer.run.path / "samples" / "0000004.png").is_file()
 
 
+def test_a_run_is_named_after_its_photos_and_its_task_and_found_again_by_them(photos: Path) -> None:
+    for objective, name in (("regression", "photos-dejpeg"), ("pix2pix", "photos-pix2pix-dejpeg")):
+        changes = settings(photos, "dejpeg")
+        changes["data"]["size"] = 32
+        del changes["model"]
+        first = launch.start(objective, None, changes, None, TrainingProgress())
+        assert first.run.path.name == name
+        first.run.unlock()
+        again = launch.resume(objective, None, {"data": changes["data"]}, None, TrainingProgress())
+        assert again.run.path.name == name
+        again.run.unlock()
+
+
 @pytest.mark.parametrize("task", ["denoise", "superres", "inpaint"])
 def test_pix2pix_trains_a_task_with_a_critic_on_the_restorer(photos: Path, task: str) -> None:
     changes = settings(photos, task)
@@ -85,7 +98,7 @@ def test_a_network_that_cannot_do_a_task_is_refused_by_name(photos: Path) -> Non
 
 def test_a_task_brings_settings_that_suit_it_and_leaves_those_that_were_asked_for(photos: Path) -> None:
     plain = recipe("regression").merged(settings(photos, "inpaint") | {"model": {}})
-    assert (plain.model.generator.levels, plain.model.generator.width) == (5, 32)  # type: ignore[union-attr]
+    assert (plain.model.generator.levels, plain.model.generator.width) == (4, 32)  # type: ignore[union-attr]
     asked = recipe("regression").merged(settings(photos, "inpaint"))
     assert asked.model.generator.levels == 2  # type: ignore[union-attr]
     again = asked.merged({"data": {"task": {"task": "inpaint"}}, "training": {"steps": 9}})
@@ -141,6 +154,35 @@ def test_the_losses_are_terms_with_weights_of_their_own(pixel: Any, perceptual_w
     doubled.load_state_dict(objective.state_dict())
     ((_, plain),) = doubled.turns((truth + 0.1, truth), 0)
     assert terms[f"G/{pixel}"].item() == pytest.approx(2 * plain[f"G/{pixel}"].item())
+
+
+def test_a_training_begins_with_what_fits_of_another_model(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = start(settings(photos))
+    first.train()
+    changes = settings(photos, "inpaint", begin_with=str(first.run.path))
+    second = launch.start("regression", None, changes, "second", TrainingProgress())
+    ours, theirs = second.objective.translators()["AtoB"].state_dict(), first.translators()["AtoB"].state_dict()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == ["head.weight"]  # sees a mask too
+    assert second.ema is not None
+    assert torch.equal(second.ema.average["AtoB"].tail.weight, theirs["tail.weight"])
+    assert f"begins with {len(ours) - 1} of {len(ours)} tensors" in capsys.readouterr().err
+    assert second.about["settings"]["training"]["begin_with"] == "run"  # of no folder
+    changes["model"]["generator"] = {"network": "resnet", "ngf": 2, "blocks": 1}
+    changes["data"]["task"] = {"task": "dejpeg"}
+    with pytest.raises(UsageError, match="no weights that fit"):
+        launch.start("regression", None, changes, "third", TrainingProgress())
+
+
+def test_a_resume_needs_no_longer_what_a_training_began_with(photos: Path) -> None:
+    first = start(settings(photos))
+    first.train()
+    changes = settings(photos, steps=1, begin_with=str(first.run.path))
+    second = launch.start("regression", None, changes, "second", TrainingProgress())
+    second.train()
+    second.run.unlock()
+    first.run.bundle_path.unlink()
+    again = launch.resume("regression", None, {"training": {"steps": 2}}, "second", TrainingProgress())
+    assert again.step == 1
 
 
 def test_a_resume_goes_on_with_the_very_next_sample(photos: Path) -> None:

@@ -20,7 +20,7 @@ class Inpaint(Task):
     holes: Strengths = option((0.05, 0.4), "share of the picture that is missing, drawn evenly, reached at least")
     shows: ClassVar[str] = "mask"
     answers: ClassVar[str] = "hole"
-    suits: ClassVar[Mapping[str, Any]] = {"levels": 5}  # to see across a hole
+    suits: ClassVar[Mapping[str, Any]] = {"levels": 4}  # to see across a hole
 
     def __post_init__(self) -> None:
         check(0 < self.holes[0] <= self.holes[1] <= 0.9, "holes", self.holes, "two shares, rising, above 0 to 0.9")
@@ -62,7 +62,7 @@ class Colorize(Task):
 
     task: Literal["colorize"] = option("colorize", "restoration task")
     answers: ClassVar[str] = "chroma"
-    suits: ClassVar[Mapping[str, Any]] = {"levels": 5}  # to see what it is that has the colour
+    suits: ClassVar[Mapping[str, Any]] = {"levels": 4}  # to see what it is that has the colour
 
     def degrade(self, clean: np.ndarray, rng: np.random.Generator, strength: float | None = None) -> np.ndarray:
         return grey(clean)
