@@ -34,7 +34,8 @@ class Model:
 
     @property
     def directions(self) -> list[str]:
-        return list(self.header.get("directions", ["AtoB", "BtoA"]))
+        found = self.header.get("directions", ["AtoB", "BtoA"])
+        return found if isinstance(found, list) else []
 
     @property
     def title(self) -> str:

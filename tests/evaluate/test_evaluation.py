@@ -210,6 +210,25 @@ def test_limits_are_held_by_every_model_in_every_direction(trained: Trained) -> 
         found.broken(limits(["psnr=3"], []))
 
 
+def test_a_model_that_does_nothing_and_one_that_lacks_a_direction_are_pointed_out(
+    unpaired: Path, changes: Callable[..., dict[str, Any]], trained: Trained
+) -> None:
+    trained("both")
+    wanted = changes(unpaired, steps=1)
+    wanted["model"] = {"discriminator": {"ndf": 2, "receptive_field": 16}, "nce_layers": "0"}
+    wanted["model"]["generator"] = {"network": "resnet", "blocks": 1, "ngf": 2}
+    start("cut", wanted, "one-way").train()
+    found = judged("both", "one-way")
+    assert "one-way (last, 1 step) has no direction BtoA, and no line in its table." in found.notes
+    assert [row.name for row in found.sections[1].rows if row.kind == "model"] == ["both"]
+    assert not any("nearly the inputs" in note for note in found.notes)
+    lazy = changes(unpaired, steps=1)
+    lazy["model"]["generator"] = {"network": "identity"}
+    start("cyclegan", lazy, "lazy").train()
+    found = judged("lazy", direction="AtoB")
+    assert "lazy (last, 1 step), AtoB: outputs are nearly the inputs (0.0 grey levels of 255 apart)." in found.notes
+
+
 @pytest.mark.parametrize(
     ("asked", "error", "says"),
     [
