@@ -24,6 +24,7 @@ from i2i.loading import SAMPLE, described
 from i2i.networks import GENERATORS, GeneratorConfig, Identity, IdentityConfig, RestorerConfig, use_mode
 from i2i.strength import level_of
 from i2i.strips import in_strips
+from i2i.transfer import area, picture_of, put, to_host
 
 _OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
 WHOLE = 2_000_000  # pixels of the largest picture that a CPU translates in one piece: 9 blocks take 3 GB for it
@@ -71,7 +72,16 @@ class Translator:
         self._room = sys.maxsize  # pixels of the largest pass that is not known to be too large for the memory
         # Pixels of the largest picture that goes through in one piece. A CPU does not say when its memory is full.
         self._whole = WHOLE if self.device.type == "cpu" else sys.maxsize
+        self._compiled = False
         self._strips = True  # until the network turns out to use what cannot be computed in them
+
+    def compile(self) -> None:
+        """Have the network compiled at its first passes: minutes that pay for thousands of pictures of few sizes.
+
+        Where that fails, it is used as it is, and ``notice`` is told. Strips are never compiled.
+        """
+        self.network.compile()
+        self._compiled = True
 
     def __call__(self, image: Image.Image) -> Image.Image:
         """The translation of ``image``, turned upright by its EXIF orientation, as RGB of ``scale`` times its size.
@@ -102,7 +112,7 @@ class Translator:
         """
         started: list[Pending] = []
         while left := images[len(started) :]:
-            if self._strips and _pixels(self.padded(left[0].size)) > self._whole:
+            if self._strips and area(self.padded(left[0].size)) > self._whole:
                 try:
                     started.append(self._in_strips(left[0]))
                 except NotImplementedError:
@@ -115,7 +125,7 @@ class Translator:
                 started += self._pass(some)
                 continue
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if isinstance(error, RuntimeError) and not _OUT_OF_MEMORY.search(str(error)):
+                if not _is_of_memory(error):
                     raise
                 if len(some) == 1 and not self._strips:
                     raise self._too_large(left[0]) from error
@@ -129,7 +139,7 @@ class Translator:
 
     def at_once(self, size: Size) -> int:
         """How many pictures of a ``padded`` size go through fastest in one pass."""
-        if self._alone or _pixels(size) > self._whole:
+        if self._alone or area(size) > self._whole:
             return 1
         # A CPU is busy from 64² to 128² pixels on: 9 blocks in bfloat16 take 56, 49, 41 and 41 ms of one core a picture
         # of 64² in passes of 1, 2, 4 and 8; 164, 157, 164 and 172 at 128²; 590, 660, 720 and 930 at 256². A GPU wants
@@ -140,7 +150,7 @@ class Translator:
     def _reduce(self, count: int, size: Size) -> None:
         """Remember that ``count`` pictures of a padded size are too many, and say so the first time."""
         if count == 1:
-            self._whole = _pixels(size) - 1
+            self._whole = area(size) - 1
             self._notice(
                 f"A picture of {size[0]}x{size[1]} pixels does not fit the memory of {self.device} in one piece: "
                 "going on in strips."
@@ -151,22 +161,32 @@ class Translator:
                 f"{count} pictures of {size[0]}x{size[1]} pixels do not fit the memory of {self.device} at once: "
                 "going on with fewer at a time."
             )
-        self._room = count // 2 * _pixels(size)
+        self._room = count // 2 * area(size)
 
     @torch.inference_mode()
     def _pass(self, images: Sequence[Image.Image]) -> list[Pending]:
         batch, corners = self._laid_out(images)
         picture = to_float(batch.to(self.device, non_blocking=True).permute(0, 3, 1, 2))  # channels-last, as it lies
         with seeded(self.device, 0), autocast(self.device, self.dtype):
-            translated = to_uint8(self.network(self._given(picture))).permute(0, 2, 3, 1)
+            translated = to_uint8(self._run(self._given(picture))).permute(0, 2, 3, 1)
         found = [
-            _to_host(self._cropped(whole, corner, image.size))
+            to_host(self._cropped(whole, corner, image.size))
             for whole, corner, image in zip(translated, corners, images, strict=True)
         ]
         done = torch.cuda.Event() if self.device.type == "cuda" else None
         if done is not None:
             done.record(torch.cuda.current_stream(self.device))
-        return [partial(_picture, pixels.numpy(), done) for pixels in found]
+        return [partial(picture_of, pixels.numpy(), done) for pixels in found]
+
+    def _run(self, picture: torch.Tensor) -> torch.Tensor:
+        try:
+            return self.network(picture)
+        except Exception as error:  # a compiler has countless ways to fail
+            if not self._compiled or _is_of_memory(error):
+                raise
+            self.network._compiled_call_impl, self._compiled = None, False
+            self._notice(f"The network cannot be compiled here ({str(error).splitlines()[0]}): used as it is.")
+        return self.network(picture)
 
     def _upright(self, image: Image.Image) -> Image.Image:
         if self._shows != "mask":
@@ -194,13 +214,15 @@ class Translator:
 
         try:
             with seeded(self.device, 0), autocast(self.device, self.dtype):
-                strips = self.network(in_strips(batch.shape[1], batch.shape[2], fetch)).strips()
+                # As it is: a compiler looks into tensors alone.
+                network = self.network._call_impl if self._compiled else self.network
+                strips = network(in_strips(batch.shape[1], batch.shape[2], fetch)).strips()
                 found = [to_uint8(strip)[0].permute(1, 2, 0).cpu() for _, strip in strips]
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not _OUT_OF_MEMORY.search(str(error)):
+            if not _is_of_memory(error):
                 raise
             raise self._too_large(image) from error
-        return partial(_picture, self._cropped(torch.cat(found), corner, image.size).numpy(), None)
+        return partial(picture_of, self._cropped(torch.cat(found), corner, image.size).numpy(), None)
 
     def _too_large(self, image: Image.Image) -> I2IError:
         size = f"{image.width}x{image.height}"
@@ -212,7 +234,7 @@ class Translator:
         # Pinned memory: only from there does a copy to CUDA run beside the network.
         shape = len(images), height, width, len(images[0].getbands())
         batch = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
-        return batch, [_put(np.asarray(image), place) for image, place in zip(images, batch.numpy(), strict=True)]
+        return batch, [put(np.asarray(image), place) for image, place in zip(images, batch.numpy(), strict=True)]
 
     def _cropped(self, whole: torch.Tensor, corner: Size, size: Size) -> torch.Tensor:
         """What came of a picture of ``size`` out of what came of it padded, (H, W, 3)."""
@@ -220,31 +242,9 @@ class Translator:
         return whole[top : top + height, left : left + width]
 
 
-def _pixels(size: Size) -> int:
-    return size[0] * size[1]
-
-
-def _put(pixels: np.ndarray, place: np.ndarray) -> Size:
-    """Copy (h, w, C) into the middle of (H, W, C), its edges reflected around it; where its left top corner is."""
-    missing = place.shape[0] - pixels.shape[0], place.shape[1] - pixels.shape[1]
-    top, left = missing[0] // 2, missing[1] // 2
-    if any(missing):
-        pixels = np.pad(pixels, ((top, missing[0] - top), (left, missing[1] - left), (0, 0)), mode="reflect")
-    place[...] = pixels
-    return left, top
-
-
-def _to_host(pixels: torch.Tensor) -> torch.Tensor:
-    """On the CPU; from CUDA once what the device has been given to do is done."""
-    if pixels.device.type != "cuda":
-        return pixels.cpu()
-    return torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True).copy_(pixels, non_blocking=True)
-
-
-def _picture(pixels: np.ndarray, done: torch.cuda.Event | None) -> Image.Image:
-    if done is not None:
-        done.synchronize()
-    return Image.fromarray(pixels)
+def _is_of_memory(error: Exception) -> bool:
+    full = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return full or (isinstance(error, RuntimeError) and bool(_OUT_OF_MEMORY.search(str(error))))
 
 
 def load(
@@ -282,6 +282,7 @@ def load(
         raise UsageError(f"{model} has no direction {chosen!r}; it has {', '.join(directions)}.")
     network = config.build(size)
     network.load_state_dict(bundle.of(chosen))
+    made = provenance(path)
     return Translator(
         network,
         config,
@@ -290,12 +291,8 @@ def load(
         device=device,
         precision=precision,
         about=bundle.header,
-        provenance=_of_direction(provenance(path), chosen),
+        provenance=replace(made, model=f"{made.model} {chosen}"),
         level=level_of(model, config, bundle.header, strength),
         mask=mask,
         notice=notice,
     )
-
-
-def _of_direction(made: Provenance, direction: str) -> Provenance:
-    return replace(made, model=f"{made.model} {direction}")

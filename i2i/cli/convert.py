@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from i2i.cli.console import print_json, say, shown, stderr
 
 if TYPE_CHECKING:
-    from i2i.convert import Existing, Plan, Result
+    from i2i.convert import Existing, Job, Plan, Result
+    from i2i.translate import Translator
 
 STOPPED = 130  # the exit code of a command that Ctrl-C ended
 _SHOWN = 20  # files skipped that are named one by one
@@ -19,8 +20,8 @@ _SHOWN = 20  # files skipped that are named one by one
 
 def convert(
     model: Annotated[str, typer.Argument(help="a run's name, a bundle's path, or identity")],
-    source: Annotated[list[Path], typer.Argument(help="photos, and folders of photos (all below them)")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder for the results; made where it is missing")],
+    source: Annotated[list[Path], typer.Argument(help="photos, folders of photos (all below them), and clips")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for the results, made if missing; or a clip's name")],
     direction: Annotated[
         str | None, typer.Option(help=r"AtoB or BtoA \[default: the model's first]", show_default=False)
     ] = None,
@@ -49,6 +50,7 @@ def convert(
     max_pixels: Annotated[
         str, typer.Option(help="largest picture that is read, such as 200MP", metavar="PIXELS")
     ] = "89MP",
+    stabilize: Annotated[bool, typer.Option("--stabilize", help="clips: less flicker, more inertia")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"], typer.Option(help="auto: bfloat16 where the device is fast at it")
@@ -68,9 +70,12 @@ def convert(
     batch_size: Annotated[
         int, typer.Option(min=0, help="pictures of one size translated at once; 0: as many as the device likes best")
     ] = 0,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="compile the network first; pays for thousands of pictures of one size")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="print what became of every file as JSON")] = False,
 ) -> None:
-    """Translate photos and folders of photos, of any size, with a trained model.
+    """Translate photos, folders of photos and clips, of any size, with a trained model.
 
     Folders keep their tree. Run again, it goes on where it stopped, and redoes what has changed since, photo or model.
     A file that cannot be read is reported and skipped, and the exit code is then 1.
@@ -80,18 +85,23 @@ def convert(
         i2i convert stripes-cyclegan datasets/stripes/testA --out striped/
 
         i2i convert horse2zebra-cyclegan zebra.jpg photos/ --out horses/ --direction BtoA --format jpg
+
+        i2i convert horse2zebra-cyclegan clip.mp4 --out zebras.mp4 --stabilize
     """
-    from i2i.convert import convert_jobs, count_frames, plan
+    from i2i.convert import Result, convert_jobs, count_frames, plan
+    from i2i.convert.plan import Plan, clip_jobs
     from i2i.convert.settings import chosen_existing, made_by, pixels_of, writer_of
     from i2i.images import Decoders
     from i2i.pipeline import threads
 
-    existing = chosen_existing(overwrite, skip_existing)
-    with Decoders(threads(), max_pixels=pixels_of(max_pixels)) as reader:
+    existing, most = chosen_existing(overwrite, skip_existing), pixels_of(max_pixels)
+    clips = clip_jobs(source, out)  # a wrong path is told before the model is loaded
+    photos = [path for path in source if path not in {job.source for job in clips}]
+    with Decoders(threads(), max_pixels=most) as reader:
         counted = partial(count_frames, reader=reader) if frames == "all" else None
-        # A wrong path is told before the model is loaded.
-        planned = plan(source, out, format, patterns=pattern or (), count_frames=counted)
-        reader.start()  # beside the loading of the model
+        planned = plan(photos, out, format, patterns=pattern or (), count_frames=counted) if photos else Plan()
+        if photos:
+            reader.start()  # beside the loading of the model
         from i2i.device import keep_memory
         from i2i.translate import load
 
@@ -99,21 +109,40 @@ def convert(
         translator = load(
             model, direction, device=device, precision=precision, strength=task_strength, mask=mask, notice=notice
         )
-        writer = writer_of(format, quality, metadata, translator.provenance if provenance else None)
+        if compile:
+            translator.compile()
+        said = translator.provenance if provenance else None
+        writer = writer_of(format, quality, metadata, said)
         makings = made_by(translator.provenance, writer)
         if dry_run:
-            _tell_plan(planned, out, makings, existing, json)
+            _tell_plan(planned, clips, out, makings, existing, json)
             return
         if translator.device.type == "cpu":
             keep_memory()
-        with _bar(f"{model} {translator.direction}") as progress:
-            result = convert_jobs(translator, planned, out, writer=writer, made_by=makings, existing=existing,
-                                  batch=batch_size, reader=reader, progress=progress)  # fmt: skip
+        result = Result()
+        if photos:
+            with _bar(f"{model} {translator.direction}", "pictures") as progress:
+                result = convert_jobs(translator, planned, out, writer=writer, made_by=makings, existing=existing,
+                                      batch=batch_size, reader=reader, progress=progress)  # fmt: skip
+    if clips and not result.stopped:
+        result += _convert_clips(translator, clips, existing, stabilize=stabilize, provenance=said, max_pixels=most)
     _tell(result, out, json)
     if result.stopped:
         raise typer.Exit(STOPPED)
     if result.failed:
         raise typer.Exit(1)
+
+
+def _convert_clips(translator: "Translator", clips: list["Job"], existing: "Existing", **how: Any) -> "Result":
+    from i2i.convert.clips import ClipResult, convert_clips
+
+    def tell(job: "Job", result: ClipResult) -> None:
+        say("{}: {} frames; where the clip stands still they change by {} levels of 255 from frame to frame",
+            shown(job.target), result.frames, f"{result.flicker:.1f}")  # fmt: skip
+
+    with _bar(translator.direction, "frames") as progress:
+        return convert_clips(translator, clips, existing=existing, tell=tell, progress=lambda done, total: progress(
+            done, 0, total), **how)  # fmt: skip
 
 
 def _tell(result: "Result", out: Path, json: bool) -> None:
@@ -136,7 +165,7 @@ def _tell(result: "Result", out: Path, json: bool) -> None:
         say("stopped: the same command goes on from here")
 
 
-def _tell_plan(planned: "Plan", out: Path, makings: str, existing: "Existing", json: bool) -> None:
+def _tell_plan(planned: "Plan", clips: list["Job"], out: Path, makings: str, existing: "Existing", json: bool) -> None:
     """What would be done: nothing is written, not even a manifest."""
     from i2i.convert import Result, left_to_do
     from i2i.convert.manifest import Manifest
@@ -144,7 +173,7 @@ def _tell_plan(planned: "Plan", out: Path, makings: str, existing: "Existing", j
     manifest, result = Manifest(out, makings), Result(failed=planned.failed)
     manifest.load()
     result.skipped = [(path, None, reason) for path, reason in planned.skipped]
-    left = left_to_do(planned.jobs, manifest, existing, result)
+    left = left_to_do(planned.jobs, manifest, existing, result) + clips
     if json:
         wanted = [{"source": job.source, "output": job.target} for job in left]
         print_json({"planned": wanted, **_listed(result), "seconds": 0})
@@ -177,7 +206,7 @@ def _table(failed: list[tuple[Path, str]]) -> None:
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Callable[[int, int, int], None]]:
+def _bar(title: str, things: str) -> Iterator[Callable[[int, int, int], None]]:
     """To be told the files done, failed and all: shows them with the speed and the time left, on a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -188,14 +217,14 @@ def _bar(title: str) -> Iterator[Callable[[int, int, int], None]]:
 
         def progress(done: int, failed: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
-            told = [_rate(bar.tasks[task].speed or 0), f"[red]{failed} failed[/red]" if failed else ""]
+            told = [_rate(bar.tasks[task].speed or 0, things), f"[red]{failed} failed[/red]" if failed else ""]
             bar.update(task, state="  ".join(filter(None, told)))
 
         yield progress
 
 
-def _rate(speed: float) -> str:
+def _rate(speed: float, things: str) -> str:
     """Such as 12.3 pictures/s, or 4.5 s/picture."""
     if not speed:
         return ""
-    return f"{speed:.1f} pictures/s" if speed >= 1 else f"{1 / speed:.1f} s/picture"
+    return f"{speed:.1f} {things}/s" if speed >= 1 else f"{1 / speed:.1f} s/{things[:-1]}"

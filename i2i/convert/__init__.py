@@ -33,6 +33,15 @@ class Result:
     seconds: float = 0.0
     stopped: bool = False
 
+    def __add__(self, other: "Result") -> "Result":
+        return Result(
+            self.converted + other.converted,
+            self.skipped + other.skipped,
+            self.failed + other.failed,
+            self.seconds + other.seconds,
+            self.stopped or other.stopped,
+        )
+
 
 def convert(
     translate: Batched | Callable[[Image.Image], Image.Image],

@@ -13,6 +13,7 @@ from i2i.images import FORMATS
 from i2i.images.formats import HEIC
 
 LONGEST_NAME = 255  # bytes
+CLIPS = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".ogv", ".wmv", ".flv", ".3gp"}
 # Folders that systems and programs fill with pictures of their own.
 _NOT_OURS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 
@@ -33,6 +34,29 @@ class Plan:
     jobs: list[Job] = field(default_factory=list)
     skipped: list[tuple[Path, str]] = field(default_factory=list)
     failed: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def is_clip(path: Path) -> bool:
+    """Whether a path's ending is that of a clip."""
+    return path.suffix.lower() in CLIPS
+
+
+def clip_jobs(sources: Sequence[Path], out: Path) -> list[Job]:
+    """Where clips go: ``out`` itself if it is a clip's name, else below it under their own names.
+
+    Raises UsageError where ``out`` is a clip's name and there is more than one clip to go there, or two share a name.
+    """
+    for source in sources:
+        if is_clip(source) and not source.exists():
+            raise UsageError(f"{source} does not exist.")
+    if is_clip(out) and not out.is_dir():
+        if len(sources) != 1 or not is_clip(sources[0]):
+            raise UsageError(f"--out {out} is a clip's name, and takes one clip: name a folder for the results.")
+        return [Job(sources[0], out)]
+    jobs = [Job(source, out / source.name) for source in sources if is_clip(source) and not source.is_dir()]
+    if len({job.target for job in jobs}) < len(jobs):
+        raise UsageError("Two clips have the same name: convert them one by one.")
+    return jobs
 
 
 def plan(
@@ -90,11 +114,13 @@ def _below(root: Path, out: Path, patterns: Sequence[str], found: Plan) -> Itera
         here = home / Path(place).relative_to(root)
         ours = sorted(name for name in folders if not name.startswith(".") and name not in _NOT_OURS)
         folders[:] = [name for name in ours if here / name != inside and not _is_link(Path(place, name), home, found)]
-        paths += [
-            path
-            for path in (Path(place, name) for name in names if not name.startswith("."))
-            if path.suffix.lower() in FORMATS | HEIC and _fits(path.relative_to(root), patterns)
-        ]
+        wanted = (Path(place, name) for name in names if not name.startswith("."))
+        wanted = (path for path in wanted if _fits(path.relative_to(root), patterns))
+        for path in wanted:
+            if path.suffix.lower() in FORMATS | HEIC:
+                paths.append(path)
+            elif is_clip(path):
+                found.skipped.append((path, "is a clip: name it, and it is translated"))
     for path in sorted(paths):
         if path.is_symlink() and path.exists() and home not in path.resolve().parents:
             found.skipped.append((path, f"is a link that leads out of {root}"))

@@ -139,6 +139,12 @@ def result_xmp(source: Source, provenance: Provenance | None) -> bytes:
     ).encode()
 
 
+def digital_source(provenance: Provenance) -> str:
+    """In one line, for files that hold no XMP."""
+    made = f"{provenance.maker}, model {provenance.model} {provenance.version}"
+    return f"Made by a model: {made}. DigitalSourceType {_SOURCE_TYPES}{_TERMS[provenance.kind]}"
+
+
 def _element(name: str, values: tuple[str, ...]) -> str:
     kind = _CREDITS[name]
     language = ' xml:lang="x-default"' if kind == "Alt" else ""

@@ -56,7 +56,13 @@ class Strips:
 
     def normalised(self, eps: float, weight: Tensor | None = None, bias: Tensor | None = None) -> "Strips":
         """Each channel to mean 0 and variance 1 over the whole map, then times ``weight`` plus ``bias``, (C) each."""
-        source, mean, variance = self._with_moments()
+        source, mean, variance = self.with_moments()
+        return source.scaled(mean, variance, eps, weight, bias)
+
+    def scaled(
+        self, mean: Tensor, variance: Tensor, eps: float, weight: Tensor | None = None, bias: Tensor | None = None
+    ) -> "Strips":
+        """(x − mean) / √(variance + ε) · weight + bias, float32 (C) each."""
         scale = torch.rsqrt(variance + eps) if weight is None else torch.rsqrt(variance + eps) * weight.float()
 
         def normal(x: Tensor) -> Tensor:
@@ -68,9 +74,9 @@ class Strips:
                 _by_pixel(found).copy_(centred.mul_(scale).add_(bias))
             return found
 
-        return each(source, normal)
+        return each(self, normal)
 
-    def _with_moments(self) -> tuple["Strips", Tensor, Tensor]:
+    def with_moments(self) -> tuple["Strips", Tensor, Tensor]:
         """The map, kept if it is small enough, with mean and variance of its channels (Chan et al. 1979)."""
         small = self.is_small()
         store = torch.empty(self.height, self.width, self.channels, dtype=self.dtype, device=self.device)[
