@@ -196,6 +196,10 @@ def _listed(result: "Result") -> dict[str, list[dict[str, object]]]:
 
 
 def _table(failed: list[tuple[Path, str]]) -> None:
+    if not stderr.is_terminal:  # a pipe has no width that a table could keep to
+        for path, reason in failed:
+            say("[red]failed[/red] {}: {}", shown(path), shown(reason.removeprefix(str(path)).lstrip(": ")))
+        return
     from rich.table import Table
     from rich.text import Text
 
