@@ -184,8 +184,8 @@ def _people(votes: Sequence[Tally]) -> str:
     items = "".join(f"<li>{_sentence(tally.text())}</li>" for tally in votes)
     return (
         f'<section id="people"><h2>People <small>blind test of the demo</small></h2><ul class="verdict">{items}</ul>'
-        "<p class=note>In brackets 95 % intervals (Wilson). 50 % taken for real is all that can be had. The votes are "
-        "of whoever came: not of a sample of anybody.</p></section>"
+        "<p class=note>In brackets 95 % intervals (Wilson). No translation can be taken for real more often than real "
+        "pictures are, but by luck. The votes are of whoever came: not of a sample of anybody.</p></section>"
     )
 
 
