@@ -18,7 +18,7 @@ def level_of(model: str, config: GeneratorConfig, header: Mapping[str, Any], str
         if strength is not None:
             raise UsageError(f"{model} judges by itself how strong the damage is: it takes no --task-strength.")
         return 0.0
-    task = _task(model, header)
+    task = described_task(model, header)
     low, high = task.strengths() or (0.0, 0.0)
     if strength is None or not low <= strength <= high:
         found = "none was given" if strength is None else f"found {strength:g}"
@@ -31,10 +31,11 @@ def some_strength(header: Mapping[str, Any]) -> float | None:
     """A strength that a model takes, by its header; None where it takes none."""
     generator = header.get("generator")
     wanted = isinstance(generator, dict) and generator.get("shows") == "level"
-    return _task("The model", header).middle() if wanted else None
+    return described_task("The model", header).middle() if wanted else None
 
 
-def _task(model: str, header: Mapping[str, Any]) -> Task:
+def described_task(model: str, header: Mapping[str, Any]) -> Task:
+    """The task that a restoration model was trained for. Raises BundleError where its header does not say it."""
     try:
         return from_json(TASKS[header["task"]["task"]], header["task"], "task")
     except (ConfigError, KeyError, TypeError) as error:

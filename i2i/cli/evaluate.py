@@ -54,6 +54,10 @@ def evaluate(
             help=r"votes of the demo's judges \[default: those in the checkpoints' folder]", show_default=False
         ),
     ] = None,
+    task_strength: Annotated[
+        float | None,
+        typer.Option(help=r"of the damage, for restoration models \[default: the middle]", show_default=False),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"], typer.Option(help="of the models; measures are taken in float32")
@@ -83,7 +87,7 @@ def evaluate(
     options = evaluation.Options(
         models=models, data=data, direction=direction, split=split, count=count, size=size, fit=fit, by=by,
         which=checkpoint, cycle=cycle, seed=seed, gallery=report is not None, setting=Setting(device, precision),
-        votes=votes,
+        votes=votes, strength=task_strength,
     )  # fmt: skip
     with _bar() as tell:
         found = evaluation.evaluate(options, tell)

@@ -90,7 +90,8 @@ class Judge:
         self, out: list[Image.Image], against: dict[str, list[Image.Image]], names: list[str]
     ) -> dict[str, Values]:
         """By measure one number a picture of ``out``."""
-        given, shown = against["input"], [np.asarray(image) for image in out]
+        shown = [np.asarray(image) for image in out]
+        given = [comparable(image, other.size) for image, other in zip(against["input"], out, strict=True)]
         found = {"change": _compared(levels, shown, given)}
         if "back" in against:
             found["cycle"] = _compared(levels, [np.asarray(image) for image in against["back"]], given)
@@ -113,6 +114,12 @@ class Judge:
             "ms_ssim": (ms_ssim, MS_SSIM_SMALLEST),
         }  # fmt: skip
         return {name: measure for name, (measure, least) in known.items() if measure and smallest >= least}
+
+
+def comparable(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """An input beside an output of ``size``: enlarged by bicubic where the output is larger, holes as they are."""
+    plain = image if image.mode == "RGB" else image.convert("RGB")
+    return plain if plain.size == size else plain.resize(size, Image.Resampling.BICUBIC)
 
 
 def _chunks(count: int) -> Iterator[range]:

@@ -9,10 +9,12 @@ from PIL import Image
 
 from i2i import sample, translate
 from i2i.checkpoint import find_bundle, load_header
+from i2i.config import to_json
+from i2i.data.tasks import Task
 from i2i.device import Precision
 from i2i.errors import BundleError, UsageError
 from i2i.loading import SAMPLE
-from i2i.translate import Translator
+from i2i.strength import described_task, some_strength
 
 Which = Literal["last", "best", "both"]
 IDENTITY = "identity"
@@ -46,6 +48,11 @@ class Model:
         by = f" by {str(metric).upper()}" if metric and "best" in self.checkpoint else ""
         told = ", ".join(filter(None, (self.checkpoint + by, _counted(steps) if isinstance(steps, int) else "")))
         return f"{self.name} ({told})" if told else self.name
+
+    @property
+    def task(self) -> Task | None:
+        """What a restoration model undoes. Raises BundleError where the header does not say it rightly."""
+        return described_task(str(self.path), self.header) if "task" in self.header else None
 
     @property
     def run(self) -> Path | None:
@@ -106,27 +113,17 @@ class Setting:
 
     device: str = "auto"
     precision: Precision = "auto"
+    strength: float | None = None  # of the damage, which some restoration models want to be told
 
 
 def maker(model: Model, direction: str, setting: Setting) -> Make:
     """What takes inputs to outputs in a direction. Raises BundleError or UsageError where it cannot be loaded."""
     if model.path is None:
         return list
-    return Translating(_load(model, direction, setting))
-
-
-class Translating:
-    """A translator, on any number of pictures of any sizes."""
-
-    def __init__(self, translator: Translator) -> None:
-        self.translator = translator
-
-    def __call__(self, images: Sequence[Image.Image]) -> list[Image.Image]:
-        return self.translator.translate(images)
-
-
-def _load(model: Model, direction: str, setting: Setting) -> Translator:
-    return translate.load(str(model.path), direction, device=setting.device, precision=setting.precision)
+    told = setting.strength if some_strength(model.header) is not None else None
+    return translate.load(
+        str(model.path), direction, device=setting.device, precision=setting.precision, strength=told
+    ).translate
 
 
 def sampler(model: Model, setting: Setting) -> Callable[[int], list[Image.Image]]:
@@ -150,3 +147,24 @@ def directions_of(models: Sequence[Model], asked: str | None) -> list[str]:
     if asked not in known and trained:
         raise UsageError(f"No model here has the direction {asked!r}; there is {', '.join(known)}.")
     return [asked]
+
+
+def task_of(models: Sequence[Model]) -> Task | None:
+    """The restoration task of the models that are trained; None where they translate.
+
+    Raises UsageError where they do not all undo the same: settings of one task may differ, for the first counts.
+    """
+    tasks = {model.title: model.task for model in models if model.path is not None}
+    kinds = {title: (to_json(task)["task"], task.scale) if task else None for title, task in tasks.items()}
+    if len(set(kinds.values())) > 1:
+        (one, first), (other, second) = next(
+            pair for pair in zip(kinds.items(), list(kinds.items())[1:], strict=False) if pair[0][1] != pair[1][1]
+        )
+        raise UsageError(f"{one} and {other} cannot stand in one table: {_undoes(first)}, and {_undoes(second)}.")
+    return next(iter(tasks.values()), None)
+
+
+def _undoes(kind: tuple[str, int] | None) -> str:
+    if kind is None:
+        return "one translates"
+    return f"one restores ({kind[0]}{f' ×{kind[1]}' if kind[1] > 1 else ''})"

@@ -24,6 +24,7 @@ class Protocol:
     network: str  # whose features FID and KID are taken from
     network_hash: str
     lpips_hash: str
+    damage: str  # that a restoration model is to undo; "" for others
     colours: str = "as stored, profiles not applied"
     version: int = VERSION
 
@@ -38,6 +39,7 @@ class Protocol:
     def text(self) -> str:
         """In a line or two."""
         what = "pictures from noise" if self.direction == "sample" else "inputs"
+        what += f" ({self.damage})" if self.damage else ""
         return (
             f"{self.data}, {self.split} split: {self.inputs} {what} against {self.real} real pictures, "
             f"{self.size}; features of {self.network} ({self.network_hash[:8]}); protocol {self.fingerprint()}"
@@ -59,4 +61,5 @@ def protocol_of(pictures: Trial, data: str, network: str, network_hash: str, lpi
         network=network,
         network_hash=network_hash,
         lpips_hash=lpips_hash,
+        damage=pictures.damage.told() if pictures.damage is not None else "",
     )

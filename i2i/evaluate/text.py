@@ -5,7 +5,8 @@ import textwrap
 from collections.abc import Sequence
 
 from i2i.evaluate.columns import COLUMNS, Column
-from i2i.evaluate.evaluation import Evaluation, Section
+from i2i.evaluate.evaluation import Evaluation
+from i2i.evaluate.section import Section
 from i2i.evaluate.table import Row
 from i2i.metrics.intervals import Estimate
 

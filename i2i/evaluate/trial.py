@@ -4,14 +4,17 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
 
+from i2i.config import to_json
 from i2i.data.folders import Item, Kind, Layout
 from i2i.data.geometry import Fit, fit, opened
+from i2i.data.tasks import Task
+from i2i.degrade import Degrader
 from i2i.errors import DatasetError, UsageError
 
 LEAST = 2  # pictures on either side
@@ -40,23 +43,49 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Damage:
+    """What a restoration model is to undo: its task at one strength, where it has one."""
+
+    task: Task
+    strength: float | None
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        return Degrader(self.task, self.strength)(image)
+
+    def told(self) -> str:
+        """Such as "denoise, strength 25, in 8 bits"."""
+        name, scale = to_json(self.task)["task"], self.task.scale
+        told = [f"{name} ×{scale}" if scale > 1 else name]
+        return ", ".join([*told, *([f"strength {self.strength:g}"] if self.strength is not None else []), "in 8 bits"])
+
+
+@dataclass(frozen=True)
 class Pictures:
-    """Some pictures of a split. part: which of the two of a pair."""
+    """Some pictures of a split.
+
+    part: which of the two of a pair. multiple: what their sides are cut to multiples of. damage: what they are put
+    through before they are given to a model.
+    """
 
     items: Sequence[Item]
     kind: Kind
     part: int
     shape: Shape
+    multiple: int = 1
+    damage: Damage | None = None
 
     def __len__(self) -> int:
         return len(self.items)
 
     def __getitem__(self, index: int) -> Image.Image:
-        """RGB, brought to size. Raises PictureError naming the file that cannot be read.
+        """RGB, brought to size, or what damage makes of it. Raises PictureError naming the file that cannot be read.
 
         As stored, colour profiles left out of account, as in every published number.
         """
-        return self.shape(opened(self.items[index], self.kind, profiles=False)[self.part])
+        image = self.shape(opened(self.items[index], self.kind, profiles=False)[self.part])
+        width, height = (length - length % self.multiple for length in image.size)
+        cut = image if image.size == (width, height) else image.crop((0, 0, width, height))
+        return cut if self.damage is None else self.damage(cut)
 
     def some(self, indices: Sequence[int]) -> list[Image.Image]:
         """Several of them, read side by side."""
@@ -73,8 +102,10 @@ class Pictures:
         return item[self.part if len(item) > 1 else 0].stem
 
     def contents(self) -> str:
-        """SHA-256 of what the files hold, which half of them counts, and how they are brought to size."""
-        digest = hashlib.sha256(f"{self.kind} {self.part} {self.shape}\n".encode())
+        """SHA-256 of what the files hold, which half of them counts, how they are brought to size, and the damage."""
+        digest = hashlib.sha256(f"{self.kind} {self.part} {self.shape} {self.multiple}\n".encode())
+        if self.damage is not None:  # what it does to a picture says more than its settings, not all of which count
+            digest.update(self.damage.told().encode() + self[0].tobytes())
         for item in self.items:
             path = item[self.part if len(item) > 1 else 0]
             about = path.stat()
@@ -105,28 +136,49 @@ class Trial:
     paired: bool
 
     @property
+    def damage(self) -> Damage | None:
+        """What a restoration model is to undo."""
+        return self.inputs.damage if self.inputs is not None else None
+
+    @property
     def outputs(self) -> int:
         """How many pictures a model makes."""
         return len(self.real if self.inputs is None else self.inputs)
 
 
-def trial(found: Layout, direction: str, *, split: str | None, count: int | None, shape: Shape) -> Trial:
+def trial(
+    found: Layout,
+    direction: str,
+    *,
+    split: str | None,
+    count: int | None,
+    shape: Shape,
+    damage: Damage | None = None,
+    seen: bool = True,
+) -> Trial:
     """The pictures of a direction: "AtoB", "BtoA" or "sample".
 
-    split: by default the test split, else val. count: at most so many on each side, spread evenly over them.
+    split: by default the test split, else val. count: at most so many on each side, spread evenly over them. damage:
+    makes the inputs out of clean photos, which are then their truth. seen: a model was trained on these data; where
+    none was, all pictures of an undivided set will do.
     Raises UsageError or DatasetError where there is no such split, or it holds too little.
     """
-    split = split or _default_split(found)
+    split = split or _default_split(found, seen)
     if split not in found.splits:
         raise UsageError(f"{found.root} has no {split} pictures; it has {', '.join(found.splits)}.")
     others_split = "train" if split != "train" else ""
     sides = {"AtoB": (0, 1), "BtoA": (1, 0), "sample": (0, 0)}[direction]
-    if direction != "sample" and found.kind == "clean":
+    if damage is not None and found.kind != "clean":
+        raise DatasetError(f"{found.root} holds {found.kind} data, and a restoration task damages clean photos.")
+    if direction != "sample" and found.kind == "clean" and damage is None:
         raise DatasetError(
             f"{found.root} holds photos of one kind ({found.source}), and {direction} needs two: trainA/ and trainB/, "
             "or pairs."
         )
     inputs, real = (_pictures(found, split, side, count, shape) for side in sides)
+    if damage is not None:
+        real = replace(real, multiple=damage.task.scale)
+        inputs = replace(real, damage=damage)
     least = min(len(inputs), len(real))
     if least < LEAST:
         raise DatasetError(f"An evaluation needs at least {LEAST} pictures on either side; {found.root} has {least}.")
@@ -139,12 +191,14 @@ def trial(found: Layout, direction: str, *, split: str | None, count: int | None
         real,
         others if others is not None and len(others) >= LEAST else None,
         others_split,
-        found.kind == "paired",
+        found.kind == "paired" or damage is not None,
     )
 
 
-def _default_split(found: Layout) -> str:
+def _default_split(found: Layout, seen: bool) -> str:
     split = next((name for name in ("test", "val") if name in found.splits), None)
+    if split is None and not seen:
+        return "train"
     if split is None:
         raise DatasetError(
             f"{found.root} has no test pictures. Put some aside, into test/ (or testA/ and testB/), that no training "
