@@ -5,6 +5,7 @@ A run is a folder under ``checkpoints/`` with everything a training leaves behin
 """
 
 import dataclasses
+import hashlib
 import io
 import json
 import os
@@ -19,8 +20,9 @@ from filelock import FileLock, Timeout
 from safetensors.torch import save
 from torch import Tensor
 
+from i2i import __version__
 from i2i.errors import BundleError, I2IError, RunError
-from i2i.images import write_atomic
+from i2i.images import Provenance, write_atomic
 
 FORMAT = 1
 _HEADER = "i2i"
@@ -115,6 +117,14 @@ def find_bundle(model: str) -> Path:
         f"No model {model!r}. Models in {root().resolve()}: {known}. A run's folder or a .safetensors file works too; "
         "$I2I_CHECKPOINTS names another place."
     )
+
+
+def provenance(bundle: Path) -> Provenance:
+    """What pictures made with a bundle say of it: its run's name, and the start of its SHA-256."""
+    name = bundle.parent.name if bundle.name == "weights.safetensors" else bundle.stem
+    with bundle.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Provenance(name or bundle.stem, digest[:16], f"i2i {__version__}")
 
 
 def list_models() -> list[str]:

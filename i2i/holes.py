@@ -6,7 +6,7 @@ from PIL import Image, ImageOps
 
 from i2i.data.folders import pictures
 from i2i.errors import PictureError, UsageError
-from i2i.images import read
+from i2i.images import Photo, off_white, read, read_photo
 
 OPAQUE = 128  # alpha from which a pixel is known
 
@@ -26,14 +26,25 @@ class HoleReader:
 
     def __call__(self, path: Path) -> Image.Image:
         """Raises PictureError where photo or mask cannot be read, do not fit each other, or there is no hole."""
-        photo = _colours(path)
-        known = photo.getchannel("A") if self.mask is None else self._unmarked(path, photo.size)
+        photo = self.marked(path, read_photo(path))
+        whole = photo.image.copy()
+        if photo.alpha is not None:
+            whole.putalpha(photo.alpha)
+        return whole
+
+    def marked(self, path: Path, photo: Photo) -> Photo:
+        """The photo of a file with the holes as its alpha, and its colours as they are wherever they are seen at all.
+
+        Raises PictureError as calling it does.
+        """
+        opaque = Image.new("L", photo.image.size, 255)
+        known = photo.alpha or opaque if self.mask is None else self._unmarked(path, photo.image.size)
         known = known.point(lambda value: 255 if value >= OPAQUE else 0)
         if known.getextrema() == (255, 255):
             how = "nothing in it is transparent" if self.mask is None else "its mask is black"
             raise PictureError(f"{path} has no hole to fill: {how}. Make parts transparent, or mark them by --mask.")
-        photo.putalpha(known)
-        return photo
+        colours = off_white(photo.image, photo.alpha).convert("RGB") if photo.alpha else photo.image
+        return Photo(colours, known, photo.source)
 
     def _unmarked(self, path: Path, size: tuple[int, int]) -> Image.Image:
         mask = self.mask if self.masks is None else self.masks.get(path.stem)
@@ -44,13 +55,3 @@ class HoleReader:
             found, wanted = (f"{width}x{height}" for width, height in (marked.size, size))
             raise PictureError(f"{mask} is {found}; a mask must have the size of its photo, {wanted}.")
         return ImageOps.invert(marked)
-
-
-def _colours(path: Path) -> Image.Image:
-    """The photo as RGBA, upright, its colours as they are wherever they are seen at all."""
-    photo = read(path)  # finds out whether the file is a good one
-    with Image.open(path) as image:
-        if "A" in image.getbands() or "transparency" in image.info:
-            return ImageOps.exif_transpose(image).convert("RGBA")
-    photo.putalpha(255)
-    return photo

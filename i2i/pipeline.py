@@ -4,7 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -13,20 +13,69 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 from PIL import Image
 
 from i2i.errors import I2IError
-from i2i.images import MAX_PIXELS, encode, header, read, write_atomic
+from i2i.holes import HoleReader
+from i2i.images import Photo
 
 T = TypeVar("T")
 Size = tuple[int, int]  # width and height
-State = Literal["open", "converted", "skipped", "failed"]
+State = Literal["open", "converted", "failed"]
 Progress = Callable[[int, int, int], None]  # is told the files done, those of them that failed, and all
 
 IN_FLIGHT = 128_000_000  # pixels read and not yet written: some 10 bytes of memory each
+_NO_PIXELS = Image.new("RGB", (0, 0))
 LOOK_AHEAD = 128  # files that are looked at, read, or waiting for company of their size
+
+
+class Reader(Protocol):
+    """What reads files in any thread, as ``Decoders`` does. Raises PictureError where it cannot be done."""
+
+    @property
+    def max_pixels(self) -> int:
+        """Of the largest picture that is read."""
+
+    def look(self, path: Path) -> tuple[Size, int]:
+        """Width and height as stored, and the number of frames, without decoding."""
+
+    def read(self, path: Path, frame: int = 0) -> Photo:
+        """The picture of a frame."""
+
+    def close(self) -> None:
+        """Give up what is being read: nobody waits for it any more."""
+
+
+class WithHoles:
+    """A reader whose photos have as alpha what is to be filled in."""
+
+    def __init__(self, reader: Reader, holes: HoleReader) -> None:
+        self.reader, self.holes = reader, holes
+
+    @property
+    def max_pixels(self) -> int:
+        return self.reader.max_pixels
+
+    def look(self, path: Path) -> tuple[Size, int]:
+        return self.reader.look(path)
+
+    def read(self, path: Path, frame: int = 0) -> Photo:
+        return self.holes.marked(path, self.reader.read(path, frame))
+
+    def close(self) -> None:
+        self.reader.close()
 
 
 @runtime_checkable
 class Batched(Protocol):
-    """What translates several pictures at a time, as a ``Translator`` does."""
+    """What translates several pictures at a time, as a ``Translator`` does.
+
+    scale: how much larger its results are. holes: where it fills holes, how they are read; it is given RGBA then, and
+    what it makes of that is whole. Otherwise alpha is laid over its result.
+    """
+
+    @property
+    def scale(self) -> int: ...
+
+    @property
+    def holes(self) -> HoleReader | None: ...
 
     def padded(self, size: Size) -> Size:
         """Pictures that share it can go through together."""
@@ -40,6 +89,8 @@ class Batched(Protocol):
 
 class OneByOne:
     """A plain function, seen as ``Batched``."""
+
+    scale, holes = 1, None
 
     def __init__(self, translate: Callable[[Image.Image], Image.Image]) -> None:
         self.translate = translate
@@ -56,33 +107,41 @@ class OneByOne:
 
 @dataclass(eq=False)
 class Task:
+    """A picture of a file on its way. pixels: that it holds in memory."""
+
     source: Path
-    target: Path
+    frame: int = 0
     state: State = "open"
     reason: str = ""
     pixels: int = 0
-    image: Image.Image | None = None
+    photo: Photo | None = None
 
 
 class Pipeline:
     """Every file looked at, read, translated and written, each as soon as there is room for it.
 
-    Work is done in a pool of threads, and what came of it arrives as ``events`` in the calling thread, which alone
-    translates and decides. It waits only while something runs in the pool; whatever ends it ends the pool.
+    write: is given a task and its result, in a thread; raises I2IError where it fails. Work is done in a pool of
+    threads, and what came of it arrives as ``events`` in the calling thread, which alone translates and decides. It
+    waits only while something runs in the pool; whatever ends it ends the pool.
     """
 
     def __init__(
-        self, translate: Batched, tasks: Sequence[Task], overwrite: bool, batch: int, progress: Progress
+        self,
+        translate: Batched,
+        tasks: Sequence[Task],
+        reader: Reader,
+        write: Callable[[Task, Image.Image], None],
+        batch: int,
+        progress: Progress,
     ) -> None:
-        self.translate, self.overwrite, self.batch, self.progress = translate, overwrite, batch, progress
-        self.read: Callable[[Path], Image.Image] = getattr(translate, "read", read)  # some want more than RGB
+        self.translate, self.reader, self.write, self.batch, self.progress = translate, reader, write, batch, progress
         self.tasks, self.queue, self.looked = tasks, deque(tasks), deque[Task]()
         self.ready: dict[Size, list[Task]] = {}  # read, by padded size, the longest waiting first
         self.reading = self.held = self.done = self.failed = 0  # tasks being looked at or read; pixels; tasks
         self.events: SimpleQueue[tuple[Callable[[Task, Any], None], Task, Future[Any]]] = SimpleQueue()
 
     def run(self) -> None:
-        self.pool = ThreadPoolExecutor(_threads(), "i2i-convert")
+        self.pool = ThreadPoolExecutor(threads(), "i2i-convert")
         try:
             self.progress(0, 0, len(self.tasks))
             self._admit()
@@ -91,6 +150,9 @@ class Pipeline:
                 self._translate(group)
                 self._attend(wait=not group)
                 self._admit()
+        except BaseException:
+            self.reader.close()  # the pool ends only when its threads are done with what they read
+            raise
         finally:
             self.pool.shutdown(cancel_futures=True)
 
@@ -98,16 +160,13 @@ class Pipeline:
         """Have files looked at, and those read that there is room for. One picture always has room."""
         while self.queue and self.reading + len(self.looked) + sum(map(len, self.ready.values())) < LOOK_AHEAD:
             task = self.queue.popleft()
-            if task.target.exists() and not self.overwrite:
-                self._finish(task, "skipped")
-            else:
-                self.reading += 1
-                self._start(self._on_looked, task, header, task.source)
+            self.reading += 1
+            self._start(self._on_looked, task, self.reader.look, task.source)
         while self.looked and (not self.held or self.held + self.looked[0].pixels <= IN_FLIGHT):
             task = self.looked.popleft()
             self.held += task.pixels
             self.reading += 1
-            self._start(self._on_read, task, self.read, task.source)
+            self._start(self._on_read, task, self.reader.read, task.source, task.frame)
 
     def _group(self) -> list[Task]:
         """Pictures to go through together: a full batch, else, where no more can come, those that waited longest."""
@@ -122,7 +181,7 @@ class Pipeline:
 
     def _translate(self, group: list[Task]) -> None:
         try:
-            results = self.translate.begin([task.image for task in group if task.image]) if group else []
+            results = self.translate.begin([self._seen(task.photo) for task in group if task.photo]) if group else []
         except I2IError as error:
             if len(group) == 1:
                 self._finish(group[0], "failed", str(error))
@@ -131,8 +190,20 @@ class Pipeline:
                     self._translate([task])
             return
         for task, result in zip(group, results, strict=True):
-            task.image = None
-            self._start(self._on_written, task, _write, result, task.target)
+            if task.photo:
+                task.photo = replace(task.photo, image=_NO_PIXELS)  # what is left is for the writer
+            self._start(self._on_written, task, self._write, task, result)
+
+    def _seen(self, photo: Photo) -> Image.Image:
+        if not (self.translate.holes and photo.alpha):
+            return photo.image
+        both = photo.image.copy()
+        both.putalpha(photo.alpha)
+        return both
+
+    def _write(self, task: Task, result: Callable[[], Image.Image]) -> Task:
+        self.write(task, result())
+        return task
 
     def _start(self, then: Callable[[Task, Any], None], task: Task, work: Callable[..., Any], *given: Any) -> None:
         future = self.pool.submit(work, *given)
@@ -145,21 +216,21 @@ class Pipeline:
             wait = False
             then(task, future)
 
-    def _on_looked(self, task: Task, future: Future[tuple[Size, str]]) -> None:
+    def _on_looked(self, task: Task, future: Future[tuple[Size, int]]) -> None:
         self.reading -= 1
         found = self._outcome(task, future)
         if found is not None:
             (width, height), _ = found
-            task.pixels = min(width * height, MAX_PIXELS)
+            task.pixels = min(width * height, self.reader.max_pixels) * (1 + self.translate.scale**2) // 2
             self.looked.append(task)
 
-    def _on_read(self, task: Task, future: Future[Image.Image]) -> None:
+    def _on_read(self, task: Task, future: Future[Photo]) -> None:
         self.reading -= 1
-        task.image = self._outcome(task, future)
-        if task.image is not None:
-            self.ready.setdefault(self.translate.padded(task.image.size), []).append(task)
+        task.photo = self._outcome(task, future)
+        if task.photo is not None:
+            self.ready.setdefault(self.translate.padded(task.photo.image.size), []).append(task)
 
-    def _on_written(self, task: Task, future: Future[Path]) -> None:
+    def _on_written(self, task: Task, future: Future[Task]) -> None:
         if self._outcome(task, future) is not None:
             self._finish(task, "converted")
 
@@ -169,24 +240,16 @@ class Pipeline:
             return future.result()
         except I2IError as error:
             self._finish(task, "failed", str(error))
-        except OSError as error:
-            self._finish(task, "failed", f"{task.target} could not be written: {error.strerror}.")
         return None
 
     def _finish(self, task: Task, state: State, reason: str = "") -> None:
-        task.state, task.reason, task.image = state, reason, None
+        task.state, task.reason, task.photo = state, reason, None
         self.held -= task.pixels
         self.done += 1
         self.failed += state == "failed"
         self.progress(self.done, self.failed, len(self.tasks))
 
 
-def _write(result: Callable[[], Image.Image], target: Path) -> Path:
-    data = encode(result(), target.suffix, fast=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(target, data)
-    return target
-
-
-def _threads() -> int:
+def threads() -> int:
+    """How many files are read or written at a time."""
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

@@ -1,6 +1,7 @@
 """A trained generator in use: seeds in, pictures out."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from i2i.checkpoint import find_bundle, load_bundle
+from i2i.checkpoint import find_bundle, load_bundle, provenance
 from i2i.config import check
 from i2i.device import Precision, autocast, pick_device, pick_precision
 from i2i.errors import I2IError, UsageError
-from i2i.images import FORMATS, encode, tiles, to_uint8, write_atomic
+from i2i.images import Provenance, Writer, tiles, to_uint8, write_atomic
+from i2i.images.formats import BY_SUFFIX
 from i2i.loading import SAMPLE, described
 from i2i.networks import SAMPLERS, SamplerConfig, use_mode
 from i2i.networks.latent import between, noise_of
@@ -39,12 +41,13 @@ class Sampler:
         device: str = "auto",
         precision: Precision = "auto",
         about: Mapping[str, Any] | None = None,
+        provenance: Provenance | None = None,
     ) -> None:
         self.device = pick_device(device)
         self.dtype = pick_precision(precision, self.device)
         self.network = use_mode(network, config).to(self.device).to(memory_format=torch.channels_last)
         self.config, self.size = config, size
-        self.about = dict(about or {})
+        self.about, self.provenance = dict(about or {}), provenance
 
     def __call__(self, seeds: Sequence[int]) -> Iterator[Image.Image]:
         """The pictures of ``seeds``, RGB, in their order."""
@@ -78,7 +81,10 @@ def load(model: str, *, device: str = "auto", precision: Precision = "auto") -> 
     config, size, _ = described(path, bundle, SAMPLERS, SAMPLE, "generator of pictures from noise")
     network = config.build(size)
     network.load_state_dict(bundle.of(*SAMPLE))
-    return Sampler(network, config, size=size, device=device, precision=precision, about=bundle.header)
+    painter = replace(provenance(path), kind="trained")
+    return Sampler(
+        network, config, size=size, device=device, precision=precision, about=bundle.header, provenance=painter
+    )
 
 
 def seeds(first: int, count: int) -> range:
@@ -107,10 +113,10 @@ def targets(out: Path | None, separate: Path | None, names: Sequence[int], overw
             "Where do the pictures go? --out grid.png puts all into one, --separate DIR each into its own."
         )
     if out is not None:
-        if out.suffix.lower() not in FORMATS:
+        if out.suffix.lower() not in BY_SUFFIX:
             raise UsageError(f"--out {out} must be a picture's name, such as grid.png; --separate names a folder.")
         check(len(names) <= MOST_IN_GRID, "count", len(names), f"at most {MOST_IN_GRID} in one grid (use --separate)")
-    if separate is not None and separate.suffix.lower() in FORMATS and not separate.is_dir():
+    if separate is not None and separate.suffix.lower() in BY_SUFFIX and not separate.is_dir():
         raise UsageError(f"--separate {separate} looks like a picture's name; it must be a folder.")
     each = [separate / f"{name:05}.png" for name in names] if separate is not None else []
     taken = [path for path in (*([out] if out else []), *each) if path.exists()]
@@ -119,25 +125,31 @@ def targets(out: Path | None, separate: Path | None, names: Sequence[int], overw
     return each
 
 
-def write(images: Iterable[Image.Image], out: Path | None, each: Sequence[Path], across: int) -> None:
+def write(
+    images: Iterable[Image.Image],
+    out: Path | None,
+    each: Sequence[Path],
+    across: int,
+    painter: Provenance | None = None,
+) -> None:
     """Write pictures into one grid, ``across`` in a row, and into a file each, where these are asked for.
 
-    Raises I2IError where a file cannot be written.
+    painter: the model that they say made them. Raises I2IError where a file cannot be written.
     """
     kept = []
     for index, image in enumerate(images):
         if each:
-            _save(each[index], image)
+            _save(each[index], image, painter)
         if out is not None:
             kept.append(np.asarray(image))
     if out is not None:
         scale = max(1, SHOWN // len(kept[0]))
-        _save(out, tiles(np.stack(kept).repeat(scale, 1).repeat(scale, 2), across))
+        _save(out, tiles(np.stack(kept).repeat(scale, 1).repeat(scale, 2), across), painter)
 
 
-def _save(path: Path, image: Image.Image) -> None:
+def _save(path: Path, image: Image.Image, painter: Provenance | None) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, encode(image, path.suffix.lower()))
+        write_atomic(path, Writer(suffix=path.suffix.lower(), provenance=painter)(image))
     except OSError as error:
         raise I2IError(f"{path} could not be written: {error.strerror}.") from error

@@ -232,7 +232,7 @@ class Trainer:
             )
         bundle = self._bundle({})
         save_bundle(self.run.bundle_path, bundle)
-        write_card(self.run.path, bundle.header)
+        write_card(self.run.path, bundle.header, self.exam.told() if self.exam is not None else None)
         self.run.save_state(self.state())  # last: a save cut short is then done again by a resume
         self._saved = self.step
 

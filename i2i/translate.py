@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -14,17 +15,19 @@ from PIL import Image, ImageOps
 from torch import nn
 
 from i2i.batching import minds_company
-from i2i.checkpoint import find_bundle, load_bundle
-from i2i.config import from_json
-from i2i.data.tasks import TASKS, Task
+from i2i.checkpoint import find_bundle, load_bundle, provenance
 from i2i.device import Precision, autocast, pick_device, pick_precision, seeded
-from i2i.errors import BundleError, ConfigError, I2IError, UsageError
+from i2i.errors import I2IError, UsageError
 from i2i.holes import HoleReader
-from i2i.images import read, to_float, to_uint8, upright_rgb
+from i2i.images import Provenance, to_float, to_uint8, upright_rgb
 from i2i.loading import SAMPLE, described
 from i2i.networks import GENERATORS, GeneratorConfig, Identity, IdentityConfig, RestorerConfig, use_mode
+from i2i.strength import level_of
+from i2i.strips import in_strips
+from i2i.transfer import area, picture_of, put, to_host
 
 _OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
+WHOLE = 2_000_000  # pixels of the largest picture that a CPU translates in one piece: 9 blocks take 3 GB for it
 SMALLEST = 16  # pixels a side to which smaller pictures are padded, so that every layer has some to look at
 Size = tuple[int, int]  # width and height
 Pending = Callable[[], Image.Image]  # waits for a picture that is being translated
@@ -35,8 +38,9 @@ class Translator:
 
     >>> zebra = i2i.load("horse2zebra-cyclegan")(Image.open("horse.jpg"))
 
-    level: in [-1, 1], what a network is told of the strength of the damage. mask: see ``HoleReader``. notice: is told,
-    once, when as many pictures as were to go through together do not fit the memory.
+    level: in [-1, 1], what a network is told of the strength of the damage. mask: see ``HoleReader``. provenance: what
+    its pictures are to say of the model. notice: is told, once, when as many pictures as were to go through together do
+    not fit the memory.
     """
 
     def __init__(
@@ -51,20 +55,33 @@ class Translator:
         about: Mapping[str, Any] | None = None,
         level: float = 0.0,
         mask: Path | None = None,
+        provenance: Provenance | None = None,
         notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.device = pick_device(device)
         self.dtype = pick_precision(precision, self.device)
         self.network = use_mode(network, config).to(self.device).to(memory_format=torch.channels_last)
         self.direction = direction
-        self.about = dict(about or {})
+        self.about, self.provenance = dict(about or {}), provenance
         restorer = config if isinstance(config, RestorerConfig) else RestorerConfig()
         self.scale, self._shows, self._level = restorer.scale, restorer.shows, level
-        self.read: Callable[[Path], Image.Image] = HoleReader(mask) if self._shows == "mask" else read
+        self.holes = HoleReader(mask) if self._shows == "mask" else None
         self._multiple = config.multiple(size)
         self._alone = minds_company(self.network)
         self._notice = notice
         self._room = sys.maxsize  # pixels of the largest pass that is not known to be too large for the memory
+        # Pixels of the largest picture that goes through in one piece. A CPU does not say when its memory is full.
+        self._whole = WHOLE if self.device.type == "cpu" else sys.maxsize
+        self._compiled = False
+        self._strips = True  # until the network turns out to use what cannot be computed in them
+
+    def compile(self) -> None:
+        """Have the network compiled at its first passes: minutes that pay for thousands of pictures of few sizes.
+
+        Where that fails, it is used as it is, and ``notice`` is told. Strips are never compiled.
+        """
+        self.network.compile()
+        self._compiled = True
 
     def __call__(self, image: Image.Image) -> Image.Image:
         """The translation of ``image``, turned upright by its EXIF orientation, as RGB of ``scale`` times its size.
@@ -90,10 +107,17 @@ class Translator:
         """Put upright RGB pictures, such as ``read`` gives, through together; each result is waited for by a call.
 
         On CUDA the device is at work while the caller goes on, and results may be waited for in other threads. A pass
-        that does not fit the memory is halved, down to one picture, and later ones are no larger.
+        that does not fit the memory is halved, down to one picture, and later ones are no larger; one picture that does
+        not fit is computed in strips, with the statistics of all of it, and comes out the same.
         """
         started: list[Pending] = []
         while left := images[len(started) :]:
+            if self._strips and area(self.padded(left[0].size)) > self._whole:
+                try:
+                    started.append(self._in_strips(left[0]))
+                except NotImplementedError:
+                    self._strips = False
+                continue
             shape, neighbours = next(groupby(left, lambda image: self.padded(image.size)))
             room = 1 if self._alone else max(1, self._room // (shape[0] * shape[1]))
             some = list(neighbours)[:room]
@@ -101,12 +125,11 @@ class Translator:
                 started += self._pass(some)
                 continue
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if isinstance(error, RuntimeError) and not _OUT_OF_MEMORY.search(str(error)):
+                if not _is_of_memory(error):
                     raise
-                if len(some) == 1:
-                    found = f"{left[0].width}x{left[0].height}"
-                    raise I2IError(f"A picture of {found} pixels does not fit the memory of {self.device}.") from error
-            self._halve(len(some), shape)  # only here is what the failed pass held free again
+                if len(some) == 1 and not self._strips:
+                    raise self._too_large(left[0]) from error
+            self._reduce(len(some), shape)  # only here is what the failed pass held free again
         return started
 
     def padded(self, size: Size) -> Size:
@@ -116,7 +139,7 @@ class Translator:
 
     def at_once(self, size: Size) -> int:
         """How many pictures of a ``padded`` size go through fastest in one pass."""
-        if self._alone:
+        if self._alone or area(size) > self._whole:
             return 1
         # A CPU is busy from 64² to 128² pixels on: 9 blocks in bfloat16 take 56, 49, 41 and 41 ms of one core a picture
         # of 64² in passes of 1, 2, 4 and 8; 164, 157, 164 and 172 at 128²; 590, 660, 720 and 930 at 256². A GPU wants
@@ -124,35 +147,46 @@ class Translator:
         pixels, most = (8_000_000, 32) if self.device.type == "cuda" else (128 * 128, 8)
         return max(1, min(most, pixels // (size[0] * size[1])))
 
-    def _halve(self, count: int, size: Size) -> None:
+    def _reduce(self, count: int, size: Size) -> None:
         """Remember that ``count`` pictures of a padded size are too many, and say so the first time."""
+        if count == 1:
+            self._whole = area(size) - 1
+            self._notice(
+                f"A picture of {size[0]}x{size[1]} pixels does not fit the memory of {self.device} in one piece: "
+                "going on in strips."
+            )
+            return
         if self._room == sys.maxsize:
             self._notice(
                 f"{count} pictures of {size[0]}x{size[1]} pixels do not fit the memory of {self.device} at once: "
                 "going on with fewer at a time."
             )
-        self._room = count // 2 * size[0] * size[1]
+        self._room = count // 2 * area(size)
 
     @torch.inference_mode()
     def _pass(self, images: Sequence[Image.Image]) -> list[Pending]:
-        width, height = self.padded(images[0].size)
-        cuda = self.device.type == "cuda"
-        # Pinned memory: only from there does a copy to CUDA run beside the network.
-        channels = 4 if self._shows == "mask" else 3
-        batch = torch.empty(len(images), height, width, channels, dtype=torch.uint8, pin_memory=cuda)
-        corners = [_put(np.asarray(image), place) for image, place in zip(images, batch.numpy(), strict=True)]
+        batch, corners = self._laid_out(images)
         picture = to_float(batch.to(self.device, non_blocking=True).permute(0, 3, 1, 2))  # channels-last, as it lies
         with seeded(self.device, 0), autocast(self.device, self.dtype):
-            translated = to_uint8(self.network(self._given(picture))).permute(0, 2, 3, 1)
-        scale = self.scale
+            translated = to_uint8(self._run(self._given(picture))).permute(0, 2, 3, 1)
         found = [
-            _to_host(whole[scale * top : scale * (top + image.height), scale * left : scale * (left + image.width)])
-            for whole, (left, top), image in zip(translated, corners, images, strict=True)
+            to_host(self._cropped(whole, corner, image.size))
+            for whole, corner, image in zip(translated, corners, images, strict=True)
         ]
-        done = torch.cuda.Event() if cuda else None
+        done = torch.cuda.Event() if self.device.type == "cuda" else None
         if done is not None:
             done.record(torch.cuda.current_stream(self.device))
-        return [partial(_picture, pixels.numpy(), done) for pixels in found]
+        return [partial(picture_of, pixels.numpy(), done) for pixels in found]
+
+    def _run(self, picture: torch.Tensor) -> torch.Tensor:
+        try:
+            return self.network(picture)
+        except Exception as error:  # a compiler has countless ways to fail
+            if not self._compiled or _is_of_memory(error):
+                raise
+            self.network._compiled_call_impl, self._compiled = None, False
+            self._notice(f"The network cannot be compiled here ({str(error).splitlines()[0]}): used as it is.")
+        return self.network(picture)
 
     def _upright(self, image: Image.Image) -> Image.Image:
         if self._shows != "mask":
@@ -170,28 +204,47 @@ class Translator:
             return torch.cat([picture[:, :3].masked_fill(hole, 0.0), hole * 2.0 - 1.0], 1)
         return picture
 
+    @torch.inference_mode()
+    def _in_strips(self, image: Image.Image) -> Pending:
+        """As ``_pass``, of one picture, in memory that grows with a sixteenth of its pixels. Waits for the result."""
+        batch, (corner,) = self._laid_out([image])
 
-def _put(pixels: np.ndarray, place: np.ndarray) -> Size:
-    """Copy (h, w, C) into the middle of (H, W, C), its edges reflected around it; where its left top corner is."""
-    missing = place.shape[0] - pixels.shape[0], place.shape[1] - pixels.shape[1]
-    top, left = missing[0] // 2, missing[1] // 2
-    if any(missing):
-        pixels = np.pad(pixels, ((top, missing[0] - top), (left, missing[1] - left), (0, 0)), mode="reflect")
-    place[...] = pixels
-    return left, top
+        def fetch(top: int, bottom: int) -> torch.Tensor:
+            return self._given(to_float(batch[:, top:bottom].to(self.device).permute(0, 3, 1, 2)))
+
+        try:
+            with seeded(self.device, 0), autocast(self.device, self.dtype):
+                # As it is: a compiler looks into tensors alone.
+                network = self.network._call_impl if self._compiled else self.network
+                strips = network(in_strips(batch.shape[1], batch.shape[2], fetch)).strips()
+                found = [to_uint8(strip)[0].permute(1, 2, 0).cpu() for _, strip in strips]
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not _is_of_memory(error):
+                raise
+            raise self._too_large(image) from error
+        return partial(picture_of, self._cropped(torch.cat(found), corner, image.size).numpy(), None)
+
+    def _too_large(self, image: Image.Image) -> I2IError:
+        size = f"{image.width}x{image.height}"
+        return I2IError(f"A picture of {size} pixels does not fit the memory of {self.device}.")
+
+    def _laid_out(self, images: Sequence[Image.Image]) -> tuple[torch.Tensor, list[Size]]:
+        """uint8 (N, H, W, C) of the padded size they share, and where in it the left top corner of each lies."""
+        width, height = self.padded(images[0].size)
+        # Pinned memory: only from there does a copy to CUDA run beside the network.
+        shape = len(images), height, width, len(images[0].getbands())
+        batch = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
+        return batch, [put(np.asarray(image), place) for image, place in zip(images, batch.numpy(), strict=True)]
+
+    def _cropped(self, whole: torch.Tensor, corner: Size, size: Size) -> torch.Tensor:
+        """What came of a picture of ``size`` out of what came of it padded, (H, W, 3)."""
+        (left, top), (width, height) = ((self.scale * length for length in pair) for pair in (corner, size))
+        return whole[top : top + height, left : left + width]
 
 
-def _to_host(pixels: torch.Tensor) -> torch.Tensor:
-    """On the CPU; from CUDA once what the device has been given to do is done."""
-    if pixels.device.type != "cuda":
-        return pixels.cpu()
-    return torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True).copy_(pixels, non_blocking=True)
-
-
-def _picture(pixels: np.ndarray, done: torch.cuda.Event | None) -> Image.Image:
-    if done is not None:
-        done.synchronize()
-    return Image.fromarray(pixels)
+def _is_of_memory(error: Exception) -> bool:
+    full = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return full or (isinstance(error, RuntimeError) and bool(_OUT_OF_MEMORY.search(str(error))))
 
 
 def load(
@@ -229,6 +282,7 @@ def load(
         raise UsageError(f"{model} has no direction {chosen!r}; it has {', '.join(directions)}.")
     network = config.build(size)
     network.load_state_dict(bundle.of(chosen))
+    made = provenance(path)
     return Translator(
         network,
         config,
@@ -237,39 +291,8 @@ def load(
         device=device,
         precision=precision,
         about=bundle.header,
+        provenance=replace(made, model=f"{made.model} {chosen}"),
         level=level_of(model, config, bundle.header, strength),
         mask=mask,
         notice=notice,
     )
-
-
-def level_of(model: str, config: GeneratorConfig, header: Mapping[str, Any], strength: float | None) -> float:
-    """In [-1, 1], what the network is told of a strength; 0 where it is told nothing.
-
-    Raises UsageError where a strength is wanted, not wanted or out of range.
-    """
-    if not isinstance(config, RestorerConfig) or config.shows != "level":
-        if strength is not None:
-            raise UsageError(f"{model} judges by itself how strong the damage is: it takes no --task-strength.")
-        return 0.0
-    task = _task(model, header)
-    low, high = task.strengths() or (0.0, 0.0)
-    if strength is None or not low <= strength <= high:
-        found = "none was given" if strength is None else f"found {strength:g}"
-        wanted = f"--task-strength {low:g} to {high:g}"
-        raise UsageError(f"{model} is to be told how strong the damage is by {wanted}; {found}.")
-    return task.level(strength) / 127.5 - 1
-
-
-def some_strength(header: Mapping[str, Any]) -> float | None:
-    """A strength that a model takes, by its header; None where it takes none."""
-    generator = header.get("generator")
-    wanted = isinstance(generator, dict) and generator.get("shows") == "level"
-    return _task("The model", header).middle() if wanted else None
-
-
-def _task(model: str, header: Mapping[str, Any]) -> Task:
-    try:
-        return from_json(TASKS[header["task"]["task"]], header["task"], "task")
-    except (ConfigError, KeyError, TypeError) as error:
-        raise BundleError(f"{model}: its header does not describe the task it was trained for ({error}).") from error

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
 import i2i
 from i2i import sample
 from i2i.checkpoint import load_bundle, load_header
+from i2i.cli import app
 from i2i.data.folders import pictures
 from i2i.errors import BundleError, ConfigError, DatasetError
 from i2i.exam import Best
@@ -266,3 +268,14 @@ def test_a_signal_during_an_evaluation_still_ends_the_training_in_order(unpaired
     assert trainer.train() == signal.SIGTERM
     assert trainer.step == 2
     assert load_header(trainer.run.best_path)["steps"] == 2
+
+
+def test_the_card_and_models_info_tell_the_last_from_the_best(unpaired: Path, changes: Changes) -> None:
+    trainer = start("cyclegan", changes(unpaired, steps=9, evaluate_every=2, keep_best="kid"), "run")
+    scripted(trainer, KIDS)
+    trainer.train()
+    card = (trainer.run.path / "card.md").read_text()
+    assert "`best.safetensors`, by KID (0.3 on 4 + 4 test pictures), after 4 steps" in card
+    last, best = (CliRunner().invoke(app, ["models", "info", name]).stdout for name in ("run", "run/best"))
+    assert "the last; the best is run/best" in last
+    assert "the best by KID: 0.3 on 4 + 4 test pictures" in best

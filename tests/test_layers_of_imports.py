@@ -15,9 +15,9 @@ ROOT = Path(i2i.__file__).parent
 LAYERS = [
     {"errors"},
     {"adam", "augment", "batching", "clock", "config", "device", "ema", "images", "means", "progress"}
-    | {"stopping", "weights"},
+    | {"stopping", "strips", "transfer", "weights"},
     {"networks", "losses", "data", "metrics", "checkpoint", "runlog", "card", "training_config", "doctor"},
-    {"degrade", "holes", "loading", "objectives"},
+    {"degrade", "holes", "loading", "objectives", "steady", "strength"},
     {"inherit", "stepper"},
     {"replay", "watch", "exam"},
     {"trainer"},

@@ -10,12 +10,16 @@ from PIL import Image
 
 from i2i import pipeline
 from i2i.errors import I2IError
+from i2i.holes import HoleReader
+from i2i.images import Here, Photo, Writer, write_atomic
 from i2i.pipeline import OneByOne, Pipeline, Progress, Size, Task
 from tests.conftest import picture
 
 
 class Inverter:
     """Negatives, of pictures that go through together where width and height are the same but for the tens."""
+
+    scale, holes = 1, None
 
     def __init__(self, most: int = 1) -> None:
         self.most = most
@@ -42,17 +46,33 @@ def tasks(folder: Path, *widths: int) -> list[Task]:
             picture(index, width).save(source)
         else:
             source.write_text("text")
-        found.append(Task(source, folder / "out" / source.name))
+        found.append(Task(source))
     return found
 
 
-def run(given: list[Task], translate: Any, batch: int = 0, progress: Progress = lambda *_: None) -> None:
-    Pipeline(translate, given, False, batch, progress).run()
+def target(task: Task) -> Path:
+    return task.source.parents[1] / "out" / task.source.name
+
+
+def write(task: Task, picture: Image.Image) -> None:
+    target(task).parent.mkdir(exist_ok=True)
+    write_atomic(target(task), Writer()(picture, task.photo))
+
+
+def run(
+    given: list[Task],
+    translate: Any,
+    batch: int = 0,
+    progress: Progress = lambda *_: None,
+    reader: Any = None,
+    write: Callable[[Task, Image.Image], None] = write,
+) -> None:
+    Pipeline(translate, given, reader or Here(), write, batch, progress).run()
 
 
 def is_negative(task: Task) -> bool:
-    with Image.open(task.source) as source, Image.open(task.target) as target:
-        return np.array_equal(255 - np.asarray(source), np.asarray(target))
+    with Image.open(task.source) as source, Image.open(target(task)) as result:
+        return np.array_equal(255 - np.asarray(source), np.asarray(result))
 
 
 def workers() -> list[str]:
@@ -109,15 +129,6 @@ def test_only_the_picture_at_fault_fails_of_those_that_went_together(tmp_path: P
     ]
 
 
-def test_what_is_there_already_is_neither_read_nor_translated(tmp_path: Path) -> None:
-    given, translate = tasks(tmp_path, 16, 0), Inverter()
-    given[1].target.parent.mkdir()
-    given[1].target.write_text("mine")
-    run(given, translate)
-    assert [task.state for task in given] == ["converted", "skipped"]
-    assert given[1].target.read_text() == "mine"
-
-
 def test_progress_is_told_in_the_calling_thread_of_files_that_are_written(tmp_path: Path) -> None:
     given = tasks(tmp_path, 16, 16, 0, 16)
     told = []
@@ -143,19 +154,14 @@ def test_no_more_pixels_are_in_memory_than_allowed(tmp_path: Path, monkeypatch: 
             held += by
             most = max(most, held)
 
-    def read(path: Path) -> Image.Image:
-        change(+1)
-        return Image.open(path)
+    class Counting(Here):
+        def read(self, path: Path, frame: int = 0) -> Photo:
+            change(+1)
+            return super().read(path, frame)
 
-    def write(result: Callable[[], Image.Image], target: Path) -> Path:
-        change(-1)
-        return target
-
-    monkeypatch.setattr(pipeline, "read", read)
-    monkeypatch.setattr(pipeline, "_write", write)
     monkeypatch.setattr(pipeline, "IN_FLIGHT", 3 * 16 * 16)
     given = tasks(tmp_path, *[16] * 30)
-    run(given, OneByOne(lambda image: image))
+    run(given, OneByOne(lambda image: image), reader=Counting(), write=lambda task, picture: change(-1))
     assert most <= 3
     assert {task.state for task in given} == {"converted"}
 
@@ -171,7 +177,7 @@ def test_a_picture_larger_than_what_is_allowed_in_memory_goes_alone(
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
 def test_an_interruption_ends_the_threads_and_leaves_whole_files_alone(
-    tmp_path: Path, error: type[BaseException]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
     class Interrupted(Inverter):
         def begin(self, images: Sequence[Image.Image]) -> list[Callable[[], Image.Image]]:
@@ -179,27 +185,66 @@ def test_an_interruption_ends_the_threads_and_leaves_whole_files_alone(
                 raise error
             return super().begin(images)
 
-    given = tasks(tmp_path, *[16] * 40)
+    given, reader, closed = tasks(tmp_path, *[16] * 40), Here(), []
+    monkeypatch.setattr(reader, "close", lambda: closed.append(True))
     with pytest.raises(error):
-        run(given, Interrupted())
+        run(given, Interrupted(), reader=reader)
     assert not workers()
+    assert closed
     written = list((tmp_path / "out").glob("*"))
     assert len(written) <= 5
-    assert all(is_negative(task) for task in given if task.target in written)
+    assert all(is_negative(task) for task in given if target(task) in written)
     assert {path.suffix for path in written} <= {".png"}
 
 
-@pytest.mark.parametrize("place", ["header", "read", "encode"])
-def test_an_error_that_nobody_foresaw_comes_out_of_the_threads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
-) -> None:
+@pytest.mark.parametrize("place", ["look", "read", "write"])
+def test_an_error_that_nobody_foresaw_comes_out_of_the_threads(tmp_path: Path, place: str) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(pipeline, place, broken)
+    reader = Here()
+    if place != "write":
+        setattr(reader, place, broken)
     with pytest.raises(ZeroDivisionError):
-        run(tasks(tmp_path, 16, 16, 16), Inverter())
+        run(tasks(tmp_path, 16, 16, 16), Inverter(), reader=reader, write=broken if place == "write" else write)
     assert not workers()
+
+
+def test_a_result_that_cannot_be_written_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
+    def choosy(task: Task, picture: Image.Image) -> None:
+        if picture.width == 17:
+            raise I2IError("no room")
+        write(task, picture)
+
+    given = tasks(tmp_path, 16, 17, 18)
+    run(given, Inverter(), write=choosy)
+    assert [(task.state, task.reason) for task in given] == [
+        ("converted", ""),
+        ("failed", "no room"),
+        ("converted", ""),
+    ]
+
+
+def test_alpha_goes_around_the_translator_unless_it_looks_at_it(tmp_path: Path) -> None:
+    seen, kept = [], []
+
+    class Looking(Inverter):
+        def begin(self, images: Sequence[Image.Image]) -> list[Callable[[], Image.Image]]:
+            seen.append(images[0].mode)
+            return super().begin([image.convert("RGB") for image in images])
+
+    def noted(task: Task, picture: Image.Image) -> None:
+        assert task.photo is not None
+        kept.append(task.photo.alpha is not None)
+
+    for sees_alpha in (False, True):
+        (tmp_path / f"{sees_alpha}").mkdir()
+        given = tasks(tmp_path / f"{sees_alpha}", 16)
+        Image.new("RGBA", (16, 16), (1, 2, 3, 100)).save(given[0].source)
+        translate = Looking()
+        translate.holes = HoleReader(None) if sees_alpha else None
+        run(given, translate, write=noted)
+    assert (seen, kept) == (["RGB", "RGBA"], [True, True])
 
 
 def test_nothing_to_do_is_done(tmp_path: Path) -> None:

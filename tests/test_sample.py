@@ -14,6 +14,7 @@ from i2i import translate
 from i2i.checkpoint import Bundle, save_bundle
 from i2i.config import to_json
 from i2i.errors import BundleError, ConfigError, UsageError
+from i2i.images import Provenance
 from i2i.networks import DCGANGeneratorConfig, MLPGeneratorConfig, ResnetConfig, SamplerConfig
 from i2i.sample import BATCH, Sampler, load, path_between, seeds, targets, write
 
@@ -168,3 +169,11 @@ def test_pictures_are_written_into_a_grid_enlarged_and_into_files_at_their_own_s
         assert grid.size == (3 * cell - 2, 2 * cell - 2)
         centres = [grid.getpixel((cell * x + 64, cell * y + 64)) for y in range(2) for x in range(3)]
     assert centres == [(0, 0, 0), (40, 0, 0), (80, 0, 0), (120, 0, 0), (160, 0, 0), (255, 255, 255)]
+
+
+def test_painted_pictures_say_that_a_model_made_them_from_nothing(tmp_path: Path) -> None:
+    painter = Provenance("shapes", "1", "i2i 0", "trained")
+    write([Image.new("RGB", (4, 4))], tmp_path / "grid.png", [tmp_path / "one.png"], 8, painter)
+    for name in ("grid.png", "one.png"):
+        with Image.open(tmp_path / name) as image:
+            assert b"/trainedAlgorithmicMedia" in image.info["xmp"]

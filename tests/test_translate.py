@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import i2i
-from i2i.checkpoint import Bundle, save_bundle
+from i2i.checkpoint import Bundle, provenance, save_bundle
 from i2i.config import to_json
 from i2i.errors import BundleError, I2IError, UsageError
 from i2i.networks import Identity, IdentityConfig, ResnetConfig, UnetConfig
@@ -25,6 +25,7 @@ TINY = ResnetConfig(ngf=2, blocks=1)
 
 
 def bundle(path: Path, config: ResnetConfig | UnetConfig = TINY, **header: Any) -> Path:
+    path.parent.mkdir(exist_ok=True)
     torch.manual_seed(0)
     tensors = {
         f"{direction}.{name}": value
@@ -268,3 +269,42 @@ def test_an_error_that_is_not_of_memory_is_not_taken_for_one(monkeypatch: pytest
 def test_a_cpu_takes_small_pictures_together_and_large_ones_alone() -> None:
     translate = network()
     assert [translate.at_once((side, side)) for side in (16, 32, 64, 128, 256, 4000)] == [8, 8, 4, 1, 1, 1]
+
+
+def test_a_model_that_is_loaded_says_which_state_of_it_that_is(tmp_path: Path) -> None:
+    path = bundle(tmp_path / "zebra" / "weights.safetensors")
+    said = load(str(path), device="cpu").provenance
+    assert said is not None
+    assert (said.model, said.kind, len(said.version)) == ("zebra AtoB", "composite", 16)
+    bundle(path, ResnetConfig(ngf=3, blocks=1))
+    assert provenance(path).version != said.version
+    assert load("identity", device="cpu").provenance is None
+
+
+def test_a_network_that_cannot_be_compiled_is_used_as_it_is_and_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no compiler here\nand much more")
+
+    told: list[str] = []
+    translate, image = network(notice=told.append), picture(0, 32, 32)
+    expected = np.asarray(translate(image))
+    monkeypatch.setattr(translate.network, "compile", lambda: setattr(translate.network, "_compiled_call_impl", broken))
+    translate.compile()
+    assert np.array_equal(np.asarray(translate(image)), expected)
+    assert np.array_equal(np.asarray(translate(image)), expected)
+    assert told == ["The network cannot be compiled here (no compiler here): used as it is."]
+
+
+def test_a_compiled_network_that_runs_out_of_memory_is_not_taken_for_one_that_cannot_be_compiled() -> None:
+    def full(picture: torch.Tensor) -> torch.Tensor:
+        if len(picture) > 1:
+            raise RuntimeError("CUDA out of memory")
+        return picture
+
+    told: list[str] = []
+    translate = network(notice=told.append)
+    translate.compile()
+    translate.network._compiled_call_impl = full
+    assert len(translate.begin([picture(0, 32, 32), picture(1, 32, 32)])) == 2
+    assert len(told) == 1
+    assert "at once" in told[0]

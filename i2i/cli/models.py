@@ -1,7 +1,7 @@
 """`i2i models`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,6 +43,18 @@ def list_(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = 
     stdout.print(table)
 
 
+def _checkpoint(path: Path, header: dict[str, Any]) -> str:
+    """Whether a bundle is the last or the best of its run, and where the other is."""
+    if header.get("best"):
+        counts = plain(header, "best", "pictures").replace(" ", " + ")
+        return (
+            f"the best by {plain(header, 'best', 'metric').upper()}: {plain(header, 'best', 'value')} on {counts} "
+            f"{plain(header, 'best', 'split')} pictures"
+        )
+    kept = path.name == "weights.safetensors" and path.with_name("best.safetensors").is_file()
+    return f"the last; the best is {path.resolve().parent.name}/best" if kept else "the last"
+
+
 @app.command()
 def info(
     model: Annotated[str, typer.Argument(help="a run's name or a bundle's path")],
@@ -59,10 +71,11 @@ def info(
     from i2i import sample, translate
     from i2i.checkpoint import find_bundle, load_header
     from i2i.loading import SAMPLE
+    from i2i.strength import some_strength
 
     known = load_header(find_bundle(model)) if model != "identity" else {}
     paints = known.get("directions") == SAMPLE
-    strength = translate.some_strength(known)
+    strength = some_strength(known)
     used = sample.load(model, device="cpu") if paints else translate.load(model, device="cpu", strength=strength)
     header = used.about
     if model == "identity":
@@ -75,6 +88,7 @@ def info(
     weights = sum(weight.numel() for weight in used.network.parameters())
     table = Table(box=None, show_header=False)
     table.add_row("file", f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+    table.add_row("checkpoint", _checkpoint(path, header))
     for key in ("objective", "recipe", "size", "directions", "steps", "total_steps", "ema", "version", "generator"):
         table.add_row(key, plain(header, key))
     table.add_row("", f"{weights:,} parameters each")

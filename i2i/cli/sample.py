@@ -46,12 +46,14 @@ def sample(
     if interpolate is None:
         chosen = seeds(seed, count)
         each = targets(out, separate, chosen, overwrite)
-        images = load(model, device=device, precision=precision)(chosen)
+        sampler = load(model, device=device, precision=precision)
+        images = sampler(chosen)
     else:
         start, end, across = path_between(interpolate, steps)
         each = targets(out, separate, range(across), overwrite)
-        images = load(model, device=device, precision=precision).interpolate(start, end, across)
-    write(images, out, each, across)
+        sampler = load(model, device=device, precision=precision)
+        images = sampler.interpolate(start, end, across)
+    write(images, out, each, across, sampler.provenance)
     for place in (out, separate):
         if place is not None:
             say("painted {}", place)

@@ -75,6 +75,9 @@ def _train(objective: str, changes: dict[str, Any], given: dict[str, Any]) -> No
             trainer.step, again)  # fmt: skip
         sys.exit(128 + stopped)
     say("done. Use it:\n\n    {}", "\n    ".join(uses(run.name, trainer.about["directions"])))
+    if trainer.exam is not None and trainer.exam.best is not None:
+        best = trainer.exam.best
+        say("the best by {}, after {} steps, is {}/best", best.metric.upper(), best.steps, run.name)
 
 
 app = group(

@@ -31,7 +31,7 @@ from i2i.data.geometry import Fit, fit, fitted, opened
 from i2i.errors import CacheError
 from i2i.images import header, write_atomic
 
-FORMAT = 1  # raised when other pixels, or another file, come of the same dataset
+FORMAT = 2  # raised when other pixels, or another file, come of the same dataset
 MARGIN = 1.1  # of free disk over the pack's size
 TELL_EVERY = 10.0  # seconds
 _PIXELS, _INDEX = "pictures.u8", "index.json"

@@ -1,7 +1,7 @@
 """Models judged on a dataset: every number with its interval, its anchors and how it came about."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from i2i.evaluate.cache import FeatureCache, Features
 from i2i.evaluate.columns import COLUMNS, Limit
 from i2i.evaluate.gallery import Gallery
 from i2i.evaluate.measure import Judge, Measured, Tell
-from i2i.evaluate.models import IDENTITY, Model, Setting, Which, directions_of, maker, models_of, sampler
+from i2i.evaluate.models import IDENTITY, LEFT_ALONE, Model, Setting, Which, directions_of, maker, models_of, sampler
 from i2i.evaluate.protocol import Protocol, protocol_of
 from i2i.evaluate.table import Comparison, Row, comparisons, fill
 from i2i.evaluate.trial import Shape, Trial, trial
@@ -27,6 +27,7 @@ from i2i.evaluate.votes import Tally, read_votes
 from i2i.metrics import Inception
 from i2i.metrics.paired import Lpips
 
+UNCHANGED = 2.0  # grey levels between output and input that nobody sees
 NETWORK = "Inception v3 of 2015-12-05"
 
 
@@ -149,7 +150,20 @@ def evaluate(options: Options, tell: Tell = lambda what, done, total: None) -> E
     judge = _judge(options, notes, tell)
     name = found.root.resolve().name
     sections = [_Course(options, models, pictures, judge, name).section() for pictures in sets]
+    notes += [note for section in sections for note in _remarks(section, models)]
     return Evaluation(models, sections, notes, time.monotonic() - began, votes)
+
+
+def _remarks(section: Section, models: Sequence[Model]) -> Iterator[str]:
+    """What a reader of a table might overlook."""
+    where = section.direction
+    for model in models:
+        if where not in model.directions:
+            yield f"{model.title} has no direction {where}, and no line in its table."
+    for row in section.rows:
+        change = row.values.get("change")
+        if row.kind == "model" and row.name != IDENTITY and change is not None and change.value < UNCHANGED:
+            yield f"{row.title}, {where}: outputs are nearly the inputs ({change.value:.1f} grey levels of 255 apart)."
 
 
 def _data(options: Options, models: Sequence[Model], tell: Any) -> Layout:
@@ -244,8 +258,8 @@ class _Course:
             ]
             return self._fill(Row("noise", "floor"), self.judge.heap(noise, "noise"))
         inputs = self.pictures.inputs
-        found = self.judge.outputs(list, inputs, self._truth(), "input left alone", known=self._known())
-        return self._fill(Row("input left alone", "floor"), found)
+        found = self.judge.outputs(list, inputs, self._truth(), LEFT_ALONE, known=self._known())
+        return self._fill(Row(LEFT_ALONE, "floor"), found)
 
     def _ceiling(self, others: Any) -> Row:
         title = f"real pictures of the {self.pictures.others_split} split"

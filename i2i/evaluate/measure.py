@@ -14,11 +14,10 @@ from torch import Tensor
 from i2i.errors import DatasetError
 from i2i.evaluate.cache import FeatureCache, Features
 from i2i.evaluate.models import Make
-from i2i.evaluate.trial import Pictures
+from i2i.evaluate.trial import CHUNK, Pictures
 from i2i.metrics import Inception
 from i2i.metrics.paired import MS_SSIM_SMALLEST, SMALLEST, SSIM_SMALLEST, Lpips, levels, ms_ssim, psnr, ssim
 
-CHUNK = 16  # pictures at once
 Values = NDArray[np.float64]
 Tell = Callable[[str, int, int], None]  # what is done, how many pictures of how many
 
@@ -70,7 +69,7 @@ class Judge:
         """
         found, features, logits = list[dict[str, Values]](), list[Features](), list[Features]()
         for some in _chunks(len(inputs)):
-            images = [inputs[index] for index in some]
+            images = inputs.some(some)
             out = make(images)
             if known is None:
                 seen, labels = self.inception.features_and_logits(out)
@@ -78,7 +77,7 @@ class Judge:
                 logits += [labels] if labels is not None else []
             against = {"input": images}
             if truth is not None:
-                against["truth"] = [truth[index] for index in some]
+                against["truth"] = truth.some(some)
             if back is not None:
                 against["back"] = back(out)
             found.append(self._each(out, against, [inputs.name(index) for index in some]))

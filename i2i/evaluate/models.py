@@ -16,6 +16,7 @@ from i2i.translate import Translator
 
 Which = Literal["last", "best", "both"]
 IDENTITY = "identity"
+LEFT_ALONE = "input left alone"
 Make = Callable[[Sequence[Image.Image]], list[Image.Image]]
 
 
@@ -33,16 +34,17 @@ class Model:
 
     @property
     def directions(self) -> list[str]:
-        return list(self.header.get("directions", ["AtoB", "BtoA"]))
+        found = self.header.get("directions", ["AtoB", "BtoA"])
+        return found if isinstance(found, list) else []
 
     @property
     def title(self) -> str:
         """Such as "horse2zebra-cyclegan (best by KID, 4000 steps)"."""
         if self.path is None:
-            return "input left alone"
+            return LEFT_ALONE
         steps, metric = self.header.get("steps"), self.says("best", "metric")
         by = f" by {str(metric).upper()}" if metric and "best" in self.checkpoint else ""
-        told = ", ".join(filter(None, (self.checkpoint + by, f"{steps} steps" if isinstance(steps, int) else "")))
+        told = ", ".join(filter(None, (self.checkpoint + by, _counted(steps) if isinstance(steps, int) else "")))
         return f"{self.name} ({told})" if told else self.name
 
     @property
@@ -92,6 +94,10 @@ def _checkpoints(name: str, which: Which) -> list[Model]:
 
 def _short(path: Path, name: str) -> str:
     return path.resolve().parent.name if path.stem in ("best", "weights") else Path(name).stem
+
+
+def _counted(steps: int) -> str:
+    return "1 step" if steps == 1 else f"{steps} steps"
 
 
 @dataclass(frozen=True)

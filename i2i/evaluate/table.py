@@ -10,6 +10,7 @@ import numpy as np
 from i2i.evaluate.cache import Features
 from i2i.evaluate.columns import COLUMNS
 from i2i.evaluate.measure import Measured, Values
+from i2i.evaluate.models import LEFT_ALONE
 from i2i.metrics import fid, inception_score, kid, kid_subsets
 from i2i.metrics.distribution import fid_resampled, kid_resampled
 from i2i.metrics.intervals import FID_MOST, FID_RESAMPLES, RESAMPLES, Estimate, around, resamples
@@ -109,7 +110,9 @@ class Comparison:
         unit = f" {column.unit}" if column.unit else ""
         if self.noise:
             return f"{self.better} and {self.worse}: within noise ({how} {width}{unit})"
-        return f"{self.better} is better than {self.worse}: {how} {width}{unit}"
+        better = f"The {self.better}" if self.better == LEFT_ALONE else self.better
+        worse = f"the {self.worse}" if self.worse == LEFT_ALONE else self.worse
+        return f"{better} is better than {worse}: {how} {width}{unit}"
 
     def to_json(self) -> dict[str, Any]:
         gap = self.difference

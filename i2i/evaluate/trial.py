@@ -1,18 +1,21 @@
 """The pictures that models are judged on, in one direction."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
 
-from i2i.data.folders import SPLITS, Item, Kind, Layout
+from i2i.data.folders import Item, Kind, Layout
 from i2i.data.geometry import Fit, fit, opened
 from i2i.errors import DatasetError, UsageError
 
 LEAST = 2  # pictures on either side
+CHUNK = 16  # pictures read at once
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,14 @@ class Pictures:
         """
         return self.shape(opened(self.items[index], self.kind, profiles=False)[self.part])
 
+    def some(self, indices: Sequence[int]) -> list[Image.Image]:
+        """Several of them, read side by side."""
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            return list(pool.map(self.__getitem__, indices))
+
     def __iter__(self) -> Iterator[Image.Image]:
-        return (self[index] for index in range(len(self)))
+        for start in range(0, len(self), CHUNK):
+            yield from self.some(range(start, min(len(self), start + CHUNK)))
 
     def name(self, index: int) -> str:
         """The name of a picture's file, without suffix."""
@@ -150,6 +159,3 @@ def _pictures(found: Layout, split: str, side: int, count: int | None, shape: Sh
     if count is not None and count < len(domain):
         domain = [domain[index * len(domain) // count] for index in range(count)]
     return Pictures(domain, found.kind, side if found.kind == "paired" else 0, shape)
-
-
-__all__ = ["LEAST", "SPLITS", "Pictures", "Shape", "Trial", "trial"]

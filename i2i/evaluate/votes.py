@@ -13,14 +13,16 @@ from i2i.errors import UsageError
 
 FILE = "votes.sqlite"
 REAL = "real"
+REAL_ONES = "real pictures"
 Z = 1.959964  # of the normal distribution, at 95 %
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How many of ``votes`` went one way. other: the model it was held against; "" for real pictures.
+    """How many of ``votes`` went one way. other: the model it was held against; "" where people were to tell real
+    pictures from translations, and ``for_it`` counts those taken for real.
 
-    Against real pictures ``for_it`` counts translations taken for real ones: 50 % is all that can be had.
+    The tally of REAL_ONES is what no translation can be better than.
     """
 
     model: str
@@ -43,8 +45,9 @@ class Tally:
     def text(self) -> str:
         low, high = self.interval()
         how = f"preferred to {self.other}" if self.other else "taken for real"
+        verb = "were" if self.model == REAL_ONES else "was"
         return (
-            f"{self.model} was {how} in {self.for_it} of {self.votes} votes by {self.people} people: "
+            f"{self.model} {verb} {how} in {self.for_it} of {self.votes} votes by {self.people} people: "
             f"{self.rate:.0%} [{low:.0%}, {high:.0%}]"
         )
 
@@ -71,8 +74,10 @@ def read_votes(path: Path | None, models: Iterable[str]) -> list[Tally]:
     finally:
         if "base" in locals():
             base.close()
-    wanted = set(models)
-    return [tally for tally in _tallies(rows) if {tally.model, tally.other} & wanted]
+    wanted, found = set(models), _tallies(rows)
+    about = [tally for tally in found if {tally.model, tally.other} & wanted]
+    anchors = [tally for tally in found if tally.model == REAL_ONES and any(not other.other for other in about)]
+    return about + anchors
 
 
 def _tallies(rows: Sequence[tuple[Any, ...]]) -> list[Tally]:
@@ -81,9 +86,9 @@ def _tallies(rows: Sequence[tuple[Any, ...]]) -> list[Tally]:
     counts: dict[tuple[str, str], list[bool]] = defaultdict(list)
     people: dict[tuple[str, str], set[str]] = defaultdict(set)
     for session, one, other, truth, answer in rows:
-        if truth == REAL or not one or not answer:  # whether real pictures are known for real says nothing of a model
+        if not one or not answer:
             continue
-        key = (str(one), "" if truth else str(other))
+        key = (REAL_ONES if truth == REAL else str(one), "" if truth else str(other))
         counts[key].append(answer == (REAL if truth else one))
         people[key].add(str(session))
     return [Tally(*key, sum(votes), len(votes), len(people[key])) for key, votes in counts.items()]

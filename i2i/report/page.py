@@ -1,6 +1,7 @@
 """The page: numbers first, then pictures, then how it all came about."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from html import escape
@@ -56,7 +57,7 @@ def _head(found: Evaluation, names: Sequence[str], data: str) -> str:
 
 def _section(section: Section) -> str:
     column = COLUMNS[section.by]
-    said = "".join(f'<li class="{"noise" if c.noise else ""}">{escape(c.text())}</li>' for c in section.comparisons)
+    said = "".join(f'<li class="{"noise" if c.noise else ""}">{_sentence(c.text())}</li>' for c in section.comparisons)
     said = f'<ul class="verdict">{said}</ul>' if said else ""
     others = [COLUMNS[name] for name in ("kid", "fid") if name != section.by and _known(section.rows, name)]
     more = "".join(intervals(section.rows, other) for other in others[:1])
@@ -66,6 +67,11 @@ def _section(section: Section) -> str:
         f'<div class="card">{intervals(section.rows, column)}{more}</div>{_table(section)}{_gallery(section)}'
         f"{_each(section)}</section>"
     )
+
+
+def _sentence(text: str) -> str:
+    """With its intervals kept on one line."""
+    return re.sub(r"(\[[^\]]*\](?: ×10⁻³)?)", r"<span class=whole>\1</span>", escape(text))
 
 
 def _known(rows: Sequence[Row], name: str) -> bool:
@@ -175,11 +181,11 @@ def _each(section: Section) -> str:
 def _people(votes: Sequence[Tally]) -> str:
     if not votes:
         return ""
-    items = "".join(f"<li>{escape(tally.text())}</li>" for tally in votes)
+    items = "".join(f"<li>{_sentence(tally.text())}</li>" for tally in votes)
     return (
         f'<section id="people"><h2>People <small>blind test of the demo</small></h2><ul class="verdict">{items}</ul>'
-        "<p class=note>In brackets 95 % intervals (Wilson). 50 % taken for real is all that can be had. The votes are "
-        "of whoever came: not of a sample of anybody.</p></section>"
+        "<p class=note>In brackets 95 % intervals (Wilson). No translation can be taken for real more often than real "
+        "pictures are, but by luck. The votes are of whoever came: not of a sample of anybody.</p></section>"
     )
 
 

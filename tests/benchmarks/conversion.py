@@ -29,7 +29,7 @@ from PIL import Image, ImageOps
 from i2i.convert import convert_jobs, plan
 from i2i.data.folders import pictures
 from i2i.device import Precision, keep_memory, pick_device
-from i2i.images import encode, read, write_atomic
+from i2i.images import Writer, encode, read, write_atomic
 from i2i.networks import ResnetConfig
 from i2i.translate import Translator, load
 from tests.benchmarks.textbook import resnet_generator
@@ -84,7 +84,7 @@ def ours(asked: argparse.Namespace, precision: Precision) -> Contestant:
     translate = translator(asked, precision)
 
     def run(paths: Sequence[Path], out: Path) -> None:
-        result = convert_jobs(translate, plan(paths, out, "png"), batch=asked.batch)
+        result = convert_jobs(translate, plan(paths, out, "png"), out, writer=Writer(), batch=asked.batch)
         assert len(result.converted) == len(paths), result.failed
 
     return run

@@ -75,12 +75,12 @@ def test_only_a_missing_folder_raises(tmp_path: Path) -> None:
 
 def test_an_unknown_layout_is_an_error_and_pictures_of_unknown_formats_are_named(tmp_path: Path) -> None:
     save(tmp_path / "trainA/1.png", noise(1))
-    (tmp_path / "trainA/2.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "trainA/2.psd").write_bytes(b"8BPS\0\1")
     report = audit(tmp_path)
     assert (report.kind, report.ok, report.counts) == (None, False, {})
     assert "has no trainB/" in report.findings[0].text
     assert "trainA/ and trainB/" in report.advice
-    assert "HEIC: trainA/2.heic" in said(report, "convert")
+    assert "Photoshop: trainA/2.psd" in said(report, "convert")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_an_unknown_layout_is_an_error_and_pictures_of_unknown_formats_are_named
     [
         (lambda path: path.write_text("not found\n"), "no picture that i2i reads (trainA/0.jpg: a text)"),
         (lambda path: path.write_text("<!DOCTYPE html><html>"), "trainA/0.jpg: a web page"),
-        (lambda path: path.write_bytes(b"GIF89a\1\0\1\0"), "trainA/0.jpg: a GIF picture"),
+        (lambda path: path.write_bytes(b"8BPS\0\1"), "trainA/0.jpg: a Photoshop picture"),
         (lambda path: path.write_bytes(b""), "1 file is empty (trainA/0.jpg)"),
         (
             lambda path: path.write_bytes(path.read_bytes()[:-500]),
@@ -96,7 +96,7 @@ def test_an_unknown_layout_is_an_error_and_pictures_of_unknown_formats_are_named
         ),
         (lambda path: path.write_bytes(path.read_bytes()[:9]), "trainA/0.jpg: a JPEG file that breaks off"),
         (lambda path: (path.unlink(), os.mkfifo(path)), "trainA/0.jpg: is not a regular file"),
-        (lambda path: (path.unlink(), path.symlink_to("gone")), "trainA/0.jpg: does not exist"),
+        (lambda path: (path.unlink(), path.symlink_to("gone")), "trainA/0.jpg: is a link to nowhere"),
     ],
 )
 def test_a_file_that_is_no_picture_is_an_error_with_its_name(
@@ -111,10 +111,10 @@ def test_a_file_that_is_no_picture_is_an_error_with_its_name(
 
 
 def test_a_picture_whose_ending_is_unknown_is_named(healthy: Path) -> None:
-    (healthy / "trainA/0.jpg").rename(healthy / "trainA/0.jfif")
+    (healthy / "trainA/0.jpg").rename(healthy / "trainA/0.picture")
     (healthy / "trainA/notes.txt").write_text("P6 is no picture here")
     os.mkfifo(healthy / "trainA/pipe")
-    assert "1 picture is passed over for a name without a known ending (trainA/0.jfif)" in said(
+    assert "1 picture is passed over for a name without a known ending (trainA/0.picture)" in said(
         audit(healthy), "passed over", "warning"
     )
 

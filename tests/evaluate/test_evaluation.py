@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
 import i2i
 from i2i import sample
+from i2i.cli import app
 from i2i.data.folders import locate, pictures
 from i2i.errors import BundleError, ConfigError, DatasetError, UsageError
 from i2i.evaluate import Evaluation, Options, evaluate, limits, text
@@ -210,6 +212,25 @@ def test_limits_are_held_by_every_model_in_every_direction(trained: Trained) -> 
         found.broken(limits(["psnr=3"], []))
 
 
+def test_a_model_that_does_nothing_and_one_that_lacks_a_direction_are_pointed_out(
+    unpaired: Path, changes: Callable[..., dict[str, Any]], trained: Trained
+) -> None:
+    trained("both")
+    wanted = changes(unpaired, steps=1)
+    wanted["model"] = {"discriminator": {"ndf": 2, "receptive_field": 16}, "nce_layers": "0"}
+    wanted["model"]["generator"] = {"network": "resnet", "blocks": 1, "ngf": 2}
+    start("cut", wanted, "one-way").train()
+    found = judged("both", "one-way")
+    assert "one-way (last, 1 step) has no direction BtoA, and no line in its table." in found.notes
+    assert [row.name for row in found.sections[1].rows if row.kind == "model"] == ["both"]
+    assert not any("nearly the inputs" in note for note in found.notes)
+    lazy = changes(unpaired, steps=1)
+    lazy["model"]["generator"] = {"network": "identity"}
+    start("cyclegan", lazy, "lazy").train()
+    found = judged("lazy", direction="AtoB")
+    assert "lazy (last, 1 step), AtoB: outputs are nearly the inputs (0.0 grey levels of 255 apart)." in found.notes
+
+
 @pytest.mark.parametrize(
     ("asked", "error", "says"),
     [
@@ -245,7 +266,7 @@ def test_the_gallery_shows_the_same_random_pictures_for_all_and_each_models_best
     (section,) = judged("one", "two", gallery=True, seed=3).sections
     gallery = section.gallery
     assert gallery is not None
-    titles = ["one (last, 1 steps)", "two (last, 1 steps)"]
+    titles = ["one (last, 1 step)", "two (last, 1 step)"]
     assert len(gallery.random) == 6
     assert all(list(one.outputs) == titles for one in gallery.random)
     name = gallery.random[0].name
@@ -274,11 +295,23 @@ def test_text_lists_rows_with_half_intervals_and_the_fingerprint(unpaired: Path)
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.skipif(REAL is None or HORSES is None, reason="the weights and horse2zebra are not both here")
-def test_horses_left_alone_are_at_an_fid_of_236_50_from_zebras_and_kid_is_the_librarys() -> None:
+def test_horses_left_alone_are_at_an_fid_of_236_50_from_zebras_and_kid_is_the_librarys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from torch_fidelity.metric_kid import kid_features_to_metric
 
-    found = judged("identity", data="horse2zebra")
-    told = found.to_json()
+    assert HORSES is not None
+    for name in ("trainA", "trainB"):  # two pictures are enough of a ceiling here
+        (tmp_path / "few" / name).mkdir(parents=True)
+        for path in pictures(HORSES / name)[:2]:
+            (tmp_path / "few" / name / path.name).symlink_to(path)
+    for name in ("testA", "testB"):
+        (tmp_path / "few" / name).symlink_to(HORSES / name)
+    monkeypatch.setattr("i2i.evaluate.evaluation.Lpips", lambda device: None)
+    found = CliRunner().invoke(
+        app, ["evaluate", "identity", "--data", str(tmp_path / "few"), "--device", "cpu", "--json"]
+    )
+    told = json.loads(found.stdout)
     assert told["metrics"]["fid"] == pytest.approx(236.50, abs=0.05)
     assert (told["protocol"]["inputs"], told["protocol"]["real"]) == (120, 140)
     arrays = [torch.from_numpy(np.load(path)) for path in Path("datasets/.packed/features").glob("*.npy")]

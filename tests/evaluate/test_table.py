@@ -5,6 +5,7 @@ import pytest
 
 from i2i.evaluate import table
 from i2i.evaluate.measure import Measured
+from i2i.evaluate.models import LEFT_ALONE
 from i2i.evaluate.table import Row, comparisons, fill, ranked
 from i2i.metrics import fid, kid
 
@@ -77,8 +78,9 @@ def test_a_clear_difference_is_told_and_one_within_noise_is_said_to_be_so() -> N
 
 
 def test_a_model_worse_than_the_input_left_alone_is_told_so() -> None:
-    (found,) = comparisons([row("bad", heap(1, 3.0)), row("alone", heap(2), "floor")], "kid")
-    assert (found.better, found.worse, found.noise) == ("alone", "bad", False)
+    (found,) = comparisons([row("bad", heap(1, 3.0)), row(LEFT_ALONE, heap(2), "floor")], "kid")
+    assert (found.better, found.worse, found.noise) == (LEFT_ALONE, "bad", False)
+    assert found.text().startswith("The input left alone is better than bad: KID lower by ")
 
 
 def test_models_are_compared_on_the_same_pictures_so_that_a_small_constant_gap_is_seen() -> None:

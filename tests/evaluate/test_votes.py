@@ -23,11 +23,13 @@ def write(path: Path, votes: list[Vote]) -> Path:
     return path
 
 
-def test_translations_taken_for_real_are_counted_and_real_pictures_are_not(tmp_path: Path) -> None:
+def test_translations_taken_for_real_are_counted_beside_real_pictures_taken_so(tmp_path: Path) -> None:
     votes = [("x", "run", "", "translated", "real"), ("x", "run", "", "translated", "translated"),
              ("y", "run", "", "translated", "real"), ("y", "run", "", "real", "translated")]  # fmt: skip
-    (found,) = read_votes(write(tmp_path / "v.sqlite", votes), ["run"])
+    found, real = read_votes(write(tmp_path / "v.sqlite", votes), ["run"])
     assert found == Tally("run", "", 2, 3, 2)
+    assert real == Tally("real pictures", "", 0, 1, 1)
+    assert real.text().startswith("real pictures were taken for real in 0 of 1 votes by 1 people: 0% [")
     assert found.text().startswith("run was taken for real in 2 of 3 votes by 2 people: 67% [")
 
 
@@ -39,7 +41,8 @@ def test_preferences_are_counted_for_the_first_of_the_two(tmp_path: Path) -> Non
 
 
 def test_votes_on_other_models_are_left_out(tmp_path: Path) -> None:
-    path = write(tmp_path / "v.sqlite", [("x", "other", "", "translated", "real")])
+    votes = [("x", "other", "", "translated", "real"), ("x", "other", "", "real", "real")]
+    path = write(tmp_path / "v.sqlite", votes)
     assert read_votes(path, ["run"]) == []
 
 

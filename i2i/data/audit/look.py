@@ -14,15 +14,8 @@ from PIL import Image
 from i2i.data.audit.report import Size
 from i2i.errors import PictureError
 from i2i.images import header, read
-
-# (offset, bytes there, what it is, whether i2i reads it)
-_SIGNATURES = (
-    (0, b"\xff\xd8\xff", "JPEG", True), (0, b"\x89PNG", "PNG", True), (8, b"WEBP", "WebP", True),
-    (0, b"II*\0", "TIFF", True), (0, b"MM\0*", "TIFF", True), (4, b"ftypavif", "AVIF", True),
-    (0, b"GIF8", "GIF", False), (4, b"ftyphei", "HEIC", False), (4, b"ftypmif1", "HEIC", False),
-    (0, b"8BPS", "Photoshop", False), (0, b"\0\0\1\0", "icon", False),
-)  # fmt: skip
-_OTHERS = ((b"%PDF", "a PDF"), (b"PK\3\4", "a zip archive"), (b"\x1f\x8b", "a gzip archive"))
+from i2i.images.formats import HAS_HEIC
+from i2i.images.signatures import other_kind, picture_kind
 
 
 @dataclass(frozen=True)
@@ -108,26 +101,14 @@ def _fault(path: Path, error: Exception) -> Fault:
         known = signature(path)
         if known and known[1]:
             return Fault("damaged", f"a {known[0]} file that breaks off or is broken at its start")
-        return Fault("foreign", f"a {known[0]} picture" if known else _other(head))
+        return Fault("foreign", f"a {known[0]} picture" if known else other_kind(head))
     return Fault("damaged", reason)
 
 
 def signature(path: Path) -> tuple[str, bool] | None:
     """The kind of picture by its first bytes and whether i2i reads it, or None where it looks like none."""
-    head = _head(path)
-    for offset, magic, name, readable in _SIGNATURES:
-        if head.startswith(magic, offset):
-            return name, readable
-    return None
-
-
-def _other(head: bytes) -> str:
-    for magic, name in _OTHERS:
-        if head.startswith(magic):
-            return name
-    if any(byte < 32 and byte not in b"\t\n\r\f" for byte in head):
-        return "unknown content"
-    return "a web page" if b"<html" in head.lower() or b"<!doctype" in head.lower() else "a text"
+    known = picture_kind(_head(path))
+    return (known[0], known[1] or (known[0] == "HEIC" and HAS_HEIC)) if known else None
 
 
 def _head(path: Path) -> bytes:

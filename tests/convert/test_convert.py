@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,10 +8,17 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from i2i.cli import app
-from i2i.convert import convert, plan
+from i2i.convert import Result, plan
+from i2i.convert import convert as convert_in_processes
+from i2i.convert.manifest import LOCK, NAME
 from i2i.errors import I2IError, UsageError
+from i2i.images import Here
 from i2i.translate import Pending, Translator, load
 from tests.conftest import picture, write_pictures
+
+
+def convert(*given: Any, **named: Any) -> Result:
+    return convert_in_processes(*given, reader=Here(), **named)
 
 
 def keep(image: Image.Image) -> Image.Image:
@@ -18,7 +26,9 @@ def keep(image: Image.Image) -> Image.Image:
 
 
 def tree(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    """The files below a folder, but for the manifest and its lock."""
+    ours = {NAME, LOCK}
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name not in ours}
 
 
 def test_a_folder_keeps_its_tree(tmp_path: Path) -> None:
@@ -107,7 +117,7 @@ def test_results_inside_the_source_folder_are_not_converted_again(tmp_path: Path
     write_pictures(tmp_path / "in", 1)
     out = tmp_path / "in" / "out"
     convert(keep, [tmp_path / "in"], out)
-    assert [source.name for source, _ in plan([tmp_path / "in"], out, "png")] == ["000.png"]
+    assert [job.source.name for job in plan([tmp_path / "in"], out, "png").jobs] == ["000.png"]
 
 
 def test_a_missing_source_and_an_empty_folder_are_refused_before_anything_is_done(tmp_path: Path) -> None:

@@ -1,0 +1,33 @@
+"""A reader that does what its file's name says, in the place of one that meets a hostile file."""
+
+import os
+import time
+from pathlib import Path
+
+from PIL import Image
+
+from i2i.errors import PictureError
+from i2i.images import Photo
+
+
+def look(path: Path) -> tuple[tuple[int, int], int]:
+    return (4, 3), 1
+
+
+def read_photo(path: Path, frame: int, max_pixels: int) -> Photo:
+    if path.stem == "hang":
+        time.sleep(600)
+    if path.stem == "crash":
+        os.abort()
+    if path.stem == "swell":
+        bytearray(4_000_000_000)
+    if path.stem == "fault":
+        raise ZeroDivisionError("oops")
+    if path.stem == "bad":
+        raise PictureError("bad indeed")
+    if path.stem == "chatter":
+        print("a library's opinion", flush=True)
+    if path.stem == "lie":
+        os.write(3, b"no JSON\n" * 1000)
+        os._exit(0)
+    return Photo(Image.new("RGB", (4, 3), (os.getpid() % 256, 1, 2)))
