@@ -163,6 +163,19 @@ def test_a_strength_that_a_task_does_not_have_is_refused() -> None:
         Degrader(Superres(scale=4))(picture(0, 3, 9))
 
 
+@pytest.mark.parametrize("name", [name for name in TASKS if name != "none"])
+def test_a_large_photo_is_restored_in_strips_without_a_seam(name: str, tmp_path: Path) -> None:
+    task = TASKS[name]()
+    path = noise(tmp_path / "photo.png", "RGBA" if task.shows == "mask" else "RGB", (131, 97))
+    model = bundle(tmp_path / "m.safetensors", task)
+    whole, strips = (load(model, device="cpu", precision="float32") for _ in range(2))
+    strips._whole = 100
+    image = Image.open(path)
+    found, expected = (np.asarray(translator(image)).astype(int) for translator in (strips, whole))
+    assert strips._strips
+    assert np.abs(found - expected).max() <= 1
+
+
 def test_the_models_of_every_task_are_told_about(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from i2i.cli.models import info
 

@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.overrides import handle_torch_function, has_torch_function
 
 Shows = Literal["picture", "level", "mask"]  # what there is beside the picture, as a fourth channel
 Answers = Literal["residual", "plain", "hole", "chroma"]
@@ -36,6 +37,8 @@ def coloured(picture: Tensor, chroma: Tensor) -> Tensor:
     picture: (N, 3, H, W) in [-1, 1]. What lies outside sRGB is brought in by making it paler, in linear light, so that
     its luminance stays.
     """
+    if has_torch_function((picture, chroma)):  # of maps that stand in for tensors
+        return handle_torch_function(coloured, (picture, chroma), picture, chroma)
     from kornia import color
 
     linear = color.rgb_to_linear_rgb((picture + 1) / 2)
@@ -46,6 +49,9 @@ def coloured(picture: Tensor, chroma: Tensor) -> Tensor:
     room = torch.where(colour > 0, 1 - luminance, luminance) / colour.abs().clamp(min=1e-6)
     paler = room.amin(1, keepdim=True).clamp(0, 1)
     return color.linear_rgb_to_rgb(luminance + paler * colour) * 2 - 1
+
+
+coloured.pixelwise = True  # type: ignore[attr-defined]  # for strips: each pixel of the result takes that pixel alone
 
 
 def as_seen(given: Tensor, truth: Tensor) -> Tensor:
