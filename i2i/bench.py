@@ -57,10 +57,11 @@ def bench(
     count, size = plan.training.batch_size, plan.data.size
 
     def play(step: int) -> None:
-        batch = tuple(torch.rand(count, 3, size, size, device=device) * 2 - 1 for _ in range(plan.domains()))
+        batch = tuple(torch.rand(count, c, side, side, device=device) * 2 - 1 for c, side in plan.shapes())
         stepper(tuple(x.contiguous(memory_format=torch.channels_last) for x in batch), step, plan.training.lr)
 
-    cycle = plan.model.adversarial.critic_steps  # steps after which every player has moved
+    adversarial = getattr(plan.model, "adversarial", None)
+    cycle = adversarial.critic_steps if adversarial else 1  # steps after which every player has moved
 
     def play_cycle(number: int) -> None:
         for step in range(cycle * number, cycle * (number + 1)):
@@ -74,6 +75,8 @@ def bench(
         for number in range(2, 4 + WARM):
             play_cycle(number)
     seconds, flops = _median(play_cycle, steps, device) / cycle, counter.get_total_flops() / cycle
+    if plan.training.hours:
+        known = max(1, round(3600 * plan.training.hours / seconds))
     rate, conv = flops / seconds / 1e12, _conv_rate(device, dtype)
     return Cost(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),

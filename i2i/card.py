@@ -15,10 +15,11 @@ def uses(name: str, directions: Sequence[str]) -> list[str]:
     return [f"i2i convert {name} photos/ --out out/ --direction {direction}" for direction in directions]
 
 
-def write_card(folder: Path, header: Mapping[str, Any]) -> None:
-    """Write ``card.md`` into a run's folder from its bundle's header."""
+def write_card(folder: Path, header: Mapping[str, Any], best: Mapping[str, Any] | None = None) -> None:
+    """Write ``card.md`` into a run's folder from its bundle's header. best: what is kept as the best checkpoint."""
     name, data, directions = folder.name, header["data"], header["directions"]
     counts = " + ".join(map(str, data["pictures"]))
+    kept = _kept(best) if best else "not kept"
     averaged = f"averaged (EMA {header['ema']})" if header["ema"] else "of the last step"
     commands = "\n".join(f"    {command}" for command in uses(name, directions))
     write(
@@ -33,6 +34,7 @@ A {header["objective"]} model trained by i2i {header["version"]}, recipe `{heade
 | picture size in training | {header["size"]} px |
 | length | {header["steps"]} of {header["total_steps"]} steps |
 | weights | {averaged} |
+| best checkpoint | {kept} |
 | directions | {", ".join(directions)} |
 
 Use:
@@ -46,3 +48,8 @@ Settings:
 ```
 """.encode(),
     )
+
+
+def _kept(best: Mapping[str, Any]) -> str:
+    on = f"{' + '.join(map(str, best['pictures']))} {best['split']} pictures"
+    return f"`best.safetensors`, by {best['metric'].upper()} ({best['value']:.4g} on {on}), after {best['steps']} steps"

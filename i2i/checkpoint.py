@@ -91,13 +91,23 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     return header
 
 
+def in_half_precision(bundle: Bundle) -> Bundle:
+    """The bundle with its weights in float16: half the size. Raises BundleError where one is too large for that."""
+    halved = {name: value.half() if value.is_floating_point() else value for name, value in bundle.tensors.items()}
+    for name, value in halved.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise BundleError(f"{name} holds values beyond float16: this model can only be shared as it is.")
+    return Bundle(bundle.header, halved)
+
+
 def find_bundle(model: str) -> Path:
     """The bundle of a model given as a run's name, a run's folder, or a .safetensors file.
 
-    Raises BundleError naming the models there are.
+    "RUN/best" is the best checkpoint of a run that keeps it. Raises BundleError naming the models there are.
     """
     path = Path(model).expanduser()
-    for candidate in (path, path / "weights.safetensors", root() / model / "weights.safetensors"):
+    within = (path / "weights.safetensors", root() / model / "weights.safetensors")
+    for candidate in (path, *within, Path(f"{path}.safetensors"), root() / f"{model}.safetensors"):
         if candidate.is_file():
             return candidate
     if Run(root() / model).exists():
@@ -154,6 +164,11 @@ class Run:
     @property
     def bundle_path(self) -> Path:
         return self.path / "weights.safetensors"
+
+    @property
+    def best_path(self) -> Path:
+        """The bundle of the best translators so far, where a training keeps them."""
+        return self.path / "best.safetensors"
 
     def exists(self) -> bool:
         return (self.path / "config.json").is_file()

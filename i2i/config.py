@@ -2,7 +2,7 @@
 
 A config class sits beside what it configures. Each field is an ``option(default, "meaning and unit")``, and
 that sentence is at once the flag's help, and the documentation. A field may hold another config, or one of
-several (``ResnetConfig | UnetConfig``), told apart by their ``network: Literal[...]`` tag.
+several (``ResnetConfig | UnetConfig``), told apart by their tag: ``network: Literal[...]``, or ``task: Literal[...]``.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from i2i.errors import ConfigError
 
 C = TypeVar("C")
-TAG = "network"
+TAGS = ("network", "task")
 
 
 def option(default: Any, help: str, *, flag: str = "", prefix: str = "") -> Any:
@@ -50,18 +50,19 @@ def from_json(cls: type[C], data: Any, where: str = "") -> C:
 def merge(config: C, changes: Mapping[str, Any]) -> C:
     """``config`` with the fields of ``changes`` replaced; nested tables change nested configs.
 
-    A table that names another ``network`` than the present one starts from that network's defaults.
+    A table that names another tag than the present one, such as another ``network``, starts from that one's defaults.
     """
     hints = _hints(type(config))
     new: dict[str, Any] = {}
     for key, value in changes.items():
         if key not in hints:
-            owner = getattr(config, TAG, type(config).__name__)
+            owner = getattr(config, _tag(type(config)), type(config).__name__)
             raise ConfigError(f"{owner} has no option {key!r}; it has {', '.join(hints)}.")
         present = getattr(config, key)
         if isinstance(value, Mapping) and dataclasses.is_dataclass(present):
-            tag = value.get(TAG, getattr(present, TAG, None))
-            if tag != getattr(present, TAG, None):
+            name = _tag(type(present))
+            tag = value.get(name, getattr(present, name, None))
+            if tag != getattr(present, name, None):
                 present = _member(hints[key], tag, key)()
             new[key] = merge(present, value)
         else:
@@ -86,7 +87,7 @@ def flags(config: Any, path: tuple[str, ...] = (), prefix: str = "") -> Iterator
     for field in dataclasses.fields(config):
         present, hint = getattr(config, field.name), hints[field.name]
         here = (*path, field.name)
-        if field.name == TAG:
+        if field.name == _tag(type(config)):
             continue
         if not dataclasses.is_dataclass(present):
             name = "-".join(filter(None, (prefix, field.metadata["flag"] or field.name))).replace("_", "-")
@@ -98,18 +99,18 @@ def flags(config: Any, path: tuple[str, ...] = (), prefix: str = "") -> Iterator
 
 
 def _union_flags(field: Any, present: Any, others: list[type], path: tuple[str, ...], prefix: str) -> Iterator[Flag]:
-    seen = set()
-    tags = [tag for config in (type(present), *others) for tag in _tags(config)]
+    key, configs = _tag(type(present)), [present, *(cls() for cls in others)]
+    tags = [tag for config in configs for tag in _tags(type(config))]
     if len(tags) > 1:
-        seen.add((*path, TAG))
         name = field.metadata["flag"] or field.name
-        yield Flag(name, (*path, TAG), Literal[tuple(tags)], getattr(present, TAG), field.metadata["help"])
-    for index, config in enumerate((present, *(cls() for cls in others))):
+        yield Flag(name, (*path, key), Literal[tuple(tags)], getattr(present, key), field.metadata["help"])
+    found: dict[tuple[str, ...], list[tuple[Any, Flag]]] = {}
+    for config in configs:
         for flag in flags(config, path, prefix):
-            if flag.path not in seen:
-                seen.add(flag.path)
-                help = f"{flag.help} ({getattr(config, TAG)} only)" if index else flag.help
-                yield dataclasses.replace(flag, help=help)
+            found.setdefault(flag.path, []).append((config, flag))
+    for owners in found.values():
+        (first, flag), names = owners[0], [getattr(config, key, "") for config, _ in owners]
+        yield flag if first is present else dataclasses.replace(flag, help=f"{flag.help} ({', '.join(names)} only)")
 
 
 def _hints(cls: type) -> dict[str, Any]:
@@ -128,8 +129,13 @@ def _members(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
+def _tag(cls: type) -> str:
+    """The name of the field that tells a config from the others it may stand for; "" where it has none."""
+    return next((name for name in TAGS if get_origin(get_type_hints(cls).get(name)) is Literal), "")
+
+
 def _tags(cls: type) -> tuple[str, ...]:
-    return get_args(get_type_hints(cls).get(TAG))
+    return get_args(get_type_hints(cls).get(_tag(cls)))
 
 
 def _member(hint: Any, tag: Any, where: str) -> Any:
@@ -146,7 +152,7 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
         if dataclasses.is_dataclass(value):
             return value
         tagged = isinstance(value, Mapping) and len(members) > 1
-        return from_json(_member(hint, value.get(TAG), where) if tagged else members[0], value, where)
+        return from_json(_member(hint, value.get(_tag(members[0])), where) if tagged else members[0], value, where)
     for member in members:
         if (found := _scalar(member, value)) is not None or (value is None and member is types.NoneType):
             return found

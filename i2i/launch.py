@@ -16,7 +16,9 @@ from i2i.data.training import OneWayConfig, TrainingPictures
 from i2i.device import pick_device
 from i2i.doctor import Doctor, settings_of
 from i2i.errors import CacheError, ConfigError, DatasetError, PictureError, UsageError
+from i2i.exam import Exam
 from i2i.images import header
+from i2i.inherit import inherit
 from i2i.progress import TrainingProgress
 from i2i.recipes import Recipe, recipe, recipe_from_json
 from i2i.trainer import Trainer, seed_everything
@@ -25,13 +27,15 @@ from i2i.watch import Watch
 ADVICE = {
     "paired": "`i2i train pix2pix` learns from it.",
     "unpaired": "`i2i train cyclegan` learns from it, and `i2i train cut`.",
-    "clean": "`i2i train gan` learns to paint more of their kind. To translate between two kinds of photos, put the "
+    "clean": "`i2i train regression --task denoise` learns to restore photos like these, `i2i train gan` to paint more "
+    "of their kind. To translate between two kinds of photos, put the "
     "second beside these: trainA/ and trainB/.",
 }
 # What may differ between the parts of one training: how it runs, not what is learnt.
 FREE = {"data": {"data"}, "model": set(),
-        "training": {"steps", "epochs", "lr", "device", "precision", "workers", "cache", "compile", "record",
-                     "log_every", "sample_every", "stop_on_alarm", "save_minutes"}}  # fmt: skip
+        "training": {"steps", "epochs", "hours", "lr", "device", "precision", "workers", "cache", "compile", "record",
+                     "log_every", "sample_every", "evaluate_every", "evaluate_pictures", "keep_best", "stop_on_alarm",
+                     "save_minutes"}}  # fmt: skip
 AUTO_CACHE = 32e9  # bytes of the largest pack that --cache auto makes
 
 
@@ -42,12 +46,12 @@ def start(
 
     Raises UsageError where the settings, the dataset or the run's name will not do; nothing is written then.
     """
-    plan = recipe(objective, name or "paper").merged(changes)
+    plan = recipe(objective, name).merged(changes)
     if not plan.data.data:
         raise UsageError(f"Which pictures? Name a dataset: --data NAME or --data PATH. {HINT}")
     found = find_data(plan, progress.say)
-    run = Run.named(run_name or _derived_name(found.root, objective))
-    trainer = _trainer(plan, found, run, progress)
+    run = Run.named(run_name or _derived_name(found.root, objective, getattr(plan.data.restores(), "task", "")))
+    trainer = _trainer(plan, found, run, progress, plan.training.begin_with)
     run.create(plan.to_json())
     return trainer
 
@@ -62,7 +66,8 @@ def resume(
     data = changes.get("data", {}).get("data")
     if not (run_name or data):
         raise UsageError("Which run? --resume needs --name, or the --data it was started with.")
-    run = Run.named(run_name or _derived_name(locate(data) or Path(data), objective))
+    task = changes.get("data", {}).get("task", {}).get("task", "")
+    run = Run.named(run_name or _derived_name(locate(data) or Path(data), objective, task))
     plan = recipe_from_json(run.config())
     if plan.objective != objective:
         raise UsageError(f"{run.path} is a {plan.objective} training: `i2i train {plan.objective} --resume …`.")
@@ -78,9 +83,10 @@ def resume(
     return trainer
 
 
-def _derived_name(data: Path, objective: str) -> str:
-    """A run's name from its dataset's, with a dash for what a run's name cannot hold."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", data.resolve().name).strip("-._") + f"-{objective}"
+def _derived_name(data: Path, objective: str, task: str) -> str:
+    """A run's name from its dataset's, with a dash for what a run's name cannot hold; and from what it learns."""
+    learns = [task] if task and objective == "regression" else [objective, task]
+    return "-".join(filter(None, [re.sub(r"[^A-Za-z0-9._-]+", "-", data.resolve().name).strip("-._"), *learns]))
 
 
 def _allowed(plan: Recipe, changes: dict[str, Any]) -> dict[str, Any]:
@@ -106,25 +112,28 @@ def _differences(before: dict[str, Any], after: dict[str, Any], where: str) -> I
             yield path, old, new
 
 
-def _trainer(plan: Recipe, found: Layout, run: Run, progress: TrainingProgress) -> Trainer:
+def _trainer(plan: Recipe, found: Layout, run: Run, progress: TrainingProgress, begin_with: str = "") -> Trainer:
     seed_everything(plan.training.seed)
     built = plan.build()
+    if begin_with:
+        inherit(built, begin_with, progress.say)
     pictures = TrainingPictures(found, plan.data, plan.training.seed, _packed(plan, found, progress.say))
     total = plan.training.total_steps(pictures.epoch_length)
     doctor = Doctor(settings_of(plan.data, plan.model, plan.training), total, built.critic_weight)
     watch = Watch(doctor, progress, stop=plan.training.stop_on_alarm)
     told = about(plan, found, list(built.translators()))
-    return Trainer(built, pictures, plan.training, run, told, progress, watch)
+    exam = Exam(plan.training, pictures, told["directions"], built.generator_config(), run.best_path, progress)
+    return Trainer(built, pictures, plan.training, run, told, progress, watch, exam)
 
 
 def _packed(plan: Recipe, found: Layout, tell: Callable[[str], None]) -> Packed | None:
     """The training pictures packed, where --cache wants them so. Raises CacheError where "on" cannot be done."""
-    cache = plan.training.cache
-    if cache == "off" or (cache == "auto" and pick_device(plan.training.device).type != "cuda"):
+    cache, slow = plan.training.cache, plan.data.fitting() == "native"  # to decode a photo for each of its crops
+    if cache == "off" or (cache == "auto" and not slow and pick_device(plan.training.device).type != "cuda"):
         return None
     try:
         most = AUTO_CACHE if cache == "auto" else math.inf
-        return pack(found, plan.data.loaded(), plan.data.fit, tell, limit=most)
+        return pack(found, plan.data.loaded(), plan.data.fitting(), tell, limit=most)
     except CacheError as error:
         if cache == "on":
             raise CacheError(f"{error} Make room, set I2I_CACHE to another folder, or give --cache off.") from error
@@ -137,7 +146,11 @@ def about(plan: Recipe, found: Layout, directions: list[str]) -> dict[str, Any]:
     if isinstance(plan.data, OneWayConfig) and plan.data.direction == "BtoA":
         directions = ["BtoA"]
     name = found.root.resolve().name
-    settings = plan.merged({"data": {"data": name}})  # a bundle is shared: it tells no paths of its maker's machine
+    task = plan.data.restores()
+    begun = re.sub(r".*/(?=[^/]+$)|/weights\.safetensors$", "", plan.training.begin_with)
+    settings = plan.merged(
+        {"data": {"data": name}, "training": {"begin_with": begun}}
+    )  # a bundle is shared: it tells no paths of its maker's machine
     return {
         "version": __version__,
         "objective": plan.objective,
@@ -151,6 +164,7 @@ def about(plan: Recipe, found: Layout, directions: list[str]) -> dict[str, Any]:
             "pictures": [len(domain) for domain in found.splits["train"]],
         },
         "settings": settings.to_json(),
+        **({"task": to_json(task)} if task else {}),
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 from PIL import Image
 
 from i2i.errors import I2IError
+from i2i.holes import HoleReader
 from i2i.images import Photo, Provenance
 
 T = TypeVar("T")
@@ -42,12 +43,32 @@ class Reader(Protocol):
         """Give up what is being read: nobody waits for it any more."""
 
 
+class WithHoles:
+    """A reader whose photos have as alpha what is to be filled in."""
+
+    def __init__(self, reader: Reader, holes: HoleReader) -> None:
+        self.reader, self.holes = reader, holes
+
+    @property
+    def max_pixels(self) -> int:
+        return self.reader.max_pixels
+
+    def look(self, path: Path) -> tuple[Size, int]:
+        return self.reader.look(path)
+
+    def read(self, path: Path, frame: int = 0) -> Photo:
+        return self.holes.marked(path, self.reader.read(path, frame))
+
+    def close(self) -> None:
+        self.reader.close()
+
+
 @runtime_checkable
 class Batched(Protocol):
     """What translates several pictures at a time, as a ``Translator`` does.
 
-    provenance: what its results are to say of the model. scale: how much larger they are. sees_alpha: it is given RGBA
-    where a picture has alpha, and what it makes of that is whole; otherwise alpha is laid over its result.
+    provenance: what its results are to say of the model. scale: how much larger they are. holes: where it fills holes,
+    how they are read; it is given RGBA then, and what it makes of that is whole. Otherwise alpha is laid over it.
     """
 
     @property
@@ -57,7 +78,7 @@ class Batched(Protocol):
     def scale(self) -> int: ...
 
     @property
-    def sees_alpha(self) -> bool: ...
+    def holes(self) -> HoleReader | None: ...
 
     def padded(self, size: Size) -> Size:
         """Pictures that share it can go through together."""
@@ -73,7 +94,7 @@ class OneByOne:
     """A plain function, seen as ``Batched``."""
 
     provenance: Provenance | None = None
-    scale, sees_alpha = 1, False
+    scale, holes = 1, None
 
     def __init__(self, translate: Callable[[Image.Image], Image.Image]) -> None:
         self.translate = translate
@@ -178,7 +199,7 @@ class Pipeline:
             self._start(self._on_written, task, self._write, task, result)
 
     def _seen(self, photo: Photo) -> Image.Image:
-        if not (self.translate.sees_alpha and photo.alpha):
+        if not (self.translate.holes and photo.alpha):
             return photo.image
         both = photo.image.copy()
         both.putalpha(photo.alpha)

@@ -55,20 +55,25 @@ class TrainingProgress:
         """A line that stays."""
         self.console.print(text, soft_wrap=True, markup=False)
 
-    def advance(self, step: int, losses: Mapping[str, float] | None = None) -> None:
-        """``step`` steps are done; ``losses`` are the latest means, where there are new ones."""
-        self.step = step
+    def advance(self, step: int, total: int, losses: Mapping[str, float] | None = None) -> None:
+        """``step`` of ``total`` steps are done; ``losses`` are the latest means, where there are new ones."""
+        self.step, self.total = step, total
         if losses:
-            self._losses = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
+            self._losses = spoken(losses)
         seconds = time.monotonic() - self._began
         speed = _speed((step - self.start) / seconds if seconds else 0.0)
         if self._live:
-            self._bar.update(self._task, completed=step, speed=speed)
+            self._bar.update(self._task, completed=step, total=total, speed=speed)
             self._live.update(Group(self._bar, Text(self._losses, style="dim")))
         elif step == self.total or time.monotonic() - self._said >= PLAIN_EVERY:
             self._said = time.monotonic()
             left = seconds / max(1, step - self.start) * (self.total - step)
             self.say(f"step {step}/{self.total}  {speed}  {_clock(left)} left  {self._losses}")
+
+
+def spoken(numbers: Mapping[str, float]) -> str:
+    """Names and values in a line."""
+    return "  ".join(f"{name} {value:.3g}" for name, value in numbers.items())
 
 
 def _speed(steps_per_second: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from i2i.config import from_json, merge, to_json
 from i2i.data.folders import Kind
+from i2i.data.tasks import Task
 from i2i.data.training import DataConfig, OneWayConfig, PairedConfig, PhotosConfig, UnpairedConfig
 from i2i.errors import ConfigError, UsageError
 from i2i.losses.adversarial import AdversarialConfig
@@ -19,6 +20,7 @@ from i2i.networks import (
     MLPConfig,
     PatchGANConfig,
     ResnetConfig,
+    RestorerConfig,
     UnetConfig,
 )
 from i2i.objectives.base import Objective
@@ -26,9 +28,10 @@ from i2i.objectives.cut import CUTConfig
 from i2i.objectives.cyclegan import CycleGANConfig
 from i2i.objectives.gan import GANConfig
 from i2i.objectives.pix2pix import Pix2PixConfig
+from i2i.objectives.regression import RegressionConfig
 from i2i.training_config import TrainingConfig
 
-ModelConfig = CycleGANConfig | CUTConfig | Pix2PixConfig | GANConfig
+ModelConfig = CycleGANConfig | CUTConfig | Pix2PixConfig | GANConfig | RegressionConfig
 SECTIONS = ("data", "model", "training")
 
 
@@ -48,21 +51,49 @@ class Recipe:
 
     def needs(self) -> Kind:
         """The kind of data it learns from."""
-        if isinstance(self.data, PhotosConfig):
+        if isinstance(self.data, PhotosConfig) or self.data.restores():
             return "clean"
         return "paired" if isinstance(self.data, PairedConfig) else "unpaired"
 
-    def domains(self) -> int:
-        """How many pictures make a sample."""
-        return 1 if self.needs() == "clean" else 2
+    def shapes(self) -> list[tuple[int, int]]:
+        """Channels and pixels a side of each picture that makes a sample."""
+        size, task = self.data.size, self.data.restores()
+        if task is not None:
+            return [(3 if task.shows == "picture" else 4, size // task.scale), (3, size)]
+        return [(3, size)] * (1 if isinstance(self.data, PhotosConfig) else 2)
 
     def to_json(self) -> dict[str, Any]:
         sections = {section: to_json(getattr(self, section)) for section in SECTIONS}
         return {"objective": self.objective, "recipe": self.name, **sections}
 
     def merged(self, changes: dict[str, Any]) -> "Recipe":
-        """With the settings that ``changes`` names: {"data": {…}, "model": {…}, "training": {…}}."""
-        return replace(self, **{section: merge(getattr(self, section), values) for section, values in changes.items()})
+        """With the settings that ``changes`` names: {"data": {…}, "model": {…}, "training": {…}}.
+
+        A restoration task that comes new brings the network that suits it, but for what ``changes`` says of that.
+        """
+        data = merge(self.data, changes.get("data", {}))
+        task, model = data.restores(), changes.get("model", {})
+        new = task is not None and type(task) is not type(self.data.restores())
+        if new:
+            model = {**model, "generator": {"network": "restorer", **model.get("generator", {})}}
+        training = merge(self.training, changes.get("training", {}))
+        merged = replace(self, data=data, model=merge(self.model, model), training=training)
+        return merged if task is None else merged._suited(task, model.get("generator", {}), new=new)
+
+    def _suited(self, task: Task, asked: dict[str, Any], *, new: bool) -> "Recipe":
+        """With a network that takes what a restoration task shows, and gives what it asks for.
+
+        asked: settings of the generator to be left alone, as are all of them where the task is not new. Raises
+        ConfigError where the network cannot do it.
+        """
+        generator = self.model.generator
+        if isinstance(generator, RestorerConfig):
+            better = {name: value for name, value in task.suits.items() if new and name not in asked}
+            suit = {"shows": task.shows, "answers": task.answers, "scale": task.scale, **better}
+            return replace(self, model=merge(self.model, {"generator": suit}))
+        if task.shows != "picture" or task.scale != 1:
+            raise ConfigError(f"This task needs --generator restorer; found {generator.network}.")
+        return self
 
 
 RECIPES: dict[str, dict[str, Recipe]] = {
@@ -114,6 +145,19 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             objective="pix2pix", name="paper",
             data=PairedConfig(), model=Pix2PixConfig(), training=TrainingConfig(),
         ),
+        # Optimiser, EMA and the ratio of the losses from Real-ESRGAN (Wang et al. 2021, section 4.1).
+        "restore": Recipe(
+            objective="pix2pix", name="restore",
+            data=PairedConfig(size=128),
+            model=Pix2PixConfig(
+                generator=RestorerConfig(width=48),
+                discriminator=PatchGANConfig(norm="none", spectral_norm=True),
+                weight_l1=10.0, weight_perceptual=10.0,
+            ),
+            training=TrainingConfig(
+                steps=100_000, batch_size=8, lr=1e-4, betas=(0.9, 0.99), schedule="cosine", ema=0.999,
+            ),
+        ),
         "tiny": Recipe(
             objective="pix2pix", name="tiny",
             data=PairedConfig(size=64, jitter=68 / 64),
@@ -122,6 +166,26 @@ RECIPES: dict[str, dict[str, Recipe]] = {
                 discriminator=PatchGANConfig(ndf=32, receptive_field=34),
             ),
             training=TrainingConfig(steps=1500, batch_size=4, lr=4e-4, ema=0.99, sample_every=200, save_minutes=1.0),
+        ),
+    },
+    # Ours: 1 M weights at half resolution, chosen by quality for equal CPU time (tests/benchmarks/restoration.md).
+    "regression": {
+        "fast": Recipe(
+            objective="regression", name="fast",
+            data=PairedConfig(size=128),
+            model=RegressionConfig(),
+            training=TrainingConfig(
+                steps=100_000, batch_size=8, lr=1e-3, betas=(0.9, 0.999), schedule="cosine", warmup=500, ema=0.999,
+            ),
+        ),
+        "tiny": Recipe(
+            objective="regression", name="tiny",
+            data=PairedConfig(size=64),
+            model=RegressionConfig(generator=RestorerConfig(width=24, depth=1)),
+            training=TrainingConfig(
+                steps=2000, batch_size=8, lr=1e-3, betas=(0.9, 0.999), schedule="cosine", warmup=100, ema=0.99,
+                sample_every=200, save_minutes=1.0,
+            ),
         ),
     },
     "gan": {
@@ -181,11 +245,13 @@ RECIPES: dict[str, dict[str, Recipe]] = {
 }  # fmt: skip
 
 
-def recipe(objective: str, name: str) -> Recipe:
-    """A row of the table. Raises UsageError naming those there are."""
+def recipe(objective: str, name: str | None = None) -> Recipe:
+    """A row of the table, by default the objective's first. Raises UsageError naming those there are."""
     rows = RECIPES.get(objective)
     if rows is None:
         raise UsageError(f"No objective {objective!r}. There are: {', '.join(RECIPES)}.")
+    if name is None:
+        return next(iter(rows.values()))
     if name not in rows:
         raise UsageError(f"{objective} has no recipe {name!r}. It has: {', '.join(rows)}.")
     return rows[name]

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from i2i.adam import MemoryOrderAdam
 from i2i.device import autocast
 from i2i.objectives.base import Batch, Objective
 from i2i.training_config import TrainingConfig
@@ -36,6 +37,8 @@ class Stepper:
         if self.config.optimizer == "rmsprop":
             return torch.optim.RMSprop(weights, lr=lr, capturable=on_cuda)
         betas = self.config.betas
+        if self.device.type == "cpu":
+            return MemoryOrderAdam(weights, lr=lr, betas=betas, fused=True)
         return torch.optim.Adam(weights, lr=lr, betas=betas, fused=self.device.type != "mps", capturable=on_cuda)
 
     def __call__(self, batch: Batch, step: int, lr: float) -> dict[str, Tensor]:

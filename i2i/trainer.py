@@ -14,15 +14,19 @@ from torch import Tensor, nn
 
 from i2i.card import write_card
 from i2i.checkpoint import Bundle, Run, save_bundle, write
-from i2i.data.training import TrainingPictures, batches
+from i2i.clock import Clock
+from i2i.data.stream import batches
+from i2i.data.training import TrainingPictures
 from i2i.device import autocast, pick_device, pick_precision, seeded
 from i2i.doctor import broken
 from i2i.ema import EMA
 from i2i.errors import DatasetError, PictureError, RunError, TrainingError
+from i2i.exam import Exam
 from i2i.images import encode, grid, to_float
+from i2i.means import Means
 from i2i.networks import use_mode
 from i2i.objectives.base import Objective
-from i2i.progress import TrainingProgress
+from i2i.progress import TrainingProgress, spoken
 from i2i.replay import ReplayStepper, fastest
 from i2i.runlog import RunLog
 from i2i.stepper import Stepper
@@ -48,24 +52,28 @@ class Trainer:
         about: Mapping[str, Any],
         progress: TrainingProgress,
         watch: Watch,
+        exam: Exam | None = None,
     ) -> None:
         self.device = pick_device(config.device)
         self.dtype = pick_precision(config.precision, self.device)
         self.objective = objective.to(self.device).to(memory_format=torch.channels_last)
         self.pictures, self.config, self.run = pictures, config, run
-        self.about, self.progress, self.watch = about, progress, watch
-        self.step, self._saved = 0, -1
+        self.about, self.progress, self.watch, self.exam = about, progress, watch, exam
+        self.step, self._saved, self.clock = 0, -1, Clock(config.hours)
         self.stepper: Stepper | ReplayStepper = Stepper(self.objective, config, self.device, self.dtype)
         self.ema = EMA(objective.translators(), config.ema) if config.ema else None
         self._means = Means()
 
     def total_steps(self) -> int:
-        """Steps of the whole training."""
+        """Steps of the whole training; of one whose hours are given, as many as there will be at this speed."""
+        if self.config.hours:
+            return self.clock.total_steps(self.step)
         return self.config.total_steps(self.pictures.epoch_length)
 
     def lr(self, step: int) -> float:
         """The learning rate at a step."""
-        return self.watch.setbacks.lr_factor * self.config.lr * self.config.lr_factor(step, self.pictures.epoch_length)
+        scheduled = self.config.lr_factor(step, self.pictures.epoch_length, self.clock.share)
+        return self.watch.setbacks.lr_factor * self.config.lr * scheduled
 
     def train(self) -> int | None:
         """Train to the end, or until asked to stop: returns None, or the signal that asked.
@@ -76,19 +84,22 @@ class Trainer:
         if isinstance(self.stepper, Stepper):
             self.stepper = fastest(self.stepper, total - self.step, self.progress.say)
         with StopRequest() as stop, self.progress.open(self.step, total):
-            while self._stretch(total, stop):
+            while self._stretch(stop):
                 pass
         return stop.signal
 
-    def _stretch(self, total: int, stop: StopRequest) -> bool:
+    def _stretch(self, stop: StopRequest) -> bool:
         """Train until the end, a request to stop, or a setback. Returns whether there is more to train."""
         log, loader, saved = RunLog(self.run.path, self.step), self._batches(), time.monotonic()
         self.stepper.begin(self.step)
+        self.clock.start()
         try:
             if self.step == 0:
                 self.save()  # a disk that is too small is found now, not after the first hours
-            while self.step < total and not stop:
+            while self.step < self.total_steps() and not stop:
                 self._train_step(next(loader))
+                self.clock.tick()
+                total = self.total_steps()
                 row = self.step % self.config.log_every == 0 or self.step == total
                 due = time.monotonic() - saved >= 60 * self.config.save_minutes
                 if self._broken(row or due or bool(stop)):
@@ -96,9 +107,11 @@ class Trainer:
                     return True
                 if row:
                     self._log(log)
-                self.progress.advance(self.step, self._means.last)
+                self.progress.advance(self.step, total, self._means.last)
                 if self.step % self.config.sample_every == 0 or self.step in (1, total):
                     self._sample(log)
+                if self.exam is not None and self.exam.due(self.step, total):
+                    self._evaluate(self.exam, log)
                 self.watch.check()
                 if due and self.step < total:
                     self.save()
@@ -169,14 +182,21 @@ class Trainer:
             return dict(self.ema.average.items())
         return self.objective.translators()
 
+    def _shown(self) -> dict[str, nn.Module]:
+        """Copies of what ships, in the mode in which it is used."""
+        config = self.objective.generator_config()
+        return {name: use_mode(copy.deepcopy(net), config) for name, net in self.translators().items()}
+
     @torch.no_grad()
     def _sample(self, log: RunLog) -> None:
-        config = self.objective.generator_config()
         with seeded(self.device, 0):
-            shown = {name: use_mode(copy.deepcopy(net), config) for name, net in self.translators().items()}
-            batch = self._to_device(self.pictures.fixed(4))
+            shown = self._shown()
+            batch = self._to_device(self.pictures.fixed(self.objective.shown))
             with autocast(self.device, self.dtype):
                 columns = self.objective.samples(batch, shown)
+                if measured := self.objective.measures(batch, columns):
+                    log.row(self.step, measured)
+                    self.progress.say(f"step {self.step}: {spoken(measured)}")
                 self.watch.look(self.objective.views(batch, columns, shown), self.step, log)
         scale = max(1, 128 // self.pictures.config.size)  # small pictures are shown enlarged
         large = {title: x.repeat_interleave(scale, 2).repeat_interleave(scale, 3) for title, x in columns.items()}
@@ -184,6 +204,22 @@ class Trainer:
         path = self.run.path / "samples" / f"{self.step:07}.png"
         write(path, encode(picture, ".png"))
         log.picture(self.step, np.asarray(picture))
+
+    def _evaluate(self, exam: Exam, log: RunLog) -> None:
+        with seeded(self.device, 0), autocast(self.device, self.dtype):
+            best = exam.hold(self._shown(), self._to_device, self.step, log)
+        if best and not broken(self.objective.state_dict()):
+            save_bundle(self.run.best_path, self._bundle({"best": exam.told()}))
+            self.save()  # so that the state never knows of another best than there is
+
+    def _bundle(self, more: Mapping[str, Any]) -> Bundle:
+        header = {**self.about, "steps": self.step, "total_steps": self.total_steps(), "ema": self.config.ema, **more}
+        tensors = {
+            f"{direction}.{name}": value
+            for direction, network in zip(self.about["directions"], self.translators().values(), strict=True)
+            for name, value in network.state_dict().items()
+        }
+        return Bundle(header, tensors)
 
     def save(self) -> None:
         """Write state, bundle and card, once for each step. Refuses to save weights that are not finite."""
@@ -194,14 +230,9 @@ class Trainer:
                 f"{bad[0]} is not finite at step {self.step}. The last good state of {self.run.path} is kept; go "
                 "on from it by --resume with a lower --lr or --precision float32."
             )
-        header = {**self.about, "steps": self.step, "total_steps": self.total_steps(), "ema": self.config.ema}
-        tensors = {
-            f"{direction}.{name}": value
-            for direction, network in zip(self.about["directions"], self.translators().values(), strict=True)
-            for name, value in network.state_dict().items()
-        }
-        save_bundle(self.run.bundle_path, Bundle(header, tensors))
-        write_card(self.run.path, header)
+        bundle = self._bundle({})
+        save_bundle(self.run.bundle_path, bundle)
+        write_card(self.run.path, bundle.header, self.exam.told() if self.exam is not None else None)
         self.run.save_state(self.state())  # last: a save cut short is then done again by a resume
         self._saved = self.step
 
@@ -209,11 +240,13 @@ class Trainer:
         """All that an exact resume needs."""
         return {
             "step": self.step,
+            "spent": self.clock.spent if self.config.hours else 0.0,  # no clock in a state that is exact
             "fingerprint": self.about["data"]["fingerprint"],
             "objective": self.objective.state_dict(),
             "optimizers": self.stepper.state(),
             "ema": self.ema.average.state_dict() if self.ema is not None else None,
             "watch": self.watch.state_dict(),
+            "exam": self.exam.state_dict() if self.exam is not None else None,
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
@@ -231,36 +264,14 @@ class Trainer:
             if self.ema is not None:
                 self.ema.average.load_state_dict(state["ema"])
             self.watch.load_state_dict(state["watch"])
+            if self.exam is not None:
+                self.exam.load_state_dict(state.get("exam"))
         except (RuntimeError, KeyError, ValueError, TypeError) as error:
             raise RunError(f"The state of {self.run.path} does not fit its config.json: {error}.") from error
-        self.step = self._saved = state["step"]
+        self.step, self._saved, self.clock.spent = state["step"], state["step"], state.get("spent", 0.0)
         torch.set_rng_state(state["rng"])
         if state["cuda_rng"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda_rng"], self.device)
-
-
-class Means:
-    """Running means of losses, kept on the device so that no step waits for one."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
-        self.last: dict[str, float] = {}
-
-    def add(self, losses: Mapping[str, Tensor]) -> None:
-        for name, value in losses.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-            self._counts[name] = self._counts.get(name, 0) + 1
-
-    def sums(self) -> dict[str, Tensor]:
-        """The sums since the last means were taken."""
-        return self._sums
-
-    def take(self) -> dict[str, float]:
-        """The means since the last call."""
-        self.last = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
-        self._sums, self._counts = {}, {}
-        return self.last
 
 
 def seed_everything(seed: int) -> None:

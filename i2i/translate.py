@@ -6,21 +6,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import nn
 
 from i2i.batching import minds_company
 from i2i.checkpoint import find_bundle, load_bundle, provenance
 from i2i.device import Precision, autocast, pick_device, pick_precision, seeded
 from i2i.errors import I2IError, UsageError
+from i2i.holes import HoleReader
 from i2i.images import Provenance, to_float, to_uint8, upright_rgb
 from i2i.loading import SAMPLE, described
-from i2i.networks import GENERATORS, GeneratorConfig, Identity, IdentityConfig, use_mode
+from i2i.networks import GENERATORS, GeneratorConfig, Identity, IdentityConfig, RestorerConfig, use_mode
+from i2i.strength import level_of
 from i2i.strips import in_strips
+from i2i.transfer import area, picture_of, put, to_host
 
 _OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
 WHOLE = 2_000_000  # pixels of the largest picture that a CPU translates in one piece: 9 blocks take 3 GB for it
@@ -34,8 +38,9 @@ class Translator:
 
     >>> zebra = i2i.load("horse2zebra-cyclegan")(Image.open("horse.jpg"))
 
-    provenance: what its pictures are to say of the model. notice: is told, once, when as many pictures as were to go
-    through together do not fit the memory.
+    level: in [-1, 1], what a network is told of the strength of the damage. mask: see ``HoleReader``. provenance: what
+    its pictures are to say of the model. notice: is told, once, when as many pictures as were to go through together do
+    not fit the memory.
     """
 
     def __init__(
@@ -48,6 +53,8 @@ class Translator:
         device: str = "auto",
         precision: Precision = "auto",
         about: Mapping[str, Any] | None = None,
+        level: float = 0.0,
+        mask: Path | None = None,
         provenance: Provenance | None = None,
         notice: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -56,7 +63,9 @@ class Translator:
         self.network = use_mode(network, config).to(self.device).to(memory_format=torch.channels_last)
         self.direction = direction
         self.about, self.provenance = dict(about or {}), provenance
-        self.scale, self.sees_alpha = 1, False  # of the networks there are none enlarges, or looks at a mask
+        restorer = config if isinstance(config, RestorerConfig) else RestorerConfig()
+        self.scale, self._shows, self._level = restorer.scale, restorer.shows, level
+        self.holes = HoleReader(mask) if self._shows == "mask" else None
         self._multiple = config.multiple(size)
         self._alone = minds_company(self.network)
         self._notice = notice
@@ -75,10 +84,11 @@ class Translator:
         self._compiled = True
 
     def __call__(self, image: Image.Image) -> Image.Image:
-        """The translation of ``image``, turned upright by its EXIF orientation, as RGB of the same size.
+        """The translation of ``image``, turned upright by its EXIF orientation, as RGB of ``scale`` times its size.
 
         Padded by reflection to what the network can take, and cropped back. Dropout, where the model keeps
-        it in use, is drawn from the same seed each time. Raises I2IError where the picture does not fit memory.
+        it in use, is drawn from the same seed each time. A model that fills holes wants RGBA, transparent where
+        there is one. Raises I2IError where the picture does not fit memory.
         """
         return self.translate([image])[0]
 
@@ -88,7 +98,7 @@ class Translator:
         A picture comes out the same in any company, up to the rounding of another order of sums: models with dropout
         or batch statistics in use see one picture at a time.
         """
-        upright, started = [upright_rgb(image) for image in images], list[Pending]()
+        upright, started = [self._upright(image) for image in images], list[Pending]()
         while left := upright[len(started) :]:
             started += self.begin(left[: self.at_once(self.padded(left[0].size))])
         return [pending() for pending in started]
@@ -102,7 +112,7 @@ class Translator:
         """
         started: list[Pending] = []
         while left := images[len(started) :]:
-            if self._strips and _pixels(self.padded(left[0].size)) > self._whole:
+            if self._strips and area(self.padded(left[0].size)) > self._whole:
                 try:
                     started.append(self._in_strips(left[0]))
                 except NotImplementedError:
@@ -129,7 +139,7 @@ class Translator:
 
     def at_once(self, size: Size) -> int:
         """How many pictures of a ``padded`` size go through fastest in one pass."""
-        if self._alone or _pixels(size) > self._whole:
+        if self._alone or area(size) > self._whole:
             return 1
         # A CPU is busy from 64² to 128² pixels on: 9 blocks in bfloat16 take 56, 49, 41 and 41 ms of one core a picture
         # of 64² in passes of 1, 2, 4 and 8; 164, 157, 164 and 172 at 128²; 590, 660, 720 and 930 at 256². A GPU wants
@@ -140,7 +150,7 @@ class Translator:
     def _reduce(self, count: int, size: Size) -> None:
         """Remember that ``count`` pictures of a padded size are too many, and say so the first time."""
         if count == 1:
-            self._whole = _pixels(size) - 1
+            self._whole = area(size) - 1
             self._notice(
                 f"A picture of {size[0]}x{size[1]} pixels does not fit the memory of {self.device} in one piece: "
                 "going on in strips."
@@ -151,22 +161,22 @@ class Translator:
                 f"{count} pictures of {size[0]}x{size[1]} pixels do not fit the memory of {self.device} at once: "
                 "going on with fewer at a time."
             )
-        self._room = count // 2 * _pixels(size)
+        self._room = count // 2 * area(size)
 
     @torch.inference_mode()
     def _pass(self, images: Sequence[Image.Image]) -> list[Pending]:
         batch, corners = self._laid_out(images)
         picture = to_float(batch.to(self.device, non_blocking=True).permute(0, 3, 1, 2))  # channels-last, as it lies
         with seeded(self.device, 0), autocast(self.device, self.dtype):
-            translated = to_uint8(self._run(picture)).permute(0, 2, 3, 1)
+            translated = to_uint8(self._run(self._given(picture))).permute(0, 2, 3, 1)
         found = [
-            _to_host(self._cropped(whole, corner, image.size))
+            to_host(self._cropped(whole, corner, image.size))
             for whole, corner, image in zip(translated, corners, images, strict=True)
         ]
         done = torch.cuda.Event() if self.device.type == "cuda" else None
         if done is not None:
             done.record(torch.cuda.current_stream(self.device))
-        return [partial(_picture, pixels.numpy(), done) for pixels in found]
+        return [partial(picture_of, pixels.numpy(), done) for pixels in found]
 
     def _run(self, picture: torch.Tensor) -> torch.Tensor:
         try:
@@ -178,13 +188,29 @@ class Translator:
             self._notice(f"The network cannot be compiled here ({str(error).splitlines()[0]}): used as it is.")
         return self.network(picture)
 
+    def _upright(self, image: Image.Image) -> Image.Image:
+        if self._shows != "mask":
+            return upright_rgb(image)
+        if image.mode != "RGBA":
+            raise UsageError("This model fills what is transparent: it takes RGBA pictures.")
+        return ImageOps.exif_transpose(image)
+
+    def _given(self, picture: torch.Tensor) -> torch.Tensor:
+        """(N, 3 or, with transparency, 4, H, W) in [-1, 1] as the network is to have it."""
+        if self._shows == "level":
+            return torch.cat([picture, torch.full_like(picture[:, :1], self._level)], 1)
+        if self._shows == "mask":
+            hole = picture[:, 3:] < 0
+            return torch.cat([picture[:, :3].masked_fill(hole, 0.0), hole * 2.0 - 1.0], 1)
+        return picture
+
     @torch.inference_mode()
     def _in_strips(self, image: Image.Image) -> Pending:
         """As ``_pass``, of one picture, in memory that grows with a sixteenth of its pixels. Waits for the result."""
         batch, (corner,) = self._laid_out([image])
 
         def fetch(top: int, bottom: int) -> torch.Tensor:
-            return to_float(batch[:, top:bottom].to(self.device).permute(0, 3, 1, 2))
+            return self._given(to_float(batch[:, top:bottom].to(self.device).permute(0, 3, 1, 2)))
 
         try:
             with seeded(self.device, 0), autocast(self.device, self.dtype):
@@ -196,7 +222,7 @@ class Translator:
             if not _is_of_memory(error):
                 raise
             raise self._too_large(image) from error
-        return partial(_picture, self._cropped(torch.cat(found), corner, image.size).numpy(), None)
+        return partial(picture_of, self._cropped(torch.cat(found), corner, image.size).numpy(), None)
 
     def _too_large(self, image: Image.Image) -> I2IError:
         size = f"{image.width}x{image.height}"
@@ -208,7 +234,7 @@ class Translator:
         # Pinned memory: only from there does a copy to CUDA run beside the network.
         shape = len(images), height, width, len(images[0].getbands())
         batch = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
-        return batch, [_put(np.asarray(image), place) for image, place in zip(images, batch.numpy(), strict=True)]
+        return batch, [put(np.asarray(image), place) for image, place in zip(images, batch.numpy(), strict=True)]
 
     def _cropped(self, whole: torch.Tensor, corner: Size, size: Size) -> torch.Tensor:
         """What came of a picture of ``size`` out of what came of it padded, (H, W, 3)."""
@@ -221,44 +247,20 @@ def _is_of_memory(error: Exception) -> bool:
     return full or (isinstance(error, RuntimeError) and bool(_OUT_OF_MEMORY.search(str(error))))
 
 
-def _pixels(size: Size) -> int:
-    return size[0] * size[1]
-
-
-def _put(pixels: np.ndarray, place: np.ndarray) -> Size:
-    """Copy (h, w, 3) into the middle of (H, W, 3), its edges reflected around it; where its left top corner is."""
-    missing = place.shape[0] - pixels.shape[0], place.shape[1] - pixels.shape[1]
-    top, left = missing[0] // 2, missing[1] // 2
-    if any(missing):
-        pixels = np.pad(pixels, ((top, missing[0] - top), (left, missing[1] - left), (0, 0)), mode="reflect")
-    place[...] = pixels
-    return left, top
-
-
-def _to_host(pixels: torch.Tensor) -> torch.Tensor:
-    """On the CPU; from CUDA once what the device has been given to do is done."""
-    if pixels.device.type != "cuda":
-        return pixels.cpu()
-    return torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True).copy_(pixels, non_blocking=True)
-
-
-def _picture(pixels: np.ndarray, done: torch.cuda.Event | None) -> Image.Image:
-    if done is not None:
-        done.synchronize()
-    return Image.fromarray(pixels)
-
-
 def load(
     model: str,
     direction: str | None = None,
     *,
     device: str = "auto",
     precision: Precision = "auto",
+    strength: float | None = None,
+    mask: Path | None = None,
     notice: Callable[[str], None] = lambda text: None,
 ) -> Translator:
     """The translator of a run's name, a run's folder or a bundle's path; "identity" returns its input.
 
-    direction: "AtoB" or "BtoA"; by default the model's first. notice: see ``Translator``.
+    direction: "AtoB" or "BtoA"; by default the model's first. strength: of the damage, in the unit of the model's task,
+    for a model that wants to be told. mask, notice: see ``Translator``.
     Raises BundleError or UsageError, naming what there is.
     """
     if model == "identity":
@@ -273,11 +275,14 @@ def load(
             f"`i2i sample {model} --out grid.png` shows what it paints."
         )
     config, size, directions = described(path, bundle, GENERATORS, ("AtoB", "BtoA"), "translator")
+    if mask is not None and (not isinstance(config, RestorerConfig) or config.shows != "mask"):
+        raise UsageError(f"{model} fills no holes: --mask is for models of the task inpaint.")
     chosen = direction or directions[0]
     if chosen not in directions:
         raise UsageError(f"{model} has no direction {chosen!r}; it has {', '.join(directions)}.")
     network = config.build(size)
     network.load_state_dict(bundle.of(chosen))
+    made = provenance(path)
     return Translator(
         network,
         config,
@@ -286,10 +291,8 @@ def load(
         device=device,
         precision=precision,
         about=bundle.header,
-        provenance=_of_direction(provenance(path), chosen),
+        provenance=replace(made, model=f"{made.model} {chosen}"),
+        level=level_of(model, config, bundle.header, strength),
+        mask=mask,
         notice=notice,
     )
-
-
-def _of_direction(made: Provenance, direction: str) -> Provenance:
-    return replace(made, model=f"{made.model} {direction}")

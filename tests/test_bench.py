@@ -38,5 +38,19 @@ def test_a_gan_is_measured_on_pictures_of_its_one_domain() -> None:
     small = {"network": "dcgan", "generator": {"latent": 4, "ngf": 2}, "discriminator": {"ndf": 2}}
     training = {"device": "cpu", "precision": "float32", "batch_size": 2, "steps": 100}
     plan = recipe("gan", "wgan").merged({"data": {"size": 16}, "model": {"networks": small}, "training": training})
-    assert plan.domains() == 1
+    assert plan.shapes() == [(3, 16)]
     assert bench(plan, None, steps=1).total_steps == 100
+
+
+def test_a_restoration_is_measured_on_what_its_task_shows_and_its_hours_give_its_steps() -> None:
+    small = {"width": 2, "levels": 1, "depth": 1}
+    training = {"device": "cpu", "precision": "float32", "batch_size": 1, "hours": 1.0}
+    for task, shapes in (
+        ({"task": "superres", "scale": 2}, [(3, 8), (3, 16)]),
+        ({"task": "inpaint"}, [(4, 16), (3, 16)]),
+    ):
+        changes = {"data": {"size": 16, "task": task}, "model": {"generator": small}, "training": training}
+        plan = recipe("regression").merged(changes)
+        assert plan.shapes() == shapes
+        cost = bench(plan, 10, steps=1)
+        assert cost.total_hours == pytest.approx(1.0, rel=0.01)

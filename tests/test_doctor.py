@@ -16,7 +16,7 @@ from i2i.doctor.remedies import RESUMABLE, prescribe, steadier_game
 from i2i.doctor.remedies import settings_of as in_force
 from i2i.doctor.rules import CRITIC, PICTURES, UNDECIDED, Rule
 from i2i.losses.adversarial import GAMES
-from i2i.recipes import RECIPES, SECTIONS, Recipe
+from i2i.recipes import RECIPES, SECTIONS, Recipe, recipe
 
 HEALTHY: Signs = {
     "blackness": 0.0, "saturation": 0.0, "checkerboard": 1.0, "checkerboard_levels": 0.0, "diversity": 1.0,
@@ -218,9 +218,7 @@ def spoken(row: Recipe, rule: Rule) -> str:
 def test_every_flag_that_is_named_exists_with_a_value_that_the_training_can_take(row: Recipe, rule: Rule) -> None:
     sentence = spoken(row, rule)
     section_of = {
-        flag.name: (section, flag)
-        for section in SECTIONS
-        for flag in flags(getattr(RECIPES[row.objective]["paper"], section))
+        flag.name: (section, flag) for section in SECTIONS for flag in flags(getattr(recipe(row.objective), section))
     }
     changes: dict[str, Any] = {}
     for word in re.findall(r"--(?!name|resume)([\w-]+(?: [\w.-]*\w)?)", sentence):

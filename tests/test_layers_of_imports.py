@@ -14,16 +14,18 @@ import i2i
 ROOT = Path(i2i.__file__).parent
 LAYERS = [
     {"errors"},
-    {"augment", "batching", "config", "ema", "images", "device", "progress", "stopping", "strips", "weights"},
+    {"adam", "augment", "batching", "clock", "config", "device", "ema", "images", "means", "progress"}
+    | {"stopping", "strips", "transfer", "weights"},
     {"networks", "losses", "data", "metrics", "checkpoint", "runlog", "card", "training_config", "doctor"},
-    {"objectives", "loading", "steady"},
-    {"stepper"},
-    {"replay", "watch"},
+    {"degrade", "holes", "loading", "objectives", "steady", "strength"},
+    {"inherit", "stepper"},
+    {"replay", "watch", "exam"},
     {"trainer"},
     {"recipes"},
     {"launch"},
     {"translate", "sample", "pipeline", "bench"},
-    {"convert", "report"},
+    {"convert", "evaluate"},
+    {"report"},
     {"cli", "demo"},
     {"i2i"},  # the package's public names
 ]

@@ -10,6 +10,7 @@ from PIL import Image
 
 from i2i import pipeline
 from i2i.errors import I2IError
+from i2i.holes import HoleReader
 from i2i.images import Here, Photo, Provenance, Writer, write_atomic
 from i2i.pipeline import OneByOne, Pipeline, Progress, Size, Task
 from tests.conftest import picture
@@ -19,7 +20,7 @@ class Inverter:
     """Negatives, of pictures that go through together where width and height are the same but for the tens."""
 
     provenance: Provenance | None = None
-    scale, sees_alpha = 1, False
+    scale, holes = 1, None
 
     def __init__(self, most: int = 1) -> None:
         self.most = most
@@ -242,7 +243,7 @@ def test_alpha_goes_around_the_translator_unless_it_looks_at_it(tmp_path: Path) 
         given = tasks(tmp_path / f"{sees_alpha}", 16)
         Image.new("RGBA", (16, 16), (1, 2, 3, 100)).save(given[0].source)
         translate = Looking()
-        translate.sees_alpha = sees_alpha
+        translate.holes = HoleReader(None) if sees_alpha else None
         run(given, translate, write=noted)
     assert (seen, kept) == (["RGB", "RGBA"], [True, True])
 

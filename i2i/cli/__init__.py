@@ -10,6 +10,8 @@ from i2i.cli.bench import app as bench
 from i2i.cli.console import say
 from i2i.cli.convert import convert
 from i2i.cli.data import app as data
+from i2i.cli.degrade import HELP, LazyCommand
+from i2i.cli.evaluate import evaluate
 from i2i.cli.models import app as models
 from i2i.cli.sample import sample
 from i2i.cli.train import app as train
@@ -46,7 +48,9 @@ def about(
 
 app.add_typer(train, name="train")
 app.command(no_args_is_help=True)(convert)
+app.command("degrade", cls=LazyCommand, help=HELP)(lambda: None)
 app.command(no_args_is_help=True)(sample)
+app.command(no_args_is_help=True)(evaluate)
 app.add_typer(bench, name="bench")
 app.add_typer(data, name="data")
 app.add_typer(models, name="models")

@@ -29,7 +29,7 @@ def _bench(objective: str, changes: dict[str, Any], given: dict[str, Any]) -> No
     from i2i.errors import DatasetError
     from i2i.recipes import recipe
 
-    plan = recipe(objective, given["recipe"] or "paper").merged(changes)
+    plan = recipe(objective, given["recipe"]).merged(changes)
     length = None
     if name := plan.data.data:
         folder = locate(name)

@@ -55,6 +55,18 @@ def convert(
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"], typer.Option(help="auto: bfloat16 where the device is fast at it")
     ] = "auto",
+    task_strength: Annotated[
+        float | None,
+        typer.Option(help="how strong the damage is (σ in grey levels, JPEG quality), for a model to be told it"),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            help="for a model that fills holes: a picture that is white where they are, or a folder with one for each "
+            r"photo \[default: what is transparent]",
+            show_default=False,
+        ),
+    ] = None,
     batch_size: Annotated[
         int, typer.Option(min=0, help="pictures of one size translated at once; 0: as many as the device likes best")
     ] = 0,
@@ -94,7 +106,9 @@ def convert(
         from i2i.translate import load
 
         notice = partial(say, "[yellow]note[/yellow] {}")
-        translator = load(model, direction, device=device, precision=precision, notice=notice)
+        translator = load(
+            model, direction, device=device, precision=precision, strength=task_strength, mask=mask, notice=notice
+        )
         if compile:
             translator.compile()
         said = translator.provenance if provenance else None
@@ -182,6 +196,10 @@ def _listed(result: "Result") -> dict[str, list[dict[str, object]]]:
 
 
 def _table(failed: list[tuple[Path, str]]) -> None:
+    if not stderr.is_terminal:  # a pipe has no width that a table could keep to
+        for path, reason in failed:
+            say("[red]failed[/red] {}: {}", shown(path), shown(reason.removeprefix(str(path)).lstrip(": ")))
+        return
     from rich.table import Table
     from rich.text import Text
 

@@ -12,11 +12,12 @@ SUMMARIES = {
     "cyclegan": "Unpaired pictures: two folders that show two kinds of things (trainA/, trainB/).",
     "cut": "Unpaired pictures, one direction (trainA/ to trainB/): half the networks of cyclegan.",
     "pix2pix": "Paired pictures: each input beside the picture it should become.",
+    "regression": "Paired pictures without a critic; or clean photos alone, to undo noise and other damage (--task).",
     "gan": "A folder of photos: learns to paint more of their kind from noise.",
 }
 PANELS = {"data": "Data", "model": "Networks and losses", "training": "Training"}
 FIRST = ("data", "size", "steps", "epochs", "batch-size", "seed", "device", "precision", "direction", "network",
-         "adversarial")  # fmt: skip
+         "task", "adversarial")  # fmt: skip
 
 Fixed = tuple[tuple[str, Any, Any], ...]  # name, type and typer.Option of what is no setting
 Action = Callable[[str, dict[str, Any], dict[str, Any]], None]  # of objective, settings, the fixed options' values
@@ -71,7 +72,7 @@ def _summary(objective: str) -> str:
         return SUMMARIES[objective]
     from i2i.recipes import recipe
 
-    module = inspect.getmodule(type(recipe(objective, "paper").model))
+    module = inspect.getmodule(type(recipe(objective).model))
     return (module.__doc__ if module and module.__doc__ else objective).strip().splitlines()[0]
 
 
@@ -85,12 +86,12 @@ def _function(objective: str, fixed: Fixed, act: Action) -> Callable[..., None]:
         for name, kind, option in fixed
     ]
     for section in SECTIONS:
-        for flag in _flags(recipe(objective, "paper"), section):
+        for flag in _flags(recipe(objective), section):
             key = "__".join((section, *flag.path))
             paths[key] = (section, *flag.path)
             panel = "The most used" if flag.name in FIRST else PANELS[section]
             spelled = f"--{flag.name}" + f"/--no-{flag.name}" * _ever_on(objective, paths[key])
-            help = escape(flag.help + _default(flag.default))
+            help = escape(flag.help + default_of(flag.default))
             option = typer.Option(None, spelled, help=help, show_default=False, rich_help_panel=panel)
             parameters.append(
                 inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=flag.type | None)
@@ -112,8 +113,9 @@ def recipe_option(objective: str) -> tuple[str, Any, Any]:
     """The option that names the recipe to start from."""
     from i2i.recipes import RECIPES
 
-    names = ", ".join(RECIPES[objective])
-    return "recipe", str | None, typer.Option(None, help=rf"settings to start from: {names} \[default: paper]")
+    names = [*RECIPES[objective]]
+    help = rf"settings to start from: {', '.join(names)} \[default: {names[0]}]"
+    return "recipe", str | None, typer.Option(None, help=help, show_default=False)
 
 
 def _flags(row: Any, section: str) -> Any:
@@ -131,7 +133,8 @@ def _ever_on(objective: str, path: tuple[str, ...]) -> bool:
     return any(flag.default is True for flag in settings if [*flag.path] == rest)
 
 
-def _default(value: Any) -> str:
+def default_of(value: Any) -> str:
+    """Such as " [default: 3]", to be put after a flag's help."""
     if value is None or value == "":
         return ""
     if isinstance(value, bool):

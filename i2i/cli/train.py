@@ -25,6 +25,12 @@ EXAMPLES = {
         "i2i train pix2pix --data outlines --recipe tiny",
         "i2i train pix2pix --data facades --direction BtoA",
         "i2i train pix2pix --data facades --resume --epochs 300",
+        "i2i train pix2pix --data path/to/photos --task inpaint --recipe restore",
+    ],
+    "regression": [
+        "i2i train regression --data path/to/photos --task denoise --hours 2",
+        "i2i train regression --data path/to/photos --task superres --scale 4 --width 48",
+        "i2i train regression --data facades",
     ],
     "gan": [
         "i2i train gan --data shapes --recipe tiny",
@@ -37,7 +43,11 @@ EXAMPLES = {
 def _fixed(objective: str) -> Fixed:
     return (
         recipe_option(objective),
-        ("name", str | None, typer.Option(None, help=r"the run's name \[default: DATA-OBJECTIVE]", show_default=False)),
+        (
+            "name",
+            str | None,
+            typer.Option(None, help=r"the run's name \[default: DATA-OBJECTIVE, or DATA-TASK]", show_default=False),
+        ),
         ("resume", bool, typer.Option(False, "--resume", help="go on with the run of that name, or data")),
     )
 
@@ -65,12 +75,15 @@ def _train(objective: str, changes: dict[str, Any], given: dict[str, Any]) -> No
             trainer.step, again)  # fmt: skip
         sys.exit(128 + stopped)
     say("done. Use it:\n\n    {}", "\n    ".join(uses(run.name, trainer.about["directions"])))
+    if trainer.exam is not None and trainer.exam.best is not None:
+        best = trainer.exam.best
+        say("the best by {}, after {} steps, is {}/best", best.metric.upper(), best.steps, run.name)
 
 
 app = group(
     "Train a translator, or go on with a training that was stopped.",
     EXAMPLES,
-    "Defaults shown are those of --recipe paper. A stopped training (Ctrl-C, SIGTERM, a crash) goes on by --resume, "
+    "Defaults shown are those of the first recipe. A stopped training (Ctrl-C, SIGTERM, a crash) goes on by --resume, "
     "exactly where it was.",
     _fixed,
     _train,

@@ -14,7 +14,7 @@ from i2i.convert.manifest import Manifest, clear_unfinished
 from i2i.convert.plan import Job, Plan, plan
 from i2i.errors import I2IError, PictureError
 from i2i.images import Decoders, Writer
-from i2i.pipeline import Batched, OneByOne, Pipeline, Progress, Reader, Task, threads
+from i2i.pipeline import Batched, OneByOne, Pipeline, Progress, Reader, Task, WithHoles, threads
 
 __all__ = ["Existing", "Format", "Job", "Plan", "Result", "convert", "convert_jobs", "count_frames", "plan"]
 
@@ -103,9 +103,11 @@ def convert_jobs(
         targets = dict(zip(tasks, to_do, strict=True))
         if reader is None:
             reader = stack.enter_context(Decoders(threads()))
+        if able.holes is not None:
+            reader = WithHoles(reader, able.holes)
 
         def write(task: Task, picture: Image.Image) -> None:
-            _write(targets[task], writer(picture, None if able.sees_alpha else task.photo), manifest)
+            _write(targets[task], writer(picture, None if able.holes else task.photo), manifest)
 
         try:
             Pipeline(able, tasks, reader, write, batch, progress).run()

@@ -4,25 +4,23 @@ Sample number ``k`` of a training is a function of (seed, k) alone: it is the sa
 and a training that resumes asks for the next ``k``.
 """
 
-import threading
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from i2i.config import check, option
-from i2i.data.folders import Layout
+from i2i.data.folders import Item, Layout
 from i2i.data.geometry import Fit, fit, opened
 from i2i.data.packed import Packed
+from i2i.data.tasks import NoTask, Task, TaskConfig
 from i2i.errors import DatasetError, I2IError
 
 T = TypeVar("T")
@@ -34,7 +32,8 @@ class UnpairedConfig:
     size: int = option(256, "pixels a side of the pictures that the networks are trained on")
     jitter: float = option(286 / 256, "pictures are resized to size times this, then cropped at random")
     fit: Fit = option(
-        "stretch", "how a picture is resized before the crop: stretched to the square, or by its shorter side"
+        "stretch",
+        "how a picture is resized before the crop: stretched to the square, by its shorter side, or not (native)",
     )
     flip: bool = option(True, "mirror pictures at random, left to right")
 
@@ -43,8 +42,20 @@ class UnpairedConfig:
         check(1 <= self.jitter <= 4, "jitter", self.jitter, "from 1 (no crop) to 4")
 
     def loaded(self) -> int:
-        """Pixels a side before the crop."""
-        return round(self.size * self.jitter)
+        """Pixels a side before the crop; of pictures that keep their size at least."""
+        return self.size if self.fitting() == "native" else round(self.size * self.jitter)
+
+    def fitting(self) -> Fit:
+        """How pictures are resized."""
+        return self.fit
+
+    def turns(self) -> bool:
+        """Whether pictures are turned by quarter turns at random."""
+        return False
+
+    def restores(self) -> Task | None:
+        """What is to be undone, where the data is photos alone."""
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +68,23 @@ class OneWayConfig(UnpairedConfig):
 @dataclass(frozen=True, kw_only=True)
 class PairedConfig(OneWayConfig):
     direction: Literal["AtoB", "BtoA"] = option("AtoB", "translate A (left, or A/) to B (right, or B/), or back")
+    task: TaskConfig = option(
+        NoTask(),
+        "learn from clean photos alone, cropped at their own scale, to undo this; none: the data holds pairs",
+    )
+
+    def fitting(self) -> Fit:
+        return "native" if self.restores() else self.fit
+
+    def turns(self) -> bool:
+        return self.restores() is not None and self.flip
+
+    def restores(self) -> Task | None:
+        return None if isinstance(self.task, NoTask) else self.task
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self.size % self.task.scale == 0, "size", self.size, f"a multiple of the task's scale, {self.task.scale}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +94,8 @@ class PhotosConfig(UnpairedConfig):
     size: int = option(64, "pixels a side of the pictures that the networks are trained on")
     jitter: float = option(1.0, "pictures are resized to size times this, then cropped at random")
     fit: Fit = option(
-        "cover", "how a picture is resized before the crop: stretched to the square, or by its shorter side"
+        "cover",
+        "how a picture is resized before the crop: stretched to the square, by its shorter side, or not (native)",
     )
 
 
@@ -107,6 +136,8 @@ class TrainingPictures(Dataset[Any]):
 
     def _sample(self, items: list[tuple[int, int]], rng: np.random.Generator) -> tuple[Tensor, ...]:
         sample = [self._jitter(self._resized(domain, index), rng) for domain, index in items]
+        if task := self.config.restores():
+            return self._restorable(task, sample[0][0], rng)
         if self.layout.kind == "unpaired":
             return tuple(self._directed([picture for (picture,) in sample]))
         return tuple(sample[0])
@@ -116,14 +147,21 @@ class TrainingPictures(Dataset[Any]):
         if self.packed is not None:
             return self._directed(self.packed.pictures(domain, index))
         images = opened(self.layout.splits["train"][domain][index], self.layout.kind)
-        side, how = self.config.loaded(), self.config.fit
+        side, how = self.config.loaded(), self.config.fitting()
         return self._directed([np.asarray(fit(image, side, how)) for image in images])
+
+    def _restorable(
+        self, task: Task, clean: Tensor, rng: np.random.Generator, strength: float | None = None
+    ) -> tuple[Tensor, ...]:
+        """A clean crop degraded, and the crop."""
+        pixels = np.ascontiguousarray(clean.permute(1, 2, 0).numpy())
+        return _tensor(task.degrade(pixels, rng, strength)), clean
 
     def _directed(self, pair: list[T]) -> list[T]:
         return pair[::-1] if isinstance(self.config, OneWayConfig) and self.config.direction == "BtoA" else pair
 
     def _jitter(self, pictures: list[np.ndarray], rng: np.random.Generator) -> list[Tensor]:
-        """Crop and mirror, all pictures alike."""
+        """Crop, mirror and turn, all pictures alike."""
         size, (height, width, _) = self.config.size, pictures[0].shape
         if any(pixels.shape != pictures[0].shape for pixels in pictures):
             shapes = " and ".join(f"{pixels.shape[1]}x{pixels.shape[0]}" for pixels in pictures)
@@ -132,122 +170,42 @@ class TrainingPictures(Dataset[Any]):
         top = int(rng.integers(height - size + 1))
         mirror = self.config.flip and rng.random() < 0.5
         cut = [_tensor(pixels[top : top + size, left : left + size]) for pixels in pictures]
-        return [pixels.flip(2) if mirror else pixels for pixels in cut]  # torch mirrors ten times as fast as numpy
+        cut = [pixels.flip(2) if mirror else pixels for pixels in cut]  # torch mirrors ten times as fast as numpy
+        turns = int(rng.integers(4)) if self.config.turns() else 0
+        return [pixels.rot90(turns, (1, 2)) for pixels in cut] if turns else cut
 
-    def fixed(self, count: int) -> tuple[Tensor, ...]:
+    @property
+    def shown_split(self) -> str:
+        """The split of the pictures that are shown and evaluated: the test split where there is one."""
+        return next(split for split in ("test", "val", "train") if split in self.layout.splits)
+
+    def fixed(self, count: int, *, fewer: bool = False) -> tuple[Tensor, ...]:
         """``count`` pictures a domain for looking at, always the same, uncropped: uint8 (count, 3, size, size).
 
-        From the test split where there is one, spread evenly over it.
+        Spread evenly over the ``shown_split``. fewer: where a domain has less than ``count``, each of them once. For a
+        restoration task the middles of at most ``count`` photos, degraded by the middle strength.
         """
-        split = next(split for split in ("test", "val", "train") if split in self.layout.splits)
+        if task := self.config.restores():
+            return self._middles(task, self.layout.splits[self.shown_split][0], count)
         columns: list[list[Tensor]] = []
-        for domain in self.layout.splits[split]:
-            chosen = [domain[i * len(domain) // count] for i in range(count)]
-            items = [opened(item, self.layout.kind) for item in chosen]
+        for domain in self.layout.splits[self.shown_split]:
+            number = min(count, len(domain)) if fewer else count
+            items = [opened(domain[i * len(domain) // number], self.layout.kind) for i in range(number)]
             for pictures in zip(*items, strict=True):
                 shown = [image.resize((self.config.size,) * 2, Image.Resampling.BICUBIC) for image in pictures]
                 columns.append([_tensor(np.asarray(image)) for image in shown])
         return tuple(torch.stack(column) for column in self._directed(columns))
 
-
-def batches(
-    pictures: TrainingPictures, size: int, start: int, workers: int, prefetch: int = 0
-) -> Generator[tuple[Tensor, ...]]:
-    """Batches of ``size`` samples without end, from sample number ``start`` on: uint8 (size, 3, H, W) a domain.
-
-    In memory they are channels-last, and pinned beside CUDA. workers: processes that make them; 0 makes them here,
-    or up to ``prefetch`` of them in advance in a thread, which ends with the iterator. Raises what reading a picture
-    raised, after the batches before it.
-    """
-    made = _made_by(workers, pictures, size, start) if workers else _made_here(pictures, size, start)
-    with closing(_in_advance(made, prefetch)) as stream:  # so that workers and thread end however this ends
-        for batch in stream:
-            if isinstance(batch, I2IError):
-                raise batch
-            yield batch
-
-
-def _made_here(pictures: TrainingPictures, size: int, start: int) -> Generator[Any]:
-    pin = torch.cuda.is_available()  # CUDA copies from pinned memory while Python goes on
-    for numbers in _Consecutive(start, size):
-        batch = _collate([pictures[k] for k in numbers])
-        yield tuple(pixels.pin_memory() for pixels in batch) if pin and isinstance(batch, tuple) else batch
-
-
-def _made_by(workers: int, pictures: TrainingPictures, size: int, start: int) -> Generator[Any]:
-    yield from DataLoader(
-        pictures,
-        batch_sampler=_Consecutive(start, size),
-        num_workers=workers,
-        collate_fn=_collate,
-        worker_init_fn=_ignore_interrupt,
-        pin_memory=torch.cuda.is_available(),
-        generator=torch.Generator(),  # the loader draws a number at its start: not from the training's generator
-    )
-
-
-def _in_advance(source: Generator[T], count: int) -> Generator[T]:
-    """What the endless ``source`` gives, up to ``count`` of it fetched in advance by a thread. 0: without one.
-
-    What the source raises is raised here, in its turn.
-    """
-    if not count:
-        yield from source
-        return
-    ready: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
-    room, ended = threading.Semaphore(count), threading.Event()
-
-    def fetch() -> None:
-        try:
-            while room.acquire() and not ended.is_set():
-                ready.put((next(source), None))
-        except BaseException as error:
-            ready.put((None, error))
-
-    thread = threading.Thread(target=fetch, name="pictures in advance", daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, error = ready.get()
-            if error is not None:
-                raise error
-            room.release()
-            yield item
-    finally:
-        ended.set()
-        room.release()
-        thread.join()
-        source.close()
-
-
-class _Consecutive:
-    """Batches of consecutive sample numbers, for ever."""
-
-    def __init__(self, start: int, size: int) -> None:
-        self.start, self.size = start, size
-
-    def __iter__(self) -> Iterator[list[int]]:
-        k = self.start
-        while True:
-            yield list(range(k, k + self.size))
-            k += self.size
-
-
-def _collate(samples: Sequence[Any]) -> Any:
-    for sample in samples:
-        if isinstance(sample, I2IError):
-            return sample
-    columns = zip(*samples, strict=True)
-    return tuple(torch.stack([x.permute(1, 2, 0) for x in column]).permute(0, 3, 1, 2) for column in columns)
-
-
-def _ignore_interrupt(worker: int) -> None:
-    """Signals reach the whole process group; the trainer alone decides when to stop, and ends its workers."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    torch.set_num_threads(1)
+    def _middles(self, task: Task, photos: Sequence[Item], count: int) -> tuple[Tensor, ...]:
+        size, rows = self.config.size, list[tuple[Tensor, ...]]()
+        count = min(count, len(photos))
+        for i in range(count):
+            (image,) = opened(photos[i * len(photos) // count], "clean")
+            image = fit(image, size, "native")
+            left, top = (image.width - size) // 2, (image.height - size) // 2
+            clean = _tensor(np.asarray(image.crop((left, top, left + size, top + size))))
+            rows.append(self._restorable(task, clean, np.random.default_rng([0, i]), task.middle()))
+        return tuple(torch.stack(column) for column in zip(*rows, strict=True))
 
 
 @lru_cache(maxsize=2)

@@ -15,13 +15,13 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     return on_white(*upright(image))
 
 
-def upright(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+def upright(image: Image.Image, *, profiles: bool = True) -> tuple[Image.Image, Image.Image | None]:
     """The picture as sRGB, turned upright by its EXIF orientation, and its alpha (L); None where all is opaque.
 
-    The colours are those stored, also where they are transparent.
+    The colours are those stored, also where they are transparent. profiles: as in ``read``.
     """
     image.load()  # TIFF knows its orientation only then
-    profile = image.info.get("icc_profile")
+    profile = image.info.get("icc_profile") if profiles else None
     colours, alpha = _split(_eight_bits(_turned(image)))
     colours = _srgb(colours, profile) if profile else colours.convert("RGB")
     colours.info = {}  # a saved copy must not claim the profile it had

@@ -26,13 +26,14 @@ class Photo:
     source: Source = Source()
 
 
-def read(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def read(path: Path, max_pixels: int = MAX_PIXELS, *, profiles: bool = True) -> Image.Image:
     """The picture in a file as RGB, turned upright by its EXIF orientation; of several, the first.
 
+    profiles: bring the colours of an embedded ICC profile to sRGB; else the numbers stay as they are stored.
     Raises PictureError with the reason where the file is missing, no picture, too large or damaged.
     """
     with _decoded(path, 0, max_pixels) as image:
-        return on_white(*upright(image))
+        return on_white(*upright(image, profiles=profiles))
 
 
 def read_photo(path: Path, frame: int = 0, max_pixels: int = MAX_PIXELS) -> Photo:

@@ -1,20 +1,12 @@
 """How different two pictures look, by the layers of a network that was trained to recognise things."""
 
-import os
-import re
-import warnings
 from functools import reduce
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from i2i.errors import BundleError, ConfigError
-from i2i.weights import find_weights, load_weights
-
-WEIGHTS = "lpips-alexnet-v0.1.safetensors"
-SMALLEST = 31  # pixels a side that leave AlexNet's last layers one place
+from i2i.errors import ConfigError
+from i2i.weights.perceptual import SMALLEST, lpips_network
 
 
 class Perceptual(nn.Module):
@@ -27,8 +19,7 @@ class Perceptual(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        path = find_weights(WEIGHTS)
-        self.network = _downloaded() if path is None else _from_file(path)
+        self.network = lpips_network("use --weight-perceptual 0")
         _freeze(self.network)
 
     def train(self, mode: bool = True) -> "Perceptual":
@@ -59,45 +50,6 @@ def check_perceptual(weight: float, size: int) -> None:
             f"The perceptual loss needs pictures of at least {SMALLEST} px; size is {size}. Use a larger --size, or "
             "--weight-perceptual 0."
         )
-
-
-def _library(**options: Any) -> Any:
-    import lpips  # with torchvision: a second or two, only for those who ask for it
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torchvision's, on how the library asks for AlexNet
-        return lpips.LPIPS(net="alex", verbose=False, **options)
-
-
-def _from_file(path: Path) -> Any:
-    """LPIPS with the tensors of a file: "features.…" as torchvision's AlexNet names them, and "lin0.…" to "lin4.…"."""
-    with torch.device("meta"):
-        network = _library(pretrained=False, pnet_rand=True)
-    tensors = load_weights(path)
-    held = {name: value for name, value in network.state_dict().items() if not value.is_meta}
-    for name in network.state_dict().keys() - held:
-        # The library has "net.slice2.3.weight" for "features.3.weight", and "lins.0.…" beside "lin0.…".
-        source = re.sub(r"^lins\.(\d)", r"lin\1", re.sub(r"^net\.slice\d", "features", name))
-        if source not in tensors:
-            raise BundleError(f"{path} has no tensor {source!r}. It is not {WEIGHTS} of LPIPS v0.1.")
-        held[name] = tensors[source]
-    try:
-        network.load_state_dict(held, assign=True)
-    except RuntimeError as error:
-        raise BundleError(f"{path} does not fit LPIPS v0.1 with AlexNet: {error}.") from error
-    return network
-
-
-def _downloaded() -> Any:
-    try:
-        with torch.random.fork_rng(devices=[]):  # AlexNet is drawn before it is loaded
-            return _library()
-    except (OSError, RuntimeError) as error:
-        raise BundleError(
-            f"The perceptual loss needs the weights of LPIPS with AlexNet. {WEIGHTS} is in no folder of $I2I_WEIGHTS "
-            f"({os.environ.get('I2I_WEIGHTS') or 'not set'}), and AlexNet could not be downloaded ({error}). Set "
-            "I2I_WEIGHTS to the folder that holds the file, or use --weight-perceptual 0."
-        ) from error
 
 
 def _freeze(network: nn.Module) -> None:

@@ -11,12 +11,14 @@ from i2i.networks.dcgan import DCGANConfig, DCGANDiscriminatorConfig, DCGANGener
 from i2i.networks.mlp import MLPConfig, MLPDiscriminatorConfig, MLPGeneratorConfig
 from i2i.networks.patchgan import PatchGAN, PatchGANConfig, check_size
 from i2i.networks.resnet import Resnet, ResnetConfig
+from i2i.networks.restorer import Restorer, RestorerConfig
 from i2i.networks.unet import Unet, UnetConfig
 
 __all__ = [
-    "GENERATORS", "SAMPLERS", "DCGANConfig", "DCGANDiscriminatorConfig", "DCGANGeneratorConfig", "GeneratorConfig",
-    "Identity", "IdentityConfig", "MLPConfig", "MLPDiscriminatorConfig", "MLPGeneratorConfig", "PatchGAN",
-    "PatchGANConfig", "Resnet", "ResnetConfig", "SamplerConfig", "Unet", "UnetConfig", "check_size", "use_mode",
+    "GENERATORS", "SAMPLERS", "DCGANConfig", "DCGANDiscriminatorConfig", "DCGANGeneratorConfig",
+    "GeneratorConfig", "Identity", "IdentityConfig", "MLPConfig", "MLPDiscriminatorConfig",
+    "MLPGeneratorConfig", "PatchGAN", "PatchGANConfig", "Resnet", "ResnetConfig", "Restorer", "RestorerConfig",
+    "SamplerConfig", "Unet", "UnetConfig", "check_size", "use_mode",
 ]  # fmt: skip
 
 
@@ -41,10 +43,11 @@ class Identity(nn.Module):
         return picture
 
 
-GeneratorConfig = ResnetConfig | UnetConfig | IdentityConfig
+GeneratorConfig = ResnetConfig | UnetConfig | RestorerConfig | IdentityConfig
 GENERATORS: dict[str, type[GeneratorConfig]] = {
     "resnet": ResnetConfig,
     "unet": UnetConfig,
+    "restorer": RestorerConfig,
     "identity": IdentityConfig,
 }
 SamplerConfig = DCGANGeneratorConfig | MLPGeneratorConfig  # of networks that take noise (N, latent) to pictures

@@ -9,6 +9,8 @@ from torch.nn import init
 from torch.nn.utils import parametrizations
 from torch.nn.utils.parametrize import register_parametrization
 
+from i2i.networks.thin import Conv2d
+
 Norm = Literal["instance", "batch", "none"]
 Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
 
@@ -95,7 +97,7 @@ def needs_bias(kind: Norm) -> bool:
 
 def conv(kind: Norm, channels: int, out: int, size: int, stride: int = 1, padding: int = 0) -> nn.Conv2d:
     """The convolution before a norm."""
-    layer = _ConvDeadBias if kind == "instance" else nn.Conv2d
+    layer = _ConvDeadBias if kind == "instance" else Conv2d
     return layer(channels, out, size, stride, padding, bias=needs_bias(kind))
 
 
@@ -107,7 +109,7 @@ def conv_transpose(
     return layer(channels, out, size, stride, padding, output_padding, bias=needs_bias(kind))
 
 
-class _ConvDeadBias(nn.Conv2d):
+class _ConvDeadBias(Conv2d):
     """Before instance norm, which takes away whatever a bias adds.
 
     The bias belongs to the published networks, and stays among the weights; the work and the training leave it out.
@@ -119,7 +121,7 @@ class _ConvDeadBias(nn.Conv2d):
             self.bias.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._conv_forward(x, self.weight, None)
+        return self.convolve(x, None)
 
 
 class _ConvTransposeDeadBias(nn.ConvTranspose2d):

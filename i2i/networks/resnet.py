@@ -11,6 +11,7 @@ from i2i.config import check, option
 from i2i.errors import ConfigError
 from i2i.networks.antialias import Double, Halve
 from i2i.networks.layers import Init, Norm, conv, conv_transpose, finish, in_float32, norm
+from i2i.networks.thin import Conv2d
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ class Resnet(nn.Module):
             *upsample(4 * n, 2 * n, config), norm(kind, 2 * n), nn.ReLU(True),
             *upsample(2 * n, n, config), norm(kind, n), nn.ReLU(True),
         )  # fmt: skip
-        self.to_rgb = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(n, 3, 7), nn.Tanh())
+        self.to_rgb = nn.Sequential(nn.ReflectionPad2d(3), Conv2d(n, 3, 7), nn.Tanh())
         finish(self, config.init, config.spectral_norm)
 
     def forward(self, picture: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ class Objective(nn.Module):
     """Networks and the game they play. The trainer knows no more of a method than this."""
 
     critic_weight = 1.0  # by what the terms of D are multiplied
+    shown = 4  # pictures a domain in the fixed batch that is looked at
 
     def players(self) -> dict[str, list[nn.Module]]:
         """The modules that move together, by the name under which ``turns`` gives them losses."""
@@ -52,6 +53,10 @@ class Objective(nn.Module):
     def views(self, batch: Batch, shown: Pictures, translators: Mapping[str, nn.Module]) -> list[View]:
         """For the training doctor: what each direction has to show in ``shown``, the samples of ``batch``."""
         return []
+
+    def measures(self, batch: Batch, shown: Pictures) -> dict[str, float]:
+        """Name → how good ``shown``, the samples of the fixed ``batch``, are; waits for the device."""
+        return {}
 
     def gauges(self) -> dict[str, float]:
         """Name → number worth a place in the log that is no loss; waits for the device."""

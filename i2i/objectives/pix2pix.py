@@ -8,24 +8,30 @@ from torch.nn import functional as F
 
 from i2i.config import check, option
 from i2i.doctor import View
+from i2i.images import to_uint8
 from i2i.losses.adversarial import Adversarial, AdversarialConfig
 from i2i.losses.judge import Judge
 from i2i.losses.perceptual import Perceptual, check_perceptual
+from i2i.metrics.paired import psnr
 from i2i.networks import (
     GeneratorConfig,
     IdentityConfig,
     PatchGANConfig,
     ResnetConfig,
+    RestorerConfig,
     UnetConfig,
     check_size,
 )
+from i2i.networks.answers import as_seen
 from i2i.objectives.base import Batch, Objective, Pictures, Turn
 from i2i.objectives.compatible import check_critic
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pix2PixConfig:
-    generator: UnetConfig | ResnetConfig | IdentityConfig = option(UnetConfig(), "architecture of the generator")
+    generator: UnetConfig | ResnetConfig | RestorerConfig | IdentityConfig = option(
+        UnetConfig(), "architecture of the generator; with a --task the restorer"
+    )
     discriminator: PatchGANConfig = option(PatchGANConfig(norm="batch"), "the discriminator", prefix="d")
     adversarial: AdversarialConfig = option(AdversarialConfig(loss="non-saturating"), "the adversarial loss")
     weight_l1: float = option(100.0, "λ of the L1 distance to the true picture")
@@ -71,7 +77,7 @@ class Pix2Pix(Objective):
 
     def turns(self, batch: Batch, step: int) -> Iterator[Turn]:
         real_a, real_b = batch
-        fake_b, judge = self.G(real_a), Judge(self.D, self.augment, given=real_a)
+        fake_b, judge = self.G(real_a), Judge(self.D, self.augment, given=as_seen(real_a, real_b))
 
         terms = self.adversarial.discriminator(judge, real_b, fake_b, step)
         yield "D", {f"D/{name}": term / 2 for name, term in terms.items()}  # halved: section 3.3
@@ -86,8 +92,18 @@ class Pix2Pix(Objective):
 
     def samples(self, batch: Batch, translators: Mapping[str, nn.Module]) -> Pictures:
         real_a, real_b = batch
-        return {"input": real_a, "translation": translators["AtoB"](real_a), "truth": real_b}
+        return {
+            "input": as_seen(real_a, real_b),
+            "translation": translators["AtoB"](real_a).to(real_b.dtype),
+            "truth": real_b,
+        }
 
     def views(self, batch: Batch, shown: Pictures, translators: Mapping[str, nn.Module]) -> list[View]:
-        real_a, real_b = batch
-        return [View(direction="translation", output=shown["translation"], target=real_b, input=real_a, paired=True)]
+        output, seen = shown["translation"], shown["input"]
+        return [View(direction="translation", output=output, target=batch[1], input=seen, paired=True)]
+
+    def measures(self, batch: Batch, shown: Pictures) -> dict[str, float]:
+        return {
+            f"psnr/{title}": float(psnr(to_uint8(shown[title]), to_uint8(batch[1])).mean())
+            for title in ("input", "translation")
+        }

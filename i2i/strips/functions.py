@@ -16,6 +16,8 @@ def called(function: Callable[..., Any], args: Sequence[Any], options: Mapping[s
     if function in ELEMENTWISE:
         kept = {name: value for name, value in options.items() if name != "inplace"}  # strips may be parts of a map
         return each(args[0], lambda x: ELEMENTWISE[function](x, *args[1:], **kept))
+    if getattr(function, "pixelwise", False):  # our own, that say so of themselves
+        return _of_maps(function, *args, *options.values())
     if function not in FUNCTIONS:
         raise NotImplementedError(f"{getattr(function, '__name__', function)} cannot be computed in strips")
     return FUNCTIONS[function](*args, **options)

@@ -18,6 +18,7 @@ import torch
 
 from i2i.data.folders import Layout, layout, locate
 from i2i.data.packed import Packed, home, pack
+from i2i.data.stream import batches
 from i2i.data.training import (
     DataConfig,
     OneWayConfig,
@@ -25,7 +26,6 @@ from i2i.data.training import (
     PhotosConfig,
     TrainingPictures,
     UnpairedConfig,
-    batches,
 )
 from i2i.errors import CacheError, PictureError
 from tests.conftest import picture, write_pictures

@@ -7,7 +7,8 @@ from PIL import Image
 
 from i2i.data.folders import layout
 from i2i.data.geometry import fit, halves
-from i2i.data.training import OneWayConfig, PairedConfig, TrainingPictures, UnpairedConfig, batches
+from i2i.data.stream import batches
+from i2i.data.training import OneWayConfig, PairedConfig, TrainingPictures, UnpairedConfig
 from i2i.errors import ConfigError, DatasetError, PictureError
 from tests.conftest import picture, write_pictures
 

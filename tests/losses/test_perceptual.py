@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from i2i.errors import BundleError, ConfigError
-from i2i.losses import perceptual
-from i2i.losses.perceptual import SMALLEST, WEIGHTS, Perceptual, check_perceptual
-from i2i.weights import find_weights
+from i2i.losses.perceptual import Perceptual, check_perceptual
+from i2i.weights import find_weights, perceptual
+from i2i.weights.perceptual import SMALLEST, WEIGHTS
 
 REAL = find_weights(WEIGHTS)
 with_real_weights = pytest.mark.skipif(REAL is None, reason=f"{WEIGHTS} is in no folder of I2I_WEIGHTS")

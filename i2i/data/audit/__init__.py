@@ -79,9 +79,11 @@ def _advice(survey: Survey, wrong: bool) -> str:
             "as A/ and B/ with pairs of the same name, or as one folder of photos; then check again."
         )
     if survey.layout.kind == "clean":
+        photos = shlex.quote(plain(str(survey.root)))
         return (
-            f"{first}the folder holds clean photos, which suit restoration training (denoise, deblur …), and from "
-            f"which `i2i train gan --data {shlex.quote(plain(str(survey.root)))}` learns to paint more of their kind. "
+            f"{first}the folder holds clean photos. `i2i train regression --data {photos} --task denoise` learns from "
+            "them to undo noise, and other tasks other damage (`i2i degrade --help` lists them); "
+            f"`i2i train gan --data {photos}` learns to paint more of their kind. "
             "For translation a second kind of picture is needed: these in trainA/, the others in trainB/."
         )
     size = fitting_size(survey)

@@ -1,6 +1,8 @@
 """Where the weights of ready-made networks lie."""
 
+import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors
@@ -26,3 +28,12 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     if bad := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
         raise BundleError(f"{path}: {bad[0]} holds values that are not finite. The file is damaged.")
     return {name: tensor.float() for name, tensor in tensors.items()}
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of weights: of their names and numbers, whatever file or precision they came from."""
+    found = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        if value.is_floating_point():
+            found.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()

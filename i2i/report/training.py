@@ -1,0 +1,76 @@
+"""What the log of a run has to show: its losses, its evaluations, and what the doctor said."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from i2i.evaluate.columns import COLUMNS
+from i2i.report.charts import Line, lines
+from i2i.runlog import read_log
+
+PLAYERS = {"G": "Generator's losses", "D": "Discriminator's losses", "P": "Projector's losses"}
+MEASURES = ("kid", "lpips", "psnr", "ssim")  # that a training takes on its way
+
+Points = dict[str, list[tuple[float, float]]]
+
+
+@dataclass
+class Course:
+    """A training as its log tells it: curves by name, alarms and setbacks in order."""
+
+    losses: dict[str, Points] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    measures: dict[str, Points] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    alarms: list[tuple[int, str]] = field(default_factory=list)
+
+
+def course(run: Path) -> Course:
+    """The course of a run."""
+    found = Course()
+    for row in read_log(run):
+        step = row.get("step", 0)
+        if said := row.get("sentence") or row.get("setback"):
+            found.alarms.append((step, str(said)))
+            continue
+        for name, value in row.items():
+            first, _, rest = name.partition("/")
+            if not rest or not isinstance(value, int | float):
+                continue
+            if "lr" in row:
+                found.losses[first][rest].append((step, value))
+            elif rest in MEASURES:
+                found.measures[rest][first].append((step, value))
+    return found
+
+
+def training(name: str, run: Path, best: Any) -> str:
+    """A run's plots and alarms. best: what its best checkpoint's header says of it."""
+    found = course(run)
+    plots = [_measure(metric, curves, best) for metric, curves in found.measures.items()]
+    plots += [
+        lines(PLAYERS.get(player, f"{player}'s losses"), [Line(term, points) for term, points in terms.items()])
+        for player, terms in sorted(found.losses.items(), key=lambda item: item[0] != "G")
+    ]
+    alarms = _alarms(found.alarms)
+    if not any(plots) and not found.alarms:
+        return ""
+    return f'<h3>{escape(name)}</h3>{alarms}<div class="plots">{"".join(plots)}</div>'
+
+
+def _measure(metric: str, curves: Points, best: Any) -> str:
+    column = COLUMNS[metric]
+    told = best if isinstance(best, dict) and best.get("metric") == metric else {}
+    shown = [
+        Line(name, [(x, y * column.scale) for x, y in points], marks=True, best=told.get("steps"))
+        for name, points in curves.items()
+    ]
+    return lines(f"{column.title} {column.unit} on test pictures, at the training's size".replace("  ", " "), shown)
+
+
+def _alarms(said: Sequence[tuple[int, str]]) -> str:
+    if not said:
+        return '<p class="calm">The training doctor had nothing to say.</p>'
+    items = "".join(f"<li><b>Step {step}</b> {escape(sentence)}</li>" for step, sentence in said)
+    return f'<div class="alarm"><b>The training doctor said:</b><ul>{items}</ul></div>'
