@@ -30,7 +30,7 @@ def pyav() -> Any:
     try:
         import av
     except ImportError as error:
-        raise UsageError("Clips take the extra \"video\": pip install 'i2i[video]'.") from error
+        raise UsageError('Clips take PyAV, the extra "video": pip install av.') from error
     return av  # its log stays off, as it comes: turned on, a decoder's threads and Python wait for each other for ever
 
 

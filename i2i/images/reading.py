@@ -117,7 +117,9 @@ def _identified(path: Path, file: BinaryIO) -> Image.Image:
 
 def _heic(path: Path) -> list[str]:
     if not HAS_HEIC:
-        raise PictureError(f"{path}: a HEIC picture, which takes the extra: pip install 'i2i[heic]'.")
+        raise PictureError(
+            f'{path}: a HEIC picture, which takes pillow-heif, the extra "heic": pip install pillow-heif.'
+        )
     import pillow_heif
 
     pillow_heif.register_heif_opener(thumbnails=False)
