@@ -168,7 +168,8 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             training=TrainingConfig(steps=1500, batch_size=4, lr=4e-4, ema=0.99, sample_every=200, save_minutes=1.0),
         ),
     },
-    # Ours: 1 M weights at half resolution, chosen by quality for equal CPU time (tests/benchmarks/restoration.md).
+    # Ours: 1 M weights at half resolution. Of two widths the better after four minutes of CPU; other kinds of network
+    # were compared by the time of a step alone (tests/benchmarks/restoration.md).
     "regression": {
         "fast": Recipe(
             objective="regression", name="fast",
