@@ -92,6 +92,7 @@ NETWORKS = {
     "resnet of 9 blocks, resized": ResnetConfig(ngf=2, upsampling="resize", init="kaiming"),
     "resnet, anti-aliased": ResnetConfig(ngf=2, blocks=2, upsampling="bilinear", antialias=True, init="kaiming"),
     "resnet, batch norm": ResnetConfig(ngf=2, blocks=2, norm="batch", inference="train", init="kaiming"),
+    "resnet, residual": ResnetConfig(ngf=2, blocks=2, upsampling="resize", residual=True, spectral_norm=True),
     "resnet, spectral norm": ResnetConfig(ngf=2, blocks=2, spectral_norm=True, init="kaiming"),
     "unet, batch norm": UnetConfig(ngf=4, dropout=0.0, init="kaiming"),
     "unet, instance norm": UnetConfig(ngf=4, dropout=0.0, norm="instance", init="kaiming"),

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -12,6 +13,8 @@ from i2i.errors import ConfigError
 from i2i.networks.antialias import Double, Halve
 from i2i.networks.layers import Init, Norm, conv, conv_transpose, finish, in_float32, norm
 from i2i.networks.thin import Conv2d
+
+NEAR_ONE = 0.996
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +25,7 @@ class ResnetConfig:
     upsampling: Literal["transposed", "resize", "bilinear"] = option(
         "transposed", "transposed convolution (CycleGAN), or convolution after a nearest or bilinear (CUT) resize"
     )
+    residual: bool = option(False, "add the answer to the input ahead of tanh: learning begins at the picture itself")
     antialias: bool = option(False, "blur before every subsampling in the generator (CUT)")
     norm: Norm = option("instance", "normalisation of the generator")
     dropout: float = option(0.0, "dropout probability inside each residual block")
@@ -65,14 +69,20 @@ class Resnet(nn.Module):
             *upsample(4 * n, 2 * n, config), norm(kind, 2 * n), nn.ReLU(True),
             *upsample(2 * n, n, config), norm(kind, n), nn.ReLU(True),
         )  # fmt: skip
-        self.to_rgb = nn.Sequential(nn.ReflectionPad2d(3), Conv2d(n, 3, 7), nn.Tanh())
+        last = Conv2d(n, 3, 7)
+        self.to_rgb = nn.Sequential(nn.ReflectionPad2d(3), last, *([] if config.residual else [nn.Tanh()]))
+        self.residual = config.residual
         finish(self, config.init, config.spectral_norm)
+        if config.residual and not config.spectral_norm:
+            nn.init.zeros_(last.weight)
 
     def forward(self, picture: Tensor) -> Tensor:
-        return self._decoded(self.blocks(self.encoder(picture)))
+        return self._decoded(self.blocks(self.encoder(picture)), picture)
 
-    def _decoded(self, x: Tensor) -> Tensor:
-        return in_float32(self.to_rgb, self.decoder(x))
+    def _decoded(self, x: Tensor, picture: Tensor) -> Tensor:
+        answer = in_float32(self.to_rgb, self.decoder(x))
+        # NEAR_ONE: tanh is 1 nowhere, and atanh not a number there. White and black are lost by half a grey level.
+        return torch.tanh(answer + torch.atanh(NEAR_ONE * picture.to(answer.dtype))) if self.residual else answer
 
     def widths(self) -> list[int]:
         """The channels after each layer that ``features`` can be asked for."""
@@ -92,7 +102,7 @@ class Resnet(nn.Module):
     def with_features(self, picture: Tensor, layers: Collection[int]) -> tuple[Tensor, list[Tensor]]:
         """The translation of ``picture``, and as ``features``, in one pass."""
         x, features = self._encoded(picture, layers, len(self.encoder) + len(self.blocks))
-        return self._decoded(x), features
+        return self._decoded(x, picture), features
 
     def _encoded(self, x: Tensor, layers: Collection[int], end: int) -> tuple[Tensor, list[Tensor]]:
         features: list[Tensor] = []

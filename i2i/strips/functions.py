@@ -189,7 +189,7 @@ def _dropout(x: Strips, p: float = 0.5, training: bool = True, inplace: bool = F
 ELEMENTWISE: dict[Callable[..., Any], Callable[..., Tensor]] = {
     F.relu: lambda x: torch.relu(x), F.leaky_relu: F.leaky_relu, F.gelu: F.gelu, F.silu: lambda x: F.silu(x),
     torch.relu: torch.relu, torch.tanh: torch.tanh, torch.sigmoid: torch.sigmoid, F.sigmoid: torch.sigmoid,
-    torch.clamp: torch.clamp,
+    torch.clamp: torch.clamp, torch.atanh: torch.atanh,
 }  # fmt: skip
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Strips]] = {
     torch.conv2d: _conv2d, F.conv2d: _conv2d, torch.conv_transpose2d: _conv_transpose2d, F.pad: _pad,

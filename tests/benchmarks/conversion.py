@@ -203,9 +203,9 @@ def main() -> None:
     height = round((asked.megapixels * 1e6 * 3 / 4) ** 0.5 / 4) * 4  # a multiple of 4, which the plain loop needs
     sizes = {"pictures": (asked.pictures, 256, 256), "photos": (asked.photos, height * 4 // 3 // 4 * 4, height)}
     with tempfile.TemporaryDirectory() as place:
-        for name, (count, *size) in sizes.items():
+        for name, (count, width, high) in sizes.items():
             if count:
-                paths = material(Path(place, name), count, *size, asked.folder)
+                paths = material(Path(place, name), count, width, high, asked.folder)
                 report[name] = measure(corners, paths, Path(place, "out"), asked.rounds)
     print(json.dumps(report, indent=2, default=str))
 

@@ -11,7 +11,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from i2i.images import to_float
 Load = Callable[[], object]  # the next pictures, one of each domain, in batches of one
 
 
-def plain(files: list[list[Item]], size: int, jitter: float) -> Load:
+def plain(files: Sequence[Sequence[Item]], size: int, jitter: float) -> Load:
     """As the papers' code does it: open, resize, crop, mirror, to a float tensor in [-1, 1]."""
     draw, side = random.Random(0), round(size * jitter)
 
@@ -89,7 +89,7 @@ def main() -> None:
 
     files = TrainingPictures(found, config, 0)
     cached = TrainingPictures(found, config, 0, packed)
-    contestants: dict[str, Load] = {"plain": plain(list(found.splits["train"]), asked.size, asked.jitter)}
+    contestants: dict[str, Load] = {"plain": plain(found.splits["train"], asked.size, asked.jitter)}
     for name, pictures in (("files", files), ("cache", cached)):
         for convert in (False, True):
             stream = batches(pictures, asked.batch, 0, 0)

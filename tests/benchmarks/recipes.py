@@ -71,9 +71,9 @@ def seconds_a_step(plan: Recipe, device: torch.device, steps: int = 6) -> float:
     times = []
     for step in range(steps + 2):
         batch = tuple(
-            torch.rand(plan.training.batch_size, 3, plan.data.size, plan.data.size, device=device)
+            torch.rand(plan.training.batch_size, channels, size, size, device=device)
             .mul(2).sub(1).contiguous(memory_format=torch.channels_last)
-            for _ in range(plan.domains())
+            for channels, size in plan.shapes()
         )  # fmt: skip
         began = clock()
         for loss in stepper(batch, step, plan.training.lr).values():

@@ -31,10 +31,11 @@ def ours(objective: str, size: int, device: torch.device, dtype: torch.dtype, ng
     plan = recipe(objective, "paper").merged({"data": {"size": size}, "model": model})
     networks = plan.build().to(device).to(memory_format=torch.channels_last)
     cuda = device.type == "cuda"
-    stepper: Stepper | ReplayStepper = Stepper(networks, plan.training, device, dtype)
+    plain = Stepper(networks, plan.training, device, dtype)
+    stepper: Stepper | ReplayStepper = plain
     if how != "plain":
         recorder = CudaGraphs(device) if cuda else None
-        stepper = ReplayStepper(stepper, compiled=how == "compiled", recorder=recorder, tell=print)
+        stepper = ReplayStepper(plain, compiled=how == "compiled", recorder=recorder, tell=print)
     steps = iter(range(10**9))
 
     def step(a: Tensor, b: Tensor) -> object:

@@ -86,14 +86,14 @@ def evaluate(model: str, strength: float | None, paths: list[Path], out: Path) -
         if task.scale > 1:
             rows = {"bicubic": enlarged(given, size, Image.Resampling.BICUBIC),
                     "lanczos": enlarged(given, size, Image.Resampling.LANCZOS)}  # fmt: skip
-        rows[task.task] = restored(translator, task, given)  # type: ignore[attr-defined]
+        rows[task.task] = restored(translator, task, given)
         for name, result in rows.items():
             border = task.scale if task.scale > 1 else 0
             numbers.setdefault(name, []).append(measured(result, clean, border, lpips))
         top, left = (max(0, (length - SHOWN) // 2) for length in clean.shape[:2])
         for name, result in {**rows, "truth": clean}.items():
             shown.setdefault(name, []).append(result[top : top + SHOWN, left : left + SHOWN])
-    label = f"{task.task}-{task.scale}x" if task.scale > 1 else task.task  # type: ignore[attr-defined]
+    label = f"{task.task}-{task.scale}x" if task.scale > 1 else task.task
     label += "" if strength is None else f"-{strength:g}"
     cells = [np.stack(column[:8]) for column in shown.values()]
     sheet(cells, list(shown)).save(out / f"{label}.png")

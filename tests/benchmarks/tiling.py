@@ -89,7 +89,7 @@ class _Fixed:
     def __init__(self, net: nn.Module) -> None:
         self.noting, self.moments = True, dict[nn.Module, tuple[Tensor, Tensor]]()
         for norm in (module for module in net.modules() if isinstance(module, InstanceNorm)):
-            norm.forward = self._of(norm)  # type: ignore[method-assign]
+            norm.forward = self._of(norm)  # type: ignore[assignment, method-assign]
 
     def _of(self, norm: InstanceNorm) -> Callable[[Tensor], Tensor]:
         def forward(x: Tensor) -> Tensor:

@@ -34,6 +34,21 @@ def test_a_resnet_returns_the_shape_and_range_of_its_input(upsampling: str, norm
     assert translation.abs().max() <= 1
 
 
+def test_a_residual_resnet_begins_at_its_input_and_reaches_the_whole_range() -> None:
+    network = ResnetConfig(ngf=4, blocks=1, residual=True).build(16)
+    levels = (torch.arange(256.0) / 127.5 - 1).reshape(1, 1, 16, 16).expand(2, 3, 16, 16)
+    assert (network(levels) - levels).abs().max() * 127.5 < 0.6  # grey levels
+    nn.init.constant_(network.to_rgb[1].bias, 9.0)
+    assert network(levels).min() > 0.99
+    torch.testing.assert_close(network.with_features(levels, [0])[0], network(levels))
+
+
+def test_a_residual_resnet_learns_from_the_first_step() -> None:
+    network = ResnetConfig(ngf=4, blocks=1, residual=True).build(16)
+    network(torch.rand(1, 3, 16, 16) * 2 - 1).sum().backward()
+    assert network.to_rgb[1].weight.grad.abs().max() > 0
+
+
 @pytest.mark.parametrize("blocks", [0, 6, 9])
 def test_a_resnet_has_as_many_residual_blocks_as_asked_for(blocks: int) -> None:
     with torch.device("meta"):
