@@ -239,7 +239,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
                 ),
             ),
             training=TrainingConfig(
-                steps=4000, batch_size=64, betas=(0.5, 0.999), ema=0.995, sample_every=500, save_minutes=1.0,
+                steps=4000, batch_size=64, lr=1e-3, betas=(0.5, 0.999), ema=0.995, sample_every=500, save_minutes=1.0,
             ),
         ),
     },
