@@ -29,4 +29,15 @@ def minds_company(network: nn.Module) -> bool:
 
 def _minds_company(module: nn.Module) -> bool:
     drawing = isinstance(module, nn.Dropout) and module.p > 0
-    return module.training and (drawing or isinstance(module, nn.BatchNorm2d) or is_parametrized(module))
+    return module.training and (drawing or isinstance(module, nn.BatchNorm2d | MinibatchStd) or is_parametrized(module))
+
+
+class MinibatchStd(nn.Module):
+    """One more channel, the same everywhere: how much the maps of the batch differ (Karras et al. 2018, section 3).
+
+    The standard deviation of each place over the batch, and of these the mean. (N, C, H, W) to (N, C + 1, H, W).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        differs = (x.float().var(0, correction=0) + 1e-8).sqrt().mean()
+        return torch.cat([x, differs.to(x.dtype).expand(len(x), 1, *x.shape[2:])], 1)

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
+from i2i.batching import MinibatchStd
 from i2i.config import check, option
 from i2i.errors import ConfigError
 from i2i.networks.layers import Init, Norm, conv, conv_transpose, finish, in_float32, norm, with_activations
@@ -39,6 +40,7 @@ class DCGANDiscriminatorConfig:
     norm: Norm = option("batch", "normalisation of the discriminator")
     init: Init = option("normal", "initialisation of the discriminator")
     spectral_norm: bool = option(False, "spectral norm on every layer of the discriminator")
+    minibatch_std: bool = option(False, "show the discriminator how much the pictures of a batch differ")
 
     def __post_init__(self) -> None:
         check(1 <= self.ndf <= 1024, "ndf", self.ndf, "from 1 to 1024")
@@ -90,7 +92,9 @@ class DCGANDiscriminator(nn.Module):
         for before, width in pairwise(widths):
             layers += [conv(kind, before, width, 4, 2, 1), norm(kind, width), nn.LeakyReLU(0.2, True)]
         self.body = nn.Sequential(*layers)
-        self.to_logits = nn.Conv2d(widths[-1], 1, 4, bias=False)
+        if config.minibatch_std:
+            self.body.append(MinibatchStd())
+        self.to_logits = nn.Conv2d(widths[-1] + config.minibatch_std, 1, 4, bias=False)
         finish(self, config.init, config.spectral_norm)
 
     def forward(self, picture: Tensor) -> Tensor:

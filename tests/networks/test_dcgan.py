@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from i2i.batching import MinibatchStd, together
 from i2i.errors import ConfigError
 from i2i.networks import DCGANDiscriminatorConfig, DCGANGeneratorConfig
 from i2i.networks.layers import InstanceNorm
@@ -125,3 +126,23 @@ def test_spectral_norm_is_on_every_layer_of_the_critic() -> None:
     assert len(layers) == 3
     for layer in layers:
         assert torch.linalg.matrix_norm(layer.eval().weight.flatten(1), 2).item() == pytest.approx(1, abs=1e-2)
+
+
+def test_minibatch_std_shows_d_how_much_the_pictures_of_a_batch_differ() -> None:
+    maps = torch.rand(4, 3, 2, 2)
+    shown = MinibatchStd()(maps)
+    torch.testing.assert_close(shown[:, :3], maps)
+    torch.testing.assert_close(shown[:, 3], torch.full((4, 2, 2), float(maps.numpy().std(axis=0).mean())))
+    alike = maps[:1].expand(4, -1, -1, -1).clone().requires_grad_()
+    MinibatchStd()(alike)[:, 3].sum().backward()
+    assert alike.grad is not None
+    assert torch.isfinite(alike.grad).all()
+
+
+def test_a_d_with_minibatch_std_judges_each_batch_by_itself() -> None:
+    D = DCGANDiscriminatorConfig(ndf=2, norm="none", minibatch_std=True).build(16)
+    some, alike = torch.rand(4, 3, 16, 16), torch.rand(1, 3, 16, 16).expand(4, -1, -1, -1)
+    apart = together(D, some, alike)
+    assert torch.equal(apart[0], D(some))
+    assert torch.equal(apart[1], D(alike))
+    assert not torch.allclose(D(torch.cat([some, alike]))[4:], D(alike))
