@@ -231,8 +231,8 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "tiny": Recipe(
             objective="gan", name="tiny",
             data=PhotosConfig(size=32),
-            # No batch norm in D, so that every one of the losses goes with it; that it sees the whole batch at once keeps
-            # G from painting one picture alone.
+            # No batch norm in D, so that every one of the losses goes with it. It sees the whole batch, which keeps G
+            # from painting one picture alone.
             model=GANConfig(
                 networks=DCGANConfig(
                     generator=DCGANGeneratorConfig(latent=64, ngf=32),
