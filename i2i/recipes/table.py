@@ -1,17 +1,11 @@
 """The table of recipes: what is trained, on which kind of data, and with which settings.
 
 ``paper`` rows reproduce the publications; a departure is a comment with its reason. ``tiny`` rows are the same
-methods made small enough to be watched on a plain CPU.
+methods made small enough to be watched on a plain CPU. ``fast`` rows are ours: the best for the least time, by
+measured comparison (tests/benchmarks/README.md).
 """
 
-from dataclasses import dataclass, replace
-from typing import Any
-
-from i2i.config import from_json, merge, to_json
-from i2i.data.folders import Kind
-from i2i.data.tasks import Task
-from i2i.data.training import DataConfig, OneWayConfig, PairedConfig, PhotosConfig, UnpairedConfig
-from i2i.errors import ConfigError, UsageError
+from i2i.data.training import OneWayConfig, PairedConfig, PhotosConfig, UnpairedConfig
 from i2i.losses.adversarial import AdversarialConfig
 from i2i.networks import (
     DCGANConfig,
@@ -23,78 +17,13 @@ from i2i.networks import (
     RestorerConfig,
     UnetConfig,
 )
-from i2i.objectives.base import Objective
 from i2i.objectives.cut import CUTConfig
 from i2i.objectives.cyclegan import CycleGANConfig
 from i2i.objectives.gan import GANConfig
 from i2i.objectives.pix2pix import Pix2PixConfig
 from i2i.objectives.regression import RegressionConfig
+from i2i.recipes.recipe import Recipe
 from i2i.training_config import TrainingConfig
-
-ModelConfig = CycleGANConfig | CUTConfig | Pix2PixConfig | GANConfig | RegressionConfig
-SECTIONS = ("data", "model", "training")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """A training in full: the objective and the settings of its data, its networks and losses, its course."""
-
-    objective: str
-    name: str
-    data: DataConfig
-    model: ModelConfig
-    training: TrainingConfig
-
-    def build(self) -> Objective:
-        """The objective with freshly drawn networks. Raises ConfigError where they cannot take the size."""
-        return self.model.build(self.data.size)
-
-    def needs(self) -> Kind:
-        """The kind of data it learns from."""
-        if isinstance(self.data, PhotosConfig) or self.data.restores():
-            return "clean"
-        return "paired" if isinstance(self.data, PairedConfig) else "unpaired"
-
-    def shapes(self) -> list[tuple[int, int]]:
-        """Channels and pixels a side of each picture that makes a sample."""
-        size, task = self.data.size, self.data.restores()
-        if task is not None:
-            return [(3 if task.shows == "picture" else 4, size // task.scale), (3, size)]
-        return [(3, size)] * (1 if isinstance(self.data, PhotosConfig) else 2)
-
-    def to_json(self) -> dict[str, Any]:
-        sections = {section: to_json(getattr(self, section)) for section in SECTIONS}
-        return {"objective": self.objective, "recipe": self.name, **sections}
-
-    def merged(self, changes: dict[str, Any]) -> "Recipe":
-        """With the settings that ``changes`` names: {"data": {…}, "model": {…}, "training": {…}}.
-
-        A restoration task that comes new brings the network that suits it, but for what ``changes`` says of that.
-        """
-        data = merge(self.data, changes.get("data", {}))
-        task, model = data.restores(), changes.get("model", {})
-        new = task is not None and type(task) is not type(self.data.restores())
-        if new:
-            model = {**model, "generator": {"network": "restorer", **model.get("generator", {})}}
-        training = merge(self.training, changes.get("training", {}))
-        merged = replace(self, data=data, model=merge(self.model, model), training=training)
-        return merged if task is None else merged._suited(task, model.get("generator", {}), new=new)
-
-    def _suited(self, task: Task, asked: dict[str, Any], *, new: bool) -> "Recipe":
-        """With a network that takes what a restoration task shows, and gives what it asks for.
-
-        asked: settings of the generator to be left alone, as are all of them where the task is not new. Raises
-        ConfigError where the network cannot do it.
-        """
-        generator = self.model.generator
-        if isinstance(generator, RestorerConfig):
-            better = {name: value for name, value in task.suits.items() if new and name not in asked}
-            suit = {"shows": task.shows, "answers": task.answers, "scale": task.scale, **better}
-            return replace(self, model=merge(self.model, {"generator": suit}))
-        if task.shows != "picture" or task.scale != 1:
-            raise ConfigError(f"This task needs --generator restorer; found {generator.network}.")
-        return self
-
 
 RECIPES: dict[str, dict[str, Recipe]] = {
     "cyclegan": {
@@ -245,25 +174,3 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         ),
     },
 }  # fmt: skip
-
-
-def recipe(objective: str, name: str | None = None) -> Recipe:
-    """A row of the table, by default the objective's first. Raises UsageError naming those there are."""
-    rows = RECIPES.get(objective)
-    if rows is None:
-        raise UsageError(f"No objective {objective!r}. There are: {', '.join(RECIPES)}.")
-    if name is None:
-        return next(iter(rows.values()))
-    if name not in rows:
-        raise UsageError(f"{objective} has no recipe {name!r}. It has: {', '.join(rows)}.")
-    return rows[name]
-
-
-def recipe_from_json(saved: dict[str, Any]) -> Recipe:
-    """The recipe that ``Recipe.to_json`` gave. Raises ConfigError where it is incomplete or out of range."""
-    missing = {"objective", "recipe", *SECTIONS} - saved.keys()
-    if missing:
-        raise ConfigError(f"The saved configuration lacks {', '.join(sorted(missing))}.")
-    row = recipe(saved["objective"], saved["recipe"])
-    sections = {section: from_json(type(getattr(row, section)), saved[section], section) for section in SECTIONS}
-    return replace(row, **sections)
