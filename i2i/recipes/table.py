@@ -57,6 +57,18 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             model=CUTConfig(weight_nce=10.0, nce_identity=False, flip_equivariance=True),
             training=TrainingConfig(epochs=200, decay=0.25),
         ),
+        # Ours: of six ways that were tried on horse2zebra at 128 px the one that came closest to zebras in 18 minutes of
+        # one core. It begins at the picture itself, and takes half as long a step as FastCUT does with its networks.
+        "fast": Recipe(
+            objective="cut", name="fast",
+            data=OneWayConfig(size=128),
+            model=CUTConfig(
+                generator=ResnetConfig(ngf=32, blocks=6, upsampling="resize", residual=True),
+                discriminator=PatchGANConfig(ndf=32, receptive_field=34),
+                nce_identity=False, flip_equivariance=True,
+            ),
+            training=TrainingConfig(epochs=20, decay=0.25, lr=4e-4, ema=0.998),
+        ),
         "tiny": Recipe(
             objective="cut", name="tiny",
             data=OneWayConfig(size=64, jitter=68 / 64),
@@ -73,6 +85,16 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "paper": Recipe(
             objective="pix2pix", name="paper",
             data=PairedConfig(), model=Pix2PixConfig(), training=TrainingConfig(),
+        ),
+        # Ours: the best of three on facades at 128 px after four minutes of one core, and without the U-Net's grid.
+        "fast": Recipe(
+            objective="pix2pix", name="fast",
+            data=PairedConfig(size=128, jitter=136 / 128),
+            model=Pix2PixConfig(
+                generator=ResnetConfig(ngf=32, blocks=6, upsampling="resize"),
+                discriminator=PatchGANConfig(ndf=32, receptive_field=34),
+            ),
+            training=TrainingConfig(epochs=50, lr=4e-4, ema=0.99),
         ),
         # Optimiser, EMA and the ratio of the losses from Real-ESRGAN (Wang et al. 2021, section 4.1).
         "restore": Recipe(
