@@ -20,7 +20,6 @@ __all__ = ["Existing", "Format", "Job", "Plan", "Result", "convert", "convert_jo
 
 Format = Literal["png", "jpg", "webp", "avif", "tif"]
 Existing = Literal["continue", "skip", "overwrite"]
-MOST_FRAMES = 10_000  # of one file
 
 
 @dataclass
@@ -137,10 +136,7 @@ def left_to_do(jobs: Sequence[Job], manifest: Manifest, existing: Existing, resu
 
 
 def count_frames(paths: Sequence[Path], reader: Reader) -> list[int]:
-    """How many pictures each file holds; 1 of a file that cannot be read, which will be told in its turn.
-
-    Raises PictureError for a file of more than MOST_FRAMES.
-    """
+    """How many pictures each file holds; 1 of a file that cannot be read, which will be told in its turn."""
 
     def count(path: Path) -> int:
         try:
@@ -148,12 +144,14 @@ def count_frames(paths: Sequence[Path], reader: Reader) -> list[int]:
         except PictureError:
             return 1
 
-    with ThreadPoolExecutor(threads()) as pool:
-        counts = list(pool.map(count, paths))
-    for path, found in zip(paths, counts, strict=True):
-        if found > MOST_FRAMES:
-            raise PictureError(f"{path} holds {found} pictures; at most {MOST_FRAMES} are taken from one file.")
-    return counts
+    pool = ThreadPoolExecutor(threads(), "i2i-count")
+    try:
+        return list(pool.map(count, paths))
+    except BaseException:
+        reader.close()  # the pool ends only when its threads are done with what they look at
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _write(job: Job, data: bytes, manifest: Manifest) -> None:

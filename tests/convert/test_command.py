@@ -80,6 +80,15 @@ def test_a_dry_run_tells_what_would_be_done_and_does_nothing(tmp_path: Path) -> 
     assert [entry["source"] for entry in report("--dry-run")["planned"]] == ["in/001.png"]
 
 
+def test_a_dry_run_leaves_out_a_clip_that_is_there_as_the_conversion_would(tmp_path: Path) -> None:
+    for folder in ("in", "out"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "there.mp4").touch()
+    (tmp_path / "in" / "new.mp4").touch()
+    words = ["convert", "identity", "in/there.mp4", "in/new.mp4", "--out", "out", "--device", "cpu", "--dry-run"]
+    assert CliRunner().invoke(app, words).stdout.splitlines() == ["in/new.mp4 -> out/new.mp4"]
+
+
 def test_names_that_are_no_text_or_hold_commands_for_a_terminal_are_told_harmlessly(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name in (os.fsdecode(b"\xff\x1b[31m.png"), "new\nline.png", "[bold].png"):

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from i2i.convert import Existing, Result, convert_jobs, plan
-from i2i.convert.manifest import NAME, Manifest
+from i2i.convert.manifest import NAME, Manifest, clear_unfinished
 from i2i.errors import UsageError
 from i2i.images import Here, Writer
 from tests.conftest import picture, write_pictures
@@ -112,6 +112,17 @@ def test_unfinished_files_of_a_run_that_was_killed_are_cleared_away(folder: Path
     (folder / "out" / "my.part").write_text("mine")
     converted(folder / "in", folder / "out")
     assert {path.name for path in (folder / "out").iterdir() if path.suffix == ".part"} == {"my.part"}
+
+
+def test_what_another_process_is_writing_is_not_cleared_away(folder: Path) -> None:
+    its_own, gone = (folder / "out" / f".clip.mp4.{number}-1.part" for number in (os.getppid(), 2**22 + 1))
+    for path in (its_own, gone):
+        path.touch()
+    clear_unfinished([folder / "out"], "photo.png")
+    assert gone.exists()
+    clear_unfinished([folder / "out"], "clip.mp4")
+    assert its_own.exists()
+    assert not gone.exists()
 
 
 def test_two_conversions_do_not_write_into_one_folder_at_once(folder: Path) -> None:
