@@ -57,7 +57,7 @@ class WithHoles:
         return self.reader.look(path)
 
     def read(self, path: Path, frame: int = 0) -> Photo:
-        return self.holes.marked(path, self.reader.read(path, frame))
+        return self.holes.marked(path, self.reader.read(path, frame), lambda mask: self.reader.read(mask).image)
 
     def close(self) -> None:
         self.reader.close()

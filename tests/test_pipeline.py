@@ -13,7 +13,7 @@ from i2i import pipeline
 from i2i.errors import I2IError
 from i2i.holes import HoleReader
 from i2i.images import Here, Photo, Provenance, Writer, write_atomic
-from i2i.pipeline import OneByOne, Pipeline, Progress, Size, Task
+from i2i.pipeline import OneByOne, Pipeline, Progress, Size, Task, WithHoles
 from tests.conftest import picture
 
 
@@ -298,6 +298,22 @@ def test_alpha_goes_around_the_translator_unless_it_looks_at_it(tmp_path: Path) 
         translate.holes = HoleReader(None) if sees_alpha else None
         run(given, translate, write=noted)
     assert (seen, kept) == (["RGB", "RGBA"], [True, True])
+
+
+def test_masks_are_read_as_carefully_as_photos(tmp_path: Path) -> None:
+    given, read = tasks(tmp_path, 16), list[Path]()
+    Image.new("L", (16, 16), 255).save(tmp_path / "mask.png")
+
+    class Noting(Here):
+        def read(self, path: Path, frame: int = 0) -> Photo:
+            read.append(path)
+            return super().read(path, frame)
+
+    translate: Any = Inverter()
+    translate.holes = HoleReader(tmp_path / "mask.png")
+    run(given, translate, reader=WithHoles(Noting(), translate.holes))
+    assert read == [given[0].source, tmp_path / "mask.png"]
+    assert given[0].state == "converted"
 
 
 def test_nothing_to_do_is_done(tmp_path: Path) -> None:

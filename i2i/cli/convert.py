@@ -113,7 +113,7 @@ def convert(
             translator.compile()
         said = translator.provenance if provenance else None
         writer = writer_of(format, quality, metadata, said)
-        makings = made_by(translator.provenance, writer)
+        makings = made_by(translator.provenance, writer, strength=task_strength, mask=mask)
         if dry_run:
             _tell_plan(planned, clips, out, makings, existing, json)
             return

@@ -85,10 +85,11 @@ class Manifest:
             return "absent"
         for row in reversed(self._rows.get(self._name(job), [])):
             if _is_result(row, job.target, there):
-                return "current" if self._about(job) == {key: row.get(key) for key in _ABOUT} else "outdated"
+                return "current" if self.about(job) == {key: row.get(key) for key in _ABOUT} else "outdated"
         return "foreign"
 
-    def _about(self, job: Job) -> dict[str, Any] | None:
+    def about(self, job: Job) -> dict[str, Any] | None:
+        """What a job's result is made of, as things are now; None where the source is gone."""
         try:
             found = job.source.stat()
         except OSError:
@@ -99,9 +100,11 @@ class Manifest:
     def _name(self, job: Job) -> str:
         return job.target.relative_to(self.out).as_posix()
 
-    def write(self, job: Job, data: bytes) -> None:
-        """Write a job's result, and its line before it takes its name."""
-        about = self._about(job)
+    def write(self, job: Job, data: bytes, about: dict[str, Any] | None) -> None:
+        """Write a job's result, and its line before it takes its name.
+
+        about: as things were before the source was read: it may have changed since, and is then to be read again.
+        """
 
         def ready(written: os.stat_result) -> None:
             result = [written.st_size, written.st_mtime_ns, hashlib.sha256(data).hexdigest()[:32]]

@@ -144,6 +144,16 @@ def test_makings_differ_with_model_state_direction_and_way_of_writing() -> None:
     assert made_by(None, Writer(quality=5)) == made_by(None, Writer())  # PNG has none
 
 
+def test_makings_differ_with_the_strength_and_the_masks_that_were_asked_for(tmp_path: Path) -> None:
+    mask, other = write_pictures(tmp_path / "masks", 2)
+    ways: list[dict[str, Any]] = [{}, {"strength": 25.0}, {"strength": 50.0}]
+    ways += [{"mask": path} for path in (mask, other, mask.parent)]
+    made = [made_by(None, Writer(), **way) for way in ways]
+    picture(5, 40).save(mask)
+    made += [made_by(None, Writer(), mask=mask), made_by(None, Writer(), mask=mask.parent)]
+    assert len(set(made)) == len(made)
+
+
 def test_redoing_and_leaving_exclude_each_other() -> None:
     assert [chosen_existing(*flags) for flags in ((False, False), (True, False), (False, True))] == [
         "continue", "overwrite", "skip",

@@ -44,6 +44,21 @@ def test_a_rerun_redoes_what_changed_and_does_what_came_or_is_gone(folder: Path)
     assert names(converted(folder / "in", folder / "out")) == []
 
 
+def test_a_source_that_changes_while_it_is_converted_is_redone_by_the_next_run(tmp_path: Path) -> None:
+    (source,) = write_pictures(tmp_path / "in", 1)
+
+    def slow(image: Image.Image) -> Image.Image:
+        picture(77, 40).save(source)
+        return image
+
+    jobs, out = plan([source], tmp_path / "out", "png"), tmp_path / "out"
+    convert_jobs(slow, jobs, out, writer=Writer(), made_by="model", reader=Here())
+    assert names(converted(source, out)) == ["000.png"]
+    with Image.open(out / "000.png") as image:
+        assert image.size == (40, 16)
+    assert names(converted(source, out)) == []
+
+
 def test_another_model_redoes_all(folder: Path) -> None:
     assert len(names(converted(folder / "in", folder / "out", "another"))) == 3
     assert names(converted(folder / "in", folder / "out", "another")) == []
