@@ -51,7 +51,7 @@ class Decoders:
 
     A file that takes longer than ``seconds``, takes far more memory than a picture of its size should, or crashes its
     decoder raises PictureError, as any bad file does, and costs its process, in whose place another is started.
-    reader: the name of the module that reads.
+    reader: the name of the module whose ``Frames`` reads.
     """
 
     def __init__(

@@ -13,11 +13,15 @@ from i2i.images import Photo
 poisoned = False
 
 
-def look(path: Path) -> tuple[tuple[int, int], int]:
-    return (4, 3), 1
+class Frames:
+    def look(self, path: Path) -> tuple[tuple[int, int], int]:
+        return (4, 3), 1
+
+    def read_photo(self, path: Path, frame: int, max_pixels: int) -> Photo:
+        return read_photo(path)
 
 
-def read_photo(path: Path, frame: int, max_pixels: int) -> Photo:
+def read_photo(path: Path) -> Photo:
     global poisoned
     if poisoned:
         os.abort()
