@@ -57,6 +57,9 @@ def convert_clips(
             raise
         except I2IError as error:
             found.failed.append((job.source, str(error)))
+        except Exception as error:  # as of a picture: whatever it is, it is told, and the next one is converted
+            told = f"{job.source} could not be converted: {type(error).__name__}: {error}."
+            found.failed.append((job.source, told))
         except KeyboardInterrupt:
             found.stopped = True
             break
