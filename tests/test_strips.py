@@ -12,6 +12,7 @@ from i2i import translate
 from i2i.errors import I2IError
 from i2i.networks import Identity, IdentityConfig, ResnetConfig, RestorerConfig, UnetConfig, use_mode
 from i2i.networks.layers import InstanceNorm
+from i2i.networks.thin import THIN
 from i2i.strips import Strips, in_strips, maps
 from i2i.strips.tiles import spans
 from i2i.translate import Translator
@@ -90,6 +91,7 @@ def test_a_layer_gives_in_strips_what_it_gives_in_one_piece(name: str, height: i
 
 NETWORKS = {
     "resnet": ResnetConfig(ngf=4, init="kaiming"),
+    "resnet, wide enough for thin convolutions": ResnetConfig(ngf=THIN + 4, blocks=1, init="kaiming"),
     "resnet of 9 blocks, resized": ResnetConfig(ngf=2, upsampling="resize", init="kaiming"),
     "resnet, anti-aliased": ResnetConfig(ngf=2, blocks=2, upsampling="bilinear", antialias=True, init="kaiming"),
     "resnet, batch norm": ResnetConfig(ngf=2, blocks=2, norm="batch", inference="train", init="kaiming"),
@@ -182,8 +184,10 @@ def test_a_large_picture_is_translated_as_a_small_one_would_be(
     network, image = built(NETWORKS["resnet"]), picture(0, *size)
     at_once = translator(network, NETWORKS["resnet"])(image)
     monkeypatch.setattr(translate, "WHOLE", 1000)
-    strips = translator(network, NETWORKS["resnet"])(image)
+    in_pieces = translator(network, NETWORKS["resnet"])
+    strips = in_pieces(image)
     apart = np.abs(np.asarray(at_once).astype(int) - np.asarray(strips))
+    assert in_pieces._pieces
     assert strips.size == size
     assert apart.max() <= 1
     assert (apart > 0).mean() < 0.001
