@@ -1,6 +1,7 @@
 """Which device and which precision to compute in."""
 
 import ctypes
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["auto", "float32", "bfloat16"]
+_OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
 
 
 def pick_device(name: str) -> "torch.device":
@@ -47,6 +49,14 @@ def pick_precision(name: Precision, device: "torch.device") -> "torch.dtype":
     else:
         fast = device.type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
     return torch.bfloat16 if fast else torch.float32
+
+
+def is_of_memory(error: Exception) -> bool:
+    """Whether an error says that a device's memory is full."""
+    import torch
+
+    full = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return full or (isinstance(error, RuntimeError) and bool(_OUT_OF_MEMORY.search(str(error))))
 
 
 def autocast(device: "torch.device", dtype: "torch.dtype") -> AbstractContextManager[None]:

@@ -1,5 +1,6 @@
 """Photos with parts that are to be filled in: those that are transparent, or that a second picture marks."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -32,13 +33,13 @@ class HoleReader:
             whole.putalpha(photo.alpha)
         return whole
 
-    def marked(self, path: Path, photo: Photo) -> Photo:
+    def marked(self, path: Path, photo: Photo, read: Callable[[Path], Image.Image] = read) -> Photo:
         """The photo of a file with the holes as its alpha, and its colours as they are wherever they are seen at all.
 
-        Raises PictureError as calling it does.
+        read: reads its mask. Raises PictureError as calling it does.
         """
         opaque = Image.new("L", photo.image.size, 255)
-        known = photo.alpha or opaque if self.mask is None else self._unmarked(path, photo.image.size)
+        known = photo.alpha or opaque if self.mask is None else self._unmarked(path, photo.image.size, read)
         known = known.point(lambda value: 255 if value >= OPAQUE else 0)
         if known.getextrema() == (255, 255):
             how = "nothing in it is transparent" if self.mask is None else "its mask is black"
@@ -46,7 +47,7 @@ class HoleReader:
         colours = off_white(photo.image, photo.alpha).convert("RGB") if photo.alpha else photo.image
         return Photo(colours, known, photo.source)
 
-    def _unmarked(self, path: Path, size: tuple[int, int]) -> Image.Image:
+    def _unmarked(self, path: Path, size: tuple[int, int], read: Callable[[Path], Image.Image]) -> Image.Image:
         mask = self.mask if self.masks is None else self.masks.get(path.stem)
         if mask is None:
             raise PictureError(f"{path} has no mask: {self.mask} holds none of its name.")

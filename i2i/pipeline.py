@@ -57,7 +57,7 @@ class WithHoles:
         return self.reader.look(path)
 
     def read(self, path: Path, frame: int = 0) -> Photo:
-        return self.holes.marked(path, self.reader.read(path, frame))
+        return self.holes.marked(path, self.reader.read(path, frame), lambda mask: self.reader.read(mask).image)
 
     def close(self) -> None:
         self.reader.close()
@@ -124,9 +124,10 @@ class Task:
 class Pipeline:
     """Every file looked at, read, translated and written, each as soon as there is room for it.
 
-    write: is given a task and its result, in a thread; raises I2IError where it fails. Work is done in a pool of
-    threads, and what came of it arrives as ``events`` in the calling thread, which alone translates and decides. It
-    waits only while something runs in the pool; whatever ends it ends the pool.
+    write: is given a task and its result, in a thread. Work is done in a pool of threads, and what came of it arrives
+    as ``events`` in the calling thread, which alone translates and decides. It waits only while something runs in the
+    pool; whatever ends it ends the pool. Any error is told of its picture and the rest goes on: nobody foresees all
+    that the million files of others do to decoders, networks, encoders and disks.
     """
 
     def __init__(
@@ -186,9 +187,9 @@ class Pipeline:
     def _translate(self, group: list[Task]) -> None:
         try:
             results = self.translate.begin([self._seen(task.photo) for task in group if task.photo]) if group else []
-        except I2IError as error:
+        except Exception as error:
             if len(group) == 1:
-                self._finish(group[0], "failed", str(error))
+                self._finish(group[0], "failed", _reason(group[0], error))
             else:  # whose fault it was shows one by one
                 for task in group:
                     self._translate([task])
@@ -207,6 +208,7 @@ class Pipeline:
 
     def _write(self, task: Task, result: Callable[[], Image.Image]) -> Task:
         self.write(task, result())
+        task.state = "converted"  # at once: a batch that is stopped now hears of no more events
         return task
 
     def _start(self, then: Callable[[Task, Any], None], task: Task, work: Callable[..., Any], *given: Any) -> None:
@@ -242,8 +244,8 @@ class Pipeline:
         """What came of work on a task; nothing where it failed, for a reason that does not stop the rest."""
         try:
             return future.result()
-        except I2IError as error:
-            self._finish(task, "failed", str(error))
+        except Exception as error:
+            self._finish(task, "failed", _reason(task, error))
         return None
 
     def _finish(self, task: Task, state: State, reason: str = "") -> None:
@@ -252,6 +254,14 @@ class Pipeline:
         self.done += 1
         self.failed += state == "failed"
         self.progress(self.done, self.failed, len(self.tasks))
+
+
+def _reason(task: Task, error: Exception) -> str:
+    if isinstance(error, I2IError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"{task.source} takes more memory than there is."
+    return f"{task.source} could not be converted: {type(error).__name__}: {error}."
 
 
 def threads() -> int:

@@ -1,6 +1,5 @@
 """A trained translator in use: picture in, picture out, of any size."""
 
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -16,17 +15,16 @@ from torch import nn
 
 from i2i.batching import minds_company
 from i2i.checkpoint import find_bundle, load_bundle, provenance
-from i2i.device import Precision, autocast, pick_device, pick_precision, seeded
+from i2i.device import Precision, autocast, is_of_memory, pick_device, pick_precision, seeded
 from i2i.errors import I2IError, UsageError
 from i2i.holes import HoleReader
 from i2i.images import Provenance, to_float, to_uint8, upright_rgb
 from i2i.loading import SAMPLE, described
 from i2i.networks import GENERATORS, GeneratorConfig, Identity, IdentityConfig, RestorerConfig, use_mode
 from i2i.strength import level_of
-from i2i.strips import in_strips
+from i2i.strips import in_strips, in_tiles
 from i2i.transfer import area, picture_of, put, to_host
 
-_OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
 WHOLE = 2_000_000  # pixels of the largest picture that a CPU translates in one piece: 9 blocks take 3 GB for it
 SMALLEST = 16  # pixels a side to which smaller pictures are padded, so that every layer has some to look at
 Size = tuple[int, int]  # width and height
@@ -67,19 +65,17 @@ class Translator:
         self.scale, self._shows, self._level = restorer.scale, restorer.shows, level
         self.holes = HoleReader(mask) if self._shows == "mask" else None
         self._multiple = config.multiple(size)
+        self._reach = config.reach if isinstance(config, RestorerConfig) else None  # the others see all of a picture
         self._alone = minds_company(self.network)
         self._notice = notice
-        self._room = sys.maxsize  # pixels of the largest pass that is not known to be too large for the memory
-        # Pixels of the largest picture that goes through in one piece. A CPU does not say when its memory is full.
-        self._whole = WHOLE if self.device.type == "cpu" else sys.maxsize
-        self._compiled = False
-        self._strips = True  # until the network turns out to use what cannot be computed in them
+        # Pixels of the largest picture that goes through in one piece, and of the largest pass of several, as far as is
+        # known. A CPU does not say when its memory is full.
+        self._whole = self._room = WHOLE if self.device.type == "cpu" else sys.maxsize
+        self._compiled = self._told = False
+        self._pieces = True  # until the network turns out to use what cannot be computed in them
 
     def compile(self) -> None:
-        """Have the network compiled at its first passes: minutes that pay for thousands of pictures of few sizes.
-
-        Where that fails, it is used as it is, and ``notice`` is told. Strips are never compiled.
-        """
+        """Have the network compiled at its first passes, or ``notice`` told why not: minutes that pay for thousands."""
         self.network.compile()
         self._compiled = True
 
@@ -108,15 +104,15 @@ class Translator:
 
         On CUDA the device is at work while the caller goes on, and results may be waited for in other threads. A pass
         that does not fit the memory is halved, down to one picture, and later ones are no larger; one picture that does
-        not fit is computed in strips, with the statistics of all of it, and comes out the same.
+        not fit is computed in pieces, with the statistics of all of it, and comes out the same.
         """
         started: list[Pending] = []
         while left := images[len(started) :]:
-            if self._strips and area(self.padded(left[0].size)) > self._whole:
+            if self._pieces and area(self.padded(left[0].size)) > self._whole:
                 try:
-                    started.append(self._in_strips(left[0]))
-                except NotImplementedError:
-                    self._strips = False
+                    started.append(self._in_pieces(left[0]))
+                except NotImplementedError:  # in tiles, then in strips, else as it is
+                    self._reach, self._pieces = None, self._reach is not None
                 continue
             shape, neighbours = next(groupby(left, lambda image: self.padded(image.size)))
             room = 1 if self._alone else max(1, self._room // (shape[0] * shape[1]))
@@ -125,9 +121,9 @@ class Translator:
                 started += self._pass(some)
                 continue
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not _is_of_memory(error):
+                if not is_of_memory(error):
                     raise
-                if len(some) == 1 and not self._strips:
+                if len(some) == 1 and not self._pieces:
                     raise self._too_large(left[0]) from error
             self._reduce(len(some), shape)  # only here is what the failed pass held free again
         return started
@@ -153,10 +149,11 @@ class Translator:
             self._whole = area(size) - 1
             self._notice(
                 f"A picture of {size[0]}x{size[1]} pixels does not fit the memory of {self.device} in one piece: "
-                "going on in strips."
+                "going on in pieces."
             )
             return
-        if self._room == sys.maxsize:
+        if not self._told:
+            self._told = True
             self._notice(
                 f"{count} pictures of {size[0]}x{size[1]} pixels do not fit the memory of {self.device} at once: "
                 "going on with fewer at a time."
@@ -182,7 +179,7 @@ class Translator:
         try:
             return self.network(picture)
         except Exception as error:  # a compiler has countless ways to fail
-            if not self._compiled or _is_of_memory(error):
+            if not self._compiled or is_of_memory(error):
                 raise
             self.network._compiled_call_impl, self._compiled = None, False
             self._notice(f"The network cannot be compiled here ({str(error).splitlines()[0]}): used as it is.")
@@ -205,24 +202,28 @@ class Translator:
         return picture
 
     @torch.inference_mode()
-    def _in_strips(self, image: Image.Image) -> Pending:
-        """As ``_pass``, of one picture, in memory that grows with a sixteenth of its pixels. Waits for the result."""
+    def _in_pieces(self, image: Image.Image) -> Pending:
+        """As ``_pass``, but waits for the result, in memory that grows with a sixteenth of the pixels or not at all."""
         batch, (corner,) = self._laid_out([image])
+        height, width = batch.shape[1:3]
 
-        def fetch(top: int, bottom: int) -> torch.Tensor:
-            return self._given(to_float(batch[:, top:bottom].to(self.device).permute(0, 3, 1, 2)))
+        def fetch(rows: slice, columns: slice = slice(None)) -> torch.Tensor:
+            return self._given(to_float(batch[:, rows, columns].to(self.device).permute(0, 3, 1, 2)))
 
         try:
             with seeded(self.device, 0), autocast(self.device, self.dtype):
-                # As it is: a compiler looks into tensors alone.
-                network = self.network._call_impl if self._compiled else self.network
-                strips = network(in_strips(batch.shape[1], batch.shape[2], fetch)).strips()
-                found = [to_uint8(strip)[0].permute(1, 2, 0).cpu() for _, strip in strips]
+                if self._reach is not None:
+                    found = in_tiles(height, width, lambda *place: _levels(self._run(fetch(*place))),
+                                     self._reach, self._multiple, min(self._whole, WHOLE))  # fmt: skip
+                else:  # the network as it is: a compiler looks into tensors alone
+                    network = self.network._call_impl if self._compiled else self.network
+                    picture = in_strips(height, width, lambda top, bottom: fetch(slice(top, bottom)))
+                    found = torch.cat([_levels(strip) for _, strip in network(picture).strips()])
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _is_of_memory(error):
+            if not is_of_memory(error):
                 raise
             raise self._too_large(image) from error
-        return partial(picture_of, self._cropped(torch.cat(found), corner, image.size).numpy(), None)
+        return partial(picture_of, self._cropped(found, corner, image.size).numpy(), None)
 
     def _too_large(self, image: Image.Image) -> I2IError:
         size = f"{image.width}x{image.height}"
@@ -242,9 +243,9 @@ class Translator:
         return whole[top : top + height, left : left + width]
 
 
-def _is_of_memory(error: Exception) -> bool:
-    full = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    return full or (isinstance(error, RuntimeError) and bool(_OUT_OF_MEMORY.search(str(error))))
+def _levels(picture: torch.Tensor) -> torch.Tensor:
+    """(1, 3, H, W) in [-1, 1] as uint8 (H, W, 3) on the CPU."""
+    return to_uint8(picture)[0].permute(1, 2, 0).cpu()
 
 
 def load(

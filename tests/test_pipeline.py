@@ -1,3 +1,4 @@
+import re
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,7 +13,7 @@ from i2i import pipeline
 from i2i.errors import I2IError
 from i2i.holes import HoleReader
 from i2i.images import Here, Photo, Provenance, Writer, write_atomic
-from i2i.pipeline import OneByOne, Pipeline, Progress, Size, Task
+from i2i.pipeline import OneByOne, Pipeline, Progress, Size, Task, WithHoles
 from tests.conftest import picture
 
 
@@ -176,7 +177,7 @@ def test_a_picture_larger_than_what_is_allowed_in_memory_goes_alone(
     assert [len(group) for group in translate.groups] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_an_interruption_ends_the_threads_and_leaves_whole_files_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
@@ -198,17 +199,68 @@ def test_an_interruption_ends_the_threads_and_leaves_whole_files_alone(
     assert {path.suffix for path in written} <= {".png"}
 
 
-@pytest.mark.parametrize("place", ["look", "read", "write"])
-def test_an_error_that_nobody_foresaw_comes_out_of_the_threads(tmp_path: Path, place: str) -> None:
-    def broken(*_: object, **__: object) -> None:
-        raise ZeroDivisionError
+@pytest.mark.parametrize("place", ["look", "read", "begin", "wait", "write"])
+@pytest.mark.parametrize("error", [ZeroDivisionError("oops"), MemoryError()])
+def test_an_error_that_nobody_foresaw_is_told_of_its_picture_and_the_rest_goes_on(
+    tmp_path: Path, place: str, error: Exception
+) -> None:
+    given, reader, translate = tasks(tmp_path, 16, 17, 18), Here(), Inverter(3)
+
+    def broken_for_one(work: Callable[..., Any], is_it: Callable[..., bool]) -> Callable[..., Any]:
+        def broken(*asked: Any) -> Any:
+            if is_it(*asked):
+                raise error
+            return work(*asked)
+
+        return broken
+
+    def second(path: Path, frame: int = 0) -> bool:
+        return path == given[1].source
+
+    def waiting(images: Sequence[Image.Image]) -> list[Callable[[], Image.Image]]:
+        return [broken_for_one(done, lambda image=image: image.width == 17)
+                for image, done in zip(images, Inverter().begin(images), strict=True)]  # fmt: skip
+
+    works: dict[str, Callable[[], Any]] = {
+        "look": lambda: setattr(reader, "look", broken_for_one(reader.look, second)),
+        "read": lambda: setattr(reader, "read", broken_for_one(reader.read, second)),
+        "begin": lambda: setattr(translate, "begin", broken_for_one(
+            translate.begin, lambda images: (17, 16) in [image.size for image in images])),
+        "wait": lambda: setattr(translate, "begin", waiting),
+        "write": lambda: None,
+    }  # fmt: skip
+    works[place]()
+    writing = broken_for_one(write, lambda task, picture: task is given[1]) if place == "write" else write
+    run(given, translate, reader=reader, write=writing)
+    assert [task.state for task in given] == ["converted", "failed", "converted"]
+    assert re.search("001.png (could not be converted: ZeroDivisionError: oops|takes more memory)", given[1].reason)
+    assert not workers()
+
+
+def test_what_is_written_when_a_batch_is_stopped_counts_as_converted(tmp_path: Path) -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    class Interrupted(Inverter):
+        def begin(self, images: Sequence[Image.Image]) -> list[Callable[[], Image.Image]]:
+            if self.groups and begun.wait(10):
+                raise KeyboardInterrupt
+            return super().begin(images)
+
+    def slow(task: Task, picture: Image.Image) -> None:
+        begun.set()
+        gate.wait(10)
+        write(task, picture)
+
+    given = tasks(tmp_path, *[16] * 8)
 
     reader = Here()
-    if place != "write":
-        setattr(reader, place, broken)
-    with pytest.raises(ZeroDivisionError):
-        run(tasks(tmp_path, 16, 16, 16), Inverter(), reader=reader, write=broken if place == "write" else write)
-    assert not workers()
+    reader.close = gate.set  # type: ignore[method-assign]  # no result is written before the batch is stopped
+    with pytest.raises(KeyboardInterrupt):
+        run(given, Interrupted(), reader=reader, write=slow)
+    written = {path.name for path in (tmp_path / "out").glob("*.png")}
+    assert written
+    assert {task.source.name for task in given if task.state == "converted"} == written
+    assert {task.state for task in given} == {"converted", "open"}
 
 
 def test_a_result_that_cannot_be_written_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -246,6 +298,22 @@ def test_alpha_goes_around_the_translator_unless_it_looks_at_it(tmp_path: Path) 
         translate.holes = HoleReader(None) if sees_alpha else None
         run(given, translate, write=noted)
     assert (seen, kept) == (["RGB", "RGBA"], [True, True])
+
+
+def test_masks_are_read_as_carefully_as_photos(tmp_path: Path) -> None:
+    given, read = tasks(tmp_path, 16), list[Path]()
+    Image.new("L", (16, 16), 255).save(tmp_path / "mask.png")
+
+    class Noting(Here):
+        def read(self, path: Path, frame: int = 0) -> Photo:
+            read.append(path)
+            return super().read(path, frame)
+
+    translate: Any = Inverter()
+    translate.holes = HoleReader(tmp_path / "mask.png")
+    run(given, translate, reader=WithHoles(Noting(), translate.holes))
+    assert read == [given[0].source, tmp_path / "mask.png"]
+    assert given[0].state == "converted"
 
 
 def test_nothing_to_do_is_done(tmp_path: Path) -> None:

@@ -164,15 +164,15 @@ def test_a_strength_that_a_task_does_not_have_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in TASKS if name != "none"])
-def test_a_large_photo_is_restored_in_strips_without_a_seam(name: str, tmp_path: Path) -> None:
+def test_a_large_photo_is_restored_in_pieces_without_a_seam(name: str, tmp_path: Path) -> None:
     task = TASKS[name]()
     path = noise(tmp_path / "photo.png", "RGBA" if task.shows == "mask" else "RGB", (131, 97))
     model = bundle(tmp_path / "m.safetensors", task)
-    whole, strips = (load(model, device="cpu", precision="float32") for _ in range(2))
-    strips._whole = 100
+    whole, pieces = (load(model, device="cpu", precision="float32") for _ in range(2))
+    pieces._whole = 100
     image = Image.open(path)
-    found, expected = (np.asarray(translator(image)).astype(int) for translator in (strips, whole))
-    assert strips._strips
+    found, expected = (np.asarray(translator(image)).astype(int) for translator in (pieces, whole))
+    assert pieces._pieces
     assert np.abs(found - expected).max() <= 1
 
 

@@ -10,9 +10,11 @@ from torch.nn import functional as F
 
 from i2i import translate
 from i2i.errors import I2IError
-from i2i.networks import Identity, IdentityConfig, ResnetConfig, UnetConfig, use_mode
+from i2i.networks import Identity, IdentityConfig, ResnetConfig, RestorerConfig, UnetConfig, use_mode
 from i2i.networks.layers import InstanceNorm
+from i2i.networks.thin import THIN
 from i2i.strips import Strips, in_strips, maps
+from i2i.strips.tiles import spans
 from i2i.translate import Translator
 from tests.conftest import picture
 
@@ -89,6 +91,7 @@ def test_a_layer_gives_in_strips_what_it_gives_in_one_piece(name: str, height: i
 
 NETWORKS = {
     "resnet": ResnetConfig(ngf=4, init="kaiming"),
+    "resnet, wide enough for thin convolutions": ResnetConfig(ngf=THIN + 4, blocks=1, init="kaiming"),
     "resnet of 9 blocks, resized": ResnetConfig(ngf=2, upsampling="resize", init="kaiming"),
     "resnet, anti-aliased": ResnetConfig(ngf=2, blocks=2, upsampling="bilinear", antialias=True, init="kaiming"),
     "resnet, batch norm": ResnetConfig(ngf=2, blocks=2, norm="batch", inference="train", init="kaiming"),
@@ -182,8 +185,10 @@ def test_a_large_picture_is_translated_as_a_small_one_would_be(
     network, image = built(NETWORKS["resnet"]), picture(0, *size)
     at_once = translator(network, NETWORKS["resnet"])(image)
     monkeypatch.setattr(translate, "WHOLE", 1000)
-    strips = translator(network, NETWORKS["resnet"])(image)
+    in_pieces = translator(network, NETWORKS["resnet"])
+    strips = in_pieces(image)
     apart = np.abs(np.asarray(at_once).astype(int) - np.asarray(strips))
+    assert in_pieces._pieces
     assert strips.size == size
     assert apart.max() <= 1
     assert (apart > 0).mean() < 0.001
@@ -208,7 +213,7 @@ def test_a_picture_that_does_not_fit_the_memory_goes_in_strips_and_so_do_larger_
     translate_(picture(0, 32, 32))
     assert [issubclass(kind, Tensor) for kind in calls] == [True, False, False, True]
     assert len(told) == 1
-    assert "64x64 pixels does not fit the memory of cpu in one piece: going on in strips" in told[0]
+    assert "64x64 pixels does not fit the memory of cpu in one piece: going on in pieces" in told[0]
 
 
 class Odd(nn.Module):
@@ -250,3 +255,93 @@ def test_pictures_of_any_size_come_back_through_the_identity_in_strips(monkeypat
     same = translator(Identity(), IdentityConfig())
     for size in ((17, 31), (64, 1), (1, 64), (40, 40)):
         assert np.array_equal(np.asarray(same(picture(0, *size))), np.asarray(picture(0, *size)))
+
+
+RESTORERS = {
+    "denoise": RestorerConfig(width=4, depth=1),
+    "known": RestorerConfig(width=4, levels=2, depth=1, shows="level"),
+    "superres": RestorerConfig(width=4, fold=1, levels=2, depth=1, scale=2),
+    "inpaint": RestorerConfig(width=2, levels=2, depth=1, shows="mask", answers="hole"),
+    "colorize": RestorerConfig(width=4, levels=2, depth=1, answers="chroma"),
+}
+
+
+def strong(config: RestorerConfig) -> nn.Module:
+    """A restorer with weights that make every pixel it sees count."""
+    torch.manual_seed(0)
+    network = config.build(64)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(parameter.abs() * 3 if parameter.ndim > 1 else parameter)
+    return network
+
+
+@pytest.mark.parametrize("name", RESTORERS)
+@torch.no_grad()
+def test_a_restorer_sees_as_far_as_it_says_and_hardly_less(name: str) -> None:
+    config = RESTORERS[name]
+    network, middle = strong(config).double(), -(-2 * config.reach // 16) * 16
+    x = noise(32, 2 * middle, 3 if config.shows == "picture" else 4).double()
+    if config.shows == "mask":
+        x[:, 3:] = 1.0
+    y = x.clone()
+    y[..., middle] += 0.5
+    changed = (network(x) != network(y)).any(2).any(1)[0].nonzero().flatten() / config.scale
+    left, right = middle - int(changed.min()), int(changed.max()) - middle
+    assert max(left, right) <= config.reach
+    assert max(left, right) >= config.reach - 3 * config.multiple(64)
+
+
+@pytest.mark.parametrize("name", RESTORERS)
+def test_a_restorer_gives_in_tiles_what_it_gives_in_one_piece(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = RESTORERS[name]
+    around = -(-config.reach // config.multiple(64)) * config.multiple(64)
+    size = 4 * around - 3, 3 * around + 5
+    image = picture(0, *size)
+    if config.shows == "mask":
+        image.putalpha(picture(1, *size).convert("L").point(lambda level: 255 * (level > 99)))
+    network, passes = strong(config), list[tuple[int, int]]()
+    expected = restored(network, config)(image)
+    monkeypatch.setattr(translate, "WHOLE", 9 * around**2)
+    network.register_forward_pre_hook(lambda _, given: passes.append(tuple(given[0].shape[2:])))
+    found = restored(network, config)(image)
+    assert len(passes) > 1
+    assert max(height * width for height, width in passes) <= translate.WHOLE
+    apart = np.abs(np.asarray(expected).astype(int) - np.asarray(found))
+    assert found.size == (size[0] * config.scale, size[1] * config.scale)
+    assert apart.max() <= 1
+    assert (apart > 0).mean() < 0.001
+
+
+def restored(network: nn.Module, config: RestorerConfig) -> Translator:
+    return Translator(network, config, size=64, direction="AtoB", device="cpu", precision="float32")
+
+
+def test_a_restorer_that_sees_too_far_for_tiles_goes_in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    config, image = RESTORERS["denoise"], picture(0, 96, 80)
+    network = strong(config)
+    expected = restored(network, config)(image)
+    monkeypatch.setattr(translate, "WHOLE", 1000)
+    kinds: list[bool] = []
+    network.register_forward_pre_hook(lambda _, given: kinds.append(isinstance(given[0], Strips)))
+    found = restored(network, config)(image)
+    assert kinds == [True]
+    assert np.abs(np.asarray(expected).astype(int) - np.asarray(found)).max() <= 1
+
+
+@pytest.mark.parametrize(("length", "side"), [(8, 100), (96, 32), (104, 32), (2000, 48)])
+def test_tiles_cover_a_picture_once_and_see_what_lies_around_them(length: int, side: int) -> None:
+    found = list(spans(length, side, 16, 8))
+    assert [begin for begin, *_ in found] == [0, *(end for _, end, *_ in found)][:-1]
+    assert found[-1][1] == length
+    assert all(0 < end - begin <= side for begin, end, *_ in found)
+    assert all(place % 8 == 0 for span in found for place in span)
+    assert all((first, last) == (max(begin - 16, 0), min(end + 16, length)) for begin, end, first, last in found)
+
+
+def test_a_cpu_is_given_no_more_pixels_at_once_than_in_one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translate, "WHOLE", 1000)
+    network, passes = Identity(), list[int]()
+    network.register_forward_pre_hook(lambda _, given: passes.append(len(given[0])))
+    assert len(translator(network, IdentityConfig()).begin([picture(0, 16, 16)] * 7)) == 7
+    assert passes == [3, 3, 1]

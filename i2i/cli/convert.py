@@ -96,7 +96,7 @@ def convert(
 
     existing, most = chosen_existing(overwrite, skip_existing), pixels_of(max_pixels)
     clips = clip_jobs(source, out)  # a wrong path is told before the model is loaded
-    photos = [path for path in source if path not in {job.source for job in clips}]
+    photos = [path for path in source if path not in [job.source for job in clips]]
     with Decoders(threads(), max_pixels=most) as reader:
         counted = partial(count_frames, reader=reader) if frames == "all" else None
         planned = plan(photos, out, format, patterns=pattern or (), count_frames=counted) if photos else Plan()
@@ -113,7 +113,7 @@ def convert(
             translator.compile()
         said = translator.provenance if provenance else None
         writer = writer_of(format, quality, metadata, said)
-        makings = made_by(translator.provenance, writer)
+        makings = made_by(translator.provenance, writer, strength=task_strength, mask=mask)
         if dry_run:
             _tell_plan(planned, clips, out, makings, existing, json)
             return
@@ -168,12 +168,13 @@ def _tell(result: "Result", out: Path, json: bool) -> None:
 def _tell_plan(planned: "Plan", clips: list["Job"], out: Path, makings: str, existing: "Existing", json: bool) -> None:
     """What would be done: nothing is written, not even a manifest."""
     from i2i.convert import Result, left_to_do
+    from i2i.convert.clips import clips_to_do
     from i2i.convert.manifest import Manifest
 
     manifest, result = Manifest(out, makings), Result(failed=planned.failed)
     manifest.load()
     result.skipped = [(path, None, reason) for path, reason in planned.skipped]
-    left = left_to_do(planned.jobs, manifest, existing, result) + clips
+    left = left_to_do(planned.jobs, manifest, existing, result) + clips_to_do(clips, existing, result)
     if json:
         wanted = [{"source": job.source, "output": job.target} for job in left]
         print_json({"planned": wanted, **_listed(result), "seconds": 0})
@@ -182,6 +183,8 @@ def _tell_plan(planned: "Plan", clips: list["Job"], out: Path, makings: str, exi
         typer.echo(f"{shown(job.source)} -> {shown(job.target)}")
     for path, _, reason in result.skipped:
         say("[yellow]skipped[/yellow] {}: {}", shown(path), shown(reason))
+    if result.failed:
+        _table(result.failed)
     say("{} to convert, {} skipped; nothing was done", len(left), len(result.skipped))
 
 

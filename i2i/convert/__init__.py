@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from PIL import Image
 
@@ -20,7 +20,6 @@ __all__ = ["Existing", "Format", "Job", "Plan", "Result", "convert", "convert_jo
 
 Format = Literal["png", "jpg", "webp", "avif", "tif"]
 Existing = Literal["continue", "skip", "overwrite"]
-MOST_FRAMES = 10_000  # of one file
 
 
 @dataclass
@@ -101,13 +100,15 @@ def convert_jobs(
         to_do = left_to_do(planned.jobs, manifest, existing, result)
         tasks = [Task(job.source, job.frame) for job in to_do]
         targets = dict(zip(tasks, to_do, strict=True))
+        makings = {job: manifest.about(job) for job in to_do}
         if reader is None:
             reader = stack.enter_context(Decoders(threads()))
         if able.holes is not None:
             reader = WithHoles(reader, able.holes)
 
         def write(task: Task, picture: Image.Image) -> None:
-            _write(targets[task], writer(picture, None if able.holes else task.photo), manifest)
+            job = targets[task]
+            _write(job, writer(picture, None if able.holes else task.photo), makings[job], manifest)
 
         try:
             Pipeline(able, tasks, reader, write, batch, progress).run()
@@ -137,10 +138,7 @@ def left_to_do(jobs: Sequence[Job], manifest: Manifest, existing: Existing, resu
 
 
 def count_frames(paths: Sequence[Path], reader: Reader) -> list[int]:
-    """How many pictures each file holds; 1 of a file that cannot be read, which will be told in its turn.
-
-    Raises PictureError for a file of more than MOST_FRAMES.
-    """
+    """How many pictures each file holds; 1 of a file that cannot be read, which will be told in its turn."""
 
     def count(path: Path) -> int:
         try:
@@ -148,20 +146,22 @@ def count_frames(paths: Sequence[Path], reader: Reader) -> list[int]:
         except PictureError:
             return 1
 
-    with ThreadPoolExecutor(threads()) as pool:
-        counts = list(pool.map(count, paths))
-    for path, found in zip(paths, counts, strict=True):
-        if found > MOST_FRAMES:
-            raise PictureError(f"{path} holds {found} pictures; at most {MOST_FRAMES} are taken from one file.")
-    return counts
+    pool = ThreadPoolExecutor(threads(), "i2i-count")
+    try:
+        return list(pool.map(count, paths))
+    except BaseException:
+        reader.close()  # the pool ends only when its threads are done with what they look at
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _write(job: Job, data: bytes, manifest: Manifest) -> None:
+def _write(job: Job, data: bytes, about: dict[str, Any] | None, manifest: Manifest) -> None:
     try:
         job.target.parent.mkdir(parents=True, exist_ok=True)
         home, folder = manifest.out.resolve(), job.target.parent.resolve()
         if folder != home and home not in folder.parents:
             raise I2IError(f"{job.target} would lie outside of {manifest.out}: a folder on the way is a link.")
-        manifest.write(job, data)
+        manifest.write(job, data, about)
     except OSError as error:
         raise I2IError(f"{job.target} could not be written: {error.strerror or error}.") from error

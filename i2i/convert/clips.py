@@ -14,6 +14,7 @@ from PIL import Image
 
 from i2i.convert import Existing, Result
 from i2i.convert.container import Source, Target, look, pyav, reason
+from i2i.convert.manifest import clear_unfinished
 from i2i.convert.plan import Job
 from i2i.errors import I2IError, UsageError
 from i2i.images import MAX_PIXELS, Provenance
@@ -49,16 +50,16 @@ def convert_clips(
     tell: is told of each. how: see ``convert_clip``.
     """
     found, began = Result(), time.monotonic()
-    for job in jobs:
-        if job.target.exists() and existing != "overwrite":
-            found.skipped.append((job.source, job.target, f"{job.target} is there already (--overwrite redoes it)"))
-            continue
+    for job in clips_to_do(jobs, existing, found):
         try:
             tell(job, convert_clip(translate, job.source, job.target, **how))
         except UsageError:
             raise
         except I2IError as error:
             found.failed.append((job.source, str(error)))
+        except Exception as error:  # as of a picture: whatever it is, it is told, and the next one is converted
+            told = f"{job.source} could not be converted: {type(error).__name__}: {error}."
+            found.failed.append((job.source, told))
         except KeyboardInterrupt:
             found.stopped = True
             break
@@ -66,6 +67,15 @@ def convert_clips(
             found.converted.append((job.source, job.target))
     found.seconds = time.monotonic() - began
     return found
+
+
+def clips_to_do(jobs: Sequence[Job], existing: Existing, result: Result) -> list[Job]:
+    """The jobs to be done; the others are noted in ``result`` as skipped, each with its reason."""
+    there = [job for job in jobs if job.target.exists() and existing != "overwrite"]
+    result.skipped += [
+        (job.source, job.target, f"{job.target} is there already (--overwrite redoes it)") for job in there
+    ]
+    return [job for job in jobs if job not in there]
 
 
 def convert_clip(
@@ -91,6 +101,7 @@ def convert_clip(
     unfinished = temporary_name(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        clear_unfinished([target.parent], target.name)
         with Source(source, found) as clip, Target(unfinished, target.suffix.lower(), clip, size, said) as result:
             steady = Steady(translate.network, float(found.rate)) if stabilize else None
             with steady or nullcontext():

@@ -22,7 +22,7 @@ from i2i.images import write_atomic
 
 State = Literal["absent", "current", "outdated", "foreign"]
 NAME, LOCK = ".i2i.jsonl", ".i2i.lock"
-_UNFINISHED = re.compile(r"\..+\.\d+-\d+\.part", re.DOTALL)  # as write_atomic names them
+_UNFINISHED = re.compile(r"\.(.+)\.(\d+)-\d+\.part", re.DOTALL)  # as write_atomic names them
 
 
 class Manifest:
@@ -56,7 +56,8 @@ class Manifest:
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # a line for which the disk had no room: its result has not got its name either
+                self._file.close()
         self._lock.release()
 
     def load(self) -> None:
@@ -84,10 +85,11 @@ class Manifest:
             return "absent"
         for row in reversed(self._rows.get(self._name(job), [])):
             if _is_result(row, job.target, there):
-                return "current" if self._about(job) == {key: row.get(key) for key in _ABOUT} else "outdated"
+                return "current" if self.about(job) == {key: row.get(key) for key in _ABOUT} else "outdated"
         return "foreign"
 
-    def _about(self, job: Job) -> dict[str, Any] | None:
+    def about(self, job: Job) -> dict[str, Any] | None:
+        """What a job's result is made of, as things are now; None where the source is gone."""
         try:
             found = job.source.stat()
         except OSError:
@@ -98,9 +100,11 @@ class Manifest:
     def _name(self, job: Job) -> str:
         return job.target.relative_to(self.out).as_posix()
 
-    def write(self, job: Job, data: bytes) -> None:
-        """Write a job's result, and its line before it takes its name."""
-        about = self._about(job)
+    def write(self, job: Job, data: bytes, about: dict[str, Any] | None) -> None:
+        """Write a job's result, and its line before it takes its name.
+
+        about: as things were before the source was read: it may have changed since, and is then to be read again.
+        """
 
         def ready(written: os.stat_result) -> None:
             result = [written.st_size, written.st_mtime_ns, hashlib.sha256(data).hexdigest()[:32]]
@@ -133,10 +137,24 @@ def _is_result(row: dict[str, Any], path: Path, there: os.stat_result) -> bool:
         return False
 
 
-def clear_unfinished(folders: Iterable[Path]) -> None:
-    """Remove the temporary files that a conversion cut short has left; its process is gone, or would hold the lock."""
+def clear_unfinished(folders: Iterable[Path], target: str = "") -> None:
+    """Remove the temporary files that a conversion cut short has left. target: those of a file of this name alone."""
     for folder in folders:
         with suppress(OSError):
             for path in folder.iterdir():
-                if _UNFINISHED.fullmatch(path.name):
+                found = _UNFINISHED.fullmatch(path.name)
+                if found and target[:50] in ("", found[1]) and not _is_alive(int(found[2])):
                     path.unlink()
+
+
+def _is_alive(process: int) -> bool:
+    """Whether another process of this number runs here. Windows, where asking would end it, does not say."""
+    if os.name != "posix" or process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

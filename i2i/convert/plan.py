@@ -13,6 +13,7 @@ from i2i.images import FORMATS
 from i2i.images.formats import HEIC
 
 LONGEST_NAME = 255  # bytes
+MOST_FRAMES = 10_000  # of one file
 CLIPS = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".ogv", ".wmv", ".flv", ".3gp"}
 # Folders that systems and programs fill with pictures of their own.
 _NOT_OURS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
@@ -89,11 +90,12 @@ def plan(
         else:
             raise UsageError(f"{source} does not exist.")
     counts = count_frames([path for path, _ in places]) if count_frames else [1] * len(places)
-    framed = [
-        (path, place, frame, count)
-        for (path, place), count in zip(places, counts, strict=True)
-        for frame in range(count)
-    ]
+    framed = []
+    for (path, place), count in zip(places, counts, strict=True):
+        if count > MOST_FRAMES:
+            found.failed.append((path, f"holds {count} pictures; at most {MOST_FRAMES} are taken from one file."))
+        else:
+            framed += [(path, place, frame, count) for frame in range(count)]
     names = _targets([(place, frame, count) for _, place, frame, count in framed], kind)
     found.jobs = [Job(path, out / name, frame) for (path, _, frame, _), name in zip(framed, names, strict=True)]
     _keep_sources(found.jobs)

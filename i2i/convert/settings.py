@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 from i2i.convert import Existing, Format
 from i2i.errors import UsageError
@@ -35,9 +37,20 @@ def writer_of(kind: Format, quality: int, policy: Policy, provenance: Provenance
     return Writer(suffix=f".{kind}", quality=quality, policy=policy, provenance=provenance)
 
 
-def made_by(model: Provenance | None, writer: Writer) -> str:
-    """A short text that differs where results would: of another model, direction, or way of writing."""
-    about = [_FORMAT, model and (model.model, model.version), writer.suffix, writer.policy, writer.provenance is None]
+def made_by(
+    model: Provenance | None, writer: Writer, *, strength: float | None = None, mask: Path | None = None
+) -> str:
+    """A short text that differs where results would: of another model, direction, strength, mask or way of writing."""
+    about: list[Any] = [_FORMAT, model and (model.model, model.version), writer.suffix, writer.policy]
+    about += [writer.provenance is None]
+    about += [["strength", strength]] if strength is not None else []
+    about += [["mask", *_states(mask)]] if mask is not None else []
     if writer.suffix in (".jpg", ".webp", ".avif"):
         about.append(writer.quality)
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
+
+
+def _states(mask: Path) -> list[tuple[str, int, int]]:
+    """Of a file, or of all in a folder: name, size and time."""
+    files = sorted(mask.iterdir()) if mask.is_dir() else [mask]
+    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.is_file()]

@@ -1,7 +1,7 @@
 """The one reader: a file's picture as upright 8-bit sRGB, or the reason why there is none."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -39,8 +39,56 @@ def read(path: Path, max_pixels: int = MAX_PIXELS, *, profiles: bool = True) -> 
 def read_photo(path: Path, frame: int = 0, max_pixels: int = MAX_PIXELS) -> Photo:
     """As ``read``, with alpha and with what the file says about the picture. frame: counted from 0."""
     with _decoded(path, frame, max_pixels) as image:
-        colours, alpha = upright(image)
-        return Photo(on_white(colours, alpha), alpha, source_of(image))
+        return _photo(image)
+
+
+class Frames:
+    """``look``, and ``read_photo`` with the file held open whose later frame was read last.
+
+    The next frame of an animation is then a step away; in a file opened anew each is sought from the first one on.
+    """
+
+    def __init__(self) -> None:
+        self._open, self._image = ExitStack(), Image.new("L", (0, 0))
+        self._held: tuple[object, ...] = ()
+        self._frame = 0
+
+    def look(self, path: Path) -> tuple[tuple[int, int], int]:
+        return look(path)
+
+    def read_photo(self, path: Path, frame: int = 0, max_pixels: int = MAX_PIXELS) -> Photo:
+        asked = path, *_state(path)
+        if asked != self._held or frame <= self._frame:
+            self._close()
+        if not frame:
+            return read_photo(path, 0, max_pixels)
+        try:
+            if not self._held:
+                self._image = self._open.enter_context(_opened(path))
+            with _sought(path, self._image, frame, max_pixels):
+                photo = _photo(self._image)
+        except BaseException:
+            self._close()
+            raise
+        self._held, self._frame = asked, frame
+        return photo
+
+    def _close(self) -> None:
+        self._open.close()
+        self._held, self._frame = (), 0
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:  # which opening it will explain
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _photo(image: Image.Image) -> Photo:
+    colours, alpha = upright(image)
+    return Photo(on_white(colours, alpha), alpha, source_of(image))
 
 
 def header(path: Path) -> tuple[tuple[int, int], str]:
@@ -67,19 +115,24 @@ def look(path: Path) -> tuple[tuple[int, int], int]:
 
 @contextmanager
 def _decoded(path: Path, frame: int, max_pixels: int) -> Iterator[Image.Image]:
-    """The picture of a frame, no larger than allowed; what goes wrong inside is damage of the file."""
-    with _opened(path) as image:
-        try:
-            if frame:
-                image.seek(frame)
-            if image.width * image.height > max_pixels:
-                found = f"{image.width}x{image.height} pixels"
-                raise PictureError(f"{path} has {found}; at most {_million(max_pixels)} are read.")
-            yield image
-        except PictureError:
-            raise
-        except Exception as error:
-            raise _damaged(path, error) from error
+    with _opened(path) as image, _sought(path, image, frame, max_pixels):
+        yield image
+
+
+@contextmanager
+def _sought(path: Path, image: Image.Image, frame: int, max_pixels: int) -> Iterator[None]:
+    """The picture at a frame, no larger than allowed; what goes wrong inside is damage of the file."""
+    try:
+        if frame:
+            image.seek(frame)
+        if image.width * image.height > max_pixels:
+            found = f"{image.width}x{image.height} pixels"
+            raise PictureError(f"{path} has {found}; at most {_million(max_pixels)} are read.")
+        yield
+    except PictureError:
+        raise
+    except Exception as error:
+        raise _damaged(path, error) from error
 
 
 def _damaged(path: Path, error: Exception) -> PictureError:

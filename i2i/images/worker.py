@@ -29,7 +29,7 @@ def main() -> None:
         os.dup2(nowhere.fileno(), 2)
     Image.MAX_IMAGE_PIXELS = None  # the reader checks sizes itself, and says what it found
     AvifImagePlugin.DEFAULT_MAX_THREADS = 2
-    reader = importlib.import_module(sys.argv[1])
+    reader = importlib.import_module(sys.argv[1]).Frames()
     for line in sys.stdin.buffer:
         _reply(replies, *_done(reader, json.loads(line)))
 

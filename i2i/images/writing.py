@@ -17,6 +17,7 @@ from i2i.images.reading import Photo
 from i2i.images.tiff import tiff
 
 QUALITY = 95  # of lossy formats; also the quality from which JPEG keeps its colours at full size
+_OPENCV_SIDE = 1_000_000  # pixels; Pillow writes longer ones too
 Policy = Literal["keep", "strip"]
 
 
@@ -64,7 +65,7 @@ def encode(image: Image.Image, suffix: str, *, fast: bool = False, quality: int 
 
 def _encode(image: Image.Image, suffix: str, quality: int, fast: bool, about: _About) -> bytes:
     kind = BY_SUFFIX[suffix]
-    if fast and kind.name == "PNG" and image.mode in ("RGB", "RGBA"):
+    if fast and kind.name == "PNG" and image.mode in ("RGB", "RGBA") and max(image.size) <= _OPENCV_SIDE:
         return _with_chunks(_fast_png(image), about)
     if image.mode == "RGBA" and not kind.alpha:
         image = on_white(image.convert("RGB"), image.getchannel("A"))

@@ -41,6 +41,15 @@ class RestorerConfig:
         """Pixels of which an input's height and width must be multiples."""
         return self.fold * 2 ** (self.levels - 1)
 
+    @property
+    def reach(self) -> int:
+        """Pixels of the input beyond which nothing changes a pixel of the result."""
+        cells = [self.fold * 2**level for level in range(self.levels)]  # pixels a side of a map's, at each level
+        blocks = [2 * self.depth * cell for cell in cells]  # of two convolutions, each of which sees a cell farther
+        there_and_back = sum(blocks) + sum(blocks[:-1]) + 2 * cells[0]  # with head and tail
+        enlarged = 2 if self.scale > 1 else 0  # bicubic
+        return there_and_back + sum(cells) + enlarged  # cells begin at multiples of their size
+
     def build(self, size: int) -> "Restorer":
         """The network. Raises ConfigError where results of ``size`` pixels a side cannot be learnt from."""
         whole = self.scale * self.multiple(size)

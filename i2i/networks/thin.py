@@ -21,7 +21,8 @@ class Conv2d(nn.Conv2d):
 
     def convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
         out, channels, height, _ = self.weight.shape
-        if x.device.type == "cpu" and height >= 5 and self.stride == (1, 1) and self.padding == (0, 0):
+        plain = isinstance(x, Tensor)  # and no map that is computed in strips
+        if plain and x.device.type == "cpu" and height >= 5 and self.stride == (1, 1) and self.padding == (0, 0):
             if out <= THIN < channels:
                 return _to_thin(x, self.weight, bias)
             if channels <= THIN < out and x.requires_grad and torch.is_grad_enabled():  # else nothing is gained

@@ -1,12 +1,13 @@
 """`i2i convert` against the plain loop of load, run, save: seconds a picture, interleaved in one run, medians.
 
 Two workloads: many pictures of 256², and photos of 12 MP. They are made of gradients and noise, or cropped and enlarged
-from the pictures of a folder, and saved as JPEG; results are PNG. The plain loop runs the textbook's generator. Every
-contestant lives in a process of its own, as the command does, and may take four fifths of the machine's memory: one
-that needs more fails, and has no ratio. Decoders, in processes of their own too, are counted in processor seconds.
+from the pictures of a folder, and saved as JPEG; results are PNG. The plain loop runs the textbook's generator, or the
+network of --model. Every contestant lives in a process of its own, as the command does, and may take four fifths of the
+machine's memory: one that needs more fails, and has no ratio. Decoders, in processes of their own too, are counted in
+processor seconds, and the peak of the largest beside that of the contestant.
 
-python -m tests.benchmarks.conversion --random --pictures 24 --photos 1 --megapixels 3 --rounds 3
-python -m tests.benchmarks.conversion --random --pictures 1000 --photos 20 --megapixels 24 --rounds 1
+python -m tests.benchmarks.conversion --random --pictures 24 --photos 3 --megapixels 3 --rounds 3
+python -m tests.benchmarks.conversion --random --ngf 8 --pictures 1000 --photos 20 --megapixels 24 --only plain auto
 python -m tests.benchmarks.conversion --folder datasets/horse2zebra/testA --model horse2zebra-cyclegan --device cuda
 """
 
@@ -33,8 +34,9 @@ from PIL import Image, ImageOps
 from i2i.convert import convert_jobs, plan
 from i2i.data.folders import pictures
 from i2i.device import Precision, keep_memory, pick_device
-from i2i.images import Writer, encode, read, write_atomic
+from i2i.images import Decoders, Writer, encode, read, write_atomic
 from i2i.networks import ResnetConfig
+from i2i.pipeline import threads
 from i2i.translate import Translator, load
 from tests.benchmarks.textbook import resnet_generator
 
@@ -62,7 +64,8 @@ def material(folder: Path, count: int, width: int, height: int, source: Path | N
 
 def plain(asked: argparse.Namespace) -> Contestant:
     device = pick_device(asked.device)
-    network = resnet_generator(asked.ngf).to(device).eval()
+    network = translator(asked, "float32").network.to(memory_format=torch.contiguous_format) if asked.model else (
+        resnet_generator(asked.ngf).to(device).eval())  # fmt: skip
 
     @torch.no_grad()
     def run(paths: Sequence[Path], out: Path) -> None:
@@ -87,9 +90,14 @@ def translator(asked: argparse.Namespace, precision: Precision) -> Translator:
 def ours(asked: argparse.Namespace, precision: Precision) -> Contestant:
     translate = translator(asked, precision)
 
-    def run(paths: Sequence[Path], out: Path) -> None:
-        result = convert_jobs(translate, plan(paths, out, "png"), out, writer=Writer(), batch=asked.batch)
+    def run(paths: Sequence[Path], out: Path) -> dict[str, float]:
+        with Decoders(threads()) as reader:
+            result = convert_jobs(
+                translate, plan(paths, out, "png"), out, writer=Writer(), batch=asked.batch, reader=reader
+            )
+            peaks = [peak(worker.process.pid) for worker in reader._all if worker.process]
         assert len(result.converted) == len(paths), result.failed
+        return {"decoders": len(peaks), "decoder_peak_MB": round(max(peaks))}
 
     return run
 
@@ -120,7 +128,7 @@ class Corner:
     """A contestant in a process of its own."""
 
     def __init__(self, name: str, asked: argparse.Namespace) -> None:
-        context = multiprocessing.get_context("spawn")
+        self.name, context = name, multiprocessing.get_context("spawn")
         self.pool = ProcessPoolExecutor(1, context, initializer=_build, initargs=(name, asked))
 
     def run(self, paths: Sequence[Path], out: Path) -> dict[str, Any]:
@@ -152,8 +160,13 @@ def _run(paths: Sequence[Path], out: Path) -> dict[str, Any]:
     except (RuntimeError, MemoryError, AssertionError) as error:
         returned, failed = None, str(error).splitlines()[0][:200] or type(error).__name__
     spent = {name: math.nan if failed else (clock() - began[name]) / len(paths) for name, clock in CLOCKS.items()}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {**spent, "returned": returned, "failed": failed, "peak_MB": peak}
+    return {**spent, "returned": returned, "failed": failed, "peak_MB": peak(os.getpid())}
+
+
+def peak(process: int) -> float:
+    """MB of memory that a process held at most; Linux only."""
+    (line,) = (line for line in Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
 
 
 def _processor_time() -> float:
@@ -163,17 +176,19 @@ def _processor_time() -> float:
 
 
 def measure(corners: dict[str, Corner], paths: Sequence[Path], out: Path, rounds: int) -> dict[str, Any]:
-    """Medians of each contestant, taking turns at the whole of ``paths`` after one picture to warm up.
+    """Medians of each contestant over its turns, each at one of the parts of ``paths``, after a small one to warm up.
 
     Processor seconds, of all cores together, stay comparable where other programs share the machine.
     """
     for corner in corners.values():
-        corner.run(paths[:1], out)
-    rows = [{name: corner.run(paths, out) for name, corner in corners.items()} for _ in range(rounds)]
-    report: dict[str, Any] = {"stages_one_by_one": rows[-1]["stages"]["returned"]}
+        corner.run(material(out.with_name(f"warm {len(paths)} {corner.name}"), 1, 256, 256, None), out)
+    parts = [part for part in (paths[turn::rounds] for turn in range(rounds)) if part]
+    rows = [{name: corner.run(part, out) for name, corner in corners.items()} for part in parts]
+    report: dict[str, Any] = {"turns": len(parts), "told": {name: rows[-1][name]["returned"] for name in corners}}
     for clock in CLOCKS:
         medians = {name: statistics.median(row[name][clock] for row in rows) for name in corners}
-        ratios = {name: round(medians["plain"] / seconds, 2) for name, seconds in medians.items()}
+        plainly = medians.get("plain", math.nan)
+        ratios = {name: round(plainly / seconds, 2) for name, seconds in medians.items()}
         report[clock] = {"a_picture": medians, "times_less_than_plain": ratios}
     report["pictures_a_second"] = {name: round(1 / one, 3) for name, one in report["seconds"]["a_picture"].items()}
     report["peak_MB"] = {name: round(rows[-1][name]["peak_MB"]) for name in corners}
@@ -192,14 +207,15 @@ def main() -> None:
     parser.add_argument("--megapixels", type=float, default=12, help="of a photo")
     parser.add_argument("--ngf", type=int, default=64)
     parser.add_argument("--batch", type=int, default=0, help="pictures at once; 0 chooses")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=4, help="turns of each contestant, at as many parts of the files")
+    parser.add_argument("--only", nargs="+", default=["plain", "float32", "auto", "stages"], help="the contestants")
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args()
     device = pick_device(asked.device)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     about = {**vars(asked), "device": where, "threads": torch.get_num_threads(), "torch": torch.__version__}
     report: dict[str, Any] = {"about": about}
-    corners = {name: Corner(name, asked) for name in ("plain", "float32", "auto", "stages")}
+    corners = {name: Corner(name, asked) for name in asked.only}
     height = round((asked.megapixels * 1e6 * 3 / 4) ** 0.5 / 4) * 4  # a multiple of 4, which the plain loop needs
     sizes = {"pictures": (asked.pictures, 256, 256), "photos": (asked.photos, height * 4 // 3 // 4 * 4, height)}
     with tempfile.TemporaryDirectory() as place:

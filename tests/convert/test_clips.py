@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from i2i.convert import clips
 from i2i.convert.clips import convert_clip, convert_clips
 from i2i.convert.container import Source, look
 from i2i.convert.plan import Job, clip_jobs, is_clip
@@ -300,3 +301,16 @@ def test_one_bad_clip_does_not_stop_the_rest_and_what_is_there_is_left(tmp_path:
     assert result.converted == [(good, tmp_path / "out" / "good.mp4")]
     assert len(convert_clips(identity(), jobs[1:]).skipped) == 1
     assert len(convert_clips(identity(), jobs[1:], existing="overwrite").converted) == 1
+
+
+def test_an_error_that_nobody_foresaw_is_told_of_its_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(translate: object, source: Path, *_: object, **__: object) -> clips.ClipResult:
+        if source.name == "odd.mp4":
+            raise ZeroDivisionError("oops")
+        return clips.ClipResult(1, 0.0)
+
+    monkeypatch.setattr(clips, "convert_clip", broken)
+    jobs = [Job(tmp_path / name, tmp_path / "out" / name) for name in ("odd.mp4", "fine.mp4")]
+    found = convert_clips(load("identity", device="cpu"), jobs)
+    assert [path.name for path, _ in found.converted] == ["fine.mp4"]
+    assert "odd.mp4 could not be converted: ZeroDivisionError: oops." in found.failed[0][1]

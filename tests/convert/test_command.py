@@ -80,6 +80,15 @@ def test_a_dry_run_tells_what_would_be_done_and_does_nothing(tmp_path: Path) -> 
     assert [entry["source"] for entry in report("--dry-run")["planned"]] == ["in/001.png"]
 
 
+def test_a_dry_run_leaves_out_a_clip_that_is_there_as_the_conversion_would(tmp_path: Path) -> None:
+    for folder in ("in", "out"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "there.mp4").touch()
+    (tmp_path / "in" / "new.mp4").touch()
+    words = ["convert", "identity", "in/there.mp4", "in/new.mp4", "--out", "out", "--device", "cpu", "--dry-run"]
+    assert CliRunner().invoke(app, words).stdout.splitlines() == ["in/new.mp4 -> out/new.mp4"]
+
+
 def test_names_that_are_no_text_or_hold_commands_for_a_terminal_are_told_harmlessly(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name in (os.fsdecode(b"\xff\x1b[31m.png"), "new\nline.png", "[bold].png"):
@@ -133,6 +142,16 @@ def test_makings_differ_with_model_state_direction_and_way_of_writing() -> None:
     writers = [Writer(), Writer(suffix=".jpg"), Writer(suffix=".jpg", quality=5), Writer(policy="strip")]
     assert len({made_by(model, writer) for model in models for writer in writers}) == 16
     assert made_by(None, Writer(quality=5)) == made_by(None, Writer())  # PNG has none
+
+
+def test_makings_differ_with_the_strength_and_the_masks_that_were_asked_for(tmp_path: Path) -> None:
+    mask, other = write_pictures(tmp_path / "masks", 2)
+    ways: list[dict[str, Any]] = [{}, {"strength": 25.0}, {"strength": 50.0}]
+    ways += [{"mask": path} for path in (mask, other, mask.parent)]
+    made = [made_by(None, Writer(), **way) for way in ways]
+    picture(5, 40).save(mask)
+    made += [made_by(None, Writer(), mask=mask), made_by(None, Writer(), mask=mask.parent)]
+    assert len(set(made)) == len(made)
 
 
 def test_redoing_and_leaving_exclude_each_other() -> None:

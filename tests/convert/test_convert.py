@@ -8,9 +8,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from i2i.cli import app
-from i2i.convert import Result, plan
+from i2i.convert import Result, count_frames, plan
 from i2i.convert import convert as convert_in_processes
-from i2i.convert.manifest import LOCK, NAME
+from i2i.convert.manifest import LOCK, NAME, Manifest
 from i2i.errors import I2IError, UsageError
 from i2i.images import Here, Provenance
 from i2i.translate import Pending, Translator, load
@@ -136,6 +136,19 @@ def test_odd_names_work(tmp_path: Path, name: str) -> None:
     assert tree(tmp_path / "out") == {name}
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_a_disk_without_room_for_the_manifest_fails_the_results_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(tmp_path / "in", 2)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / NAME).symlink_to("/dev/full")
+    monkeypatch.setattr(Manifest, "load", lambda self: None)  # of which /dev/full has no end
+    result = convert(keep, [tmp_path / "in"], tmp_path / "out")
+    assert [reason.endswith("No space left on device.") for _, reason in result.failed] == [True, True]
+    assert tree(tmp_path / "out") == set()
+
+
 def test_a_failed_write_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -192,3 +205,22 @@ def test_the_command_converts_in_batches_of_the_size_asked_for(tmp_path: Path, m
     assert CliRunner().invoke(app, [*words, "--batch-size", "2"]).exit_code == 0
     assert sizes == [2, 2, 1]
     assert CliRunner().invoke(app, [*words, "--batch-size", "-1"]).exit_code == 2
+
+
+def test_a_count_of_frames_that_is_interrupted_looks_at_no_more_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, closed = [], []
+
+    class Interrupted(Here):
+        def look(self, path: Path) -> tuple[tuple[int, int], int]:
+            looked.append(path)
+            raise KeyboardInterrupt
+
+        def close(self) -> None:
+            closed.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        count_frames([Path(str(number)) for number in range(10_000)], Interrupted())
+    assert len(looked) < 10_000
+    assert closed

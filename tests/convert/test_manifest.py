@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from i2i.convert import Existing, Result, convert_jobs, plan
-from i2i.convert.manifest import NAME, Manifest
+from i2i.convert.manifest import NAME, Manifest, clear_unfinished
 from i2i.errors import UsageError
 from i2i.images import Here, Writer
 from tests.conftest import picture, write_pictures
@@ -42,6 +42,21 @@ def test_a_rerun_redoes_what_changed_and_does_what_came_or_is_gone(folder: Path)
     with Image.open(folder / "out" / "000.png") as image:
         assert image.tobytes() == picture(99).tobytes()
     assert names(converted(folder / "in", folder / "out")) == []
+
+
+def test_a_source_that_changes_while_it_is_converted_is_redone_by_the_next_run(tmp_path: Path) -> None:
+    (source,) = write_pictures(tmp_path / "in", 1)
+
+    def slow(image: Image.Image) -> Image.Image:
+        picture(77, 40).save(source)
+        return image
+
+    jobs, out = plan([source], tmp_path / "out", "png"), tmp_path / "out"
+    convert_jobs(slow, jobs, out, writer=Writer(), made_by="model", reader=Here())
+    assert names(converted(source, out)) == ["000.png"]
+    with Image.open(out / "000.png") as image:
+        assert image.size == (40, 16)
+    assert names(converted(source, out)) == []
 
 
 def test_another_model_redoes_all(folder: Path) -> None:
@@ -112,6 +127,17 @@ def test_unfinished_files_of_a_run_that_was_killed_are_cleared_away(folder: Path
     (folder / "out" / "my.part").write_text("mine")
     converted(folder / "in", folder / "out")
     assert {path.name for path in (folder / "out").iterdir() if path.suffix == ".part"} == {"my.part"}
+
+
+def test_what_another_process_is_writing_is_not_cleared_away(folder: Path) -> None:
+    its_own, gone = (folder / "out" / f".clip.mp4.{number}-1.part" for number in (os.getppid(), 2**22 + 1))
+    for path in (its_own, gone):
+        path.touch()
+    clear_unfinished([folder / "out"], "photo.png")
+    assert gone.exists()
+    clear_unfinished([folder / "out"], "clip.mp4")
+    assert its_own.exists()
+    assert not gone.exists()
 
 
 def test_two_conversions_do_not_write_into_one_folder_at_once(folder: Path) -> None:

@@ -154,6 +154,15 @@ def test_a_folder_that_may_not_be_listed_is_a_failure_and_no_silence(
     assert found.failed == [(root / "closed", "its files cannot be listed: Permission denied")]
 
 
+def test_a_file_of_too_many_frames_fails_and_the_rest_is_planned(tmp_path: Path) -> None:
+    files(tmp_path / "in", "000.png", "001.png")
+    found = plan([tmp_path / "in"], tmp_path / "out", "png", count_frames=lambda paths: [10_001, 2])
+    assert found.failed == [
+        (tmp_path / "in" / "000.png", "holds 10001 pictures; at most 10000 are taken from one file.")
+    ]
+    assert [job.target.name for job in found.jobs] == ["001.001.png", "001.002.png"]
+
+
 def test_every_frame_has_a_name_of_its_own(tmp_path: Path) -> None:
     root = files(tmp_path / "in", "a.gif", "b.png")
 

@@ -1,4 +1,6 @@
+import json
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import i2i.images.decoders
 from i2i.errors import PictureError
 from i2i.images import Decoders, Photo, read_photo
 from tests.images.test_metadata import CREATOR, packet, taken
@@ -121,7 +124,70 @@ def test_a_process_that_ends_while_nothing_is_asked_of_it_is_replaced(tmp_path: 
         assert decoders.read(tmp_path / "noise.png").image.size == (24, 20)
 
 
-def test_closing_ends_the_processes() -> None:
+def test_a_file_that_breaks_its_decoder_does_not_take_the_next_one_along(misbehaving: Decoders) -> None:
+    assert misbehaving.read(Path("poison.png")).image.size == (4, 3)
+    assert misbehaving.read(Path("good.png")).image.size == (4, 3)
+
+
+def test_a_decoder_that_hears_no_alarm_is_killed_and_only_its_own_file_is_late(
+    misbehaving: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    misbehaving.read(Path("good.png"))  # no time is spent on starting
+    monkeypatch.setattr(i2i.images.decoders, "_STARTING", 0)
+    with pytest.raises(PictureError, match="took too long"):
+        misbehaving.read(Path("deaf.png"))
+    monkeypatch.undo()
+    assert misbehaving.read(Path("good.png")).image.size == (4, 3)
+
+
+@pytest.mark.parametrize("words", [b'{"size": [Infinity, 1], "frames": 1}', b"[" * 100_000, b'{"frames": "many"}'])
+def test_an_answer_that_none_of_ours_would_give_is_a_failure_of_its_file(
+    monkeypatch: pytest.MonkeyPatch, words: bytes
+) -> None:
+    monkeypatch.setattr(i2i.images.decoders._Worker, "_answer", lambda *_: json.loads(words))
+    with Decoders(1) as decoders, pytest.raises(PictureError, match=r"hostile\.png could not be read"):
+        decoders.look(Path("hostile.png"))
+
+
+def test_a_decoder_that_cannot_be_started_is_told_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("subprocess.Popen", full)
+    with Decoders(1) as decoders, pytest.raises(PictureError, match=r"photo\.png could not be read: no decoder can be"):
+        decoders.read(Path("photo.png"))
+
+
+def test_a_picture_for_which_there_is_no_memory_left_fails_and_the_next_is_read(
+    tmp_path: Path, honest: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    NOISE.save(tmp_path / "noise.png")
+    with monkeypatch.context() as patch:
+        patch.setattr(i2i.images.decoders._Worker, "take", full)
+        with pytest.raises(PictureError, match="takes more memory to decode than there is"):
+            honest.read(tmp_path / "noise.png")
+    assert np.array_equal(honest.read(tmp_path / "noise.png").image, NOISE)
+
+
+def test_closing_ends_the_processes_and_no_other_is_started(tmp_path: Path) -> None:
+    NOISE.save(tmp_path / "noise.png")
     with Decoders(1) as decoders:
         process = decoders._all[0].start()
     assert process.poll() is not None
+    with pytest.raises(PictureError, match="was not read: reading was given up"):
+        decoders.read(tmp_path / "noise.png")
+    assert decoders._all[0].process is None
+
+
+def test_closing_ends_what_another_thread_waits_for(misbehaving: Decoders) -> None:
+    decoders = Decoders(1, reader="tests.images.misbehaving")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(decoders.read, Path("hang.png"))
+        while not decoders._all[0].process:
+            time.sleep(0.01)
+        decoders.close()
+        with pytest.raises(PictureError, match="was not read: reading was given up"):
+            waiting.result()

@@ -1,6 +1,7 @@
 import io
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 from PIL import Image
 
 from i2i.errors import PictureError
-from i2i.images import MAX_PIXELS, encode, header, look, read, read_photo
+from i2i.images import MAX_PIXELS, encode, header, look, read, read_photo, reading
 from i2i.images.formats import BY_NAME, BY_SUFFIX
+from i2i.images.reading import Frames
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8))
 
@@ -200,3 +202,36 @@ def test_a_heic_photo_is_refused_with_the_name_of_the_extra(tmp_path: Path, monk
     monkeypatch.setattr("i2i.images.reading.HAS_HEIC", False)
     (tmp_path / "photo.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     refused(tmp_path / "photo.jpg", "pip install pillow-heif")
+
+
+def animation(path: Path, colours: Sequence[str]) -> Path:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in colours]
+    for index, frame in enumerate(frames):
+        frame.putpixel((index, 0), (9, 9, 9))  # no frame is made of the one before
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".png", ".webp", ".tif", ".avif"])
+def test_frames_read_one_after_the_other_are_those_sought_in_a_file_opened_anew(tmp_path: Path, suffix: str) -> None:
+    path, frames = animation(tmp_path / f"film{suffix}", ["red", "lime", "blue", "white"]), Frames()
+    for frame in (0, 1, 3, 2, 2, 3, 0):
+        assert np.array_equal(frames.read_photo(path, frame).image, read_photo(path, frame).image)
+    with pytest.raises(PictureError, match="is damaged"):
+        frames.read_photo(path, 4)
+    assert np.array_equal(frames.read_photo(path, 2).image, read_photo(path, 2).image)
+
+
+def test_the_frames_of_an_animation_are_read_in_one_go_unless_the_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, opening = list[Path](), reading._opened
+    monkeypatch.setattr(reading, "_opened", lambda path: opened.append(path) or opening(path))
+    path, frames = animation(tmp_path / "film.gif", ["red", "lime", "blue", "white"]), Frames()
+    for frame in (1, 2, 3):
+        frames.read_photo(path, frame)
+    assert len(opened) == 1
+    frames.read_photo(path, 1)
+    animation(path, ["red", "lime", "black"])
+    assert frames.read_photo(path, 2).image.getpixel((0, 0)) == (0, 0, 0)
+    assert len(opened) == 3

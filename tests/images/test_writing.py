@@ -29,6 +29,13 @@ def test_a_png_written_fast_holds_every_pixel() -> None:
         assert image.mode == "L"
 
 
+def test_a_png_longer_than_the_fast_way_can_write_is_written_too() -> None:
+    with opened(Writer(provenance=ZEBRA)(Image.new("RGB", (1_000_001, 1), (1, 2, 3)))) as image:
+        assert image.size == (1_000_001, 1)
+        assert image.getpixel((1_000_000, 0)) == (1, 2, 3)
+        assert b"compositeWithTrainedAlgorithmicMedia" in image.info["xmp"]
+
+
 @pytest.mark.parametrize(("suffix", "width"), [(".jpg", 65_501), (".webp", 16_384), (".avif", 65_537)])
 def test_a_picture_that_a_format_cannot_hold_is_refused_with_its_size(suffix: str, width: int) -> None:
     with pytest.raises(PictureError, match=f"{width}x1 pixels cannot be written as"):
