@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-import i2i
 from i2i.checkpoint import load_header, root
 from i2i.demo.desk import Desk
 from i2i.errors import BundleError, UsageError
@@ -19,7 +18,7 @@ from i2i.errors import BundleError, UsageError
 if TYPE_CHECKING:
     from i2i.translate import Translator
 
-SHIPPED = {"denoise": Path(i2i.__file__).resolve().parents[1] / "checkpoints" / "denoise"}
+SHIPPED = {"denoise": Path(__file__).resolve().parents[2] / "checkpoints" / "denoise"}
 DIRECTIONS = (["AtoB"], ["BtoA"], ["AtoB", "BtoA"])  # of what translates pictures; what paints from noise has others
 
 
