@@ -12,17 +12,17 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors
-import torch
 from filelock import FileLock, Timeout
-from safetensors.torch import save
-from torch import Tensor
 
 from i2i import __version__
 from i2i.errors import BundleError, I2IError, RunError
 from i2i.images import Provenance, write_atomic
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT = 1
 _HEADER = "i2i"
@@ -39,9 +39,9 @@ class Bundle:
     """Translators as tensors, named "AtoB.…", and the header that says how to build and use them."""
 
     header: dict[str, Any]
-    tensors: dict[str, Tensor]
+    tensors: "dict[str, Tensor]"
 
-    def of(self, direction: str) -> dict[str, Tensor]:
+    def of(self, direction: str) -> "dict[str, Tensor]":
         """The tensors of one direction, without its name before them."""
         start = f"{direction}."
         return {key[len(start) :]: value for key, value in self.tensors.items() if key.startswith(start)}
@@ -49,6 +49,8 @@ class Bundle:
 
 def save_bundle(path: Path, bundle: Bundle) -> None:
     """Write a bundle, atomically. Raises I2IError where the disk is full."""
+    from safetensors.torch import save
+
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in bundle.tensors.items()}
     header = json.dumps({"format": FORMAT, **bundle.header}, ensure_ascii=False)
     write(path, save(tensors, metadata={_HEADER: header}))
@@ -56,7 +58,7 @@ def save_bundle(path: Path, bundle: Bundle) -> None:
 
 def load_header(path: Path) -> dict[str, Any]:
     """A bundle's header alone. Raises BundleError where the file is not an i2i bundle of a known format."""
-    with _opened(path) as file:
+    with _opened(path, "np") as file:  # without torch
         return _header(path, file.metadata())
 
 
@@ -71,11 +73,11 @@ def load_bundle(path: Path) -> Bundle:
     return Bundle(header, tensors)
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path, framework: str = "pt") -> Any:
     if not path.is_file():
         raise BundleError(f"{path} does not exist. `i2i models list` shows what there is.")
     try:
-        return safetensors.safe_open(path, framework="pt")
+        return safetensors.safe_open(path, framework=framework)
     except (safetensors.SafetensorError, OSError) as error:
         raise BundleError(f"{path} is not a readable safetensors file: {error}.") from error
 
@@ -214,6 +216,8 @@ class Run:
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Write the state, atomically, and keep the one before."""
+        import torch
+
         buffer = io.BytesIO()
         torch.save(dict(state), buffer)
         last = self.path / "state.pt"
@@ -225,6 +229,8 @@ class Run:
 
     def load_state(self) -> dict[str, Any] | None:
         """The newest state that can be read, or None before the first one. Raises RunError if all are damaged."""
+        import torch
+
         damaged = []
         for name in ("state.next.pt", "state.pt", "state.previous.pt"):
             path = self.path / name
