@@ -130,6 +130,10 @@ class Ballot:
             self._sessions.move_to_end(secret)
             return self._sessions[secret]
 
+    def question(self, secret: str) -> Question:
+        """What a session is asked. Raises UsageError where there is no such session."""
+        return self._session(secret).question
+
     def deal(self, secret: str) -> Trial | None:
         """The trial to be answered next, the same until it is; None after the last one. Raises UsageError."""
         session = self._session(secret)
