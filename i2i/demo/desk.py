@@ -65,11 +65,15 @@ class Desk:
         path.write_bytes(Writer(suffix=".png", provenance=made)(picture, photo))
         return path
 
-    def shown(self, picture: Image.Image) -> Path:
-        """``picture`` as a file for the page to show: PNG, reduced where it is large."""
+    def work(self) -> Path:
+        """A new folder that nobody outside can look into; whoever asked for it deletes it."""
+        return Path(tempfile.mkdtemp(dir=self.home))
+
+    def shown(self, picture: Image.Image, side: int = SHOWN) -> Path:
+        """``picture`` as a file for the page to show: PNG, its longer side at most ``side`` pixels."""
         small = picture.convert("RGB")
-        if max(small.size) > SHOWN:
-            small.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        if max(small.size) > side:
+            small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
         path = self.place("shown.png")
         path.write_bytes(encode(small, ".png", fast=True))
         return path

@@ -91,12 +91,23 @@ class Models:
 
     def thumbnail(self, name: str) -> Path | None:
         """A small picture of what a model does, out of its run; None where it has left none."""
-        samples = sorted((self.model(name).run / "samples").glob("*.png"))
-        return samples[-1] if samples else None
+        from i2i.demo.pictures import thumbnail
 
-    def examples(self, name: str) -> list[Path]:
-        """Pictures to try a model on."""
-        return []
+        return thumbnail(self.model(name), self.desk.assets)
+
+    def examples(self, name: str, direction: str | None = None) -> list[Path]:
+        """Pictures to try a model on, in its first direction or the given one."""
+        from i2i.demo.pictures import examples
+
+        model = self.model(name)
+        return examples(model, direction or model.directions[0], self.desk.assets)
+
+    def strengths(self, name: str) -> tuple[float, float] | None:
+        """The weakest and strongest damage that a model can be told of; None for one that wants none."""
+        from i2i.strength import described_task, some_strength
+
+        header = self.model(name).header
+        return described_task(name, header).strengths() if some_strength(header) is not None else None
 
     def translate(self, name: str, direction: str, picture: Image.Image, strength: float | None = None) -> Image.Image:
         """The translation of a picture by a model of ``names``, when it is its turn.
