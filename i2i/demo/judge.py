@@ -10,17 +10,17 @@ from i2i.demo import stage
 from i2i.demo.ballot import LONGEST, SHORTEST, Ballot, Question, Verdict
 from i2i.demo.exhibits import Exhibit, Showing, exhibits, find
 from i2i.demo.models import Models
-from i2i.demo.words import told
-from i2i.evaluate.votes import read_votes, votes_csv, votes_file
+from i2i.demo.words import SILENT, told, way
+from i2i.evaluate.votes import SIDES, Tally, read_votes, votes_csv, votes_file
 
 REAL, MODELS = "Real against translated", "Model against model"
 INTRO = """### Can you tell?
 Two pictures appear side by side for a moment, and are gone. One is real, the other was made by a model.
 Say which one is real: with the keys **←** and **→** (or **F** and **J**), or by a tap."""
-METHOD = """This is the test that papers do with paid workers ("real vs fake": Isola et al. 2017, section 3.2; Zhu et al.
-2017). In each trial a real picture and a translated one are shown for a set time, by default one second, and then you have
-all the time you like to answer. The first trials are for practice: you are told whether you were right, and they
-are not counted. After that you are told nothing until the end.
+METHOD = """This is the test that papers do with paid workers ("real vs fake": Isola et al. 2017, section 3.2; Zhu et
+al. 2017). In each trial a real picture and a translated one are shown for a set time, by default one second, and then
+you have all the time you like to answer. The first trials are for practice: you are told whether you were right, and
+they are not counted. After that you are told nothing until the end.
 
 - **The pictures** come from the part of a model's data set that no training saw. Where the data come in pairs, the
   real picture is the truth of the very input that was translated; else it is any real picture of the same kind.
@@ -53,14 +53,23 @@ class Judge:
         found, reasons = self.offered()
         titles = [exhibit.title for exhibit in found]
         kept = chosen if chosen in titles else next(iter(titles), None)
-        return gr.update(choices=titles, value=kept), gr.update(interactive=bool(titles)), _missing(reasons, titles)
+        return (
+            gr.update(choices=self._choices(found), value=kept),
+            gr.update(interactive=bool(titles)),
+            _missing(reasons, titles),
+        )
 
     def rivals(self, what: str, chosen: str | None) -> Any:
         """Which models can be held against the chosen one."""
         found, _ = self.offered()
-        titles = [rival.title for rival in find(found, chosen).rivals(found)] if chosen else []
-        says = None if titles else "No other model here does the same with the same pictures."
-        return gr.update(visible=what == MODELS, choices=titles, value=next(iter(titles), None), info=says)
+        others = find(found, chosen).rivals(found) if chosen else []
+        says = None if others else "No other model here does the same with the same pictures."
+        first = others[0].title if others else None
+        return gr.update(visible=what == MODELS, choices=self._choices(others), value=first, info=says)
+
+    def _choices(self, found: Sequence[Exhibit]) -> list[tuple[str, str]]:
+        models = self.models.found()
+        return [(f"{each.model}: {way(models[each.model], each.direction)}", each.title) for each in found]
 
     def begin(
         self, what: str, model: str, rival: str, seconds: float, limitless: bool, trials: float, practice: float
@@ -96,14 +105,19 @@ class Judge:
     def finish(self, secret: str) -> tuple[Any, ...]:
         """End a session: what it found, beside what everybody found."""
         asked, mine = self.ballot.question(secret), self.ballot.tally(secret)
-        found = stage.outcome(mine, read_votes(None, [asked.model]))
+        found = stage.outcome(mine, read_votes(None, [asked.model]), self._way)
         return gr.update(visible=False, value=""), gr.update(visible=True), found
+
+    def _way(self, tally: Tally) -> str:
+        model = self.models.found().get(tally.model)
+        return way(model, tally.direction) if model is not None else SIDES.get(tally.direction, tally.direction)
 
     def votes(self) -> tuple[Any, Any]:
         """All votes on models that are still here, and the file of all there are."""
         path, file = votes_file(), self.models.desk.place("votes.csv")
         file.write_text(votes_csv(path), encoding="utf-8", newline="")
-        return stage.scores(read_votes(None, self.models.names())), gr.update(visible=path.is_file(), value=str(file))
+        found = stage.scores(read_votes(None, self.models.names()), self._way)
+        return found, gr.update(visible=path.is_file(), value=str(file))
 
 
 def tab(models: Models) -> None:
@@ -125,17 +139,17 @@ def tab(models: Models) -> None:
 
     what, model, rival, seconds, limitless = settings[:5]
     # A vote by HTTP would be no vote of a person: none of this is part of the API.
-    hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    gr.on(None, told(judge.refresh), model, [model, start, missing], **hidden)
-    gr.on([what.change, model.change], told(judge.rivals), [what, model], rival, **hidden)
-    limitless.change(lambda free: gr.update(interactive=not free), limitless, seconds, **hidden)
-    waits = start.click(lambda: gr.update(value="One moment …", interactive=False), None, start, **hidden)
-    begun = waits.then(told(judge.begin), settings, [ticket, setup, play], **hidden)
-    begun.then(lambda: gr.update(value="Begin", interactive=True), None, start, **hidden)
-    play.submit(told(judge.answer), ticket, [play, end, result], trigger_mode="once", **hidden)
-    play.stop(told(judge.finish), ticket, [play, end, result], **hidden)
-    again.click(lambda: (gr.update(visible=True), gr.update(visible=False)), None, [setup, end], **hidden)
-    votes.expand(told(judge.votes), None, [standing, table], **hidden)
+    queued: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": 8}
+    gr.on(None, told(judge.refresh), model, [model, start, missing], **SILENT)
+    gr.on([what.change, model.change], told(judge.rivals), [what, model], rival, **SILENT)
+    limitless.change(lambda free: gr.update(interactive=not free), limitless, seconds, **SILENT)
+    waits = start.click(lambda: gr.update(value="One moment …", interactive=False), None, start, **SILENT)
+    begun = waits.then(told(judge.begin), settings, [ticket, setup, play], **queued)
+    begun.then(lambda: gr.update(value="Begin", interactive=True), None, start, **SILENT)
+    play.submit(told(judge.answer), ticket, [play, end, result], trigger_mode="once", **queued)
+    play.stop(told(judge.finish), ticket, [play, end, result], **SILENT)
+    again.click(lambda: (gr.update(visible=True), gr.update(visible=False)), None, [setup, end], **SILENT)
+    votes.expand(told(judge.votes), None, [standing, table], **SILENT)
 
 
 def _settings() -> list[Any]:

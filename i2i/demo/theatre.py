@@ -13,7 +13,7 @@ from i2i.demo import course
 from i2i.demo.course import Checkpoint, Frame
 from i2i.demo.models import Model, Models
 from i2i.demo.parts import photo_box
-from i2i.demo.words import told, ways
+from i2i.demo.words import PHOTOS, SILENT, told, ways
 from i2i.errors import UsageError
 from i2i.images import encode
 from i2i.strength import some_strength
@@ -195,23 +195,22 @@ def tab(models: Models) -> None:
     tried = gr.HTML("", css_template=style)
     seen, follower, playing = gr.State(None), gr.Timer(FOLLOW), gr.Timer(PLAY, active=False)
 
-    hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    gr.on(None, told(theatre.refresh), run, [run, nothing], **hidden)
-    run.change(told(theatre.open), run, [step, frame, state, curves, direction, kept, tried, seen], **hidden)
-    step.change(told(theatre.show), [run, step], frame, trigger_mode="always_last", **hidden)
-    step.release(told(theatre.curves), [run, step], curves, trigger_mode="always_last", **hidden)
-    before.click(told(lambda name, at: theatre.go(name, at, -1)), [run, step], step, **hidden)
-    after.click(told(lambda name, at: theatre.go(name, at, 1)), [run, step], step, **hidden)
-    player.click(told(theatre.play), [run, step, player], [step, playing, player], **hidden)
-    playing.tick(told(theatre.tick), [run, step], [step, playing, player], **hidden)
-    follower.tick(told(theatre.follow), [run, step, seen], [step, frame, state, curves, seen], **hidden)
+    gr.on(None, told(theatre.refresh), run, [run, nothing], **SILENT)
+    run.change(told(theatre.open), run, [step, frame, state, curves, direction, kept, tried, seen], **SILENT)
+    step.change(told(theatre.show), [run, step], frame, trigger_mode="always_last", **SILENT)
+    step.release(told(theatre.curves), [run, step], curves, trigger_mode="always_last", **SILENT)
+    before.click(told(lambda name, at: theatre.go(name, at, -1)), [run, step], step, **SILENT)
+    after.click(told(lambda name, at: theatre.go(name, at, 1)), [run, step], step, **SILENT)
+    player.click(told(theatre.play), [run, step, player], [step, playing, player], **SILENT)
+    playing.tick(told(theatre.tick), [run, step], [step, playing, player], **SILENT)
+    follower.tick(told(theatre.follow), [run, step, seen], [step, frame, state, curves, seen], **SILENT)
 
     def try_all(name: str | None, side: str, upload: Any) -> Iterator[str]:
         found, one_more = theatre.try_all(name, side, upload), told(next)
         while shown := one_more(found, ""):
             yield shown
 
-    go.click(try_all, [run, direction, photo], tried, api_visibility="private", show_progress="minimal")
+    go.click(try_all, [run, direction, photo], tried, api_visibility="private", show_progress="minimal", **PHOTOS)
 
 
 def _style() -> str:
