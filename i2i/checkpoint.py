@@ -105,7 +105,8 @@ def in_half_precision(bundle: Bundle) -> Bundle:
 def find_bundle(model: str) -> Path:
     """The bundle of a model given as a run's name, a run's folder, or a .safetensors file.
 
-    "RUN/best" is the best checkpoint of a run that keeps it. Raises BundleError naming the models there are.
+    "RUN/best" is the best checkpoint of a run that keeps it, "RUN/snapshots/STEP" one of its snapshots. Raises
+    BundleError naming the models there are.
     """
     path = Path(model).expanduser()
     within = (path / "weights.safetensors", root() / model / "weights.safetensors")
@@ -121,12 +122,20 @@ def find_bundle(model: str) -> Path:
     )
 
 
+def model_name(bundle: Path) -> str:
+    """By what name ``find_bundle`` finds a bundle under the root, such as "RUN/best"; of a file elsewhere its stem."""
+    run = bundle.parent.parent if bundle.parent.name == "snapshots" else bundle.parent
+    if bundle.name == "weights.safetensors":
+        return run.name or bundle.stem
+    return f"{run.name}/{bundle.relative_to(run).with_suffix('').as_posix()}" if Run(run).exists() else bundle.stem
+
+
 def provenance(bundle: Path) -> Provenance:
     """What pictures made with a bundle say of it: its run's name, and the start of its SHA-256."""
-    name = bundle.parent.name if bundle.name == "weights.safetensors" else bundle.stem
+    name = model_name(bundle)
     with bundle.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Provenance(name or bundle.stem, digest[:16], f"i2i {__version__}")
+    return Provenance(name, digest[:16], f"i2i {__version__}")
 
 
 def list_models() -> list[str]:
@@ -171,6 +180,10 @@ class Run:
     def best_path(self) -> Path:
         """The bundle of the best translators so far, where a training keeps them."""
         return self.path / "best.safetensors"
+
+    def snapshot_path(self, step: int) -> Path:
+        """The bundle of the translators after ``step`` steps, where a training keeps some: "RUN/snapshots/STEP"."""
+        return self.path / "snapshots" / f"{step:07}.safetensors"
 
     def exists(self) -> bool:
         return (self.path / "config.json").is_file()

@@ -71,11 +71,19 @@ class Models:
 
     def model(self, name: str) -> Model:
         """The model of a name. Raises UsageError naming those there are."""
-        found = self.found()
+        found = self.found() | self._snapshots(name)
         if name not in found:
             known = ", ".join(found) or "none yet"
             raise UsageError(f"There is no model {str(name)[:100]!r} here. There are: {known}.")
         return found[name]
+
+    def _snapshots(self, name: str) -> dict[str, Model]:
+        """The snapshots of the run of which one is named, by name: RUN/snapshots/STEP."""
+        called, _, step = str(name).partition("/snapshots/")
+        run = self.found().get(called) if step else None
+        paths = run.run.glob("snapshots/*.safetensors") if run is not None else ()
+        headers = {f"{called}/snapshots/{path.stem}": (path, self._header(path)) for path in paths}
+        return {each: Model(each, path, header) for each, (path, header) in headers.items() if header is not None}
 
     def directions(self, name: str) -> list[str]:
         """Such as ["AtoB", "BtoA"]."""

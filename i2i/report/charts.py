@@ -63,8 +63,11 @@ def intervals(rows: Sequence[Row], column: Column) -> str:
     )
 
 
-def lines(title: str, curves: Sequence[Line]) -> str:
-    """Curves over steps, with their names above."""
+def lines(title: str, curves: Sequence[Line], events: Sequence[tuple[float, str]] = (), at: float | None = None) -> str:
+    """Curves over steps, with their names above.
+
+    events: what happened after a step, each marked by an upright line that says so. at: a step to be marked.
+    """
     shown = [Line(c.name, _finite(c.points), c.marks, c.best) for c in curves]
     shown = [curve for curve in shown if curve.points]
     if not shown:
@@ -84,6 +87,14 @@ def lines(title: str, curves: Sequence[Line]) -> str:
         for x in x_ticks
         if x <= frame.right
     ]
+    upright = f'y1="{TOP}" y2="{HEIGHT - BOTTOM}"'
+    for step, says in events:
+        if frame.left <= step <= frame.right:
+            place = f'x1="{frame.x(step):.1f}" x2="{frame.x(step):.1f}" {upright}'
+            parts.append(f'<line class="event" {place}><title>Step {step:g}: {escape(says)}</title></line>')
+    if at is not None:
+        x = frame.x(min(max(at, frame.left), frame.right))
+        parts.append(f'<line class="at" x1="{x:.1f}" x2="{x:.1f}" {upright}/>')
     for index, curve in enumerate(shown):
         parts += _curve(curve, index % COLOURS + 1, frame)
     keys = "".join(f'<span class="key c{k % COLOURS + 1}">{escape(c.name)}</span>' for k, c in enumerate(shown))

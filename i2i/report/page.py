@@ -184,8 +184,9 @@ def _people(votes: Sequence[Tally]) -> str:
     items = "".join(f"<li>{_sentence(tally.text())}</li>" for tally in votes)
     return (
         f'<section id="people"><h2>People <small>blind test of the demo</small></h2><ul class="verdict">{items}</ul>'
-        "<p class=note>In brackets 95 % intervals (Wilson). No translation can be taken for real more often than real "
-        "pictures are, but by luck. The votes are of whoever came: not of a sample of anybody.</p></section>"
+        "<p class=note>In brackets 95 % intervals (Wilson). One of each pair is real: who can tell nothing is wrong in "
+        "50 %, so no translation does better but by luck. The votes are of whoever came: not of a sample of anybody."
+        "</p></section>"
     )
 
 
