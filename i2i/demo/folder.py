@@ -34,7 +34,7 @@ def tab(models: Models, batching: Batching) -> list[Opened]:
             gallery = gr.Gallery(label="Results", columns=3, height="auto", object_fit="contain", interactive=False,
                                  elem_id="folder-results", format="png", buttons=["fullscreen"])  # fmt: skip
 
-    def translate(
+    def show(
         paths: list[str] | None,
         name: str,
         way: str,
@@ -53,7 +53,7 @@ def tab(models: Models, batching: Batching) -> list[Opened]:
 
     name.input(told(lambda name: tell_model(models, name)), name, [direction, strength], **SILENT)
     start.click(
-        told(translate), [files, name, direction, strength], [words, file, failures, gallery],
+        told(show), [files, name, direction, strength], [words, file, failures, gallery],
         api_visibility="private", show_progress_on=gallery, **FOLDERS,
     )  # fmt: skip
     return [(told(opened), [name, direction, strength])]

@@ -30,7 +30,7 @@ results, report = i2i.predict([handle_file("photos.zip")], "{model}", "{directio
 ```bash
 photo=$(curl -s -F files=@photo.jpg {url}/gradio_api/upload | tr -d '[]"')
 job=$(curl -s {url}/gradio_api/call/translate -H 'Content-Type: application/json' -d '{{"data": [{{"path": "'$photo'",
-  "meta": {{"_type": "gradio.FileData"}}}}, "{model}", "{direction}"]}}' | grep -o '[0-9a-f]\\{{32\\}}')
+  "meta": {{"_type": "gradio.FileData"}}}}, "{model}", "{direction}", null]}}' | grep -o '[0-9a-f]\\{{32\\}}')
 result=$(curl -sN {url}/gradio_api/call/translate/$job | grep -o '"url": *"[^"]*"' | head -1 | cut -d '"' -f 4)
 curl -s -o translated.png "$result"
 ```

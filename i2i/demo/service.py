@@ -1,10 +1,11 @@
 """The demo as a service: bound, limited, and tidied up."""
 
 import ipaddress
+import signal
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, Self
 
 from i2i.demo.models import Models
@@ -26,6 +27,13 @@ class Access:
     mcp: bool = False
     browser: bool = False
     clips: bool = False
+
+    def check(self) -> None:
+        """Raise UsageError where something is missing that these settings take."""
+        if self.mcp and find_spec("mcp") is None:
+            raise UsageError('--mcp takes the package mcp: pip install "gradio[mcp]".')
+        if self.clips and find_spec("av") is None:
+            raise UsageError('--clips takes PyAV, the extra "video": pip install av.')
 
     def warning(self) -> str:
         """What is to be said before anybody else gets in; "" where there is nothing."""
@@ -66,7 +74,7 @@ class Server:
     def __enter__(self) -> Self:
         from i2i.demo.page import STYLE, page, theme
 
-        never_fetch()
+        harden()
         limits, access = self.models.desk.limits, self.access
         self.blocks = page(self.models, self.access.clips)
         self.blocks.queue(max_size=limits.queue, api_open=False, default_concurrency_limit=1)
@@ -92,12 +100,12 @@ class Server:
         self.models.desk.close()
 
     def wait(self) -> None:
-        """Until Ctrl-C."""
-        try:
-            while True:
-                time.sleep(3600)
-        except KeyboardInterrupt:
-            return
+        """Until Ctrl-C, or the signal by which services are ended."""
+        ended = threading.Event()
+        for kind in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(kind, lambda *_: ended.set())
+        while not ended.wait(1.0):  # a wait without end would hear no signal on Windows
+            pass
 
     def _sweep(self) -> None:
         desk = self.models.desk
@@ -115,9 +123,9 @@ def _start(work: Callable[[], None]) -> None:
     threading.Thread(target=work, name="i2i-demo", daemon=True).start()
 
 
-def never_fetch() -> None:
-    """Have gradio refuse the addresses that a caller hands in where a file is wanted, in place of fetching them."""
-    from gradio import Error, processing_utils
+def harden() -> None:
+    """Have gradio fetch nothing that a caller names, and say in a sentence what is wrong with a request."""
+    from gradio import Error, exceptions, processing_utils, queueing
 
     def refuse(*given: Any, **named: Any) -> Any:
         raise Error("No address is ever fetched here: upload the file itself.", print_exception=False)
@@ -129,3 +137,14 @@ def never_fetch() -> None:
         setattr(processing_utils, name, refuse_later)
     for name in ("ssrf_protected_download", "save_url_to_cache", "unsafe_download"):
         setattr(processing_utils, name, refuse)
+
+    def payload(error: BaseException | None, show: bool) -> dict[str, Any]:
+        if isinstance(error, exceptions.Error):
+            return {"error": error.message, "duration": error.duration, "visible": error.visible, "title": error.title}
+        if isinstance(error, exceptions.InvalidPathError):
+            text = "Only an uploaded file is opened: upload it first."
+        else:
+            text = "This is not what the function takes: the tab “For programs” shows how to ask."
+        return {"error": text, "visible": True}
+
+    vars(queueing)["error_payload"] = payload

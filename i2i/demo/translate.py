@@ -63,7 +63,7 @@ def tab(models: Models, translating: Translating) -> list[Opened]:
     it = Tab(models)
     name, direction, strength = it.choice
 
-    def translate(
+    def show(
         path: str | None,
         name: str,
         way: str,
@@ -88,6 +88,6 @@ def tab(models: Models, translating: Translating) -> list[Opened]:
     name.input(told(it.of_model), name, follows, **SILENT)
     direction.input(told(it.of_direction), [name, direction], it.tries, **SILENT)
     it.shelf.select(told(picked), None, name, **SILENT).then(told(it.of_model), name, follows, **SILENT)
-    it.start.click(told(translate), given, found, **run)
-    it.tries.select(told(tried), [name, direction], it.photo, **SILENT).success(told(translate), given, found, **run)
+    it.start.click(told(show), given, found, **run)
+    it.tries.select(told(tried), [name, direction], it.photo, **SILENT).success(told(show), given, found, **run)
     return [(told(it.opened), [name, *follows])]

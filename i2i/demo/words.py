@@ -63,7 +63,9 @@ def told(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def _sentence(text: str) -> gr.Error:
-    return gr.Error(html.escape(text), duration=SECONDS_SHOWN, title="That did not work", print_exception=False)
+    return gr.Error(
+        html.escape(text, quote=False), duration=SECONDS_SHOWN, title="That did not work", print_exception=False
+    )
 
 
 def teller(progress: Any) -> Callable[[float, str], None]:
