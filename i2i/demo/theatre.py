@@ -174,7 +174,7 @@ def tab(models: Models) -> None:
     frame = gr.HTML("", css_template=style)
     step = gr.Slider(0, 1, 0, step=1, label="Step", interactive=False, buttons=[])
     # Gradio refuses values beyond the end, such as those of the run that was shown before; here the nearest one counts.
-    step.preprocess = lambda payload: float(payload or 0)
+    step.preprocess = lambda payload: float(payload or 0)  # type: ignore[method-assign]
     with gr.Row():
         before, player, after = (
             gr.Button("Earlier", min_width=80),
