@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 from pathlib import Path
-from statistics import median_low
+from statistics import median_high
 from typing import Any
 
 from i2i.checkpoint import load_header
@@ -47,8 +47,8 @@ def nearest(found: Sequence[Frame], step: float) -> Frame:
 
 def ruler(found: Sequence[Frame]) -> tuple[int, int]:
     """The end of a slider over the frames, and its step: the usual distance from one to the next."""
-    gaps = [after.step - before.step for before, after in pairwise(found)]
-    gap = max(1, median_low(gaps)) if gaps else 1
+    places = [0 if frame.step == 1 else frame.step for frame in found]  # the first are drawn after one step
+    gap = max(1, median_high([after - before for before, after in pairwise(places)] or [1]))
     return max(1, -(-found[-1].step // gap)) * gap, gap
 
 
@@ -122,11 +122,11 @@ class Checkpoint:
 
     name: str
     step: int
-    says: str  # such as "the last"
-    path: Path
+    says: str  # such as "the last"; "" of a snapshot
 
-    def caption(self) -> str:
-        return f"{steps(self.step)}{f', {self.says}' if self.says else ''}: {self.name}"
+    def title(self) -> str:
+        """Such as "300 steps, the last"."""
+        return ", ".join(filter(None, (steps(self.step), self.says)))
 
 
 def checkpoints(name: str, run: Path) -> list[Checkpoint]:
@@ -140,7 +140,7 @@ def checkpoints(name: str, run: Path) -> list[Checkpoint]:
         except I2IError:
             continue
         step = header.get("steps")
-        found.append(Checkpoint(called, step if isinstance(step, int) else 0, _says(called, name, header), path))
+        found.append(Checkpoint(called, step if isinstance(step, int) else 0, _says(called, name, header)))
     return sorted(found, key=lambda checkpoint: checkpoint.step)
 
 

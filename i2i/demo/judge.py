@@ -158,8 +158,8 @@ def _settings() -> list[Any]:
     with gr.Group():
         what = gr.Radio([REAL, MODELS], value=REAL, label="What is compared")
         with gr.Row():
-            model = gr.Dropdown([], label="Model", min_width=260)
-            rival = gr.Dropdown([], label="Against", min_width=260, visible=False)
+            model = gr.Dropdown([], label="Model", min_width=260, elem_id="judge-model")
+            rival = gr.Dropdown([], label="Against", min_width=260, visible=False, elem_id="judge-rival")
         with gr.Row():
             seconds = gr.Slider(SHORTEST, LONGEST, 1.0, step=0.5, label="Seconds on show", min_width=220, buttons=[])
             trials = gr.Slider(10, 100, 40, step=5, label="Trials that count", min_width=220, buttons=[])

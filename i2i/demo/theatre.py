@@ -10,7 +10,7 @@ import gradio as gr
 from PIL import Image
 
 from i2i.demo import course
-from i2i.demo.course import Checkpoint, Frame
+from i2i.demo.course import Frame
 from i2i.demo.models import Model, Models
 from i2i.demo.parts import photo_box
 from i2i.demo.words import PHOTOS, SILENT, told, ways
@@ -118,10 +118,8 @@ class Theatre:
         for checkpoint in chosen:
             yield _tried(cells, f"Trying {course.steps(checkpoint.step)} …")
             made = self.models.translate(checkpoint.name, direction, photo, strength)
-            cells.append(_cell(made, *_words(checkpoint)))
-        yield _tried(
-            cells, "Use one by its name: `i2i convert NAME photos/`, or in the tab Translate where it is listed."
-        )
+            cells.append(_cell(made, checkpoint.title(), checkpoint.name))
+        yield _tried(cells, "Use one by its name: <code>i2i convert NAME photos/</code>")
 
     def _slider(self, found: list[Frame], at: float | None) -> Any:
         if len(found) < 2:
@@ -151,10 +149,6 @@ def _leaves(model: Model) -> bool:
     return bool(course.frames(model.run)) or (model.run / "log.jsonl").is_file()
 
 
-def _words(checkpoint: Checkpoint) -> tuple[str, str]:
-    return f"{course.steps(checkpoint.step)}{f', {checkpoint.says}' if checkpoint.says else ''}", checkpoint.name
-
-
 def _cell(picture: Image.Image, title: str, name: str) -> str:
     data = base64.b64encode(encode(picture.convert("RGB"), ".png", fast=True)).decode()
     code = f"<code>{escape(name)}</code>" if name else ""
@@ -174,10 +168,13 @@ def tab(models: Models) -> None:
     gr.Markdown(INTRO)
     nothing = gr.Markdown(NONE, visible=False)
     with gr.Row(equal_height=True):
-        run = gr.Dropdown([], label="Run", min_width=260)
-        state = gr.Markdown("", elem_id="theatre-state")
+        run = gr.Dropdown([], label="Run", min_width=260, elem_id="theatre-run")
+        with gr.Column(min_width=260):
+            state = gr.Markdown("", elem_id="theatre-state")
     frame = gr.HTML("", css_template=style)
     step = gr.Slider(0, 1, 0, step=1, label="Step", interactive=False, buttons=[])
+    # Gradio refuses values beyond the end, such as those of the run that was shown before; here the nearest one counts.
+    step.preprocess = lambda payload: float(payload or 0)  # type: ignore[method-assign]
     with gr.Row():
         before, player, after = (
             gr.Button("Earlier", min_width=80),
