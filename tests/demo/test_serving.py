@@ -5,6 +5,9 @@ import io
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -19,6 +22,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from i2i import demo
 from i2i.demo.desk import Desk
 from i2i.demo.limits import Limits
 from i2i.demo.models import Models
@@ -88,6 +92,16 @@ def test_a_program_gets_the_same_picture_as_python_does(server: Server) -> None:
     assert (report["converted"], [bad["source"] for bad in report["failed"]]) == (["photo.png"], ["b.jpg"])
     with zipfile.ZipFile(io.BytesIO(httpx.get(packed["url"], timeout=60).content)) as archive:
         assert np.array_equal(np.asarray(Image.open(archive.open("photo.png"))), expected)
+
+
+def test_the_page_is_built_without_torch_and_leaves_no_files_beside_the_package(checkpoints: Path) -> None:
+    code = (
+        "import sys\nfrom i2i.demo.models import Models\nfrom i2i.demo.page import page\nmodels = Models('cpu')\n"
+        "page(models)\nmodels.desk.close()\nprint(*sorted({'torch', 'cv2', 'kornia', 'av'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
+    assert not list(Path(demo.__file__).parent.glob("*.pyi"))
 
 
 @contextmanager
@@ -265,3 +279,21 @@ def test_a_person_translates_a_photo_and_a_folder_in_a_browser(server: Server, o
         assert zipfile.ZipFile(wanted.value.path()).namelist() == ["photo.png", "report.json"]
         browser.close()
     assert strange == []
+
+
+@pytest.mark.slow
+def test_the_command_serves_until_it_is_ended_and_leaves_nothing(own_place: Path) -> None:
+    place = own_place / "temporary"
+    place.mkdir()
+    command = [sys.executable, "-c", "from i2i.cli import main; main()", "demo", "--device", "cpu"]
+    environment = {**os.environ, "TMPDIR": str(place), "COLUMNS": "200"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as serving:
+        assert serving.stderr is not None
+        said = next(line for line in serving.stderr if "The page is at" in line)
+        url = next(word for word in said.split() if word.startswith("http://127.0.0.1:"))
+        front = httpx.get(url, timeout=60).text
+        assert "<title>i2i</title>" in front
+        assert list(place.glob("i2i-demo-*"))
+        serving.send_signal(signal.SIGTERM)
+    assert serving.returncode == 0
+    assert not list(place.glob("i2i-demo-*"))
