@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from i2i.demo.models import Models
+from i2i.demo.models import Model, Models
 from i2i.demo.pace import spoken
 from i2i.demo.parts import Opened, photo_box
 from i2i.demo.translation import Translating
@@ -12,6 +12,7 @@ from i2i.demo.words import PHOTOS, teller, told, way
 from i2i.errors import UsageError
 
 MOST = 8  # models at once
+FIRST = 3  # of them are chosen to begin with
 
 
 def tab(models: Models, translating: Translating) -> list[Opened]:
@@ -43,18 +44,22 @@ def tab(models: Models, translating: Translating) -> list[Opened]:
             answer = translating(path, name, direction, sum(span) / 2 if span else None, None, part)
             if not shown:
                 shown.append((str(models.desk.shown(answer.before)), "the photo"))
-            shown.append((str(models.desk.shown(answer.after)), f"{name}, {spoken(answer.seconds)}"))
+            label = _label(name, models.model(name), direction)
+            shown.append((str(models.desk.shown(answer.after)), f"{label}, {spoken(answer.seconds)}"))
         return [shown, "Click a picture to see it large; the arrow keys go through them."]
 
     def opened() -> Any:
         found = models.found().items()
         several = [(name, model, direction) for name, model in found for direction in model.directions]
-        choices = [
-            (f"{name}: {way(model, direction)}" if len(model.directions) > 1 else name, f"{name}:{direction}")
-            for name, model, direction in several
-        ]
-        return gr.update(choices=choices, value=[value for _, value in choices[:2]])
+        choices = [(_label(name, model, direction), f"{name}:{direction}") for name, model, direction in several]
+        first = [f"{name}:{model.directions[0]}" for name, model in found][:FIRST]
+        return gr.update(choices=choices, value=first)
 
     start.click(told(compare), [photo, which], [gallery, words], api_visibility="private", show_progress_on=gallery,
                 **PHOTOS)  # fmt: skip
     return [(told(opened), [which])]
+
+
+def _label(name: str, model: Model, direction: str) -> str:
+    """A model, with its direction where it has two."""
+    return f"{name}: {way(model, direction)}" if len(model.directions) > 1 else name

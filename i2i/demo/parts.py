@@ -9,6 +9,7 @@ from PIL import Image
 
 from i2i.demo.models import Models
 from i2i.demo.words import ways
+from i2i.errors import UsageError
 
 Opened = tuple[Callable[..., Any], list[Any]]  # what is asked when a page is opened, and what it fills
 
@@ -50,6 +51,8 @@ def chosen_model(place: str) -> tuple[gr.Dropdown, gr.Radio, gr.Slider]:
         name = gr.Dropdown(label="Model", elem_id=f"{place}-model", filterable=True)
         direction = gr.Radio(label="Direction", elem_id=f"{place}-direction", visible=False)
         strength = gr.Slider(label="Strength of the damage", elem_id=f"{place}-strength", visible=False)
+        as_it_is: Any = strength
+        as_it_is.preprocess = lambda value: value  # gradio would hold it against the bounds of before
     return name, direction, strength
 
 
@@ -65,8 +68,13 @@ def tell_model(models: Models, name: str | None) -> list[Any]:
 
 
 def strength_told(models: Models, name: str, strength: float | None) -> float | None:
-    """The slider's value for a model that wants it, else None."""
-    return strength if models.strengths(name) else None
+    """The strength for a model that wants to be told one, else None. Raises UsageError where it is missing or wrong."""
+    span = models.strengths(name)
+    if span is None:
+        return None
+    if strength is None or not span[0] <= strength <= span[1]:
+        raise UsageError(f"{name} wants to be told how strong the damage is: from {span[0]:g} to {span[1]:g}.")
+    return strength
 
 
 def cards(models: Models) -> list[tuple[str, str]]:

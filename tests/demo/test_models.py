@@ -4,11 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
+from i2i.data.tasks.missing import Inpaint
+from i2i.data.tasks.noise import Denoise
 from i2i.demo import service
 from i2i.demo.models import Models
 from i2i.demo.pace import Pace, spoken
+from i2i.demo.parts import strength_told
 from i2i.demo.translation import Translating
 from i2i.errors import PictureError, UsageError
 from i2i.images import encode, read
@@ -16,6 +19,7 @@ from i2i.translate import load
 from tests.conftest import picture
 from tests.demo.conftest import upload, write_model
 from tests.test_cli import run
+from tests.test_restoring import bundle
 
 
 def test_the_models_are_the_runs_that_translate_pictures_their_bests_and_what_ships(
@@ -173,6 +177,46 @@ def test_a_guess_is_by_the_picture_nearest_in_size_and_too_long_a_job_is_refused
     with pytest.raises(UsageError, match=r"would take both about .* min, .* Send a smaller one"):
         translating(photo, "both", "AtoB")
     assert [spoken(seconds) for seconds in (0.84, 12.3, 600)] == ["0.8 s", "12 s", "10 min"]
+
+
+def test_a_model_that_wants_to_be_told_the_damage_is_told_it_or_asks_for_it(models: Models, own_place: Path) -> None:
+    place = own_place / "checkpoints" / "known"
+    place.mkdir()
+    bundle(place / "weights.safetensors", Denoise(sigma=(5.0, 40.0), known=True))
+    assert (models.strengths("known"), models.strengths("both")) == ((5.0, 40.0), None)
+    assert strength_told(models, "known", 20.0) == 20.0
+    assert strength_told(models, "both", 20.0) is None
+    for strength in (None, 4.0, 41.0):
+        with pytest.raises(UsageError, match="how strong the damage is: from 5 to 40"):
+            strength_told(models, "known", strength)
+    photo = models.examples("known")[0]
+    weak, strong = (Translating(models)(photo, "known", strength=strength).after for strength in (5.0, 40.0))
+    assert not np.array_equal(np.asarray(weak), np.asarray(strong))
+
+
+def test_holes_are_what_is_transparent_or_what_a_mask_has_white(models: Models, own_place: Path) -> None:
+    place = own_place / "checkpoints" / "fills"
+    place.mkdir()
+    bundle(place / "weights.safetensors", Inpaint())
+    whole = picture(2, 40, 40)
+    marked = Image.new("L", whole.size, 0)
+    marked.paste(255, (10, 10, 20, 20))
+    holed = whole.copy()
+    holed.putalpha(ImageOps.invert(marked))
+    plain, mask, transparent = (
+        upload(models.desk, name, encode(image, ".png"))
+        for name, image in (("a.png", whole), ("m.png", marked.convert("RGB")), ("h.png", holed))
+    )
+    translating = Translating(models)
+    by_mask, by_alpha = translating(plain, "fills", mask=mask).after, translating(transparent, "fills").after
+    known = np.asarray(marked) == 0
+    assert np.array_equal(np.asarray(by_mask)[known], np.asarray(whole)[known])
+    assert np.array_equal(np.asarray(by_alpha)[known], np.asarray(whole)[known])
+    assert not np.array_equal(np.asarray(by_mask), np.asarray(whole))
+    with pytest.raises(UsageError, match="nothing in this photo is transparent"):
+        translating(plain, "fills")
+    with pytest.raises(UsageError, match="another size"):
+        translating(plain, "fills", mask=upload(models.desk, "s.png", encode(picture(0, 20, 40), ".png")))
 
 
 @pytest.mark.parametrize(
