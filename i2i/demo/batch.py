@@ -95,7 +95,7 @@ class Batching:
         self._check(planned, found, names)
         if not planned.jobs and len(photos) == len(sources):
             return found
-        tell(0.03, "Waiting for the model")
+        tell(0.03, "Loading the model")
         with self.models.turn(self.models.desk.limits.seconds):
             translator = self.models.translator(*which)
         deadline = began + self.models.desk.limits.seconds

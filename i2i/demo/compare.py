@@ -25,7 +25,7 @@ def tab(models: Models, translating: Translating) -> list[Opened]:
         with gr.Column(min_width=320, scale=2, elem_classes="results"):
             gallery = gr.Gallery(
                 label="Side by side", columns=3, height="auto", object_fit="contain", format="png", interactive=False,
-                elem_id="compare-results", buttons=["download", "fullscreen"],
+                elem_id="compare-results", elem_classes="wall", buttons=["download", "fullscreen"],
             )  # fmt: skip
             words = gr.Markdown("The photo and what each model makes of it will appear here.", elem_id="compare-words")
 

@@ -31,8 +31,10 @@ def tab(models: Models, batching: Batching) -> list[Opened]:
             words = gr.Markdown("What comes of your files will appear here, and as one zip.", elem_id="folder-words")
             file = gr.DownloadButton("Download all (zip)", visible=False, elem_id="folder-download")
             failures = gr.HTML(elem_id="failures")
-            gallery = gr.Gallery(label="Results", columns=3, height="auto", object_fit="contain", interactive=False,
-                                 elem_id="folder-results", format="png", buttons=["fullscreen"])  # fmt: skip
+            gallery = gr.Gallery(
+                label="Results", columns=3, height="auto", object_fit="contain", interactive=False, format="png",
+                elem_id="folder-results", elem_classes="wall", buttons=["fullscreen"],
+            )  # fmt: skip
 
     def show(
         paths: list[str] | None,

@@ -151,6 +151,11 @@ class Turn:
     def __init__(self) -> None:
         self._guard, self._waiting = threading.Lock(), deque[threading.Event]()
 
+    def ahead(self) -> int:
+        """How many are before who asks for a turn now."""
+        with self._guard:
+            return len(self._waiting)
+
     @contextmanager
     def __call__(self, seconds: float | None = None) -> Iterator[None]:
         """Raises UsageError where it takes more than ``seconds`` to come."""

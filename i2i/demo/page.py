@@ -1,6 +1,5 @@
 """The page: its tabs in a frame."""
 
-import os
 from pathlib import Path
 
 import gradio as gr
@@ -19,7 +18,6 @@ HEAD = """
 
 def page(models: Models, clips: bool = False) -> gr.Blocks:
     """All tabs, ready to be launched. clips: see ``Batching``."""
-    os.environ["GRADIO_TEMP_DIR"] = str(models.desk.folder)  # where every part of a page puts what is uploaded
     gr.set_static_paths([str(models.desk.assets)])
     translating, batching = Translating(models), Batching(models, clips)
     with gr.Blocks(title="i2i", analytics_enabled=False, fill_width=False) as blocks:

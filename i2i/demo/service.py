@@ -1,6 +1,7 @@
 """The demo as a service: bound, limited, and tidied up."""
 
 import ipaddress
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from i2i.demo.models import Models
 from i2i.errors import UsageError
 
 LOCAL = "127.0.0.1"
+PLACE = "GRADIO_TEMP_DIR"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,8 @@ class Server:
 
         harden()
         limits, access = self.models.desk.limits, self.access
+        self._before = os.environ.get(PLACE)
+        os.environ[PLACE] = str(self.models.desk.folder)  # where gradio puts what is uploaded
         self.blocks = page(self.models, self.access.clips)
         self.blocks.queue(max_size=limits.queue, api_open=False, default_concurrency_limit=1)
         try:
@@ -98,6 +102,10 @@ class Server:
         self._closed.set()
         self.blocks.close(verbose=False)
         self.models.desk.close()
+        if self._before is None:
+            os.environ.pop(PLACE, None)
+        else:
+            os.environ[PLACE] = self._before
 
     def wait(self) -> None:
         """Until Ctrl-C, or the signal by which services are ended."""

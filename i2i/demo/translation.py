@@ -79,7 +79,8 @@ class Translating:
                 f"This photo would take {name} about {spoken(guess)}, and {spoken(limits.seconds)} is all that a "
                 "photo gets here. Send a smaller one."
             )
-        tell(0.02, "Waiting for the model")
+        if ahead := self.models.turn.ahead():
+            tell(0.02, f"Waiting for the model, {ahead} before you")
         with self.models.turn(limits.seconds):
             began = time.monotonic()
             tell(0.04, "Loading the model")

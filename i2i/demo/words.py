@@ -17,7 +17,7 @@ T = TypeVar("T")
 PHOTOS: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "photos"}  # one is read while one is translated
 FOLDERS: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "folders"}
 SILENT: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-SECONDS_SHOWN = 15.0  # that a message stays on the page
+SECONDS_SHOWN = 30.0  # that a message stays on the page
 _ENDS = {
     "stripes": ("plain", "striped"),
     "outlines": ("outline", "painting"),

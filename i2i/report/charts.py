@@ -4,9 +4,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING
 
 from i2i.evaluate.columns import Column
-from i2i.evaluate.table import Row
+
+if TYPE_CHECKING:
+    from i2i.evaluate.table import Row
 
 POINTS = 240  # of a line; more are averaged
 WIDTH, HEIGHT = 460, 230
@@ -24,7 +27,7 @@ class Line:
     best: float | None = None
 
 
-def intervals(rows: Sequence[Row], column: Column) -> str:
+def intervals(rows: "Sequence[Row]", column: Column) -> str:
     """A dot and a 95 % interval for each row, on one scale."""
     known = [row for row in rows if column.name in row.values]
     ends = [

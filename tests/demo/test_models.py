@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from i2i.demo import service
 from i2i.demo.models import Models
 from i2i.demo.pace import Pace, spoken
 from i2i.demo.translation import Translating
@@ -14,6 +15,7 @@ from i2i.images import encode, read
 from i2i.translate import load
 from tests.conftest import picture
 from tests.demo.conftest import upload, write_model
+from tests.test_cli import run
 
 
 def test_the_models_are_the_runs_that_translate_pictures_their_bests_and_what_ships(
@@ -171,3 +173,22 @@ def test_a_guess_is_by_the_picture_nearest_in_size_and_too_long_a_job_is_refused
     with pytest.raises(UsageError, match=r"would take both about .* min, .* Send a smaller one"):
         translating(photo, "both", "AtoB")
     assert [spoken(seconds) for seconds in (0.84, 12.3, 600)] == ["0.8 s", "12 s", "10 min"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--auth", "lab"], "NAME:PASSWORD"),
+        (["--max-pixels", "many"], "200MP"),
+        (["--mcp"], 'pip install "gradio[mcp]"'),
+        (["--clips"], "pip install av"),
+    ],
+)
+def test_a_wrong_flag_of_the_demo_is_one_message_before_anything_is_served(
+    words: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "find_spec", lambda name: None)
+    monkeypatch.setattr(service.Server, "__enter__", lambda self: pytest.fail("it is served"))
+    done = run("demo", *words)
+    assert done.returncode == 2
+    assert said in done.stderr

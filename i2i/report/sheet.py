@@ -14,14 +14,13 @@ from i2i.evaluate import COLUMNS, Evaluation, Section
 from i2i.evaluate.gallery import Gallery, Shown
 from i2i.evaluate.models import Model
 from i2i.evaluate.table import Row, ranked
-from i2i.evaluate.text import DIRECTIONS
 from i2i.evaluate.votes import Tally
+from i2i.evaluate.wording import DIRECTIONS
 from i2i.metrics.intervals import Estimate
 from i2i.report.charts import intervals
-from i2i.report.embed import embedded
+from i2i.report.embed import MADE_BY, embedded
 from i2i.report.training import training
 
-MADE_BY = '<meta name="generator" content="i2i evaluate'
 ARROWS = {"less": "↓", "more": "↑", "neither": ""}
 
 
