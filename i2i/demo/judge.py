@@ -52,9 +52,8 @@ class Judge:
         """The models to choose from, whether a test can begin, and why others are not offered."""
         found, reasons = self.offered()
         titles = [exhibit.title for exhibit in found]
-        kept = chosen if chosen in titles else next(iter(titles), None)
         return (
-            gr.update(choices=self._choices(found), value=kept),
+            gr.update(choices=self._choices(found), value=next(iter(titles), None)),
             gr.update(interactive=bool(titles)),
             _missing(reasons, titles),
         )

@@ -49,11 +49,10 @@ class Theatre:
     def frames(self, name: str | None) -> list[Frame]:
         return course.frames(self.model(name).run)
 
-    def refresh(self, chosen: str | None) -> tuple[Any, Any]:
+    def refresh(self) -> tuple[Any, Any]:
         """The runs to choose from; and whether there are any."""
         names = self.runs()
-        kept = chosen if chosen in names else next(iter(names), None)
-        return gr.update(choices=names, value=kept), gr.update(visible=not names)
+        return gr.update(choices=names, value=next(iter(names), None)), gr.update(visible=not names)
 
     def open(self, name: str | None) -> tuple[Any, ...]:
         """A run from its newest samples on: slider, samples, how far it is, curves, directions, what can be tried."""
@@ -185,7 +184,7 @@ def tab(models: Models) -> None:
     direction, kept, tried = _checkpoints(theatre, run, style)
     seen, follower, playing = gr.State(None), gr.Timer(FOLLOW), gr.Timer(PLAY, active=False)
 
-    gr.on(None, told(theatre.refresh), run, [run, nothing], **SILENT)
+    gr.on(None, told(theatre.refresh), None, [run, nothing], **SILENT)
     run.change(told(theatre.open), run, [step, frame, state, curves, direction, kept, tried, seen], **SILENT)
     moved = step.change(None, step, place, js="(step) => step", trigger_mode="always_last", **SILENT)
     moved.then(told(theatre.show), [run, place], frame, trigger_mode="always_last", **SILENT)

@@ -50,7 +50,7 @@ def answered(tab: Judge, secret: str, shown: str, side: str = "left") -> tuple[A
 
 def test_a_session_goes_from_trial_to_trial_to_its_outcome(models: Models, run: Path) -> None:
     tab = Judge(models)
-    choices, start, missing = tab.refresh(None)
+    choices, start, missing = tab.refresh()
     assert [title for _, title in choices["choices"]] == ["run, A to B (two)", "run, B to A (two)"]
     assert start["interactive"]
     assert "both: it learnt from stripes, and that is not on this machine" in missing["value"]
