@@ -48,13 +48,12 @@ class Judge:
     def offered(self) -> tuple[list[Exhibit], list[str]]:
         return exhibits({name: found.header for name, found in self.models.found().items()})
 
-    def refresh(self, chosen: str | None) -> tuple[Any, ...]:
+    def refresh(self) -> tuple[Any, ...]:
         """The models to choose from, whether a test can begin, and why others are not offered."""
         found, reasons = self.offered()
         titles = [exhibit.title for exhibit in found]
-        kept = chosen if chosen in titles else next(iter(titles), None)
         return (
-            gr.update(choices=self._choices(found), value=kept),
+            gr.update(choices=self._choices(found), value=next(iter(titles), None)),
             gr.update(interactive=bool(titles)),
             _missing(reasons, titles),
         )
@@ -140,7 +139,7 @@ def tab(models: Models) -> None:
     what, model, rival, seconds, limitless = settings[:5]
     # A vote by HTTP would be no vote of a person: none of this is part of the API.
     queued: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": 8}
-    gr.on(None, told(judge.refresh), model, [model, start, missing], **SILENT)
+    gr.on(None, told(judge.refresh), None, [model, start, missing], **SILENT)
     gr.on([what.change, model.change], told(judge.rivals), [what, model], rival, **SILENT)
     limitless.change(lambda free: gr.update(interactive=not free), limitless, seconds, **SILENT)
     waits = start.click(lambda: gr.update(value="One moment …", interactive=False), None, start, **SILENT)

@@ -49,11 +49,10 @@ class Theatre:
     def frames(self, name: str | None) -> list[Frame]:
         return course.frames(self.model(name).run)
 
-    def refresh(self, chosen: str | None) -> tuple[Any, Any]:
+    def refresh(self) -> tuple[Any, Any]:
         """The runs to choose from; and whether there are any."""
         names = self.runs()
-        kept = chosen if chosen in names else next(iter(names), None)
-        return gr.update(choices=names, value=kept), gr.update(visible=not names)
+        return gr.update(choices=names, value=next(iter(names), None)), gr.update(visible=not names)
 
     def open(self, name: str | None) -> tuple[Any, ...]:
         """A run from its newest samples on: slider, samples, how far it is, curves, directions, what can be tried."""
@@ -173,8 +172,8 @@ def tab(models: Models) -> None:
             state = gr.Markdown("", elem_id="theatre-state")
     frame = gr.HTML("", css_template=style)
     step = gr.Slider(0, 1, 0, step=1, label="Step", interactive=False, buttons=[])
-    # Gradio refuses values beyond the end, such as those of the run that was shown before; here the nearest one counts.
-    step.preprocess = lambda payload: float(payload or 0)  # type: ignore[method-assign]
+    # Where the slider stands, without bounds: gradio refuses what is beyond its end, such as a place in a longer run.
+    place = gr.Number(0, visible="hidden")
     with gr.Row():
         before, player, after = (
             gr.Button("Earlier", min_width=80),
@@ -182,6 +181,23 @@ def tab(models: Models) -> None:
             gr.Button("Later", min_width=80),
         )
     curves = gr.HTML("", css_template=style)
+    direction, kept, tried = _checkpoints(theatre, run, style)
+    seen, follower, playing = gr.State(None), gr.Timer(FOLLOW), gr.Timer(PLAY, active=False)
+
+    gr.on(None, told(theatre.refresh), None, [run, nothing], **SILENT)
+    run.change(told(theatre.open), run, [step, frame, state, curves, direction, kept, tried, seen], **SILENT)
+    moved = step.change(None, step, place, js="(step) => step", trigger_mode="always_last", **SILENT)
+    moved.then(told(theatre.show), [run, place], frame, trigger_mode="always_last", **SILENT)
+    step.release(told(theatre.curves), [run, place], curves, trigger_mode="always_last", **SILENT)
+    before.click(told(lambda name, at: theatre.go(name, at, -1)), [run, place], step, **SILENT)
+    after.click(told(lambda name, at: theatre.go(name, at, 1)), [run, place], step, **SILENT)
+    player.click(told(theatre.play), [run, place, player], [step, playing, player], **SILENT)
+    playing.tick(told(theatre.tick), [run, place], [step, playing, player], **SILENT)
+    follower.tick(told(theatre.follow), [run, place, seen], [step, frame, state, curves, seen], **SILENT)
+
+
+def _checkpoints(theatre: Theatre, run: gr.Dropdown, style: str) -> tuple[gr.Radio, gr.Markdown, gr.HTML]:
+    """The part below: a photo through the checkpoints of the run. Returns what opening a run fills."""
     gr.Markdown(PHOTO)
     kept = gr.Markdown("")
     with gr.Row():
@@ -190,17 +206,6 @@ def tab(models: Models) -> None:
             direction = gr.Radio([], label="Direction", visible=False)
             go = gr.Button("Try its checkpoints", variant="primary")
     tried = gr.HTML("", css_template=style)
-    seen, follower, playing = gr.State(None), gr.Timer(FOLLOW), gr.Timer(PLAY, active=False)
-
-    gr.on(None, told(theatre.refresh), run, [run, nothing], **SILENT)
-    run.change(told(theatre.open), run, [step, frame, state, curves, direction, kept, tried, seen], **SILENT)
-    step.change(told(theatre.show), [run, step], frame, trigger_mode="always_last", **SILENT)
-    step.release(told(theatre.curves), [run, step], curves, trigger_mode="always_last", **SILENT)
-    before.click(told(lambda name, at: theatre.go(name, at, -1)), [run, step], step, **SILENT)
-    after.click(told(lambda name, at: theatre.go(name, at, 1)), [run, step], step, **SILENT)
-    player.click(told(theatre.play), [run, step, player], [step, playing, player], **SILENT)
-    playing.tick(told(theatre.tick), [run, step], [step, playing, player], **SILENT)
-    follower.tick(told(theatre.follow), [run, step, seen], [step, frame, state, curves, seen], **SILENT)
 
     def try_all(name: str | None, side: str, upload: Any) -> Iterator[str]:
         found, one_more = theatre.try_all(name, side, upload), told(next)
@@ -208,6 +213,7 @@ def tab(models: Models) -> None:
             yield shown
 
     go.click(try_all, [run, direction, photo], tried, api_visibility="private", show_progress="minimal", **PHOTOS)
+    return direction, kept, tried
 
 
 def _style() -> str:
