@@ -12,17 +12,17 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors
-import torch
 from filelock import FileLock, Timeout
-from safetensors.torch import save
-from torch import Tensor
 
 from i2i import __version__
 from i2i.errors import BundleError, I2IError, RunError
 from i2i.images import Provenance, write_atomic
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT = 1
 _HEADER = "i2i"
@@ -39,9 +39,9 @@ class Bundle:
     """Translators as tensors, named "AtoB.…", and the header that says how to build and use them."""
 
     header: dict[str, Any]
-    tensors: dict[str, Tensor]
+    tensors: "dict[str, Tensor]"
 
-    def of(self, direction: str) -> dict[str, Tensor]:
+    def of(self, direction: str) -> "dict[str, Tensor]":
         """The tensors of one direction, without its name before them."""
         start = f"{direction}."
         return {key[len(start) :]: value for key, value in self.tensors.items() if key.startswith(start)}
@@ -49,6 +49,8 @@ class Bundle:
 
 def save_bundle(path: Path, bundle: Bundle) -> None:
     """Write a bundle, atomically. Raises I2IError where the disk is full."""
+    from safetensors.torch import save
+
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in bundle.tensors.items()}
     header = json.dumps({"format": FORMAT, **bundle.header}, ensure_ascii=False)
     write(path, save(tensors, metadata={_HEADER: header}))
@@ -56,7 +58,7 @@ def save_bundle(path: Path, bundle: Bundle) -> None:
 
 def load_header(path: Path) -> dict[str, Any]:
     """A bundle's header alone. Raises BundleError where the file is not an i2i bundle of a known format."""
-    with _opened(path) as file:
+    with _opened(path, "np") as file:  # without torch
         return _header(path, file.metadata())
 
 
@@ -71,11 +73,11 @@ def load_bundle(path: Path) -> Bundle:
     return Bundle(header, tensors)
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path, framework: str = "pt") -> Any:
     if not path.is_file():
         raise BundleError(f"{path} does not exist. `i2i models list` shows what there is.")
     try:
-        return safetensors.safe_open(path, framework="pt")
+        return safetensors.safe_open(path, framework=framework)
     except (safetensors.SafetensorError, OSError) as error:
         raise BundleError(f"{path} is not a readable safetensors file: {error}.") from error
 
@@ -103,7 +105,8 @@ def in_half_precision(bundle: Bundle) -> Bundle:
 def find_bundle(model: str) -> Path:
     """The bundle of a model given as a run's name, a run's folder, or a .safetensors file.
 
-    "RUN/best" is the best checkpoint of a run that keeps it. Raises BundleError naming the models there are.
+    "RUN/best" is the best checkpoint of a run that keeps it, "RUN/snapshots/STEP" one of its snapshots. Raises
+    BundleError naming the models there are.
     """
     path = Path(model).expanduser()
     within = (path / "weights.safetensors", root() / model / "weights.safetensors")
@@ -119,12 +122,20 @@ def find_bundle(model: str) -> Path:
     )
 
 
+def model_name(bundle: Path) -> str:
+    """By what name ``find_bundle`` finds a bundle under the root, such as "RUN/best"; of a file elsewhere its stem."""
+    run = bundle.parent.parent if bundle.parent.name == "snapshots" else bundle.parent
+    if bundle.name == "weights.safetensors":
+        return run.name or bundle.stem
+    return f"{run.name}/{bundle.relative_to(run).with_suffix('').as_posix()}" if Run(run).exists() else bundle.stem
+
+
 def provenance(bundle: Path) -> Provenance:
     """What pictures made with a bundle say of it: its run's name, and the start of its SHA-256."""
-    name = bundle.parent.name if bundle.name == "weights.safetensors" else bundle.stem
+    name = model_name(bundle)
     with bundle.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Provenance(name or bundle.stem, digest[:16], f"i2i {__version__}")
+    return Provenance(name, digest[:16], f"i2i {__version__}")
 
 
 def list_models() -> list[str]:
@@ -170,6 +181,10 @@ class Run:
         """The bundle of the best translators so far, where a training keeps them."""
         return self.path / "best.safetensors"
 
+    def snapshot_path(self, step: int) -> Path:
+        """The bundle of the translators after ``step`` steps, where a training keeps some: "RUN/snapshots/STEP"."""
+        return self.path / "snapshots" / f"{step:07}.safetensors"
+
     def exists(self) -> bool:
         return (self.path / "config.json").is_file()
 
@@ -214,6 +229,8 @@ class Run:
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Write the state, atomically, and keep the one before."""
+        import torch
+
         buffer = io.BytesIO()
         torch.save(dict(state), buffer)
         last = self.path / "state.pt"
@@ -225,6 +242,8 @@ class Run:
 
     def load_state(self) -> dict[str, Any] | None:
         """The newest state that can be read, or None before the first one. Raises RunError if all are damaged."""
+        import torch
+
         damaged = []
         for name in ("state.next.pt", "state.pt", "state.previous.pt"):
             path = self.path / name

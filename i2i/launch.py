@@ -34,8 +34,8 @@ ADVICE = {
 # What may differ between the parts of one training: how it runs, not what is learnt.
 FREE = {"data": {"data"}, "model": set(),
         "training": {"steps", "epochs", "hours", "lr", "device", "precision", "workers", "cache", "compile", "record",
-                     "log_every", "sample_every", "evaluate_every", "evaluate_pictures", "keep_best", "stop_on_alarm",
-                     "save_minutes"}}  # fmt: skip
+                     "log_every", "sample_every", "snapshot_every", "evaluate_every", "evaluate_pictures",
+                     "keep_best", "stop_on_alarm", "save_minutes"}}  # fmt: skip
 AUTO_CACHE = 32e9  # bytes of the largest pack that --cache auto makes
 
 

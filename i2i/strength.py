@@ -1,19 +1,23 @@
 """How strong a damage a restoration model is told to undo."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from i2i.config import from_json
 from i2i.data.tasks import TASKS, Task
 from i2i.errors import BundleError, ConfigError, UsageError
-from i2i.networks import GeneratorConfig, RestorerConfig
+
+if TYPE_CHECKING:
+    from i2i.networks import GeneratorConfig
 
 
-def level_of(model: str, config: GeneratorConfig, header: Mapping[str, Any], strength: float | None) -> float:
+def level_of(model: str, config: "GeneratorConfig", header: Mapping[str, Any], strength: float | None) -> float:
     """In [-1, 1], what the network is told of a strength; 0 where it is told nothing.
 
     Raises UsageError where a strength is wanted, not wanted or out of range.
     """
+    from i2i.networks import RestorerConfig
+
     if not isinstance(config, RestorerConfig) or config.shows != "level":
         if strength is not None:
             raise UsageError(f"{model} judges by itself how strong the damage is: it takes no --task-strength.")

@@ -110,6 +110,8 @@ class Trainer:
                 self.progress.advance(self.step, total, self._means.last)
                 if self.step % self.config.sample_every == 0 or self.step in (1, total):
                     self._sample(log)
+                if self.config.snapshot_every and self.step % self.config.snapshot_every == 0:
+                    self._snapshot()
                 if self.exam is not None and self.exam.due(self.step, total):
                     self._evaluate(self.exam, log)
                 self.watch.check()
@@ -211,6 +213,12 @@ class Trainer:
         if best and not broken(self.objective.state_dict()):
             save_bundle(self.run.best_path, self._bundle({"best": exam.told()}))
             self.save()  # so that the state never knows of another best than there is
+
+    def _snapshot(self) -> None:
+        if not broken(self.objective.state_dict()):
+            path = self.run.snapshot_path(self.step)
+            path.parent.mkdir(exist_ok=True)
+            save_bundle(path, self._bundle({}))
 
     def _bundle(self, more: Mapping[str, Any]) -> Bundle:
         header = {**self.about, "steps": self.step, "total_steps": self.total_steps(), "ema": self.config.ema, **more}

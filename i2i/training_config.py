@@ -42,6 +42,9 @@ class TrainingConfig:
     )
     log_every: int = option(20, "steps between two rows of log.jsonl")
     sample_every: int = option(500, "steps between two sample grids")
+    snapshot_every: int = option(
+        0, "steps between two snapshots: copies of the translators to choose from later, as big as the model; 0: none"
+    )
     evaluate_every: int | None = option(
         None,
         "steps between two evaluations on test pictures: KID, and with pairs PSNR, SSIM and LPIPS too; 0: none "
@@ -58,6 +61,7 @@ class TrainingConfig:
         check(self.steps is None or self.steps >= 1, "steps", self.steps, "1 or above")
         check(self.epochs > 0, "epochs", self.epochs, "above 0")
         check(self.hours is None or 0 < self.hours <= 10_000, "hours", self.hours, "above 0, up to 10000")
+        check(self.snapshot_every >= 0, "snapshot_every", self.snapshot_every, "0 or above")
         check(self.lr > 0, "lr", self.lr, "above 0")
         check(all(0 <= beta < 1 for beta in self.betas), "betas", self.betas, "at least 0 and below 1")
         check(0 <= self.decay <= 1, "decay", self.decay, "from 0 to 1")

@@ -56,7 +56,13 @@ def test_help_imports_nothing_heavy() -> None:
         "heavy = {'torch', 'cv2', 'albumentations', 'gradio', 'numpy'} & sys.modules.keys()\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
-    for words in (["--help"], ["train", "--help"], ["convert", "--help"], ["data", "check", "--help"]):
+    for words in (
+        ["--help"],
+        ["train", "--help"],
+        ["convert", "--help"],
+        ["demo", "--help"],
+        ["data", "check", "--help"],
+    ):
         done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
@@ -65,8 +71,8 @@ def test_help_imports_nothing_heavy() -> None:
     "words",
     [
         "train cyclegan", "train pix2pix", "train regression", "train gan", "bench cyclegan", "convert", "degrade",
-        "sample", "data list", "data get", "data sample", "data check", "data score", "models list", "models info",
-        "models export",
+        "sample", "demo", "data list", "data get", "data sample", "data check", "data score", "models list",
+        "models info", "models export",
     ],
 )  # fmt: skip
 def test_every_commands_help_has_an_example_that_starts_with_its_own_name(words: str) -> None:

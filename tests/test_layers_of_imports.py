@@ -26,7 +26,8 @@ LAYERS = [
     {"translate", "sample", "pipeline", "bench"},
     {"convert", "evaluate"},
     {"report"},
-    {"cli", "demo"},
+    {"demo"},
+    {"cli"},
     {"i2i"},  # the package's public names
 ]
 SIDEWAYS = {("runlog", "checkpoint"), ("card", "checkpoint")}  # they write their files as a run's are written

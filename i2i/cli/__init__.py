@@ -11,6 +11,7 @@ from i2i.cli.console import say
 from i2i.cli.convert import convert
 from i2i.cli.data import app as data
 from i2i.cli.degrade import HELP, LazyCommand
+from i2i.cli.demo import demo
 from i2i.cli.evaluate import evaluate
 from i2i.cli.models import app as models
 from i2i.cli.sample import sample
@@ -51,6 +52,7 @@ app.command(no_args_is_help=True)(convert)
 app.command("degrade", cls=LazyCommand, help=HELP)(lambda: None)
 app.command(no_args_is_help=True)(sample)
 app.command(no_args_is_help=True)(evaluate)
+app.command()(demo)
 app.add_typer(bench, name="bench")
 app.add_typer(data, name="data")
 app.add_typer(models, name="models")

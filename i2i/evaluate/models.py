@@ -8,7 +8,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from i2i import sample, translate
-from i2i.checkpoint import find_bundle, load_header
+from i2i.checkpoint import find_bundle, load_header, model_name
 from i2i.config import to_json
 from i2i.data.tasks import Task
 from i2i.device import Precision
@@ -100,6 +100,8 @@ def _checkpoints(name: str, which: Which) -> list[Model]:
 
 
 def _short(path: Path, name: str) -> str:
+    if path.parent.name == "snapshots":
+        return model_name(path.resolve())
     return path.resolve().parent.name if path.stem in ("best", "weights") else Path(name).stem
 
 

@@ -1,11 +1,14 @@
 """An evaluation as one HTML page that needs nothing but a browser, online or off."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from i2i.errors import I2IError, UsageError
-from i2i.evaluate import Evaluation
 from i2i.images import write_atomic
-from i2i.report.page import MADE_BY, page
+from i2i.report.embed import MADE_BY
+
+if TYPE_CHECKING:
+    from i2i.evaluate import Evaluation
 
 __all__ = ["check", "page", "write"]
 
@@ -20,7 +23,14 @@ def check(path: Path) -> None:
         raise UsageError(f"{path} is there already and is no report of i2i: choose another name.")
 
 
-def write(found: Evaluation, path: Path) -> None:
+def page(found: "Evaluation") -> str:
+    """The whole page."""
+    from i2i.report.sheet import page  # with torch, which the demo's plots do without
+
+    return page(found)
+
+
+def write(found: "Evaluation", path: Path) -> None:
     """Write the page, whole or not at all. Raises UsageError as ``check`` does, and I2IError where it cannot."""
     check(path)
     try:

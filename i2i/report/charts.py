@@ -4,9 +4,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING
 
 from i2i.evaluate.columns import Column
-from i2i.evaluate.table import Row
+
+if TYPE_CHECKING:
+    from i2i.evaluate.table import Row
 
 POINTS = 240  # of a line; more are averaged
 WIDTH, HEIGHT = 460, 230
@@ -24,7 +27,7 @@ class Line:
     best: float | None = None
 
 
-def intervals(rows: Sequence[Row], column: Column) -> str:
+def intervals(rows: "Sequence[Row]", column: Column) -> str:
     """A dot and a 95 % interval for each row, on one scale."""
     known = [row for row in rows if column.name in row.values]
     ends = [
@@ -63,8 +66,11 @@ def intervals(rows: Sequence[Row], column: Column) -> str:
     )
 
 
-def lines(title: str, curves: Sequence[Line]) -> str:
-    """Curves over steps, with their names above."""
+def lines(title: str, curves: Sequence[Line], events: Sequence[tuple[float, str]] = (), at: float | None = None) -> str:
+    """Curves over steps, with their names above.
+
+    events: what happened after a step, each marked by an upright line that says so. at: a step to be marked.
+    """
     shown = [Line(c.name, _finite(c.points), c.marks, c.best) for c in curves]
     shown = [curve for curve in shown if curve.points]
     if not shown:
@@ -84,6 +90,14 @@ def lines(title: str, curves: Sequence[Line]) -> str:
         for x in x_ticks
         if x <= frame.right
     ]
+    upright = f'y1="{TOP}" y2="{HEIGHT - BOTTOM}"'
+    for step, says in events:
+        if frame.left <= step <= frame.right:
+            place = f'x1="{frame.x(step):.1f}" x2="{frame.x(step):.1f}" {upright}'
+            parts.append(f'<line class="event" {place}><title>Step {step:g}: {escape(says)}</title></line>')
+    if at is not None:
+        x = frame.x(min(max(at, frame.left), frame.right))
+        parts.append(f'<line class="at" x1="{x:.1f}" x2="{x:.1f}" {upright}/>')
     for index, curve in enumerate(shown):
         parts += _curve(curve, index % COLOURS + 1, frame)
     keys = "".join(f'<span class="key c{k % COLOURS + 1}">{escape(c.name)}</span>' for k, c in enumerate(shown))

@@ -1,4 +1,4 @@
-"""Pictures inside a page."""
+"""Pictures inside a page, and the sign of its maker."""
 
 import base64
 from html import escape
@@ -7,6 +7,7 @@ from PIL import Image
 
 from i2i.images import encode
 
+MADE_BY = '<meta name="generator" content="i2i evaluate'  # by which a report of ours is known
 LARGEST = 384  # pixels a side; larger ones are reduced
 SMALL = 160  # pixels a side up to which a picture is kept exactly
 

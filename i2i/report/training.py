@@ -1,7 +1,6 @@
 """What the log of a run has to show: its losses, its evaluations, and what the doctor said."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -48,29 +47,46 @@ def course(run: Path) -> Course:
 def training(name: str, run: Path, best: Any) -> str:
     """A run's plots and alarms. best: what its best checkpoint's header says of it."""
     found = course(run)
-    plots = [_measure(metric, curves, best) for metric, curves in found.measures.items()]
-    plots += [
-        lines(PLAYERS.get(player, f"{player}'s losses"), [Line(term, points) for term, points in terms.items()])
+    shown = plots(found, best)
+    if not shown and not found.alarms:
+        return ""
+    return f"<h3>{escape(name)}</h3>{alarms(found)}{shown}"
+
+
+def plots(found: Course, best: Any, at: float | None = None) -> str:
+    """A run's curves with its alarms marked on them; "" where it has none. best: as of ``training``. at: a step that is
+    to be marked."""
+    shown = [_measure(metric, curves, best, found, at) for metric, curves in found.measures.items()]
+    shown += [
+        lines(
+            PLAYERS.get(player, f"{player}'s losses"),
+            [Line(term, points) for term, points in terms.items()],
+            found.alarms,
+            at,
+        )
         for player, terms in sorted(found.losses.items(), key=lambda item: item[0] != "G")
     ]
-    alarms = _alarms(found.alarms)
-    if not any(plots) and not found.alarms:
-        return ""
-    return f'<h3>{escape(name)}</h3>{alarms}<div class="plots">{"".join(plots)}</div>'
+    return f'<div class="plots">{"".join(shown)}</div>' if any(shown) else ""
 
 
-def _measure(metric: str, curves: Points, best: Any) -> str:
+def _measure(metric: str, curves: Points, best: Any, found: Course, at: float | None) -> str:
     column = COLUMNS[metric]
     told = best if isinstance(best, dict) and best.get("metric") == metric else {}
     shown = [
         Line(name, [(x, y * column.scale) for x, y in points], marks=True, best=told.get("steps"))
         for name, points in curves.items()
     ]
-    return lines(f"{column.title} {column.unit} on test pictures, at the training's size".replace("  ", " "), shown)
+    return lines(
+        f"{column.title} {column.unit} on test pictures, at the training's size".replace("  ", " "),
+        shown,
+        found.alarms,
+        at,
+    )
 
 
-def _alarms(said: Sequence[tuple[int, str]]) -> str:
-    if not said:
+def alarms(found: Course) -> str:
+    """What the training doctor said."""
+    if not found.alarms:
         return '<p class="calm">The training doctor had nothing to say.</p>'
-    items = "".join(f"<li><b>Step {step}</b> {escape(sentence)}</li>" for step, sentence in said)
+    items = "".join(f"<li><b>Step {step}</b> {escape(sentence)}</li>" for step, sentence in found.alarms)
     return f'<div class="alarm"><b>The training doctor said:</b><ul>{items}</ul></div>'

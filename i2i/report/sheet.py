@@ -14,14 +14,13 @@ from i2i.evaluate import COLUMNS, Evaluation, Section
 from i2i.evaluate.gallery import Gallery, Shown
 from i2i.evaluate.models import Model
 from i2i.evaluate.table import Row, ranked
-from i2i.evaluate.text import DIRECTIONS
 from i2i.evaluate.votes import Tally
+from i2i.evaluate.wording import DIRECTIONS
 from i2i.metrics.intervals import Estimate
 from i2i.report.charts import intervals
-from i2i.report.embed import embedded
+from i2i.report.embed import MADE_BY, embedded
 from i2i.report.training import training
 
-MADE_BY = '<meta name="generator" content="i2i evaluate'
 ARROWS = {"less": "↓", "more": "↑", "neither": ""}
 
 
@@ -184,8 +183,9 @@ def _people(votes: Sequence[Tally]) -> str:
     items = "".join(f"<li>{_sentence(tally.text())}</li>" for tally in votes)
     return (
         f'<section id="people"><h2>People <small>blind test of the demo</small></h2><ul class="verdict">{items}</ul>'
-        "<p class=note>In brackets 95 % intervals (Wilson). No translation can be taken for real more often than real "
-        "pictures are, but by luck. The votes are of whoever came: not of a sample of anybody.</p></section>"
+        "<p class=note>In brackets 95 % intervals (Wilson). One of each pair is real: who can tell nothing is wrong in "
+        "50 %, so no translation does better but by luck. The votes are of whoever came: not of a sample of anybody."
+        "</p></section>"
     )
 
 
