@@ -178,6 +178,17 @@ def test_several_scales_of_a_discriminator_are_a_guess_each() -> None:
     assert Doctor(paper | {"d-scales": 3}, 1000, 0.5).guess == pytest.approx(3 * 0.25)
 
 
+def test_a_collapsed_gan_is_shown_its_whole_batch_and_a_clipped_critic_loses_its_momentum() -> None:
+    now = settings(RECIPES["gan"]["paper"])
+    remedies = next(rule.remedies for rule in PICTURES if rule.name == "collapsed")
+    assert prescribe(remedies, now) == "start a new run (--name) with --d-minibatch-std"
+    assert prescribe(remedies, now | {"d-minibatch-std": True}).startswith(
+        "start a new run (--name) with --adversarial"
+    )
+    clipped = now | {"adversarial": "wgan", "lr": 1e-3}
+    assert prescribe(remedies, clipped) == "start a new run (--name) with --optimizer rmsprop --lr 0.0005"
+
+
 def test_a_doctor_resumed_in_mid_course_tells_what_it_would_have_told() -> None:
     exams = [HEALTHY | ILL["inverted"]] * 5 + [HEALTHY] * 5 + [HEALTHY | ILL["inverted"]] * 5
     whole = course(doctor(), *exams)

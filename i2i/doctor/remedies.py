@@ -42,6 +42,18 @@ def steadier_game(now: Settings) -> dict[str, Any]:
     return {"adversarial": "hinge", "r1": max(1.0, now["r1"]), **_without_batch_norm(now)}
 
 
+def no_momentum(now: Settings) -> dict[str, Any]:
+    """Arjovsky et al. 2017, section 4.3: a clipped critic becomes unstable with a momentum-based optimiser."""
+    if now.get("adversarial") == "wgan" and now.get("optimizer") == "adam":
+        return {"optimizer": "rmsprop", "lr": min(now["lr"], 5e-4)}
+    return {}
+
+
+def sight_of_the_batch(now: Settings) -> dict[str, Any]:
+    """Karras et al. 2018, section 3: D sees at once that all pictures are alike."""
+    return {"d-minibatch-std": True} if "d-minibatch-std" in now else {}
+
+
 def fresher_pictures(now: Settings) -> dict[str, Any]:
     """D knows few pictures by heart, unless it never sees them twice alike."""
     return {"augment": "diffaugment"} if now.get("augment") == "none" else {}

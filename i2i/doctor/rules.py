@@ -61,7 +61,7 @@ PICTURES = (
     Rule(
         name="collapsed", sign="diversity", limit=0.2, well=0.3,
         says="{where}: nearly the same comes out whatever goes in, {value:.2f} times as diverse as real pictures",
-        remedies=(by.steadier_game, by.firmer_anchor),
+        remedies=(by.no_momentum, by.sight_of_the_batch, by.steadier_game, by.firmer_anchor),
     ),
     Rule(
         name="unchanged", sign="change", limit=0.1, well=0.15,
