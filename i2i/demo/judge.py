@@ -140,7 +140,7 @@ def tab(models: Models) -> None:
     # A vote by HTTP would be no vote of a person: none of this is part of the API.
     queued: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": 8}
     gr.on(None, told(judge.refresh), None, [model, start, missing], **SILENT)
-    gr.on([what.change, model.change], told(judge.rivals), [what, model], rival, **SILENT)
+    gr.on([what.change, model.change], told(judge.rivals), [what, model], rival, trigger_mode="always_last", **SILENT)
     limitless.change(lambda free: gr.update(interactive=not free), limitless, seconds, **SILENT)
     waits = start.click(lambda: gr.update(value="One moment …", interactive=False), None, start, **SILENT)
     begun = waits.then(told(judge.begin), settings, [ticket, setup, play], **queued)
