@@ -48,18 +48,19 @@ def tab(models: Models, translating: Translating) -> list[Opened]:
             shown.append((str(models.desk.shown(answer.after)), f"{label}, {spoken(answer.seconds)}"))
         return [shown, "Click a picture to see it large; the arrow keys go through them."]
 
-    def opened() -> Any:
-        found = models.found().items()
-        several = [(name, model, direction) for name, model in found for direction in model.directions]
-        choices = [(_label(name, model, direction), f"{name}:{direction}") for name, model, direction in several]
-        first = [f"{name}:{model.directions[0]}" for name, model in found][:FIRST]
-        return gr.update(choices=choices, value=first)
-
     start.click(told(compare), [photo, which], [gallery, words], api_visibility="private", show_progress_on=gallery,
                 **PHOTOS)  # fmt: skip
-    return [(told(opened), [which])]
+    return [(told(lambda: _choices(models)), [which])]
 
 
 def _label(name: str, model: Model, direction: str) -> str:
     """A model, with its direction where it has two."""
     return f"{name}: {way(model, direction)}" if len(model.directions) > 1 else name
+
+
+def _choices(models: Models) -> Any:
+    """What there is to choose from, and what is chosen to begin with."""
+    found = models.found().items()
+    several = [(name, model, direction) for name, model in found for direction in model.directions]
+    choices = [(_label(name, model, direction), f"{name}:{direction}") for name, model, direction in several]
+    return gr.update(choices=choices, value=[f"{name}:{model.directions[0]}" for name, model in found][:FIRST])

@@ -14,17 +14,11 @@ from i2i.demo.words import FOLDERS, SILENT, teller, told
 
 def tab(models: Models, batching: Batching) -> list[Opened]:
     """Build it, inside the page's tab. Returns what is to be asked when a page is opened, and what it fills."""
-    limits = models.desk.limits
-    takes = "Photos and zips of photos" + (", and clips" if batching.clips else "")
     with gr.Row(elem_classes="halves"):
         with gr.Column(min_width=320):
             files = as_path(gr.File(label="Photos, or zips of photos", file_count="multiple", height=260,
                                     elem_id="files"))  # fmt: skip
-            gr.Markdown(
-                f"{takes}: at most {limits.files} pictures and {spoken(limits.seconds)} at once, "
-                f"{limits.bytes / 1e6:.0f} MB a file. One bad file does not stop the others.",
-                elem_classes="hint",
-            )
+            gr.Markdown(_hint(models, batching), elem_classes="hint")
             name, direction, strength = chosen_model("folder")
             start = gr.Button("Translate all", variant="primary", size="lg", elem_id="folder-start")
         with gr.Column(min_width=320, elem_classes="results"):
@@ -48,17 +42,28 @@ def tab(models: Models, batching: Batching) -> list[Opened]:
         packed = gr.update(value=str(found.file) if found.file else None, visible=found.file is not None)
         return [found.told(), packed, table(found.failed), shown]
 
-    def opened() -> list[Any]:
-        names = models.names()
-        first = names[0] if names else None
-        return [gr.update(choices=names, value=first), *tell_model(models, first)]
-
     name.input(told(lambda name: tell_model(models, name)), name, [direction, strength], **SILENT)
     start.click(
         told(show), [files, name, direction, strength], [words, file, failures, gallery],
         api_visibility="private", show_progress_on=gallery, **FOLDERS,
     )  # fmt: skip
-    return [(told(opened), [name, direction, strength])]
+    return [(told(lambda: _opened(models)), [name, direction, strength])]
+
+
+def _hint(models: Models, batching: Batching) -> str:
+    """What may be sent."""
+    limits = models.desk.limits
+    takes = "Photos and zips of photos" + (", and clips" if batching.clips else "")
+    return (
+        f"{takes}: at most {limits.files} pictures and {spoken(limits.seconds)} at once, "
+        f"{limits.bytes / 1e6:.0f} MB a file. One bad file does not stop the others."
+    )
+
+
+def _opened(models: Models) -> list[Any]:
+    names = models.names()
+    first = names[0] if names else None
+    return [gr.update(choices=names, value=first), *tell_model(models, first)]
 
 
 def table(failed: list[tuple[str, str]]) -> str:

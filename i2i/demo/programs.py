@@ -63,10 +63,7 @@ def tab(models: Models, translating: Translating, batching: Batching) -> list[Op
 
     def list_models() -> Any:
         """The models that there are: name, directions, and the range of the strength where a model wants one."""
-        return [
-            {"name": name, "directions": model.directions, "strength": models.strengths(name)}
-            for name, model in models.found().items()
-        ]
+        return _listed(models)
 
     with gr.Row(visible=False):
         photo, files = photo_box("photo"), as_path(gr.File(label="files", file_count="multiple"))
@@ -79,10 +76,20 @@ def tab(models: Models, translating: Translating, batching: Batching) -> list[Op
     asks[2].click(told(list_models), None, about, api_name="models", queue=False)
 
     def opened(request: gr.Request) -> str:
-        url, limits = str(request.request.base_url if request.request else "").rstrip("/"), models.desk.limits
-        found = next(iter(models.found().values()), None)
-        name, way = (found.name, found.directions[0]) if found else ("MODEL", "AtoB")
-        auth = ', auth=("NAME", "PASSWORD")' if request.username else ""
-        return _TEXT.format(url=url, model=name, direction=way, queue=limits.queue, minutes=limits.keep / 60, auth=auth)
+        return _told(models, request)
 
     return [(told(opened), [text])]
+
+
+def _listed(models: Models) -> list[dict[str, Any]]:
+    found = models.found().items()
+    return [{"name": name, "directions": model.directions, "strength": models.strengths(name)} for name, model in found]
+
+
+def _told(models: Models, request: gr.Request) -> str:
+    """The text, with this server's address, limits and a model that there is."""
+    url, limits = str(request.request.base_url if request.request else "").rstrip("/"), models.desk.limits
+    found = next(iter(models.found().values()), None)
+    name, way = (found.name, found.directions[0]) if found else ("MODEL", "AtoB")
+    auth = ', auth=("NAME", "PASSWORD")' if request.username else ""
+    return _TEXT.format(url=url, model=name, direction=way, queue=limits.queue, minutes=limits.keep / 60, auth=auth)

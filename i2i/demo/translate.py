@@ -87,16 +87,11 @@ def tab(models: Models, translating: Translating) -> list[Opened]:
 
     follows = [direction, strength, it.mask, it.tries, it.shelf]
     given, found = [it.photo, name, direction, strength, it.mask], [it.slider, it.words, it.file]
-    run: dict[str, Any] = {
-        "api_visibility": "private",
-        "show_progress_on": it.slider,
-        "scroll_to_output": True,
-        **PHOTOS,
-    }
+    run: dict[str, Any] = {"api_visibility": "private", "show_progress_on": it.slider, "scroll_to_output": True}
+    run |= PHOTOS
     name.input(told(it.of_model), name, follows, **SILENT)
     direction.input(told(it.of_direction), [name, direction], it.tries, **SILENT)
     it.shelf.select(told(picked), None, name, **SILENT).then(told(it.of_model), name, follows, **SILENT)
-    it.start.click(anew, None, [it.words, it.file], **SILENT)
-    it.start.click(told(show), given, found, **run)
+    it.start.click(anew, None, [it.words, it.file], **SILENT).then(told(show), given, found, **run)
     it.tries.select(told(tried), [name, direction], it.photo, **SILENT).success(told(show), given, found, **run)
     return [(told(it.opened), [name, *follows])]

@@ -73,12 +73,7 @@ class Translating:
         if fills:
             photo = self._with_holes(photo, mask)
         pixels = photo.image.width * photo.image.height
-        guess = self.pace.guess((name, direction), pixels)
-        if guess is not None and guess > limits.seconds:
-            raise UsageError(
-                f"This photo would take {name} about {spoken(guess)}, and {spoken(limits.seconds)} is all that a "
-                "photo gets here. Send a smaller one."
-            )
+        guess = self._guess(name, direction, pixels)
         if ahead := self.models.turn.ahead():
             tell(0.02, f"Waiting for the model, {ahead} before you")
         with self.models.turn(limits.seconds):
@@ -93,6 +88,16 @@ class Translating:
         result = f"{Path(str(path)).stem}-{name.replace('/', '-')}-{direction}"
         file = self.models.desk.save(after, result, None if fills else photo, translator.provenance)
         return Answer(photo.image, after, file, name, direction, took, loading, translator.device.type)
+
+    def _guess(self, name: str, direction: str, pixels: int) -> float | None:
+        """Seconds that it will take, where that is known. Raises UsageError where they are too many."""
+        guess, most = self.pace.guess((name, direction), pixels), self.models.desk.limits.seconds
+        if guess is not None and guess > most:
+            raise UsageError(
+                f"This photo would take {name} about {spoken(guess)}, and {spoken(most)} is all that a photo gets "
+                "here. Send a smaller one."
+            )
+        return guess
 
     def _watched(self, translator: Any, picture: Image.Image, guess: float | None, tell: Tell) -> Image.Image:
         began, running = time.monotonic(), self._network.submit(translator, picture)
