@@ -32,6 +32,17 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             objective="cyclegan", name="paper",
             data=UnpairedConfig(), model=CycleGANConfig(), training=TrainingConfig(),
         ),
+        # Ours: at equal time ahead of the paper's networks on horse2zebra at 128 px by far; the U-Net's skips keep the
+        # landscape from the first minutes on.
+        "fast": Recipe(
+            objective="cyclegan", name="fast",
+            data=UnpairedConfig(size=128, jitter=136 / 128),
+            model=CycleGANConfig(
+                generator=UnetConfig(ngf=32, norm="instance", dropout=0.0, inference="eval"),
+                discriminator=PatchGANConfig(ndf=32, receptive_field=34),
+            ),
+            training=TrainingConfig(epochs=50, lr=4e-4, ema=0.998),
+        ),
         "tiny": Recipe(
             objective="cyclegan", name="tiny",
             data=UnpairedConfig(size=64, jitter=68 / 64),
