@@ -12,6 +12,7 @@ from PIL import Image
 
 import i2i
 from i2i import launch, recipes
+from i2i.recipes import table
 from i2i.progress import TrainingProgress
 
 TEXT = (Path(i2i.__file__).parent / "objectives" / "README.md").read_text()
@@ -23,7 +24,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("i2i.objectives.gcgan")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(compile(FILE, "gcgan.py", "exec"), module.__dict__)
-    row = eval(f"{{{ROW}}}", {**vars(recipes), "GcGANConfig": module.GcGANConfig})
+    row = eval(f"{{{ROW}}}", {**vars(table), "GcGANConfig": module.GcGANConfig})
     monkeypatch.setattr(recipes, "RECIPES", {**recipes.RECIPES, **row})
 
 

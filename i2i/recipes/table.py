@@ -74,7 +74,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             objective="cut", name="fast",
             data=OneWayConfig(size=128),
             model=CUTConfig(
-                generator=ResnetConfig(ngf=32, blocks=6, upsampling="resize", residual=True),
+                generator=ResnetConfig(ngf=32, blocks=6, upsampling="resize", antialias=True, residual=True),
                 discriminator=PatchGANConfig(ndf=32, receptive_field=34),
                 nce_identity=False, flip_equivariance=True,
             ),
