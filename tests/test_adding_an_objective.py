@@ -12,8 +12,8 @@ from PIL import Image
 
 import i2i
 from i2i import launch, recipes
-from i2i.recipes import table
 from i2i.progress import TrainingProgress
+from i2i.recipes import table
 
 TEXT = (Path(i2i.__file__).parent / "objectives" / "README.md").read_text()
 FILE, ROW = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
