@@ -1,4 +1,4 @@
-"""The model that comes with i2i."""
+"""The models that come with i2i."""
 
 from pathlib import Path
 
@@ -43,9 +43,17 @@ def test_the_denoiser_leaves_a_clean_picture_nearly_as_it_is(monkeypatch: pytest
     assert psnr(np.asarray(load("denoise", device="cpu")(Image.fromarray(clean))), clean) > 34
 
 
+def test_a_photo_at_half_its_size_is_enlarged_better_than_by_lanczos(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("I2I_CHECKPOINTS", str(SHIPPED))
+    clean = scene(128)
+    small = Image.fromarray(clean).resize((64, 64), Image.Resampling.BICUBIC)
+    enlarged = np.asarray(load("superres2", device="cpu")(small))
+    assert psnr(enlarged, clean) > psnr(np.asarray(small.resize((128, 128), Image.Resampling.LANCZOS)), clean) + 1
+
+
 def test_shipped_models_are_small_and_tell_no_paths() -> None:
     for path in SHIPPED.glob("*/weights.safetensors"):
-        if path.parent.name == "denoise":
+        if path.parent.name in ("denoise", "superres2"):
             assert path.stat().st_size < 15e6
             assert b"/root" not in path.read_bytes()[:100_000]
             assert "/root" not in (path.parent / "card.md").read_text()

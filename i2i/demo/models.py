@@ -18,7 +18,8 @@ from i2i.errors import BundleError, UsageError
 if TYPE_CHECKING:
     from i2i.translate import Translator
 
-SHIPPED = {"denoise": Path(__file__).resolve().parents[2] / "checkpoints" / "denoise"}
+_HERE = Path(__file__).resolve().parents[2] / "checkpoints"
+SHIPPED = {name: _HERE / name for name in ("denoise", "superres2")}
 DIRECTIONS = (["AtoB"], ["BtoA"], ["AtoB", "BtoA"])  # of what translates pictures; what paints from noise has others
 
 

@@ -32,7 +32,7 @@ def test_the_models_are_the_runs_that_translate_pictures_their_bests_and_what_sh
     write_model(place / "paints", directions=["sample"])
     (place / "broken").mkdir()
     (place / "broken" / "weights.safetensors").write_bytes(b"no bundle")
-    assert models.names() == ["both", "two", "two/best", "denoise"]
+    assert models.names() == ["both", "two", "two/best", "denoise", "superres2"]
     assert models.directions("both") == ["AtoB", "BtoA"]
 
 
@@ -106,7 +106,7 @@ def test_every_model_has_a_picture_or_none_and_examples_that_can_be_read(models:
     thumbnail = models.thumbnail("denoise")
     assert thumbnail is not None
     assert read(thumbnail).width == 2 * read(thumbnail).height
-    for name, direction in (("both", "AtoB"), ("both", "BtoA"), ("denoise", "AtoB")):
+    for name, direction in (("both", "AtoB"), ("both", "BtoA"), ("denoise", "AtoB"), ("superres2", "AtoB")):
         assert len([read(path) for path in models.examples(name, direction)]) == 3
     assert read(models.examples("both", "AtoB")[0]).size == (16, 16)  # of its data and size
 

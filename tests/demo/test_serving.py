@@ -83,7 +83,7 @@ def test_a_program_gets_the_same_picture_as_python_does(server: Server) -> None:
     expected = np.asarray(load("both", "BtoA", device="cpu")(PHOTO))
     photo = send(server, "photo.png", encode(PHOTO, ".png"))
     _, (known,) = ask(server, "models")
-    assert [model["name"] for model in known] == ["both", "denoise"]
+    assert [model["name"] for model in known] == ["both", "denoise", "superres2"]
     event, (file, about) = ask(server, "translate", photo, "both", "BtoA", None)
     assert event == "complete"
     assert np.array_equal(pixels(server, file), expected)
