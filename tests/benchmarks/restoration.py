@@ -47,7 +47,7 @@ def nlm(noisy: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def bm3d(noisy: np.ndarray, sigma: float) -> np.ndarray:
-    from bm3d import bm3d_rgb  # type: ignore[import-untyped]
+    from bm3d import bm3d_rgb
 
     return (bm3d_rgb(noisy / 255.0, sigma / 255.0) * 255.0).astype(np.float32)
 
