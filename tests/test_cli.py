@@ -106,7 +106,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("cyclegan --data half", ["has no trainB/"]),
         ("cyclegan --data empty", ["holds no pictures", "it is empty"]),
         ("cyclegan --data text", ["notes.jpg", "1 files are no pictures"]),
-        ("cyclegan --data good --recipe best", ["no recipe 'best'", "paper, tiny"]),
+        ("cyclegan --data good --recipe best", ["no recipe 'best'", "paper, fast, tiny"]),
         ("cyclegan --data good --size 30 --generator resnet", ["multiple of 4", "30"]),
         ("cyclegan --data good --size 16 --generator resnet", ["at least 24 px", "--d-receptive-field 34"]),
         ("pix2pix --data pairs --size 48", ["32, 64, 128", "48"]),
