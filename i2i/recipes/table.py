@@ -74,8 +74,10 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             objective="cut", name="fast",
             data=OneWayConfig(size=128),
             model=CUTConfig(
-                generator=ResnetConfig(ngf=32, blocks=6, upsampling="resize", antialias=True, residual=True),
-                discriminator=PatchGANConfig(ndf=32, receptive_field=34),
+                generator=ResnetConfig(
+                    ngf=32, blocks=6, upsampling="resize", antialias=True, residual=True, init="xavier",
+                ),
+                discriminator=PatchGANConfig(ndf=32, receptive_field=34, antialias=True, init="xavier"),
                 nce_identity=False, flip_equivariance=True,
             ),
             training=TrainingConfig(epochs=20, decay=0.25, lr=4e-4, ema=0.998),
