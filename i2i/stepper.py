@@ -87,9 +87,12 @@ class Stepper:
         optimizer.zero_grad(set_to_none=True)
         loss.backward(inputs=weights)
         gradients = [weight.grad for weight in weights if weight.grad is not None]
-        bad = ~(nn.utils.get_total_norm(gradients) + loss.detach()).isfinite()
+        norm = nn.utils.get_total_norm(gradients)
+        bad = ~(norm + loss.detach()).isfinite()
         self.refused_at.copy_(torch.where(bad & (self.refused == 0), self.played, self.refused_at))
         self.refused += bad
+        if self.config.clip_norm:
+            nn.utils.clip_grads_with_norm_(weights, self.config.clip_norm, norm)
         if optimizer.defaults.get("fused"):
             optimizer.found_inf = bad.float()  # type: ignore[attr-defined]  # the fused kernels look at it themselves
         elif isinstance(optimizer, torch.optim.RMSprop):  # without momentum: a gradient of 0 moves nothing

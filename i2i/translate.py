@@ -8,9 +8,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import nn
 
 from i2i.batching import minds_company
@@ -18,16 +17,16 @@ from i2i.checkpoint import find_bundle, load_bundle, provenance
 from i2i.device import Precision, autocast, is_of_memory, pick_device, pick_precision, seeded
 from i2i.errors import I2IError, UsageError
 from i2i.holes import HoleReader
-from i2i.images import Provenance, to_float, to_uint8, upright_rgb
+from i2i.images import Provenance, to_float, to_uint8
 from i2i.loading import SAMPLE, described
 from i2i.networks import GENERATORS, GeneratorConfig, Identity, IdentityConfig, RestorerConfig, use_mode
+from i2i.recolour import recoloured, shrunk
+from i2i.sight import SMALLEST, Sight, Size
 from i2i.strength import level_of
 from i2i.strips import in_strips, in_tiles
-from i2i.transfer import area, picture_of, put, to_host
+from i2i.transfer import area, picture_of, to_host
 
 WHOLE = 2_000_000  # pixels of the largest picture that a CPU translates in one piece: 9 blocks take 3 GB for it
-SMALLEST = 16  # pixels a side to which smaller pictures are padded, so that every layer has some to look at
-Size = tuple[int, int]  # width and height
 Pending = Callable[[], Image.Image]  # waits for a picture that is being translated
 
 
@@ -61,11 +60,10 @@ class Translator:
         self.network = use_mode(network, config).to(self.device).to(memory_format=torch.channels_last)
         self.direction = direction
         self.about, self.provenance = dict(about or {}), provenance
-        restorer = config if isinstance(config, RestorerConfig) else RestorerConfig()
-        self.scale, self._shows, self._level = restorer.scale, restorer.shows, level
-        self.holes = HoleReader(mask) if self._shows == "mask" else None
-        self._multiple = config.multiple(size)
-        self._reach = config.reach if isinstance(config, RestorerConfig) else None  # the others see all of a picture
+        self.sight = Sight(config, size, level, pinned=self.device.type == "cuda")
+        self.scale = self.sight.scale
+        self.holes = HoleReader(mask) if self.sight.shows == "mask" else None
+        self._reach = self.sight.reach  # None: the network sees all of a picture
         self._alone = minds_company(self.network)
         self._notice = notice
         # Pixels of the largest picture that goes through in one piece, and of the largest pass of several, as far as is
@@ -94,7 +92,7 @@ class Translator:
         A picture comes out the same in any company, up to the rounding of another order of sums: models with dropout
         or batch statistics in use see one picture at a time.
         """
-        upright, started = [self._upright(image) for image in images], list[Pending]()
+        upright, started = [self.sight.upright(image) for image in images], list[Pending]()
         while left := upright[len(started) :]:
             started += self.begin(left[: self.at_once(self.padded(left[0].size))])
         return [pending() for pending in started]
@@ -106,6 +104,13 @@ class Translator:
         that does not fit the memory is halved, down to one picture, and later ones are no larger; one picture that does
         not fit is computed in pieces, with the statistics of all of it, and comes out the same.
         """
+        if self.sight.small is None:
+            return self._begin(images)
+        copies = [image.resize(shrunk(image.size, self.sight.small), Image.Resampling.BICUBIC) for image in images]
+        begun = self._begin(copies)
+        return [partial(_recoloured, image, pending) for image, pending in zip(images, begun, strict=True)]
+
+    def _begin(self, images: Sequence[Image.Image]) -> list[Pending]:
         started: list[Pending] = []
         while left := images[len(started) :]:
             if self._pieces and area(self.padded(left[0].size)) > self._whole:
@@ -130,8 +135,7 @@ class Translator:
 
     def padded(self, size: Size) -> Size:
         """Width and height in which the network sees a picture of ``size``; what shares them can share a pass."""
-        width, height = (-(-max(length, SMALLEST) // self._multiple) * self._multiple for length in size)
-        return width, height
+        return self.sight.padded(size)
 
     def at_once(self, size: Size) -> int:
         """How many pictures of a ``padded`` size go through fastest in one pass."""
@@ -162,12 +166,12 @@ class Translator:
 
     @torch.inference_mode()
     def _pass(self, images: Sequence[Image.Image]) -> list[Pending]:
-        batch, corners = self._laid_out(images)
+        batch, corners = self.sight.laid_out(images)
         picture = to_float(batch.to(self.device, non_blocking=True).permute(0, 3, 1, 2))  # channels-last, as it lies
         with seeded(self.device, 0), autocast(self.device, self.dtype):
-            translated = to_uint8(self._run(self._given(picture))).permute(0, 2, 3, 1)
+            translated = to_uint8(self._run(self.sight.given(picture))).permute(0, 2, 3, 1)
         found = [
-            to_host(self._cropped(whole, corner, image.size))
+            to_host(self.sight.cropped(whole, corner, image.size))
             for whole, corner, image in zip(translated, corners, images, strict=True)
         ]
         done = torch.cuda.Event() if self.device.type == "cuda" else None
@@ -185,36 +189,20 @@ class Translator:
             self._notice(f"The network cannot be compiled here ({str(error).splitlines()[0]}): used as it is.")
         return self.network(picture)
 
-    def _upright(self, image: Image.Image) -> Image.Image:
-        if self._shows != "mask":
-            return upright_rgb(image)
-        if image.mode != "RGBA":
-            raise UsageError("This model fills what is transparent: it takes RGBA pictures.")
-        return ImageOps.exif_transpose(image)
-
-    def _given(self, picture: torch.Tensor) -> torch.Tensor:
-        """(N, 3 or, with transparency, 4, H, W) in [-1, 1] as the network is to have it."""
-        if self._shows == "level":
-            return torch.cat([picture, torch.full_like(picture[:, :1], self._level)], 1)
-        if self._shows == "mask":
-            hole = picture[:, 3:] < 0
-            return torch.cat([picture[:, :3].masked_fill(hole, 0.0), hole * 2.0 - 1.0], 1)
-        return picture
-
     @torch.inference_mode()
     def _in_pieces(self, image: Image.Image) -> Pending:
         """As ``_pass``, but waits for the result, in memory that grows with a sixteenth of the pixels or not at all."""
-        batch, (corner,) = self._laid_out([image])
+        batch, (corner,) = self.sight.laid_out([image])
         height, width = batch.shape[1:3]
 
         def fetch(rows: slice, columns: slice = slice(None)) -> torch.Tensor:
-            return self._given(to_float(batch[:, rows, columns].to(self.device).permute(0, 3, 1, 2)))
+            return self.sight.given(to_float(batch[:, rows, columns].to(self.device).permute(0, 3, 1, 2)))
 
         try:
             with seeded(self.device, 0), autocast(self.device, self.dtype):
                 if self._reach is not None:
                     found = in_tiles(height, width, lambda *place: _levels(self._run(fetch(*place))),
-                                     self._reach, self._multiple, min(self._whole, WHOLE))  # fmt: skip
+                                     self._reach, self.sight.multiple, min(self._whole, WHOLE))  # fmt: skip
                 else:  # the network as it is: a compiler looks into tensors alone
                     network = self.network._call_impl if self._compiled else self.network
                     picture = in_strips(height, width, lambda top, bottom: fetch(slice(top, bottom)))
@@ -223,24 +211,15 @@ class Translator:
             if not is_of_memory(error):
                 raise
             raise self._too_large(image) from error
-        return partial(picture_of, self._cropped(found, corner, image.size).numpy(), None)
+        return partial(picture_of, self.sight.cropped(found, corner, image.size).numpy(), None)
 
     def _too_large(self, image: Image.Image) -> I2IError:
         size = f"{image.width}x{image.height}"
         return I2IError(f"A picture of {size} pixels does not fit the memory of {self.device}.")
 
-    def _laid_out(self, images: Sequence[Image.Image]) -> tuple[torch.Tensor, list[Size]]:
-        """uint8 (N, H, W, C) of the padded size they share, and where in it the left top corner of each lies."""
-        width, height = self.padded(images[0].size)
-        # Pinned memory: only from there does a copy to CUDA run beside the network.
-        shape = len(images), height, width, len(images[0].getbands())
-        batch = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
-        return batch, [put(np.asarray(image), place) for image, place in zip(images, batch.numpy(), strict=True)]
 
-    def _cropped(self, whole: torch.Tensor, corner: Size, size: Size) -> torch.Tensor:
-        """What came of a picture of ``size`` out of what came of it padded, (H, W, 3)."""
-        (left, top), (width, height) = ((self.scale * length for length in pair) for pair in (corner, size))
-        return whole[top : top + height, left : left + width]
+def _recoloured(photo: Image.Image, small: Pending) -> Image.Image:
+    return recoloured(photo, small())
 
 
 def _levels(picture: torch.Tensor) -> torch.Tensor:

@@ -19,10 +19,11 @@ from i2i.losses.adversarial import GAMES
 from i2i.recipes import RECIPES, SECTIONS, Recipe, recipe
 
 HEALTHY: Signs = {
-    "blackness": 0.0, "saturation": 0.0, "checkerboard": 1.0, "checkerboard_levels": 0.0, "diversity": 1.0,
-    "change": 0.8, "luminance": 0.5, "hidden": 1.0, "hidden_gain": 0.1, "judgement": 0.2,
+    "blackness": 0.0, "saturation": 0.0, "excess": 0.001, "checkerboard": 1.0, "checkerboard_levels": 0.0,
+    "diversity": 1.0, "change": 0.8, "luminance": 0.5, "hidden": 1.0, "hidden_gain": 0.1, "judgement": 0.2,
 }  # fmt: skip
 ILL: dict[str, Signs] = {
+    "thrown off": {"excess": 40.0, "saturation": 0.9, "diversity": 0.0, "change": 50.0},
     "black": {"blackness": 0.95, "saturation": 0.95, "diversity": 0.0},
     "saturated": {"saturation": 0.6},
     "collapsed": {"diversity": 0.05},

@@ -94,6 +94,10 @@ def test_flat_pictures_do_not_count_for_luminance() -> None:
     assert math.isnan(float(signs.luminance(torch.zeros(4, 3, 32, 32), photos("A")[:4, :, :32, :32])))
 
 
+def test_excess_is_what_lies_off_the_scale() -> None:
+    assert float(signs.excess(torch.tensor([-1.0, 1.0, 0.3, 3.0]).reshape(1, 1, 2, 2))) == 0.5
+
+
 def test_saturation_and_blackness_are_shares() -> None:
     half = torch.zeros(1, 3, 4, 4)
     half[..., :2] = -1

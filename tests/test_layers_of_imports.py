@@ -14,11 +14,11 @@ import i2i
 ROOT = Path(i2i.__file__).parent
 LAYERS = [
     {"errors"},
-    {"adam", "augment", "batching", "clock", "config", "device", "ema", "images", "means", "progress"}
+    {"adam", "augment", "batching", "clock", "config", "device", "ema", "filling", "images", "means", "progress"}
     | {"stopping", "strips", "transfer", "weights"},
     {"networks", "losses", "data", "metrics", "checkpoint", "runlog", "card", "training_config", "doctor"},
-    {"degrade", "holes", "loading", "objectives", "steady", "strength"},
-    {"inherit", "stepper"},
+    {"degrade", "holes", "loading", "objectives", "recolour", "steady", "strength"},
+    {"inherit", "sight", "stepper"},
     {"replay", "watch", "exam"},
     {"trainer"},
     {"recipes"},

@@ -13,13 +13,17 @@ from i2i.checkpoint import Bundle, save_bundle
 from i2i.config import to_json
 from i2i.convert import convert
 from i2i.data.tasks import TASKS
+from i2i.data.tasks.missing import grey
 from i2i.data.tasks.noise import Denoise
 from i2i.data.tasks.resolution import Superres
 from i2i.degrade import Degrader
 from i2i.errors import BundleError, PictureError, UsageError
+from i2i.filling import filled
 from i2i.holes import HoleReader
+from i2i.images import to_float, to_uint8
 from i2i.networks import RestorerConfig
-from i2i.translate import load
+from i2i.recolour import recoloured
+from i2i.translate import Translator, load
 from tests.conftest import picture
 
 
@@ -73,6 +77,71 @@ def test_what_lies_hidden_in_a_hole_is_not_seen(tmp_path: Path) -> None:
     other[pixels[..., 3] < 128, :3] = 200
     found = [np.asarray(translator(Image.fromarray(each))) for each in (pixels, other)]
     assert np.array_equal(*found)
+
+
+def test_a_network_that_says_nothing_leaves_a_hole_filled_from_around_it(tmp_path: Path) -> None:
+    place = bundle(tmp_path / "m.safetensors", TASKS["inpaint"]())
+    translator = load(place, device="cpu")
+    torch.nn.init.zeros_(translator.network.tail.weight)  # type: ignore[union-attr, arg-type]
+    y, x = np.mgrid[:48, :64]
+    ramp = np.stack([2 * x, 3 * y, x + y], 2).astype(np.uint8)
+    photo = Image.fromarray(ramp)
+    known = np.full((48, 64), 255, np.uint8)
+    known[10:30, 20:44] = 0
+    photo.putalpha(Image.fromarray(known))
+    found = np.asarray(translator(photo)).astype(int)
+    assert np.abs(found - ramp)[known == 0].max() < 14
+    assert found[11, 40, 0] > found[11, 22, 0] + 20  # not one grey for all
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (33, 20), (64, 128)])
+def test_filling_keeps_what_is_known_and_stays_between_its_values(shape: tuple[int, int]) -> None:
+    draw = np.random.default_rng(2)
+    pixels = draw.integers(40, 200, (*shape, 3), dtype=np.uint8)
+    for share in (0.0, 0.5, 0.98, 1.0):
+        hole = draw.random(shape) < share
+        found = filled(pixels, hole)
+        assert np.array_equal(found[~hole], pixels[~hole])
+        if 0 < hole.sum() < hole.size:
+            known = pixels[~hole]
+            assert found[hole].min() >= known.min() - 1e-3
+            assert found[hole].max() <= known.max() + 1e-3
+    assert (filled(pixels, np.ones(shape, bool)) == 127.5).all()
+
+
+def test_colours_found_on_a_small_copy_keep_the_lightness_of_the_photo_and_end_where_things_do() -> None:
+    photo = np.full((200, 320, 3), 60, np.uint8)
+    photo[:, 133:] = 180
+    small = np.zeros((20, 32, 3), np.uint8)
+    small[:, :13], small[:, 13:] = (90, 50, 40), (150, 185, 210)
+    small[:, 13] = np.array([(131, 135, 143)])  # where the copy has both
+    found = np.asarray(recoloured(Image.fromarray(photo), Image.fromarray(small))).astype(int)
+    assert np.ptp(found[:, :, 0] - found[:, :, 2], axis=0).max() == 0
+    warm = found[100, :, 0] - found[100, :, 2]
+    assert (warm[:100] > 25).all()
+    assert (warm[170:] < -30).all()
+    assert warm[132] > 8 > -8 > warm[134], "the colour changes at the edge of the photo, not gradually"
+    luminance = grey(found.astype(np.uint8))[..., 0].astype(int)
+    assert np.abs(luminance - photo[..., 0]).max() <= 2
+
+
+def test_a_photo_is_coloured_as_its_copy_of_the_size_of_the_training_is(tmp_path: Path) -> None:
+    translator = load(bundle(tmp_path / "m.safetensors", TASKS["colorize"]()), device="cpu", precision="float32")
+    large = picture(3, 120, 72).convert("L").convert("RGB")
+    assert translator.padded((120, 72)) == translator.padded((40, 24)) == (40, 24)
+    small = translator(large.resize((40, 24), Image.Resampling.BICUBIC))
+    found = translator(large)
+    assert found.size == (120, 72)
+    assert np.asarray(found).tolist() == np.asarray(recoloured(large, _network_alone(translator, large))).tolist()
+    assert small.size == (40, 24)
+    assert translator.translate([large, large.rotate(90, expand=True)])[0].tobytes() == found.tobytes()
+
+
+def _network_alone(translator: Translator, large: Image.Image) -> Image.Image:
+    copy = np.asarray(large.resize((40, 24), Image.Resampling.BICUBIC))
+    with torch.no_grad():
+        found = translator.network(to_float(torch.from_numpy(copy.copy()).permute(2, 0, 1)[None]))
+    return Image.fromarray(to_uint8(found)[0].permute(1, 2, 0).numpy())
 
 
 def test_a_mask_beside_the_photo_marks_the_holes_in_white(tmp_path: Path) -> None:

@@ -41,11 +41,20 @@ def played(slopes: list[tuple[float, float]], **training: Any) -> tuple[Stepper,
     return stepper, [objective.one.weight.detach(), objective.two.weight.detach()]
 
 
+def test_a_gradient_longer_than_the_longest_is_cut_to_it_and_a_shorter_one_left_alone() -> None:
+    free, cut = (played([(0.5, 0.5), (40.0, 0.25)], clip_norm=norm)[1] for norm in (0.0, 2.0))
+    told = played([(0.5, 0.5), (2.0, 0.25)])[1]
+    assert not torch.equal(free[0], cut[0])
+    assert torch.allclose(cut[0], told[0], rtol=1e-5)
+    assert torch.equal(cut[1], told[1])
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 3.0])
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
-def test_no_step_is_taken_from_a_gradient_that_is_not_finite(bad: float, optimizer: str) -> None:
-    stepper, (one, two) = played([(1.0, 1.0), (bad, 1.0)], optimizer=optimizer)
-    _, (one_before, two_before) = played([(1.0, 1.0)], optimizer=optimizer)
+def test_no_step_is_taken_from_a_gradient_that_is_not_finite(bad: float, optimizer: str, clip_norm: float) -> None:
+    stepper, (one, two) = played([(1.0, 1.0), (bad, 1.0)], optimizer=optimizer, clip_norm=clip_norm)
+    _, (one_before, two_before) = played([(1.0, 1.0)], optimizer=optimizer, clip_norm=clip_norm)
     assert torch.equal(one, one_before)
     assert not torch.equal(two, two_before)
     assert float(stepper.refused) == 1

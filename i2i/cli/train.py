@@ -65,8 +65,10 @@ def _train(objective: str, changes: dict[str, Any], given: dict[str, Any]) -> No
         say("{} is finished: {} steps. --resume --steps N trains on.", run, trainer.step)
         return
     kind = str(trainer.dtype).removeprefix("torch.")
-    say("training [bold]{}[/bold] on {}, {}: steps {} to {}", run, trainer.device, kind, trainer.step,
-        trainer.total_steps())  # fmt: skip
+    length = f"steps {trainer.step} to {trainer.total_steps()}"
+    if hours := trainer.config.hours:
+        length = f"from step {trainer.step} on, {hours:g} hours in all"
+    say("training [bold]{}[/bold] on {}, {}: {}", run, trainer.device, kind, length)
     say("pictures to look at appear in {}", run / "samples")
     stopped = trainer.train()
     if stopped is not None:

@@ -74,10 +74,14 @@ class PairedConfig(OneWayConfig):
     )
 
     def fitting(self) -> Fit:
-        return "native" if self.restores() else self.fit
+        task = self.restores()
+        if task is None:
+            return self.fit
+        return "native" if task.crops else "cover"
 
     def turns(self) -> bool:
-        return self.restores() is not None and self.flip
+        task = self.restores()
+        return task is not None and task.crops and self.flip
 
     def restores(self) -> Task | None:
         return None if isinstance(self.task, NoTask) else self.task
@@ -201,7 +205,7 @@ class TrainingPictures(Dataset[Any]):
         count = min(count, len(photos))
         for i in range(count):
             (image,) = opened(photos[i * len(photos) // count], "clean")
-            image = fit(image, size, "native")
+            image = fit(image, size, self.config.fitting())
             left, top = (image.width - size) // 2, (image.height - size) // 2
             clean = _tensor(np.asarray(image.crop((left, top, left + size, top + size))))
             rows.append(self._restorable(task, clean, np.random.default_rng([0, i]), task.middle()))

@@ -99,6 +99,11 @@ def kept_colours(now: Settings) -> dict[str, Any]:
     return {"nce-identity": True} if "nce-identity" in now else {}
 
 
+def shorter_gradients(now: Settings) -> dict[str, Any]:
+    """Pascanu et al. 2013, section 3.2: one batch with a huge gradient is not to throw the weights off."""
+    return {"clip-norm": 0.5} if now.get("clip-norm") == 0 else {}
+
+
 def smoother_upsampling(now: Settings) -> dict[str, Any]:
     """Odena et al. 2016: resize, then convolve. A U-Net has no such layer."""
     if now.get("generator") == "unet":

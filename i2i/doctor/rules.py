@@ -49,6 +49,11 @@ class Rule:
 
 PICTURES = (
     Rule(
+        name="thrown off", sign="excess", limit=0.5, well=0.1,
+        says="{where}: the output lies far off the scale, by {value:.3g} times the way from middle grey to white",
+        remedies=(by.shorter_gradients,), hides=("black", "saturated", "collapsed", "unchanged", "inverted"),
+    ),
+    Rule(
         name="black", sign="blackness", limit=0.5, well=0.4,
         says="{where}: the output is black, {value:.0%} more of it than of real pictures",
         remedies=(by.own_statistics, by.full_precision), hides=("saturated", "collapsed", "inverted"),

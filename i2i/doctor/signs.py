@@ -51,6 +51,7 @@ def examine(view: View) -> Signs:
     told = {
         "blackness": blackness(y) - _highest(blackness, judges),
         "saturation": saturation(y) - _highest(saturation, judges),
+        "excess": excess(y),
         "checkerboard": grid,
         "checkerboard_levels": levels,
     }
@@ -112,6 +113,11 @@ def luminance(output: Tensor, other: Tensor) -> Tensor:
 def saturation(pictures: Tensor) -> Tensor:
     """Share of the values within 1.3 grey levels of an end of the range: 0 to 1."""
     return (pictures.abs() > 0.98).float().mean()
+
+
+def excess(pictures: Tensor) -> Tensor:
+    """How far the values lie outside the range, on average, in halves of it."""
+    return (pictures.abs() - 1).clamp(min=0).mean()
 
 
 def blackness(pictures: Tensor) -> Tensor:

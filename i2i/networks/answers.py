@@ -17,15 +17,16 @@ def composed(kind: Answers, given: Tensor, answer: Tensor, scale: int = 1) -> Te
     """The result, float32 (N, 3, scale·H, scale·W), nominally in [-1, 1].
 
     given: (N, 3 or 4, H, W). answer: (N, 3, scale·H, scale·W). "residual": added to the picture, which is enlarged
-    where it has to be. "plain": the answer itself. "hole": the answer where the mask is positive, and the picture
-    untouched elsewhere. "chroma": the picture's lightness with the colour of the answer's first two channels.
+    where it has to be. "plain": the answer itself. "hole": added to the picture, which something fills already, where
+    the mask is positive, and the picture untouched elsewhere. "chroma": the picture's lightness with the colour of the
+    answer's first two channels.
     """
     with torch.autocast(given.device.type, enabled=False):
         picture, answer = given[:, :3], answer if answer.dtype == torch.float64 else answer.float()
         if kind == "plain":
             return answer
         if kind == "hole":
-            return torch.where(given[:, 3:] > 0, answer, picture)
+            return torch.where(given[:, 3:] > 0, picture + answer, picture)
         if kind == "chroma":
             return coloured(picture, answer[:, :2])
         return answer + (F.interpolate(picture, scale_factor=scale, mode="bicubic") if scale > 1 else picture)

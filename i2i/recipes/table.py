@@ -141,6 +141,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             model=RegressionConfig(),
             training=TrainingConfig(
                 steps=100_000, batch_size=8, lr=1e-3, betas=(0.9, 0.999), schedule="cosine", warmup=500, ema=0.999,
+                clip_norm=0.5,  # some 5 times a usual one: without norms, one batch can throw the network off for good
             ),
         ),
         "tiny": Recipe(
@@ -149,7 +150,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             model=RegressionConfig(generator=RestorerConfig(width=24, depth=1)),
             training=TrainingConfig(
                 steps=2000, batch_size=8, lr=1e-3, betas=(0.9, 0.999), schedule="cosine", warmup=100, ema=0.99,
-                sample_every=200, save_minutes=1.0,
+                clip_norm=0.5, sample_every=200, save_minutes=1.0,
             ),
         ),
     },

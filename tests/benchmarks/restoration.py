@@ -4,7 +4,8 @@ python -m tests.benchmarks.restoration MODEL … --methods identity nlm bm3d --s
 
 Gaussian noise on float pictures, neither clipped nor rounded; the result rounded to 8 bit; PSNR over RGB on [0, 255],
 and its mean over the pictures (Zhang et al. 2018). The noise of a picture depends on its name and σ alone. CBSD68 is 68
-of the 100 in the `val` of BSDS500, those that cbsd68.txt names. BM3D is the package `bm3d`, which is no dependency of
+of the 100 in the `val` of BSDS500, those that cbsd68.txt names. --camera 92: noise as a camera has it instead, saved as
+JPEG of that quality, σ being that of green on middle grey. BM3D is the package `bm3d`, which is no dependency of
 i2i: `pip install bm3d`.
 """
 
@@ -21,6 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.data.folders import locate
+from i2i.data.tasks.compression import jpeg
+from i2i.data.tasks.noise import camera
 from i2i.device import autocast, keep_memory
 from i2i.images import read
 from i2i.translate import Translator, load
@@ -79,8 +82,11 @@ def photos(name: str) -> list[Path]:
     return [root / "val" / f"{stem}.jpg" for stem in Path(__file__).with_name("cbsd68.txt").read_text().split()]
 
 
-def noisy(clean: np.ndarray, path: Path, sigma: float) -> np.ndarray:
+def noisy(clean: np.ndarray, path: Path, sigma: float, quality: int = 0) -> np.ndarray:
+    """quality: of the JPEG of a camera's noise; 0: Gaussian noise, not saved."""
     rng = np.random.default_rng([zlib.crc32(path.stem.encode()), int(sigma)])
+    if quality:
+        return jpeg(camera(clean, sigma, rng).round().astype(np.uint8), quality).astype(np.float32)
     return (clean + sigma * rng.standard_normal(clean.shape)).astype(np.float32)
 
 
@@ -95,6 +101,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=["identity", "nlm"], choices=["identity", "nlm", "bm3d"])
     parser.add_argument("--sets", nargs="*", default=["kodak24", "cbsd68"], choices=["kodak24", "cbsd68"])
     parser.add_argument("--sigmas", nargs="*", type=float, default=[15, 25, 50])
+    parser.add_argument("--camera", type=int, default=0, metavar="QUALITY", help="a camera's noise, saved as JPEG")
     parser.add_argument("--pictures", type=int, default=0, help="only every so many of a set that this many remain")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--out", type=Path, help="JSON of every number")
@@ -114,7 +121,8 @@ def main() -> None:
         for method, denoise in methods.items():
             for sigma in given.sigmas:
                 began = time.perf_counter()
-                values = [psnr(denoise(noisy(clean[path], path, sigma), sigma), clean[path]) for path in paths]
+                shown = ((clean[path], noisy(clean[path], path, sigma, given.camera)) for path in paths)
+                values = [psnr(denoise(picture, sigma), truth) for truth, picture in shown]
                 seconds = (time.perf_counter() - began) / len(paths)
                 mean = float(np.mean(values))
                 found.append({"set": name, "method": method, "sigma": sigma, "psnr": round(mean, 3),

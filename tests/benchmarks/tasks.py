@@ -43,6 +43,13 @@ def restored(translator: Translator, task: Task, given: np.ndarray) -> np.ndarra
     return np.asarray(translator(Image.fromarray(given)))
 
 
+def telea(given: np.ndarray) -> np.ndarray:
+    """The holes filled by OpenCV, after Telea 2004."""
+    import cv2
+
+    return cv2.inpaint(np.ascontiguousarray(given[..., :3]), given[..., 3], 3, cv2.INPAINT_TELEA)
+
+
 def enlarged(given: np.ndarray, size: tuple[int, int], how: Image.Resampling) -> np.ndarray:
     return np.asarray(Image.fromarray(given[..., :3]).resize(size, how))
 
@@ -83,6 +90,8 @@ def evaluate(model: str, strength: float | None, paths: list[Path], out: Path) -
         clean = clean[: clean.shape[0] // task.scale * task.scale, : clean.shape[1] // task.scale * task.scale]
         given, size = degraded(task, clean, path, strength), (clean.shape[1], clean.shape[0])
         rows = {"input": given[..., :3]}
+        if task.shows == "mask":
+            rows["telea"] = telea(given)
         if task.scale > 1:
             rows = {"bicubic": enlarged(given, size, Image.Resampling.BICUBIC),
                     "lanczos": enlarged(given, size, Image.Resampling.LANCZOS)}  # fmt: skip

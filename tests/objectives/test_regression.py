@@ -206,6 +206,7 @@ def test_a_training_of_some_hours_ends_by_the_clock_with_a_rate_of_nothing(
     now = [0.0]
     monkeypatch.setattr("i2i.clock.time.monotonic", lambda: now[0])
     trainer = start(settings(photos, steps=None, hours=10 / 3600, warmup=0, schedule="cosine", sample_every=1000))
+    assert trainer.watch.doctor.youth == 200  # steps, however many the hours will have
     step, rates = trainer._train_step, []
 
     def second_by_second(batch: Any) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from i2i.config import check, option
 from i2i.data.tasks.base import Strengths, Task, with_channel
-
-BLANK = 127.5  # grey level in the place of what is missing
+from i2i.data.tasks.light import encoded, linear
+from i2i.filling import filled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,37 +18,48 @@ class Inpaint(Task):
 
     task: Literal["inpaint"] = option("inpaint", "restoration task")
     holes: Strengths = option((0.05, 0.4), "share of the picture that is missing, drawn evenly, reached at least")
+    stroke: Strengths = option((2.0, 16.0), "thickness of the strokes, in pixels, drawn evenly")
+    box: Strengths = option((8.0, 48.0), "width and height of the boxes, in pixels, drawn evenly")
     shows: ClassVar[str] = "mask"
     answers: ClassVar[str] = "hole"
     suits: ClassVar[Mapping[str, Any]] = {"levels": 4}  # to see across a hole
 
     def __post_init__(self) -> None:
         check(0 < self.holes[0] <= self.holes[1] <= 0.9, "holes", self.holes, "two shares, rising, above 0 to 0.9")
+        for name, lengths in (("stroke", self.stroke), ("box", self.box)):
+            check(1 <= lengths[0] <= lengths[1] <= 1024, name, lengths, "two lengths, rising, from 1 to 1024")
 
     def strengths(self) -> Strengths:
         return self.holes
 
     def degrade(self, clean: np.ndarray, rng: np.random.Generator, strength: float | None = None) -> np.ndarray:
-        return masked(clean, holes(clean.shape[0], clean.shape[1], self.drawn(rng, strength), rng))
+        share = self.drawn(rng, strength)
+        return masked(clean, holes(clean.shape[0], clean.shape[1], share, rng, self.stroke, self.box))
 
 
 def masked(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """float32 (H, W, 4): the picture, blank where the mask ``hole`` (H, W, bool) is; and the mask, 0 or 255."""
-    return with_channel(np.where(hole[..., None], np.float32(BLANK), picture), np.where(hole, 255, 0))
+    """float32 (H, W, 4): the picture, ``filled`` where the mask ``hole`` (H, W, bool) is; and the mask, 0 or 255."""
+    return with_channel(filled(picture, hole), np.where(hole, 255, 0))
 
 
-def holes(height: int, width: int, share: float, rng: np.random.Generator) -> np.ndarray:
-    """A mask, bool (height, width), of strokes and boxes that cover at least ``share`` of it, and little more."""
+def holes(
+    height: int, width: int, share: float, rng: np.random.Generator, stroke: Strengths, box: Strengths
+) -> np.ndarray:
+    """A mask, bool (height, width), of strokes and boxes that cover at least ``share`` of it, and little more.
+
+    stroke: the thinnest and the thickest, box: the smallest and the largest side, in pixels. None is wider than half of
+    the picture. A stroke has two to six parts, each of up to a quarter of the picture's shorter side.
+    """
     import cv2
 
     mask, side = np.zeros((height, width), np.uint8), min(height, width)
     while mask.mean() < share:
         if rng.random() < 0.5:
-            w, h = (max(1, int(side * length)) for length in rng.uniform(0.05, 0.3, 2))
+            w, h = (min(max(1, side // 2), round(length)) for length in rng.uniform(*box, 2))
             x, y = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
             mask[y : y + h, x : x + w] = 1
             continue
-        thick, points = max(1, int(side * rng.uniform(0.02, 0.1))), int(rng.integers(2, 7))
+        thick, points = min(max(1, side // 2), round(rng.uniform(*stroke))), int(rng.integers(2, 7))
         turns = np.cumsum(rng.normal(0, 0.9, points)) + rng.uniform(0, 2 * np.pi)
         steps = np.stack([np.cos(turns), np.sin(turns)], 1) * rng.uniform(0.05, 0.25, (points, 1)) * side
         path = np.cumsum(np.concatenate([rng.uniform((0, 0), (width, height))[None], steps]), 0)
@@ -62,7 +73,8 @@ class Colorize(Task):
 
     task: Literal["colorize"] = option("colorize", "restoration task")
     answers: ClassVar[str] = "chroma"
-    suits: ClassVar[Mapping[str, Any]] = {"levels": 4}  # to see what it is that has the colour
+    crops: ClassVar[bool] = False  # what it is that has the colour shows in the whole
+    suits: ClassVar[Mapping[str, Any]] = {"levels": 4}
 
     def degrade(self, clean: np.ndarray, rng: np.random.Generator, strength: float | None = None) -> np.ndarray:
         return grey(clean)
@@ -70,10 +82,5 @@ class Colorize(Task):
 
 def grey(picture: np.ndarray) -> np.ndarray:
     """uint8 (H, W, 3), the three channels alike, with the luminance of each pixel in linear light."""
-    light = np.dot(_LINEAR[picture], np.array([0.2126, 0.7152, 0.0722], np.float32))
-    encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
-    return np.repeat((255 * encoded).round().clip(0, 255).astype(np.uint8)[..., None], 3, 2)
-
-
-_VALUES = np.arange(256) / 255
-_LINEAR = np.where(_VALUES <= 0.04045, _VALUES / 12.92, ((_VALUES + 0.055) / 1.055) ** 2.4).astype(np.float32)  # sRGB
+    light = np.dot(linear(picture), np.array([0.2126, 0.7152, 0.0722], np.float32))
+    return np.repeat(encoded(light).round().astype(np.uint8)[..., None], 3, 2)
