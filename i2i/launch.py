@@ -118,8 +118,7 @@ def _trainer(plan: Recipe, found: Layout, run: Run, progress: TrainingProgress, 
     if begin_with:
         inherit(built, begin_with, progress.say)
     pictures = TrainingPictures(found, plan.data, plan.training.seed, _packed(plan, found, progress.say))
-    # Nobody knows the steps of so many hours: what comes of that training is looked at from the start.
-    total = 0 if plan.training.hours else plan.training.total_steps(pictures.epoch_length)
+    total = plan.training.total_steps(pictures.epoch_length)
     doctor = Doctor(settings_of(plan.data, plan.model, plan.training), total, built.critic_weight)
     watch = Watch(doctor, progress, stop=plan.training.stop_on_alarm)
     told = about(plan, found, list(built.translators()))
@@ -129,7 +128,8 @@ def _trainer(plan: Recipe, found: Layout, run: Run, progress: TrainingProgress, 
 
 def _packed(plan: Recipe, found: Layout, tell: Callable[[str], None]) -> Packed | None:
     """The training pictures packed, where --cache wants them so. Raises CacheError where "on" cannot be done."""
-    cache, slow = plan.training.cache, plan.data.restores() is not None  # to decode a photo for each of its crops
+    cache = plan.training.cache
+    slow = plan.data.restores() is not None or plan.data.fitting() == "native"  # to decode a photo for each crop
     if cache == "off" or (cache == "auto" and not slow and pick_device(plan.training.device).type != "cuda"):
         return None
     try:

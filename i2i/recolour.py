@@ -21,35 +21,42 @@ def shrunk(size: tuple[int, int], shorter: int) -> tuple[int, int]:
 
 
 @torch.inference_mode()
-def recoloured(photo: Image.Image, small: Image.Image) -> Image.Image:
+def recoloured(photo: Image.Image, small: Image.Image, device: torch.device | None = None) -> Image.Image:
     """RGB of the photo's size: its lightness L* with the colours a* and b* of ``small``, its coloured copy.
 
     Fast guided filter (He and Sun 2015): around each pixel of the copy colour is taken for a linear function of
-    lightness, which is then asked with the lightness of the photo, so that colours end where things do.
+    lightness, which is then asked with the lightness of the photo, so that colours end where things do. What such a
+    function leaves of the copy's colours is added, and none is stronger than those around it. A photo as large as its
+    copy gets the very colours of the copy. device: computes it; None: the CPU.
     """
     pixels = np.asarray(photo)
     height, width = pixels.shape[:2]
-    slope, offset = _lines(_tensor(np.asarray(small)))
+    known = _known(_tensor(np.asarray(small)).to(device))
     found, rows = np.empty((height, width, 3), np.uint8), max(1, BAND // width)
     for top in range(0, height, rows):
-        band = _tensor(pixels[top : top + rows])
-        place = (torch.arange(top, top + band.shape[2]) + 0.5) / height
-        line = [_stretched(_rows(values, place), width) for values in (slope, offset)]
-        chroma = line[0] * _lab(band)[:, :1] + line[1]
+        band = _tensor(pixels[top : top + rows]).to(device)
+        place = (torch.arange(top, top + band.shape[2], device=device) + 0.5) / height
+        slope, offset, rest, low, high = _stretched(_rows(known, place), width).split(2, 1)
+        chroma = (slope * _lab(band)[:, :1] + offset + rest).clamp(low, high)
         done = to_uint8(coloured(band, chroma / CHROMA))
-        found[top : top + rows] = done[0].permute(1, 2, 0).numpy()
+        found[top : top + rows] = done[0].permute(1, 2, 0).cpu().numpy()
     return Image.fromarray(found)
 
 
-def _lines(small: Tensor) -> tuple[Tensor, Tensor]:
-    """Slope and offset (1, 2, h, w) of a* and b* over L* around each pixel of (1, 3, h, w) in [-1, 1]."""
+def _known(small: Tensor) -> Tensor:
+    """What a coloured copy (1, 3, h, w) in [-1, 1] tells of a* and b*, (1, 10, h, w).
+
+    Slope and offset over L*, what these leave, and the least and the greatest around each pixel.
+    """
     lab = _lab(small)
     light, colour = lab[:, :1], lab[:, 1:]
     mean_light, mean_colour = _mean(light), _mean(colour)
     together = _mean(light * colour) - mean_light * mean_colour
     slope = together / (_mean(light * light) - mean_light**2 + TOLERANCE**2)
-    offset = mean_colour - slope * mean_light
-    return _mean(slope), _mean(offset)
+    slope, offset = _mean(slope), _mean(mean_colour - slope * mean_light)
+    window = 2 * RADIUS + 1, 1, RADIUS
+    low, high = -F.max_pool2d(-colour, *window), F.max_pool2d(colour, *window)
+    return torch.cat([slope, offset, colour - slope * light - offset, low, high], 1)
 
 
 def _mean(values: Tensor) -> Tensor:

@@ -59,8 +59,7 @@ class Sight:
         pixels = np.asarray(image)
         if self.shows != "mask":
             return pixels
-        colours = filled(pixels[..., :3], pixels[..., 3] < OPAQUE).round().astype(np.uint8)
-        return np.concatenate([colours, pixels[..., 3:]], 2)
+        return np.concatenate([filled(pixels[..., :3], pixels[..., 3] < OPAQUE), pixels[..., 3:]], 2)
 
     def given(self, picture: torch.Tensor) -> torch.Tensor:
         """(N, 3 or, with transparency, 4, H, W) in [-1, 1] as the network is to have it."""

@@ -65,7 +65,7 @@ class TrainingConfig:
         check(self.snapshot_every >= 0, "snapshot_every", self.snapshot_every, "0 or above")
         check(self.lr > 0, "lr", self.lr, "above 0")
         check(all(0 <= beta < 1 for beta in self.betas), "betas", self.betas, "at least 0 and below 1")
-        check(self.clip_norm >= 0, "clip_norm", self.clip_norm, "0 or above")
+        check(0 <= self.clip_norm < math.inf, "clip_norm", self.clip_norm, "0 or above, and finite")
         check(0 <= self.decay <= 1, "decay", self.decay, "from 0 to 1")
         check(self.warmup >= 0, "warmup", self.warmup, "0 or above")
         check(0 <= self.ema < 1, "ema", self.ema, "at least 0 and below 1")

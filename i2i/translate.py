@@ -61,7 +61,6 @@ class Translator:
         self.direction = direction
         self.about, self.provenance = dict(about or {}), provenance
         self.sight = Sight(config, size, level, pinned=self.device.type == "cuda")
-        self.scale = self.sight.scale
         self.holes = HoleReader(mask) if self.sight.shows == "mask" else None
         self._reach = self.sight.reach  # None: the network sees all of a picture
         self._alone = minds_company(self.network)
@@ -71,6 +70,11 @@ class Translator:
         self._whole = self._room = WHOLE if self.device.type == "cpu" else sys.maxsize
         self._compiled = self._told = False
         self._pieces = True  # until the network turns out to use what cannot be computed in them
+
+    @property
+    def scale(self) -> int:
+        """How much larger than a picture its translation is."""
+        return self.sight.scale
 
     def compile(self) -> None:
         """Have the network compiled at its first passes, or ``notice`` told why not: minutes that pay for thousands."""
@@ -108,7 +112,10 @@ class Translator:
             return self._begin(images)
         copies = [image.resize(shrunk(image.size, self.sight.small), Image.Resampling.BICUBIC) for image in images]
         begun = self._begin(copies)
-        return [partial(_recoloured, image, pending) for image, pending in zip(images, begun, strict=True)]
+        return [partial(self._recoloured, image, pending) for image, pending in zip(images, begun, strict=True)]
+
+    def _recoloured(self, photo: Image.Image, small: Pending) -> Image.Image:
+        return recoloured(photo, small(), self.device)
 
     def _begin(self, images: Sequence[Image.Image]) -> list[Pending]:
         started: list[Pending] = []
@@ -145,6 +152,8 @@ class Translator:
         # of 64² in passes of 1, 2, 4 and 8; 164, 157, 164 and 172 at 128²; 590, 660, 720 and 930 at 256². A GPU wants
         # millions of pixels to fill its units in the residual blocks, at a sixteenth of the pixels.
         pixels, most = (8_000_000, 32) if self.device.type == "cuda" else (128 * 128, 8)
+        if self.sight.small is not None:  # the photos themselves may be large, and wait with their copies
+            most = 4
         return max(1, min(most, pixels // (size[0] * size[1])))
 
     def _reduce(self, count: int, size: Size) -> None:
@@ -192,13 +201,13 @@ class Translator:
     @torch.inference_mode()
     def _in_pieces(self, image: Image.Image) -> Pending:
         """As ``_pass``, but waits for the result, in memory that grows with a sixteenth of the pixels or not at all."""
-        batch, (corner,) = self.sight.laid_out([image])
-        height, width = batch.shape[1:3]
 
         def fetch(rows: slice, columns: slice = slice(None)) -> torch.Tensor:
             return self.sight.given(to_float(batch[:, rows, columns].to(self.device).permute(0, 3, 1, 2)))
 
         try:
+            batch, (corner,) = self.sight.laid_out([image])
+            height, width = batch.shape[1:3]
             with seeded(self.device, 0), autocast(self.device, self.dtype):
                 if self._reach is not None:
                     found = in_tiles(height, width, lambda *place: _levels(self._run(fetch(*place))),
@@ -216,10 +225,6 @@ class Translator:
     def _too_large(self, image: Image.Image) -> I2IError:
         size = f"{image.width}x{image.height}"
         return I2IError(f"A picture of {size} pixels does not fit the memory of {self.device}.")
-
-
-def _recoloured(photo: Image.Image, small: Pending) -> Image.Image:
-    return recoloured(photo, small())
 
 
 def _levels(picture: torch.Tensor) -> torch.Tensor:

@@ -106,7 +106,7 @@ def test_filling_keeps_what_is_known_and_stays_between_its_values(shape: tuple[i
             known = pixels[~hole]
             assert found[hole].min() >= known.min() - 1e-3
             assert found[hole].max() <= known.max() + 1e-3
-    assert (filled(pixels, np.ones(shape, bool)) == 127.5).all()
+    assert (filled(pixels, np.ones(shape, bool)) == 128).all()
 
 
 def test_colours_found_on_a_small_copy_keep_the_lightness_of_the_photo_and_end_where_things_do() -> None:
@@ -123,6 +123,24 @@ def test_colours_found_on_a_small_copy_keep_the_lightness_of_the_photo_and_end_w
     assert warm[132] > 8 > -8 > warm[134], "the colour changes at the edge of the photo, not gradually"
     luminance = grey(found.astype(np.uint8))[..., 0].astype(int)
     assert np.abs(luminance - photo[..., 0]).max() <= 2
+
+
+def test_a_photo_as_large_as_its_copy_gets_the_colours_of_the_copy() -> None:
+    small = np.full((40, 40, 3), 110, np.uint8)
+    small[10:16, 10:16] = (205, 78, 72)
+    photo = grey(small)
+    found = np.asarray(recoloured(Image.fromarray(photo), Image.fromarray(small))).astype(int)
+    assert np.abs(found - small).max() <= 2
+
+
+def test_no_colour_is_stronger_than_those_of_the_copy_around_it() -> None:
+    small = np.zeros((20, 40, 3), np.uint8)
+    small[:, :20], small[:, 20:] = (90, 100, 168), (170, 130, 60)  # blue and dark beside orange and lighter
+    photo = np.repeat(np.repeat(grey(small), 10, 0), 10, 1)
+    photo[::16, ::16] = 220  # specks lighter than either
+    found = np.asarray(recoloured(Image.fromarray(photo), Image.fromarray(small))).astype(int)
+    specks = found[::16, :170:16]  # up to 30 pixels from the edge, which is as far as the filter sees
+    assert (specks[..., 2] - specks[..., 0] > 10).all(), "specks on blue are bluish"
 
 
 def test_a_photo_is_coloured_as_its_copy_of_the_size_of_the_training_is(tmp_path: Path) -> None:

@@ -261,7 +261,7 @@ RESTORERS = {
     "denoise": RestorerConfig(width=4, depth=1),
     "known": RestorerConfig(width=4, levels=2, depth=1, shows="level"),
     "superres": RestorerConfig(width=4, fold=1, levels=2, depth=1, scale=2),
-    "inpaint": RestorerConfig(width=2, levels=2, depth=1, shows="mask", answers="hole"),
+    "inpaint": RestorerConfig(width=2, levels=2, depth=1, shows="mask", answers="patch"),
     "colorize": RestorerConfig(width=4, levels=2, depth=1, answers="chroma"),
 }
 

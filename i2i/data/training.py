@@ -70,7 +70,8 @@ class PairedConfig(OneWayConfig):
     direction: Literal["AtoB", "BtoA"] = option("AtoB", "translate A (left, or A/) to B (right, or B/), or back")
     task: TaskConfig = option(
         NoTask(),
-        "learn from clean photos alone, cropped at their own scale, to undo this; none: the data holds pairs",
+        "learn from clean photos alone to undo this, from crops at their own scale or, for colours, photos made small; "
+        "none: the data holds pairs",
     )
 
     def fitting(self) -> Fit:

@@ -47,10 +47,15 @@ class Doctor:
     """
 
     def __init__(self, settings: Settings, total_steps: int, critic_weight: float) -> None:
-        self.settings, self.youth = settings, max(YOUNG[0], round(YOUNG[1] * total_steps))
+        self.settings = settings
+        self.expect(total_steps)
         guess = UNDECIDED.get(settings.get("adversarial", ""))  # None: a critic without a middle, or no critic at all
         self.guess = None if guess is None else guess * critic_weight * settings.get("d-scales", 1)
         self._cases: dict[str, _Case] = {}
+
+    def expect(self, total_steps: int) -> None:
+        """Take the training for one of so many steps, as is known better while one of some hours goes on."""
+        self.youth = max(YOUNG[0], round(YOUNG[1] * total_steps))
 
     def look(self, step: int, direction: str, signs: Signs) -> list[Alarm]:
         """The alarms of one direction's signs after ``step`` steps, as ``examine`` measured them."""

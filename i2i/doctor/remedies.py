@@ -101,7 +101,7 @@ def kept_colours(now: Settings) -> dict[str, Any]:
 
 def shorter_gradients(now: Settings) -> dict[str, Any]:
     """Pascanu et al. 2013, section 3.2: one batch with a huge gradient is not to throw the weights off."""
-    return {"clip-norm": 0.5} if now.get("clip-norm") == 0 else {}
+    return {"clip-norm": now["clip-norm"] / 5 or 0.5} if "clip-norm" in now else {}
 
 
 def smoother_upsampling(now: Settings) -> dict[str, Any]:

@@ -51,7 +51,8 @@ PICTURES = (
     Rule(
         name="thrown off", sign="excess", limit=0.5, well=0.1,
         says="{where}: the output lies far off the scale, by {value:.3g} times the way from middle grey to white",
-        remedies=(by.shorter_gradients,), hides=("black", "saturated", "collapsed", "unchanged", "inverted"),
+        remedies=(by.shorter_gradients,),
+        hides=("black", "saturated", "collapsed", "unchanged", "inverted", "checkerboard"),
     ),
     Rule(
         name="black", sign="blackness", limit=0.5, well=0.4,

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function
 
 Shows = Literal["picture", "level", "mask"]  # what there is beside the picture, as a fourth channel
-Answers = Literal["residual", "plain", "hole", "chroma"]
+Answers = Literal["residual", "plain", "patch", "chroma"]
 CHROMA = 110.0  # a* and b* of an answer of 1: sRGB reaches from -108 to 98
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
 
@@ -17,7 +17,7 @@ def composed(kind: Answers, given: Tensor, answer: Tensor, scale: int = 1) -> Te
     """The result, float32 (N, 3, scale·H, scale·W), nominally in [-1, 1].
 
     given: (N, 3 or 4, H, W). answer: (N, 3, scale·H, scale·W). "residual": added to the picture, which is enlarged
-    where it has to be. "plain": the answer itself. "hole": added to the picture, which something fills already, where
+    where it has to be. "plain": the answer itself. "patch": added to the picture, which something fills already, where
     the mask is positive, and the picture untouched elsewhere. "chroma": the picture's lightness with the colour of the
     answer's first two channels.
     """
@@ -25,7 +25,7 @@ def composed(kind: Answers, given: Tensor, answer: Tensor, scale: int = 1) -> Te
         picture, answer = given[:, :3], answer if answer.dtype == torch.float64 else answer.float()
         if kind == "plain":
             return answer
-        if kind == "hole":
+        if kind == "patch":
             return torch.where(given[:, 3:] > 0, picture + answer, picture)
         if kind == "chroma":
             return coloured(picture, answer[:, :2])

@@ -118,13 +118,13 @@ def test_the_variance_of_camera_noise_grows_with_light() -> None:
         assert (task.degrade(level, rng()) - value).var() == pytest.approx(9 + 0.5 * value, rel=0.05)
 
 
-@pytest.mark.parametrize("sigma", [3.0, 12.0])
+@pytest.mark.parametrize("sigma", [3.0, 12.0, 25.0, 50.0])
 def test_a_cameras_noise_has_the_sigma_that_is_asked_for_in_the_green_of_middle_grey(sigma: float) -> None:
     grey = np.full((160, 160, 3), 118, np.uint8)  # 18 % of white
     noise = [camera(grey, sigma, rng(seed)) - 118 for seed in range(12)]
     assert np.mean([each[..., 1].std() for each in noise]) == pytest.approx(sigma, rel=0.06)
     assert all(each[..., 0].std() >= 0.8 * each[..., 1].std() for each in noise)  # white balance amplifies red and blue
-    assert np.abs(np.mean(noise)) < 0.2 * sigma
+    assert np.abs(np.mean(noise)) < 0.25 * sigma  # the tone curve, and black, where light is cut off, shift it
 
 
 def test_a_cameras_noise_is_correlated_as_demosaicing_leaves_it_and_larger_in_light_before_the_tone_curve() -> None:
@@ -145,7 +145,8 @@ def test_a_cameras_picture_is_what_a_jpeg_file_holds() -> None:
     shown = Denoise(noise="camera", saved=(30, 30)).degrade(photo(), rng(), 10.0)
     assert shown.dtype == np.uint8
     assert np.abs(jpeg(shown, 30).astype(int) - shown).mean() < 1.5, "saved once more at that quality it hardly changes"
-    assert np.abs(jpeg(Denoise(quantised=True).degrade(photo(), rng(), 10.0), 30).astype(int) - photo()).mean() > 1.5
+    plain = Denoise(quantised=True).degrade(photo(), rng(), 10.0).astype(int)
+    assert np.abs(jpeg(plain.astype(np.uint8), 30) - plain).mean() > 4, "which is not so of what was never saved"
     both = [Denoise(noise="both").degrade(photo(), rng(seed), 10.0).dtype for seed in range(20)]
     assert {np.dtype(np.uint8), np.dtype(np.float32)} == set(both)
 
@@ -234,8 +235,9 @@ def test_inpainting_leaves_known_pixels_and_marks_the_rest() -> None:
 
 
 @pytest.mark.parametrize("share", [0.05, 0.4])
-def test_holes_cover_the_share_that_is_asked_for_and_little_more(share: float) -> None:
-    shares = [holes(128, 160, share, rng(seed), (2, 16), (8, 48)).mean() for seed in range(8)]
+@pytest.mark.parametrize("side", [64, 128])
+def test_holes_cover_the_share_that_is_asked_for_and_little_more(side: int, share: float) -> None:
+    shares = [holes(side, side + 32, share, rng(seed), (2, 16), (8, 48)).mean() for seed in range(20)]
     assert min(shares) >= share
     assert np.mean(shares) < share + 0.06
 
@@ -254,9 +256,14 @@ def test_strokes_are_as_thick_as_is_asked_for() -> None:
     masks = [holes(256, 256, 1e-9, rng(seed), (9, 9), (1, 1)) for seed in range(30)]
     strokes = [mask for mask in masks if mask.sum() > 100]
     assert len(strokes) >= 5
-    for mask in strokes:  # eroded by half of that nothing is left, but for the bends
-        inside = np.lib.stride_tricks.sliding_window_view(np.pad(mask, 6), (13, 13)).all((-1, -2))
-        assert inside.sum() < 0.05 * mask.sum()
+
+    def left(mask: np.ndarray, by: int) -> float:
+        """Of a mask that is eroded by squares of so many pixels."""
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(mask, by // 2), (by, by))
+        return float(windows.all((-1, -2)).sum() / mask.sum())
+
+    assert max(left(mask, 13) for mask in strokes) < 0.05  # but for the bends
+    assert min(left(mask, 5) for mask in strokes) > 0.3
 
 
 def test_colorize_shows_a_grey_picture_of_the_same_lightness() -> None:

@@ -56,14 +56,14 @@ def test_superresolution_gives_a_larger_picture_that_begins_as_bicubic(scale: in
 def test_known_pixels_come_back_untouched_even_in_bfloat16() -> None:
     given = half_hidden()
     with torch.autocast("cpu", torch.bfloat16):
-        found = tiny(shows="mask", answers="hole").build(16)(given)
+        found = tiny(shows="mask", answers="patch").build(16)(given)
     assert torch.equal(found[..., 8:], given[:, :3, :, 8:])
     assert not torch.isclose(found[..., :8], given[:, :3, :, :8]).any()
 
 
 def test_no_gradient_reaches_a_network_through_known_pixels() -> None:
     answer = pictures().requires_grad_()
-    composed("hole", half_hidden(), answer).sum().backward()
+    composed("patch", half_hidden(), answer).sum().backward()
     assert answer.grad is not None
     assert (answer.grad[..., :8] == 1).all()
     assert (answer.grad[..., 8:] == 0).all()

@@ -205,8 +205,7 @@ def test_a_training_of_some_hours_ends_by_the_clock_with_a_rate_of_nothing(
 ) -> None:
     now = [0.0]
     monkeypatch.setattr("i2i.clock.time.monotonic", lambda: now[0])
-    trainer = start(settings(photos, steps=None, hours=10 / 3600, warmup=0, schedule="cosine", sample_every=1000))
-    assert trainer.watch.doctor.youth == 200  # steps, however many the hours will have
+    trainer = start(settings(photos, steps=100_000, hours=10 / 3600, warmup=0, schedule="cosine", sample_every=1000))
     step, rates = trainer._train_step, []
 
     def second_by_second(batch: Any) -> None:
@@ -217,6 +216,7 @@ def test_a_training_of_some_hours_ends_by_the_clock_with_a_rate_of_nothing(
     monkeypatch.setattr(trainer, "_train_step", second_by_second)
     trainer.train()
     assert trainer.step == trainer.total_steps() == 10
+    assert trainer.watch.doctor.youth == 200  # of a training of 10 steps, not of those that --steps would have been
     assert rates[0] == trainer.config.lr
     assert rates == sorted(rates, reverse=True)
     assert trainer.lr(10) == pytest.approx(0, abs=1e-9)

@@ -14,7 +14,7 @@ class Task:
     shows: what the network is given: the "picture" alone, or beside it the "level" of the degradation or the "mask"
     of what is missing, each as a fourth channel on the scale of grey levels. answers: how the network's answer becomes
     the result, as ``i2i.networks.answers`` has it. crops: it is learnt from crops of photos at their own scale, turned
-    by quarter turns; else from photos made as small as the size of the training, as they stand. scale: how much larger
+    by quarter turns; else from photos made as small as --size says, and --jitter, as they stand. scale: how much larger
     the result is than the input. suits: settings of the restorer that go better with the task than its own defaults.
     """
 

@@ -21,7 +21,7 @@ class Inpaint(Task):
     stroke: Strengths = option((2.0, 16.0), "thickness of the strokes, in pixels, drawn evenly")
     box: Strengths = option((8.0, 48.0), "width and height of the boxes, in pixels, drawn evenly")
     shows: ClassVar[str] = "mask"
-    answers: ClassVar[str] = "hole"
+    answers: ClassVar[str] = "patch"
     suits: ClassVar[Mapping[str, Any]] = {"levels": 4}  # to see across a hole
 
     def __post_init__(self) -> None:
@@ -47,23 +47,31 @@ def holes(
 ) -> np.ndarray:
     """A mask, bool (height, width), of strokes and boxes that cover at least ``share`` of it, and little more.
 
-    stroke: the thinnest and the thickest, box: the smallest and the largest side, in pixels. None is wider than half of
-    the picture. A stroke has two to six parts, each of up to a quarter of the picture's shorter side.
+    stroke: the thinnest and the thickest, box: the smallest and the largest side, in pixels; but of a picture's shorter
+    side a box has 3/8 at most, and a stroke 1/8. A stroke has two to six parts, each of up to a quarter of that side.
     """
     import cv2
 
-    mask, side = np.zeros((height, width), np.uint8), min(height, width)
-    while mask.mean() < share:
+    mask, side, covered = np.zeros((height, width), np.uint8), min(height, width), 0
+    while covered < share * height * width:
         if rng.random() < 0.5:
-            w, h = (min(max(1, side // 2), round(length)) for length in rng.uniform(*box, 2))
+            w, h = (min(max(1, 3 * side // 8), round(length)) for length in rng.uniform(*box, 2))
             x, y = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
-            mask[y : y + h, x : x + w] = 1
-            continue
-        thick, points = min(max(1, side // 2), round(rng.uniform(*stroke))), int(rng.integers(2, 7))
-        turns = np.cumsum(rng.normal(0, 0.9, points)) + rng.uniform(0, 2 * np.pi)
-        steps = np.stack([np.cos(turns), np.sin(turns)], 1) * rng.uniform(0.05, 0.25, (points, 1)) * side
-        path = np.cumsum(np.concatenate([rng.uniform((0, 0), (width, height))[None], steps]), 0)
-        cv2.polylines(mask, [path.round().astype(np.int32)], False, 1, thick)
+            path, thick = np.array([(x, y), (x + w - 1, y + h - 1)]), 0
+        else:
+            thick, points = min(max(1, side // 8), round(rng.uniform(*stroke))), int(rng.integers(2, 7))
+            turns = np.cumsum(rng.normal(0, 0.9, points)) + rng.uniform(0, 2 * np.pi)
+            steps = np.stack([np.cos(turns), np.sin(turns)], 1) * rng.uniform(0.05, 0.25, (points, 1)) * side
+            start = rng.uniform((0, 0), (width, height))
+            path = np.cumsum(np.concatenate([start[None], steps]), 0).round().astype(np.int32)
+        (left, top), (right, bottom) = (path.min(0) - thick).clip(0), path.max(0) + thick + 1
+        touched = mask[top:bottom, left:right]  # a large picture takes many of them: each is counted by itself
+        covered -= int(touched.sum())
+        if thick:
+            cv2.polylines(mask, [path], False, 1, thick)
+        else:
+            touched[...] = 1
+        covered += int(touched.sum())
     return mask.astype(bool)
 
 

@@ -1,6 +1,8 @@
 """Noise, as papers have it and as cameras do."""
 
 from dataclasses import dataclass
+from functools import cache
+from statistics import NormalDist
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -25,10 +27,10 @@ class Denoise(Task):
     sigma: Strengths = option(
         (0.0, 50.0), "σ of the noise (a camera's: of green on middle grey), drawn evenly, in grey levels of 255"
     )
-    shot: Strengths = option((0.0, 0.0), "variance of the noise for each grey level of light, in grey levels")
+    shot: Strengths = option((0.0, 0.0), "variance of the Gaussian noise for each grey level of light, in grey levels")
     known: bool = option(False, "the network is told σ, which is then to be given in use (--task-strength)")
     saved: Strengths = option((60.0, 98.0), "JPEG quality at which a camera's noisy picture is saved, drawn evenly")
-    quantised: bool = option(False, "the noisy picture is clipped and rounded to 8 bit, as a file is")
+    quantised: bool = option(False, "Gaussian noise is clipped and rounded to 8 bit, as a file is")
 
     answers: ClassVar[str] = "residual"
 
@@ -76,8 +78,7 @@ def camera(picture: np.ndarray, sigma: float, rng: np.random.Generator) -> np.nd
     """
     light, gains = linear(picture), np.array([rng.uniform(1, 2.2), 1, rng.uniform(1, 2.2)], np.float32)
     shot, smoothing = np.float32(rng.uniform(0.5, 1)), rng.uniform(0, 0.9) * (rng.random() < 0.6)
-    spread = np.float32(sigma / _slope())
-    variance = spread**2 * (shot * gains * light / MIDDLE + (1 - shot) * gains**2)
+    variance = _spread(sigma) ** 2 * (shot * gains * light / MIDDLE + (1 - shot) * gains**2)
     noise = rng.standard_normal(picture.shape, np.float32) * np.sqrt(variance)
     down, right = rng.integers(2, size=2)
     places = np.zeros(picture.shape, np.float32)  # of the mosaic: one colour a pixel, green on every other
@@ -85,10 +86,8 @@ def camera(picture: np.ndarray, sigma: float, rng: np.random.Generator) -> np.nd
     places[down::2, 1 - right :: 2, 1] = places[1 - down :: 2, right::2, 1] = 1
     noise *= places
     kernels = [_demosaicing(green, smoothing) for green in (False, True, False)]
-    level = np.sqrt(
-        np.square(kernels[1]).sum() / 2
-    )  # σ of green, of which every other pixel was known, for 1 of a pixel
-    field = np.stack([blurred(noise[..., i], kernel) for i, kernel in enumerate(kernels)], -1) / level
+    kept = np.sqrt(np.square(kernels[1]).sum() / 2)  # of the σ of green, which every other pixel knew
+    field = np.stack([blurred(noise[..., i], kernel) for i, kernel in enumerate(kernels)], -1) / kept
     return encoded(light + field)
 
 
@@ -102,7 +101,15 @@ def _demosaicing(green: bool, smoothing: float) -> np.ndarray:
     return blurred(np.pad(near, kernel.shape[0]), kernel)
 
 
-def _slope() -> float:
-    """Grey levels for each unit of light, at middle grey."""
-    step = 1e-3
-    return float(np.diff(encoded(np.array([MIDDLE - step, MIDDLE + step])))[0] / (2 * step))
+def _spread(sigma: float) -> np.float32:
+    """The σ of light that on middle grey gives one of ``sigma`` grey levels, tone curve and clipping included."""
+    spreads, sigmas = _spreads()
+    return np.float32(np.interp(sigma, sigmas, spreads))
+
+
+@cache
+def _spreads() -> tuple[np.ndarray, np.ndarray]:
+    """Values of σ of the light, and what they give in grey levels."""
+    spreads = np.concatenate([[0.0], np.geomspace(1e-4, 8, 200)])
+    quantiles = np.array([NormalDist().inv_cdf((i + 0.5) / 2000) for i in range(2000)])
+    return spreads, encoded(MIDDLE + spreads[:, None] * quantiles).std(1)
