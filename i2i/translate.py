@@ -86,7 +86,8 @@ class Translator:
 
         Padded by reflection to what the network can take, and cropped back. Dropout, where the model keeps
         it in use, is drawn from the same seed each time. A model that fills holes wants RGBA, transparent where
-        there is one. Raises I2IError where the picture does not fit memory.
+        there is one; one that finds colours is shown a copy whose shorter side is as in its training. Raises I2IError
+        where the picture does not fit memory.
         """
         return self.translate([image])[0]
 

@@ -117,7 +117,7 @@ class Judge:
 
 
 def comparable(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """An input beside an output of ``size``: enlarged by bicubic where the output is larger, holes as they are."""
+    """An input beside an output of ``size``: enlarged by bicubic where the output is larger, holes as they lie."""
     plain = image if image.mode == "RGB" else image.convert("RGB")
     return plain if plain.size == size else plain.resize(size, Image.Resampling.BICUBIC)
 
