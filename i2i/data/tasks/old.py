@@ -9,7 +9,7 @@ from i2i.config import check, option
 from i2i.data.tasks.base import Strengths, Task
 from i2i.data.tasks.blur import blurred, disc, gaussian, motion
 from i2i.data.tasks.compression import jpeg
-from i2i.data.tasks.noise import sensor
+from i2i.data.tasks.noise import camera, sensor
 from i2i.data.tasks.weather import smooth
 
 
@@ -64,9 +64,12 @@ class OldPhoto(Task):
 
 
 def _grainy(picture: np.ndarray, sigma: float, shot: float, rng: np.random.Generator) -> np.ndarray:
-    """With noise: of each colour by itself, or film's, which is alike in all and clumps."""
-    if rng.random() < 0.6:
+    """With noise: of each colour by itself; a camera's; or film's, which is alike in all and clumps."""
+    kind = rng.random()
+    if kind < 0.35:
         return sensor(picture.clip(0, 255), sigma, shot, rng)
+    if kind < 0.65:
+        return camera(_rounded(picture), sigma, rng)
     clumps = blurred(rng.standard_normal((*picture.shape[:2], 1), np.float32), gaussian(rng.uniform(0.3, 1.0)))
     clumps = clumps.reshape(*picture.shape[:2], 1)
     return picture + clumps * np.float32(sigma / max(1e-3, float(clumps.std())))
