@@ -100,7 +100,8 @@ class Trainer:
                 self._train_step(next(loader))
                 self.clock.tick()
                 total = self.total_steps()
-                self.watch.doctor.expect(total)
+                if self.config.hours:
+                    self.watch.doctor.expect(total)
                 row = self.step % self.config.log_every == 0 or self.step == total
                 due = time.monotonic() - saved >= 60 * self.config.save_minutes
                 if self._broken(row or due or bool(stop)):
