@@ -12,7 +12,8 @@ def uses(name: str, directions: Sequence[str]) -> list[str]:
     """Commands that use the model of a run, by what its bundle holds."""
     if "sample" in directions:
         return [f"i2i sample {name} --count 64 --out grid.png"]
-    return [f"i2i convert {name} photos/ --out out/ --direction {direction}" for direction in directions]
+    command = f"i2i convert {name} photos/ --out out/"
+    return [command] if len(directions) == 1 else [f"{command} --direction {direction}" for direction in directions]
 
 
 def write_card(folder: Path, header: Mapping[str, Any], best: Mapping[str, Any] | None = None) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from i2i.data.folders import pictures
 from i2i.errors import PictureError, UsageError
@@ -15,8 +15,8 @@ OPAQUE = 128  # alpha from which a pixel is known
 class HoleReader:
     """Reads a photo as RGBA whose alpha is 0 where it is to be filled in, and 255 elsewhere.
 
-    mask: a picture whose light parts are the holes of every photo; or a folder with one of each photo's name. None:
-    what is transparent is a hole. Raises UsageError where there is no such mask.
+    mask: a picture whose light parts are the holes of every photo; or a folder with one of each photo's name. What is
+    transparent, by half or more, is a hole as well. Raises UsageError where there is no such mask.
     """
 
     def __init__(self, mask: Path | None) -> None:
@@ -38,12 +38,16 @@ class HoleReader:
 
         read: reads its mask. Raises PictureError as calling it does.
         """
-        opaque = Image.new("L", photo.image.size, 255)
-        known = photo.alpha or opaque if self.mask is None else self._unmarked(path, photo.image.size, read)
+        known = photo.alpha or Image.new("L", photo.image.size, 255)
+        if self.mask is not None:
+            known = ImageChops.darker(known, self._unmarked(path, photo.image.size, read))
         known = known.point(lambda value: 255 if value >= OPAQUE else 0)
         if known.getextrema() == (255, 255):
-            how = "nothing in it is transparent" if self.mask is None else "its mask is black"
+            how = "nothing in it is transparent" + ("" if self.mask is None else ", and its mask is black")
             raise PictureError(f"{path} has no hole to fill: {how}. Make parts transparent, or mark them by --mask.")
+        if known.getextrema() == (0, 0):
+            how = "transparent" if self.mask is None else "transparent or white in its mask"
+            raise PictureError(f"{path} is one hole: all of it is {how}. Black in a mask is what stays.")
         colours = off_white(photo.image, photo.alpha).convert("RGB") if photo.alpha else photo.image
         return Photo(colours, known, photo.source)
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from i2i.data.tasks.missing import grey
 from i2i.errors import UsageError
 from i2i.filling import filled
 from i2i.holes import OPAQUE
@@ -55,8 +56,13 @@ class Sight:
         return batch, [put(each, place) for each, place in zip(pixels, batch.numpy(), strict=True)]
 
     def _pixels(self, image: Image.Image) -> np.ndarray:
-        """uint8 (H, W, C); what is transparent to a network that fills it is filled from around it to begin with."""
+        """uint8 (H, W, C); what is transparent to a network that fills it is filled from around it to begin with.
+
+        A network that finds colours is shown none, as in its training.
+        """
         pixels = np.asarray(image)
+        if self.small is not None:
+            return grey(pixels)
         if self.shows != "mask":
             return pixels
         return np.concatenate([filled(pixels[..., :3], pixels[..., 3] < OPAQUE), pixels[..., 3:]], 2)

@@ -187,6 +187,32 @@ def test_photos_without_holes_and_masks_that_do_not_fit_are_refused_by_name(tmp_
         HoleReader(tmp_path / "nowhere")
 
 
+def test_a_mask_adds_to_what_is_transparent_and_something_must_be_left(tmp_path: Path) -> None:
+    photo = Image.fromarray(np.full((8, 8, 3), 90, np.uint8))
+    photo.putalpha(Image.fromarray(np.where(np.arange(64).reshape(8, 8) < 16, 0, 255).astype(np.uint8)))
+    photo.save(tmp_path / "photo.png")
+    marks = np.zeros((8, 8), np.uint8)
+    marks[6:] = 255
+    Image.fromarray(marks).save(tmp_path / "mask.png")
+    alpha = np.asarray(HoleReader(tmp_path / "mask.png")(tmp_path / "photo.png"))[..., 3]
+    assert alpha[:, 0].tolist() == [0, 0, 255, 255, 255, 255, 0, 0]
+    Image.new("L", (8, 8), 255).save(tmp_path / "white.png")
+    with pytest.raises(PictureError, match="is one hole"):
+        HoleReader(tmp_path / "white.png")(tmp_path / "photo.png")
+
+
+@pytest.mark.parametrize("size", [(24, 24), (90, 72)])
+def test_the_colours_that_a_photo_has_are_not_seen_where_it_is_to_be_coloured(
+    size: tuple[int, int], tmp_path: Path
+) -> None:
+    translator = load(bundle(tmp_path / "m.safetensors", TASKS["colorize"]()), device="cpu", precision="float32")
+    y, x = np.mgrid[: size[1], : size[0]] / 90
+    colours = (255 * np.stack([x, y, 1 - x], 2)).round().astype(np.uint8)
+    plain = np.asarray(translator(Image.fromarray(grey(colours)))).astype(int)
+    found = np.asarray(translator(Image.fromarray(colours))).astype(int)
+    assert np.abs(found - plain).max() <= 6
+
+
 def test_a_mask_is_only_for_models_that_fill_holes(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="fills no holes"):
         load(bundle(tmp_path / "m.safetensors", Denoise()), device="cpu", mask=tmp_path)
