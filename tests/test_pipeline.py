@@ -302,7 +302,7 @@ def test_alpha_goes_around_the_translator_unless_it_looks_at_it(tmp_path: Path) 
 
 def test_masks_are_read_as_carefully_as_photos(tmp_path: Path) -> None:
     given, read = tasks(tmp_path, 16), list[Path]()
-    Image.new("L", (16, 16), 255).save(tmp_path / "mask.png")
+    Image.linear_gradient("L").resize((16, 16)).save(tmp_path / "mask.png")
 
     class Noting(Here):
         def read(self, path: Path, frame: int = 0) -> Photo:
