@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from i2i.errors import ConfigError
+from i2i.weights.backbone import freeze
 from i2i.weights.perceptual import SMALLEST, lpips_network
 
 
@@ -20,7 +21,7 @@ class Perceptual(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.network = lpips_network("use --weight-perceptual 0")
-        _freeze(self.network)
+        freeze(self.network)
 
     def train(self, mode: bool = True) -> "Perceptual":
         """Stays in evaluation: the heads have dropout."""
@@ -50,12 +51,3 @@ def check_perceptual(weight: float, size: int) -> None:
             f"The perceptual loss needs pictures of at least {SMALLEST} px; size is {size}. Use a larger --size, or "
             "--weight-perceptual 0."
         )
-
-
-def _freeze(network: nn.Module) -> None:
-    """Make all weights buffers that are in no state: they go where the network goes, and no optimiser finds them."""
-    for module in network.modules():
-        held = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
-        for name, value in held:
-            delattr(module, name)
-            module.register_buffer(name, value.detach(), persistent=False)

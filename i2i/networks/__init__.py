@@ -10,6 +10,7 @@ from i2i.config import option
 from i2i.networks.dcgan import DCGANConfig, DCGANDiscriminatorConfig, DCGANGeneratorConfig
 from i2i.networks.mlp import MLPConfig, MLPDiscriminatorConfig, MLPGeneratorConfig
 from i2i.networks.patchgan import PatchGAN, PatchGANConfig, check_size
+from i2i.networks.projected import ProjectedConfig, ProjectedDiscriminator
 from i2i.networks.resnet import Resnet, ResnetConfig
 from i2i.networks.restorer import Restorer, RestorerConfig
 from i2i.networks.unet import Unet, UnetConfig
@@ -17,7 +18,8 @@ from i2i.networks.unet import Unet, UnetConfig
 __all__ = [
     "GENERATORS", "SAMPLERS", "DCGANConfig", "DCGANDiscriminatorConfig", "DCGANGeneratorConfig",
     "GeneratorConfig", "Identity", "IdentityConfig", "MLPConfig", "MLPDiscriminatorConfig",
-    "MLPGeneratorConfig", "PatchGAN", "PatchGANConfig", "Resnet", "ResnetConfig", "Restorer", "RestorerConfig",
+    "MLPGeneratorConfig", "PatchGAN", "PatchGANConfig", "ProjectedConfig",
+    "ProjectedDiscriminator", "Resnet", "ResnetConfig", "Restorer", "RestorerConfig",
     "SamplerConfig", "Unet", "UnetConfig", "check_size", "use_mode",
 ]  # fmt: skip
 

@@ -36,6 +36,17 @@ class PatchGANConfig:
         """Pixels a side below which no judgement remains."""
         return _smallest(self.receptive_field, self.scales)
 
+    def too_small(self, size: int) -> str:
+        """The message for images of ``size`` pixels a side, which are smaller than ``smallest_input``."""
+        fields = [field for field in FIELDS if _smallest(field, self.scales) <= size]
+        at_scales = f" at {self.scales} scales" if self.scales > 1 else ""
+        fewer_scales = "fewer --d-scales, " if self.scales > 1 else ""
+        return (
+            f"A discriminator with receptive field {self.receptive_field}{at_scales} needs images of at least "
+            f"{self.smallest_input()} px; size is {size}. Use a larger --size, {fewer_scales}or --d-receptive-field "
+            f"{max(fields, default=1)}."
+        )
+
     def build(self, channels: int = 3) -> "PatchGAN | MultiScale":
         """The discriminator of pictures of ``channels``: 3, or 6 for a condition and its picture."""
         return PatchGAN(self, channels) if self.scales == 1 else MultiScale(self, channels)
@@ -115,12 +126,6 @@ def _smallest(field: int, scales: int) -> int:
 
 
 def check_size(config: PatchGANConfig, size: int) -> None:
-    """Raise ConfigError where pictures of ``size`` pixels a side leave the discriminator nothing to judge."""
+    """Raise ConfigError where images of ``size`` pixels a side are too small for the discriminator."""
     if size < config.smallest_input():
-        smaller = [field for field in FIELDS if _smallest(field, config.scales) <= size]
-        many = config.scales > 1
-        raise ConfigError(
-            f"A discriminator with receptive field {config.receptive_field} {f'at {config.scales} scales ' * many}"
-            f"needs pictures of at least {config.smallest_input()} px; size is {size}. Use a larger --size, "
-            f"{'fewer --d-scales, ' * many}or --d-receptive-field {max(smaller, default=1)}."
-        )
+        raise ConfigError(config.too_small(size))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from i2i.batching import minds_company
 from i2i.config import check, option
@@ -14,7 +15,8 @@ from i2i.errors import ConfigError
 from i2i.losses.adversarial import Adversarial, AdversarialConfig
 from i2i.losses.contrastive import patch_nce
 from i2i.losses.judge import Judge
-from i2i.networks import GeneratorConfig, PatchGANConfig, Resnet, ResnetConfig, check_size
+from i2i.losses.pixel import robust_colour_distance
+from i2i.networks import GeneratorConfig, PatchGANConfig, ProjectedConfig, Resnet, ResnetConfig, check_size
 from i2i.networks.projector import Projector, draw_places, mirrored
 from i2i.objectives.base import Batch, Objective, Pictures, Turn
 from i2i.objectives.compatible import check_critic
@@ -25,7 +27,7 @@ class CUTConfig:
     generator: ResnetConfig = option(
         ResnetConfig(upsampling="bilinear", antialias=True, init="xavier"), "architecture of the generator"
     )
-    discriminator: PatchGANConfig = option(
+    discriminator: PatchGANConfig | ProjectedConfig = option(
         PatchGANConfig(antialias=True, init="xavier"), "the discriminator", prefix="d"
     )
     adversarial: AdversarialConfig = option(AdversarialConfig(), "the adversarial loss")
@@ -36,12 +38,20 @@ class CUTConfig:
     nce_temperature: float = option(0.07, "τ of the contrastive loss")
     nce_features: int = option(256, "numbers that describe a place")
     flip_equivariance: bool = option(False, "translate half of the pictures mirrored, and compare them mirrored back")
+    weight_background: float = option(
+        0.0, "λ of the robust distance of the translation's colours to the input's, which spares large changes; 0: none"
+    )
+    reconstruction_steps: int = option(
+        0, "steps at the start in which the generator learns to reproduce its inputs and nothing else"
+    )
 
     def __post_init__(self) -> None:
         check(self.weight_nce >= 0, "weight_nce", self.weight_nce, "0 or above")
         check(2 <= self.nce_patches <= 65_536, "nce_patches", self.nce_patches, "from 2 to 65536")
         check(self.nce_temperature > 0, "nce_temperature", self.nce_temperature, "above 0")
         check(1 <= self.nce_features <= 4096, "nce_features", self.nce_features, "from 1 to 4096")
+        check(self.weight_background >= 0, "weight_background", self.weight_background, "0 or above")
+        check(self.reconstruction_steps >= 0, "reconstruction_steps", self.reconstruction_steps, "0 or above")
         self.layers()
         check_critic(self.adversarial, self.discriminator)
 
@@ -99,10 +109,13 @@ class CUT(Objective):
         return self.config.generator
 
     def phase(self, step: int) -> Hashable:
-        return self.adversarial.phase(step)
+        return step < self.config.reconstruction_steps, self.adversarial.phase(step)
 
     def turns(self, batch: Batch, step: int) -> Iterator[Turn]:
         real_a, real_b = batch
+        if step < self.config.reconstruction_steps:
+            yield "G", {"G/reconstruction": F.l1_loss(self.G(torch.cat(batch)), torch.cat(batch))}
+            return
         plays = self.adversarial.generator_plays(step)
         identity = plays and self.config.nce_identity and self.config.weight_nce
         reals = [real_a, real_b] if identity else [real_a]
@@ -121,6 +134,12 @@ class CUT(Objective):
                 nce = torch.cat([self._nce(each) for each in passes]).split(len(real_a))
                 weight = self.config.weight_nce / len(nce)
                 losses |= {name: weight * of.mean() for name, of in zip(("G/nce", "G/nce_identity"), nce, strict=False)}
+            if self.config.weight_background:
+                flipped = passes[0].flipped
+                seen = real_a
+                if flipped is not None:
+                    seen = torch.where(flipped[: len(real_a), :, None, None], real_a.flip(3), real_a)
+                losses["G/background"] = self.config.weight_background * robust_colour_distance(fake_b, seen)
             yield "G", losses
 
     def _pass(self, pictures: Tensor) -> Pass:

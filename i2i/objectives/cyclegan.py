@@ -17,6 +17,7 @@ from i2i.networks import (
     GeneratorConfig,
     IdentityConfig,
     PatchGANConfig,
+    ProjectedConfig,
     ResnetConfig,
     UnetConfig,
     check_size,
@@ -28,7 +29,7 @@ from i2i.objectives.compatible import check_critic
 @dataclass(frozen=True, kw_only=True)
 class CycleGANConfig:
     generator: ResnetConfig | UnetConfig | IdentityConfig = option(ResnetConfig(), "architecture of the generators")
-    discriminator: PatchGANConfig = option(PatchGANConfig(), "the discriminators", prefix="d")
+    discriminator: PatchGANConfig | ProjectedConfig = option(PatchGANConfig(), "the discriminators", prefix="d")
     adversarial: AdversarialConfig = option(AdversarialConfig(), "the adversarial loss")
     weight_cycle: float = option(10.0, "λ of the cycle loss, both ways")
     weight_identity: float = option(0.5, "weight of the identity loss, as a share of weight_cycle; 0: none")

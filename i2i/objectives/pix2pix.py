@@ -17,6 +17,7 @@ from i2i.networks import (
     GeneratorConfig,
     IdentityConfig,
     PatchGANConfig,
+    ProjectedConfig,
     ResnetConfig,
     RestorerConfig,
     UnetConfig,
@@ -32,7 +33,9 @@ class Pix2PixConfig:
     generator: UnetConfig | ResnetConfig | RestorerConfig | IdentityConfig = option(
         UnetConfig(), "architecture of the generator; with a --task the restorer"
     )
-    discriminator: PatchGANConfig = option(PatchGANConfig(norm="batch"), "the discriminator", prefix="d")
+    discriminator: PatchGANConfig | ProjectedConfig = option(
+        PatchGANConfig(norm="batch"), "the discriminator", prefix="d"
+    )
     adversarial: AdversarialConfig = option(AdversarialConfig(loss="non-saturating"), "the adversarial loss")
     weight_l1: float = option(100.0, "λ of the L1 distance to the true picture")
     weight_perceptual: float = option(0.0, "λ of the perceptual distance (LPIPS) to the true picture; 0: none")

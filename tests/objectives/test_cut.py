@@ -15,6 +15,7 @@ from i2i.checkpoint import load_bundle
 from i2i.config import merge
 from i2i.errors import ConfigError
 from i2i.losses.adversarial import GAMES, AdversarialConfig
+from i2i.losses.pixel import robust_colour_distance
 from i2i.networks import PatchGANConfig, ResnetConfig, UnetConfig
 from i2i.networks.projector import draw_places
 from i2i.objectives.cut import CUT, CUTConfig
@@ -344,7 +345,7 @@ def test_a_unet_is_refused_whichever_way_it_comes() -> None:
 
 
 def test_pictures_too_small_for_the_critic_are_refused() -> None:
-    with pytest.raises(ConfigError, match="needs pictures of at least 24 px; size is 16"):
+    with pytest.raises(ConfigError, match="needs images of at least 24 px; size is 16"):
         CUT(CUTConfig(), SIZE)
 
 
@@ -411,3 +412,30 @@ def test_samples_show_the_translation_and_what_becomes_of_b() -> None:
     assert list(shown) == ["input", "translation", "target", "its translation"]
     torch.testing.assert_close(shown["translation"], objective.G(real_a))
     torch.testing.assert_close(shown["its translation"], objective.G(real_b))
+
+
+def test_the_first_steps_learn_to_reproduce_their_inputs_and_nothing_else() -> None:
+    objective = tiny(reconstruction_steps=2, weight_background=1.0)
+    pictures = batch()
+    turns = [play(objective, pictures, step) for step in range(3)]
+    assert [[(player, list(losses)) for player, losses in played] for played in turns[:2]] == [
+        [("G", ["G/reconstruction"])]
+    ] * 2
+    assert float(turns[1][0][1]["G/reconstruction"].detach()) < float(turns[0][0][1]["G/reconstruction"].detach())
+    assert [player for player, _ in turns[2]] == ["D", "G"]
+    assert objective.phase(1) != objective.phase(2) == objective.phase(3)
+
+
+def test_the_background_term_is_the_robust_distance_to_the_input_that_was_translated() -> None:
+    objective = tiny(weight_background=3.0, nce_identity=False)
+    real_a, _ = pictures = batch(3)
+    _, (_, losses) = play(objective, pictures)
+    for flipped in (False, True):
+        torch.manual_seed(1)
+        objective = tiny(weight_background=3.0, flip_equivariance=flipped, nce_identity=False)
+        passes = seen_by_generator(objective)
+        _, (_, losses) = play(objective, pictures)
+        (seen, fakes), *_ = passes
+        expected = 3 * robust_colour_distance(fakes[:3], seen[:3])
+        torch.testing.assert_close(losses["G/background"], expected)
+    assert not torch.equal(seen[:3], real_a)  # one of the three was translated mirrored

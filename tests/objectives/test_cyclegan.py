@@ -192,7 +192,7 @@ def test_a_gradient_penalty_on_a_critic_with_batch_norm_is_refused(adversarial: 
 
 
 def test_pictures_too_small_for_the_critic_are_refused() -> None:
-    with pytest.raises(ConfigError, match="needs pictures of at least 24 px; size is 16"):
+    with pytest.raises(ConfigError, match="needs images of at least 24 px; size is 16"):
         CycleGAN(CycleGANConfig(generator=TINY["generator"]), SIZE)
 
 

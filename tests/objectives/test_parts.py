@@ -53,11 +53,12 @@ PARTS: dict[str, dict[str, Any]] = {
     "ada": {"adversarial": {"augment": "ada", "ada_pictures": 10}},
     "features": {"adversarial": {"weight_features": 10.0}},
     "scales": {"discriminator": {"scales": 2}},
+    "projected": {"discriminator": {"network": "projected", "ndf": 2, "receptive_field": 16, "head_width": 4}},
     "perceptual": {"weight_perceptual": 1.0},
     "most": {"adversarial": {"augment": "ada", "weight_features": 10.0, "r1": 1.0, "r1_every": 2},
              "discriminator": {"scales": 2}},
 }  # fmt: skip
-NEEDS = {"scales": PATCHY, "most": PATCHY, "perceptual": PERCEPTIVE}
+NEEDS = {"scales": PATCHY, "projected": PATCHY, "most": PATCHY, "perceptual": PERCEPTIVE}
 CASES = [(name, part) for part in PARTS for name in NEEDS.get(part, tuple(CONFIGS))]
 Played = list[tuple[str, dict[str, Tensor]]]
 
