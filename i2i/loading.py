@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import torch
 
 from i2i.checkpoint import Bundle
-from i2i.config import check, from_json
+from i2i.config import from_json, require
 from i2i.errors import BundleError, ConfigError
 from i2i.networks import GeneratorConfig, SamplerConfig
 
@@ -43,14 +43,14 @@ def _config(header: Mapping[str, Any], known: Mapping[str, type[C]]) -> C:
 
 def _size(header: Mapping[str, Any]) -> int:
     size = header["size"]
-    check(isinstance(size, int) and 8 <= size <= 2048, "size", size, "from 8 to 2048")
+    require(isinstance(size, int) and 8 <= size <= 2048, "size", size, "from 8 to 2048")
     return size
 
 
 def _directions(header: Mapping[str, Any], allowed: Sequence[str]) -> list[str]:
     found = header["directions"]
     known = isinstance(found, list) and found and all(name in allowed for name in found)
-    check(bool(known), "directions", found, f"a list of {' and '.join(allowed)}")
+    require(bool(known), "directions", found, f"a list of {' and '.join(allowed)}")
     return found
 
 

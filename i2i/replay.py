@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from i2i.config import check
+from i2i.config import require
 from i2i.objectives.base import Batch
 from i2i.stepper import Stepper
 
@@ -166,7 +166,7 @@ def fastest(stepper: Stepper, remaining: int, tell: Callable[[str], None]) -> St
     Raises ConfigError where the config insists on what this device has not got.
     """
     config, cuda = stepper.config, stepper.device.type == "cuda"
-    check(cuda or config.record != "on", "record", "on", f"auto or off: there are no CUDA graphs on {stepper.device}")
+    require(cuda or config.record != "on", "record", "on", f"auto or off: there are no CUDA graphs on {stepper.device}")
     compiled = config.compile == "on" or (config.compile == "auto" and cuda and remaining >= LONG)
     recorder = CudaGraphs(stepper.device) if cuda and config.record != "off" else None
     if not compiled and recorder is None:

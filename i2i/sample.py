@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from i2i.checkpoint import find_bundle, load_bundle, provenance
-from i2i.config import check
+from i2i.config import require
 from i2i.device import Precision, autocast, pick_device, pick_precision
 from i2i.errors import I2IError, UsageError
 from i2i.images import Provenance, Writer, tiles, to_uint8, write_atomic
@@ -89,16 +89,16 @@ def load(model: str, *, device: str = "auto", precision: Precision = "auto") -> 
 
 def seeds(first: int, count: int) -> range:
     """``count`` seeds from ``first`` on. Raises ConfigError where there are too many, or they are too large."""
-    check(1 <= count <= MOST, "count", count, f"from 1 to {MOST}")
-    check(0 <= first <= 2**63 - count, "seed", first, f"from 0 to 2^63 - {count}")
+    require(1 <= count <= MOST, "count", count, f"from 1 to {MOST}")
+    require(0 <= first <= 2**63 - count, "seed", first, f"from 0 to 2^63 - {count}")
     return range(first, first + count)
 
 
 def path_between(ends: Sequence[int], steps: int) -> tuple[int, int, int]:
     """Two seeds and the number of pictures from one to the other. Raises ConfigError where they are out of range."""
-    check(2 <= steps <= MOST_IN_GRID, "steps", steps, f"from 2 to {MOST_IN_GRID}")
+    require(2 <= steps <= MOST_IN_GRID, "steps", steps, f"from 2 to {MOST_IN_GRID}")
     for end in ends:
-        check(0 <= end < 2**63, "interpolate", end, "seeds from 0 to 2^63 - 1")
+        require(0 <= end < 2**63, "interpolate", end, "seeds from 0 to 2^63 - 1")
     start, end = ends
     return start, end, steps
 
@@ -115,7 +115,7 @@ def targets(out: Path | None, separate: Path | None, names: Sequence[int], overw
     if out is not None:
         if out.suffix.lower() not in BY_SUFFIX:
             raise UsageError(f"--out {out} must be a picture's name, such as grid.png; --separate names a folder.")
-        check(len(names) <= MOST_IN_GRID, "count", len(names), f"at most {MOST_IN_GRID} in one grid (use --separate)")
+        require(len(names) <= MOST_IN_GRID, "count", len(names), f"at most {MOST_IN_GRID} in one grid (use --separate)")
     if separate is not None and separate.suffix.lower() in BY_SUFFIX and not separate.is_dir():
         raise UsageError(f"--separate {separate} looks like a picture's name; it must be a folder.")
     each = [separate / f"{name:05}.png" for name in names] if separate is not None else []

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.device import Precision
 
 Switch = Literal["auto", "on", "off"]
@@ -58,27 +58,27 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "log_every", "sample_every"):
-            check(getattr(self, name) >= 1, name, getattr(self, name), "1 or above")
-        check(self.steps is None or self.steps >= 1, "steps", self.steps, "1 or above")
-        check(self.epochs > 0, "epochs", self.epochs, "above 0")
-        check(self.hours is None or 0 < self.hours <= 10_000, "hours", self.hours, "above 0, up to 10000")
-        check(self.snapshot_every >= 0, "snapshot_every", self.snapshot_every, "0 or above")
-        check(self.lr > 0, "lr", self.lr, "above 0")
-        check(all(0 <= beta < 1 for beta in self.betas), "betas", self.betas, "at least 0 and below 1")
-        check(0 <= self.clip_norm < math.inf, "clip_norm", self.clip_norm, "0 or above, and finite")
-        check(0 <= self.decay <= 1, "decay", self.decay, "from 0 to 1")
-        check(self.warmup >= 0, "warmup", self.warmup, "0 or above")
-        check(0 <= self.ema < 1, "ema", self.ema, "at least 0 and below 1")
-        check(
+            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or above")
+        require(self.steps is None or self.steps >= 1, "steps", self.steps, "1 or above")
+        require(self.epochs > 0, "epochs", self.epochs, "above 0")
+        require(self.hours is None or 0 < self.hours <= 10_000, "hours", self.hours, "above 0, up to 10000")
+        require(self.snapshot_every >= 0, "snapshot_every", self.snapshot_every, "0 or above")
+        require(self.lr > 0, "lr", self.lr, "above 0")
+        require(all(0 <= beta < 1 for beta in self.betas), "betas", self.betas, "at least 0 and below 1")
+        require(0 <= self.clip_norm < math.inf, "clip_norm", self.clip_norm, "0 or above, and finite")
+        require(0 <= self.decay <= 1, "decay", self.decay, "from 0 to 1")
+        require(self.warmup >= 0, "warmup", self.warmup, "0 or above")
+        require(0 <= self.ema < 1, "ema", self.ema, "at least 0 and below 1")
+        require(
             self.evaluate_every is None or self.evaluate_every >= 0, "evaluate_every", self.evaluate_every, "0 or above"
         )
-        check(self.evaluate_pictures >= 2, "evaluate_pictures", self.evaluate_pictures, "2 or above")
-        check(
+        require(self.evaluate_pictures >= 2, "evaluate_pictures", self.evaluate_pictures, "2 or above")
+        require(
             self.keep_best == "off" or self.evaluate_every != 0, "evaluate_every", 0, "above 0 where the best are kept"
         )
-        check(0 <= self.seed < 2**63, "seed", self.seed, "from 0 to 2^63 - 1")
-        check(self.workers is None or 0 <= self.workers <= 256, "workers", self.workers, "from 0 to 256")
-        check(self.save_minutes >= 0, "save_minutes", self.save_minutes, "0 or above")
+        require(0 <= self.seed < 2**63, "seed", self.seed, "from 0 to 2^63 - 1")
+        require(self.workers is None or 0 <= self.workers <= 256, "workers", self.workers, "from 0 to 256")
+        require(self.save_minutes >= 0, "save_minutes", self.save_minutes, "0 or above")
 
     def evaluated_every(self) -> int:
         """Steps between two evaluations; 0: there are none."""

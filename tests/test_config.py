@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from i2i.config import check, flags, from_json, merge, option, to_json
+from i2i.config import Config, flags, from_json, merge, option, require, to_json
 from i2i.errors import ConfigError
 from i2i.losses.adversarial import AdversarialConfig
 from i2i.networks import IdentityConfig, PatchGANConfig, ResnetConfig, UnetConfig
@@ -135,7 +136,7 @@ def test_a_value_out_of_range_is_refused_by_field_value_and_what_is_allowed(
 
 
 def test_check_says_nothing_where_the_condition_holds() -> None:
-    check(True, "n", 1, "1")
+    require(True, "n", 1, "1")
 
 
 @pytest.mark.parametrize("cls", [ResnetConfig, UnetConfig, IdentityConfig])
@@ -242,3 +243,49 @@ def test_an_option_of_one_class_is_a_flag_with_its_help() -> None:
         ("in-many-words", ("inner", "many_words"), 3, "how many words"),
         ("sort", ("kind",), "a", "the kind"),
     ]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bounded(Config):
+    count: int = option(1, "how many", ge=1, le=4)
+    share: float = option(0.5, "a share", ge=0, lt=1)
+    weight: float | None = option(None, "a weight", gt=0)
+    span: tuple[float, float] = option((0.0, 1.0), "a span", ge=0, le=50, rising=True)
+    scale: int = option(2, "a factor", choices=(2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"count": 0}, "count is 0; it must be from 1 to 4."),
+        ({"share": 1.0}, "share is 1.0; it must be at least 0 and below 1."),
+        ({"weight": 0.0}, "weight is 0.0; it must be above 0."),
+        ({"weight": float("nan")}, "weight is nan; it must be above 0."),
+        ({"span": (2.0, 1.0)}, "span is (2.0, 1.0); it must be two numbers, rising, from 0 to 50."),
+        ({"span": (0.0, 51.0)}, "span is (0.0, 51.0); it must be two numbers, rising, from 0 to 50."),
+        ({"scale": 5}, "scale is 5; it must be one of 2, 3, 4."),
+    ],
+)
+def test_a_value_out_of_its_bounds_is_refused_in_words(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Bounded(**values)
+    assert str(error.value) == message
+
+
+def test_values_on_the_bounds_are_allowed() -> None:
+    config = Bounded(count=4, share=0.0, weight=1e-9, span=(50.0, 50.0), scale=4)
+    assert from_json(Bounded, to_json(config)) == config
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Renamed(Config):
+    max_hours: float | None = option(None, "hours", was="hours")
+
+
+def test_a_field_is_read_under_its_earlier_name() -> None:
+    assert from_json(Renamed, {"hours": 2.0}) == Renamed(max_hours=2.0)
+    assert from_json(Renamed, {"max_hours": 2.0}) == Renamed(max_hours=2.0)
+    assert to_json(Renamed(max_hours=2.0)) == {"max_hours": 2.0}
+    assert merge(Renamed(), {"hours": 2.0}) == Renamed(max_hours=2.0)
+    with pytest.raises(ConfigError, match="no field 'hours'"):
+        from_json(Renamed, {"hours": 1.0, "max_hours": 2.0})

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.data.folders import Item, Layout
 from i2i.data.geometry import Fit, fit, opened
 from i2i.data.packed import Packed
@@ -38,8 +38,8 @@ class UnpairedConfig:
     flip: bool = option(True, "mirror pictures at random, left to right")
 
     def __post_init__(self) -> None:
-        check(8 <= self.size <= 2048, "size", self.size, "from 8 to 2048")
-        check(1 <= self.jitter <= 4, "jitter", self.jitter, "from 1 (no crop) to 4")
+        require(8 <= self.size <= 2048, "size", self.size, "from 8 to 2048")
+        require(1 <= self.jitter <= 4, "jitter", self.jitter, "from 1 (no crop) to 4")
 
     def loaded(self) -> int:
         """Pixels a side before the crop; of pictures that keep their size at least."""
@@ -89,7 +89,9 @@ class PairedConfig(OneWayConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check(self.size % self.task.scale == 0, "size", self.size, f"a multiple of the task's scale, {self.task.scale}")
+        require(
+            self.size % self.task.scale == 0, "size", self.size, f"a multiple of the task's scale, {self.task.scale}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from i2i.augment import AdaptiveAugment, Augment, DiffAugment
 from i2i.batching import together
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.errors import ConfigError
 from i2i.losses.judge import Judge, Judgements, scales
 from i2i.losses.matching import feature_matching, mean_matching
@@ -152,14 +152,14 @@ class AdversarialConfig:
     ada_pictures: int = option(500_000, "real pictures in which ada's probability can rise from 0 to 1")
 
     def __post_init__(self) -> None:
-        check(self.r1 >= 0, "r1", self.r1, "0 or above")
-        check(self.r1_every >= 1, "r1_every", self.r1_every, "1 or above")
-        check(self.weight_gp > 0, "weight_gp", self.weight_gp, "above 0")
-        check(self.clip > 0, "clip", self.clip, "above 0")
-        check(self.critic_steps >= 1, "critic_steps", self.critic_steps, "1 or above")
-        check(self.weight_features >= 0, "weight_features", self.weight_features, "0 or above")
-        check(0 < self.ada_target < 1, "ada_target", self.ada_target, "above 0 and below 1")
-        check(self.ada_pictures >= 1, "ada_pictures", self.ada_pictures, "1 or above")
+        require(self.r1 >= 0, "r1", self.r1, "0 or above")
+        require(self.r1_every >= 1, "r1_every", self.r1_every, "1 or above")
+        require(self.weight_gp > 0, "weight_gp", self.weight_gp, "above 0")
+        require(self.clip > 0, "clip", self.clip, "above 0")
+        require(self.critic_steps >= 1, "critic_steps", self.critic_steps, "1 or above")
+        require(self.weight_features >= 0, "weight_features", self.weight_features, "0 or above")
+        require(0 < self.ada_target < 1, "ada_target", self.ada_target, "above 0 and below 1")
+        require(self.ada_pictures >= 1, "ada_pictures", self.ada_pictures, "1 or above")
         if self.augment == "ada" and GAMES[self.loss].middle is None:
             raise ConfigError(
                 f"ada goes by the share of real pictures that D calls real, and {self.loss}'s critic calls none real "

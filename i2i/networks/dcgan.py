@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from i2i.batching import MinibatchStd
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.errors import ConfigError
 from i2i.networks.layers import Init, Norm, conv, conv_transpose, finish, in_float32, norm, with_activations
 
@@ -25,8 +25,8 @@ class DCGANGeneratorConfig:
     inference: ClassVar = "eval"
 
     def __post_init__(self) -> None:
-        check(1 <= self.latent <= 4096, "latent", self.latent, "from 1 to 4096")
-        check(1 <= self.ngf <= 1024, "ngf", self.ngf, "from 1 to 1024")
+        require(1 <= self.latent <= 4096, "latent", self.latent, "from 1 to 4096")
+        require(1 <= self.ngf <= 1024, "ngf", self.ngf, "from 1 to 1024")
 
     def build(self, size: int) -> "DCGANGenerator":
         """The generator of pictures of ``size`` pixels a side. Raises ConfigError for a bad size."""
@@ -43,7 +43,7 @@ class DCGANDiscriminatorConfig:
     minibatch_std: bool = option(False, "show the discriminator how much the pictures of a batch differ")
 
     def __post_init__(self) -> None:
-        check(1 <= self.ndf <= 1024, "ndf", self.ndf, "from 1 to 1024")
+        require(1 <= self.ndf <= 1024, "ndf", self.ndf, "from 1 to 1024")
 
     def build(self, size: int) -> "DCGANDiscriminator":
         """The discriminator of pictures of ``size`` pixels a side. Raises ConfigError for a bad size."""

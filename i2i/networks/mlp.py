@@ -6,13 +6,13 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.networks.layers import Init, finish, in_float32, with_activations
 
 
 def _check_shape(width: int, depth: int) -> None:
-    check(1 <= width <= 16_384, "width", width, "from 1 to 16384")
-    check(1 <= depth <= 16, "depth", depth, "from 1 to 16")
+    require(1 <= width <= 16_384, "width", width, "from 1 to 16384")
+    require(1 <= depth <= 16, "depth", depth, "from 1 to 16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class MLPGeneratorConfig:
     inference: ClassVar = "eval"
 
     def __post_init__(self) -> None:
-        check(1 <= self.latent <= 4096, "latent", self.latent, "from 1 to 4096")
+        require(1 <= self.latent <= 4096, "latent", self.latent, "from 1 to 4096")
         _check_shape(self.width, self.depth)
 
     def build(self, size: int) -> "MLPGenerator":
@@ -46,8 +46,8 @@ class MLPDiscriminatorConfig:
 
     def __post_init__(self) -> None:
         _check_shape(self.width, self.depth)
-        check(1 <= self.pieces <= 16, "pieces", self.pieces, "from 1 to 16")
-        check(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
+        require(1 <= self.pieces <= 16, "pieces", self.pieces, "from 1 to 16")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
 
     def build(self, size: int) -> "MLPDiscriminator":
         """The discriminator of pictures of ``size`` pixels a side."""

@@ -7,7 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.errors import ConfigError
 from i2i.networks.antialias import Halve
 from i2i.networks.layers import Init, Norm, conv, finish, in_float32, needs_bias, norm, with_activations
@@ -27,9 +27,9 @@ class PatchGANConfig:
     spectral_norm: bool = option(False, "spectral norm on every convolution of the discriminator")
 
     def __post_init__(self) -> None:
-        check(1 <= self.ndf <= 1024, "ndf", self.ndf, "from 1 to 1024")
-        check(1 <= self.scales <= 6, "scales", self.scales, "from 1 to 6")
-        check(self.receptive_field in FIELDS, "receptive_field", self.receptive_field,
+        require(1 <= self.ndf <= 1024, "ndf", self.ndf, "from 1 to 1024")
+        require(1 <= self.scales <= 6, "scales", self.scales, "from 1 to 6")
+        require(self.receptive_field in FIELDS, "receptive_field", self.receptive_field,
               f"one of {', '.join(map(str, FIELDS))}")  # fmt: skip
 
     def smallest_input(self) -> int:

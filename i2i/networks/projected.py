@@ -8,7 +8,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.networks.layers import Init, add_spectral_norm, in_float32, initialize
 from i2i.networks.patchgan import PatchGANConfig
 from i2i.weights.backbone import AlexNetFeatures
@@ -26,8 +26,8 @@ class ProjectedConfig(PatchGANConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check(1 <= self.head_width <= 1024, "head_width", self.head_width, "from 1 to 1024")
-        check(0.5 <= self.enlarge <= 8, "enlarge", self.enlarge, "from 0.5 to 8")
+        require(1 <= self.head_width <= 1024, "head_width", self.head_width, "from 1 to 1024")
+        require(0.5 <= self.enlarge <= 8, "enlarge", self.enlarge, "from 0.5 to 8")
         self.layer_numbers()
 
     def layer_numbers(self) -> list[int]:
@@ -35,7 +35,7 @@ class ProjectedConfig(PatchGANConfig):
         words = [word.strip() for word in self.layers.split(",")]
         numbers = [int(word) for word in words if word in {"1", "2", "3", "4", "5"}]
         valid = len(numbers) == len(words) == len(set(numbers))
-        check(valid, "layers", self.layers, "different numbers from 1 to 5 with commas between them")
+        require(valid, "layers", self.layers, "different numbers from 1 to 5 with commas between them")
         return sorted(numbers)
 
     def smallest_input(self) -> int:

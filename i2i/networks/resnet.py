@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.errors import ConfigError
 from i2i.networks.antialias import Double, Halve
 from i2i.networks.layers import Init, Norm, conv, conv_transpose, finish, in_float32, norm
@@ -36,9 +36,9 @@ class ResnetConfig:
     spectral_norm: bool = option(False, "spectral norm on every convolution of the generator")
 
     def __post_init__(self) -> None:
-        check(1 <= self.ngf <= 1024, "ngf", self.ngf, "from 1 to 1024")
-        check(0 <= self.blocks <= 64, "blocks", self.blocks, "from 0 to 64")
-        check(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
+        require(1 <= self.ngf <= 1024, "ngf", self.ngf, "from 1 to 1024")
+        require(0 <= self.blocks <= 64, "blocks", self.blocks, "from 0 to 64")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
 
     def multiple(self, size: int) -> int:
         """Pixels of which an input's height and width must be multiples."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn import init
 
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.networks.answers import Answers, Shows, composed
 from i2i.networks.layers import in_float32
 
@@ -31,11 +31,11 @@ class RestorerConfig:
     inference: ClassVar = "eval"
 
     def __post_init__(self) -> None:
-        check(1 <= self.width <= 512, "width", self.width, "from 1 to 512")
-        check(1 <= self.fold <= 4, "fold", self.fold, "from 1 to 4")
-        check(1 <= self.levels <= 6, "levels", self.levels, "from 1 to 6")
-        check(0 <= self.depth <= 32, "depth", self.depth, "from 0 to 32")
-        check(1 <= self.scale <= 4, "scale", self.scale, "from 1 to 4")
+        require(1 <= self.width <= 512, "width", self.width, "from 1 to 512")
+        require(1 <= self.fold <= 4, "fold", self.fold, "from 1 to 4")
+        require(1 <= self.levels <= 6, "levels", self.levels, "from 1 to 6")
+        require(0 <= self.depth <= 32, "depth", self.depth, "from 0 to 32")
+        require(1 <= self.scale <= 4, "scale", self.scale, "from 1 to 4")
 
     def multiple(self, size: int) -> int:
         """Pixels of which an input's height and width must be multiples."""
@@ -53,7 +53,7 @@ class RestorerConfig:
     def build(self, size: int) -> "Restorer":
         """The network. Raises ConfigError where results of ``size`` pixels a side cannot be learnt from."""
         whole = self.scale * self.multiple(size)
-        check(size % whole == 0, "size", size, f"a multiple of {whole}, for this restorer")
+        require(size % whole == 0, "size", size, f"a multiple of {whole}, for this restorer")
         return Restorer(self)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.batching import minds_company
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.doctor import View
 from i2i.errors import ConfigError
 from i2i.losses.adversarial import Adversarial, AdversarialConfig
@@ -46,12 +46,12 @@ class CUTConfig:
     )
 
     def __post_init__(self) -> None:
-        check(self.weight_nce >= 0, "weight_nce", self.weight_nce, "0 or above")
-        check(2 <= self.nce_patches <= 65_536, "nce_patches", self.nce_patches, "from 2 to 65536")
-        check(self.nce_temperature > 0, "nce_temperature", self.nce_temperature, "above 0")
-        check(1 <= self.nce_features <= 4096, "nce_features", self.nce_features, "from 1 to 4096")
-        check(self.weight_background >= 0, "weight_background", self.weight_background, "0 or above")
-        check(self.reconstruction_steps >= 0, "reconstruction_steps", self.reconstruction_steps, "0 or above")
+        require(self.weight_nce >= 0, "weight_nce", self.weight_nce, "0 or above")
+        require(2 <= self.nce_patches <= 65_536, "nce_patches", self.nce_patches, "from 2 to 65536")
+        require(self.nce_temperature > 0, "nce_temperature", self.nce_temperature, "above 0")
+        require(1 <= self.nce_features <= 4096, "nce_features", self.nce_features, "from 1 to 4096")
+        require(self.weight_background >= 0, "weight_background", self.weight_background, "0 or above")
+        require(self.reconstruction_steps >= 0, "reconstruction_steps", self.reconstruction_steps, "0 or above")
         self.layers()
         check_critic(self.adversarial, self.discriminator)
 
@@ -60,7 +60,7 @@ class CUTConfig:
         words = [word.strip() for word in self.nce_layers.split(",")]
         numbers = [int(word) for word in words if word.isascii() and word.isdigit()]
         valid = len(numbers) == len(words) == len(set(numbers))
-        check(valid, "nce_layers", self.nce_layers, "different whole numbers with commas between them")
+        require(valid, "nce_layers", self.nce_layers, "different whole numbers with commas between them")
         return sorted(numbers)
 
     def build(self, size: int) -> "CUT":

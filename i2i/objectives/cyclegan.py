@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.batching import together
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.doctor import View
 from i2i.losses.adversarial import Adversarial, AdversarialConfig
 from i2i.losses.judge import Judge
@@ -37,10 +37,10 @@ class CycleGANConfig:
     pool: int = option(50, "past fakes that each discriminator is shown again; 0: none")
 
     def __post_init__(self) -> None:
-        check(self.weight_cycle >= 0, "weight_cycle", self.weight_cycle, "0 or above")
-        check(self.weight_identity >= 0, "weight_identity", self.weight_identity, "0 or above")
-        check(self.weight_perceptual >= 0, "weight_perceptual", self.weight_perceptual, "0 or above")
-        check(0 <= self.pool <= 10_000, "pool", self.pool, "from 0 to 10000")
+        require(self.weight_cycle >= 0, "weight_cycle", self.weight_cycle, "0 or above")
+        require(self.weight_identity >= 0, "weight_identity", self.weight_identity, "0 or above")
+        require(self.weight_perceptual >= 0, "weight_perceptual", self.weight_perceptual, "0 or above")
+        require(0 <= self.pool <= 10_000, "pool", self.pool, "from 0 to 10000")
         check_critic(self.adversarial, self.discriminator)
 
     def build(self, size: int) -> "CycleGAN":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn import functional as F
 
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.doctor import View
 from i2i.images import to_uint8
 from i2i.losses.adversarial import Adversarial, AdversarialConfig
@@ -41,8 +41,8 @@ class Pix2PixConfig:
     weight_perceptual: float = option(0.0, "λ of the perceptual distance (LPIPS) to the true picture; 0: none")
 
     def __post_init__(self) -> None:
-        check(self.weight_l1 >= 0, "weight_l1", self.weight_l1, "0 or above")
-        check(self.weight_perceptual >= 0, "weight_perceptual", self.weight_perceptual, "0 or above")
+        require(self.weight_l1 >= 0, "weight_l1", self.weight_l1, "0 or above")
+        require(self.weight_perceptual >= 0, "weight_perceptual", self.weight_perceptual, "0 or above")
         check_critic(self.adversarial, self.discriminator)
 
     def build(self, size: int) -> "Pix2Pix":

@@ -7,7 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.doctor import View
 from i2i.images import to_uint8
 from i2i.losses.perceptual import Perceptual, check_perceptual
@@ -31,7 +31,7 @@ class RegressionConfig:
 
     def __post_init__(self) -> None:
         for name in ("weight_pixel", "weight_ms_ssim", "weight_perceptual"):
-            check(getattr(self, name) >= 0, name, getattr(self, name), "0 or above")
+            require(getattr(self, name) >= 0, name, getattr(self, name), "0 or above")
 
     def build(self, size: int) -> "Regression":
         """The objective for pictures of ``size`` pixels a side. Raises ConfigError where a network cannot take it."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.data.tasks.base import Strengths, Task
 
 FINE = 8  # points a pixel at which a path or a disc is sampled
@@ -21,8 +21,8 @@ class Deblur(Task):
     grain: Strengths = option((0.0, 3.0), "σ of the noise on top, in grey levels, drawn evenly")
 
     def __post_init__(self) -> None:
-        check(1 <= self.extent[0] <= self.extent[1] <= 63, "extent", self.extent, "two lengths, rising, from 1 to 63")
-        check(0 <= self.grain[0] <= self.grain[1] <= 50, "grain", self.grain, "two levels, rising, from 0 to 50")
+        require(1 <= self.extent[0] <= self.extent[1] <= 63, "extent", self.extent, "two lengths, rising, from 1 to 63")
+        require(0 <= self.grain[0] <= self.grain[1] <= 50, "grain", self.grain, "two levels, rising, from 0 to 50")
 
     def strengths(self) -> Strengths:
         return self.extent

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.data.tasks.base import Strengths, Task, with_channel
 
 
@@ -18,7 +18,7 @@ class Dejpeg(Task):
     known: bool = option(False, "the network is told the quality, which is then to be given in use (--task-strength)")
 
     def __post_init__(self) -> None:
-        check(1 <= self.quality[0] <= self.quality[1] <= 100, "quality", self.quality, "two numbers, rising, 1 to 100")
+        require(1 <= self.quality[0] <= self.quality[1] <= 100, "quality", self.quality, "two numbers, rising, 1-100")
 
     @property
     def shows(self) -> str:  # type: ignore[override]

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.data.tasks.base import Strengths, Task, with_channel
 from i2i.data.tasks.light import encoded, linear
 from i2i.filling import filled
@@ -25,9 +25,9 @@ class Inpaint(Task):
     suits: ClassVar[Mapping[str, Any]] = {"levels": 4}  # to see across a hole
 
     def __post_init__(self) -> None:
-        check(0 < self.holes[0] <= self.holes[1] <= 0.9, "holes", self.holes, "two shares, rising, above 0 to 0.9")
+        require(0 < self.holes[0] <= self.holes[1] <= 0.9, "holes", self.holes, "two shares, rising, above 0 to 0.9")
         for name, lengths in (("stroke", self.stroke), ("box", self.box)):
-            check(1 <= lengths[0] <= lengths[1] <= 1024, name, lengths, "two lengths, rising, from 1 to 1024")
+            require(1 <= lengths[0] <= lengths[1] <= 1024, name, lengths, "two lengths, rising, from 1 to 1024")
 
     def strengths(self) -> Strengths:
         return self.holes

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.data.tasks.base import Strengths, Task, with_channel
 from i2i.data.tasks.blur import blurred, gaussian
 from i2i.data.tasks.compression import jpeg
@@ -35,9 +35,9 @@ class Denoise(Task):
     answers: ClassVar[str] = "residual"
 
     def __post_init__(self) -> None:
-        check(0 <= self.sigma[0] <= self.sigma[1] <= 255, "sigma", self.sigma, "two levels, rising, from 0 to 255")
-        check(0 <= self.shot[0] <= self.shot[1] <= 50, "shot", self.shot, "two levels, rising, from 0 to 50")
-        check(1 <= self.saved[0] <= self.saved[1] <= 100, "saved", self.saved, "two numbers, rising, 1 to 100")
+        require(0 <= self.sigma[0] <= self.sigma[1] <= 255, "sigma", self.sigma, "two levels, rising, from 0 to 255")
+        require(0 <= self.shot[0] <= self.shot[1] <= 50, "shot", self.shot, "two levels, rising, from 0 to 50")
+        require(1 <= self.saved[0] <= self.saved[1] <= 100, "saved", self.saved, "two numbers, rising, 1 to 100")
 
     @property
     def shows(self) -> str:  # type: ignore[override]

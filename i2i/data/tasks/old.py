@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.data.tasks.base import Strengths, Task
 from i2i.data.tasks.blur import blurred, disc, gaussian, motion
 from i2i.data.tasks.compression import jpeg
@@ -28,11 +28,11 @@ class OldPhoto(Task):
     scratches: float = option(8.0, "scratches and specks in a picture of 256² pixels at full damage")
 
     def __post_init__(self) -> None:
-        check(0 <= self.damage[0] <= self.damage[1] <= 1, "damage", self.damage, "two shares, rising, from 0 to 1")
-        check(0 <= self.speckle <= 100, "speckle", self.speckle, "from 0 to 100")
-        check(1 <= self.poorest <= 100, "poorest", self.poorest, "from 1 to 100")
-        check(0 <= self.fading <= 0.9, "fading", self.fading, "from 0 to 0.9")
-        check(0 <= self.scratches <= 100, "scratches", self.scratches, "from 0 to 100")
+        require(0 <= self.damage[0] <= self.damage[1] <= 1, "damage", self.damage, "two shares, rising, from 0 to 1")
+        require(0 <= self.speckle <= 100, "speckle", self.speckle, "from 0 to 100")
+        require(1 <= self.poorest <= 100, "poorest", self.poorest, "from 1 to 100")
+        require(0 <= self.fading <= 0.9, "fading", self.fading, "from 0 to 0.9")
+        require(0 <= self.scratches <= 100, "scratches", self.scratches, "from 0 to 100")
 
     def strengths(self) -> Strengths:
         return self.damage

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from PIL import Image
 
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.data.tasks.base import Strengths, Task
 from i2i.data.tasks.blur import blurred, gaussian, noisy
 from i2i.data.tasks.compression import jpeg
@@ -27,10 +27,10 @@ class Superres(Task):
     suits: ClassVar[Mapping[str, Any]] = {"fold": 1}  # no pixel of so few is given away
 
     def __post_init__(self) -> None:
-        check(self.scale in (2, 3, 4), "scale", self.scale, "2, 3 or 4")
-        check(0 < self.lens[0] <= self.lens[1] <= 5, "lens", self.lens, "two lengths, rising, above 0 to 5")
-        check(0 <= self.grain[0] <= self.grain[1] <= 50, "grain", self.grain, "two levels, rising, from 0 to 50")
-        check(1 <= self.quality[0] <= self.quality[1] <= 100, "quality", self.quality, "two numbers, rising, 1 to 100")
+        require(self.scale in (2, 3, 4), "scale", self.scale, "2, 3 or 4")
+        require(0 < self.lens[0] <= self.lens[1] <= 5, "lens", self.lens, "two lengths, rising, above 0 to 5")
+        require(0 <= self.grain[0] <= self.grain[1] <= 50, "grain", self.grain, "two levels, rising, from 0 to 50")
+        require(1 <= self.quality[0] <= self.quality[1] <= 100, "quality", self.quality, "two numbers, rising, 1-100")
 
     def degrade(self, clean: np.ndarray, rng: np.random.Generator, strength: float | None = None) -> np.ndarray:
         if self.shrink == "bicubic":

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from i2i.config import check, option
+from i2i.config import option, require
 from i2i.data.tasks.base import Strengths, Task
 from i2i.data.tasks.blur import blurred, splat
 from i2i.data.tasks.noise import sensor
@@ -20,8 +20,8 @@ class Derain(Task):
     streak: Strengths = option((9.0, 31.0), "length of a streak in pixels, drawn evenly for each picture")
 
     def __post_init__(self) -> None:
-        check(0 <= self.drops[0] <= self.drops[1] <= 200, "drops", self.drops, "two numbers, rising, from 0 to 200")
-        check(2 <= self.streak[0] <= self.streak[1] <= 61, "streak", self.streak, "two lengths, rising, from 2 to 61")
+        require(0 <= self.drops[0] <= self.drops[1] <= 200, "drops", self.drops, "two numbers, rising, from 0 to 200")
+        require(2 <= self.streak[0] <= self.streak[1] <= 61, "streak", self.streak, "two lengths, rising, from 2 to 61")
 
     def strengths(self) -> Strengths:
         return self.drops
@@ -46,8 +46,8 @@ class Dehaze(Task):
     airlight: Strengths = option((180.0, 250.0), "grey level of the haze, drawn evenly")
 
     def __post_init__(self) -> None:
-        check(0 <= self.haze[0] <= self.haze[1] <= 10, "haze", self.haze, "two depths, rising, from 0 to 10")
-        check(0 <= self.airlight[0] <= self.airlight[1] <= 255, "airlight", self.airlight, "two levels, 0 to 255")
+        require(0 <= self.haze[0] <= self.haze[1] <= 10, "haze", self.haze, "two depths, rising, from 0 to 10")
+        require(0 <= self.airlight[0] <= self.airlight[1] <= 255, "airlight", self.airlight, "two levels, 0 to 255")
 
     def strengths(self) -> Strengths:
         return self.haze
@@ -69,9 +69,9 @@ class Lowlight(Task):
     grain: Strengths = option((0.5, 3.0), "σ of the noise in the dark, in grey levels, drawn evenly")
 
     def __post_init__(self) -> None:
-        check(0 <= self.stops[0] <= self.stops[1] <= 10, "stops", self.stops, "two numbers, rising, from 0 to 10")
-        check(0 <= self.shot[0] <= self.shot[1] <= 50, "shot", self.shot, "two levels, rising, from 0 to 50")
-        check(0 <= self.grain[0] <= self.grain[1] <= 50, "grain", self.grain, "two levels, rising, from 0 to 50")
+        require(0 <= self.stops[0] <= self.stops[1] <= 10, "stops", self.stops, "two numbers, rising, from 0 to 10")
+        require(0 <= self.shot[0] <= self.shot[1] <= 50, "shot", self.shot, "two levels, rising, from 0 to 50")
+        require(0 <= self.grain[0] <= self.grain[1] <= 50, "grain", self.grain, "two levels, rising, from 0 to 50")
 
     def strengths(self) -> Strengths:
         return self.stops
