@@ -6,16 +6,17 @@
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from i2i._version import __version__
+
 __all__ = ["Translator", "__version__", "load"]
 
 if TYPE_CHECKING:
-    from i2i.translate import Translator, load
+    from i2i.inference.translator import Translator, load
 
 
 def __getattr__(name: str) -> Any:
     if name in ("Translator", "load"):  # torch is imported by those who use it
-        from i2i import translate
+        from i2i.inference import translator
 
-        return getattr(translate, name)
+        return getattr(translator, name)
     raise AttributeError(f"module 'i2i' has no attribute {name!r}")

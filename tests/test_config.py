@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from i2i.config import Config, flags, from_json, merge, option, require, to_json
 from i2i.errors import ConfigError
 from i2i.losses.adversarial import AdversarialConfig
+from i2i.methods.cyclegan import CycleGANConfig
+from i2i.methods.pix2pix import Pix2PixConfig
 from i2i.networks import IdentityConfig, PatchGANConfig, ResnetConfig, UnetConfig
-from i2i.objectives.cyclegan import CycleGANConfig
-from i2i.objectives.pix2pix import Pix2PixConfig
 from i2i.recipes import RECIPES, SECTIONS, recipe_from_json
-from i2i.trainer import TrainingConfig
+from i2i.training.trainer import TrainingConfig
 
 REPEATABLE = settings(deadline=None, derandomize=True)
 ROWS = [row for rows in RECIPES.values() for row in rows.values()]

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from i2i import __version__
+from i2i._version import __version__
 from i2i.cli.bench import app as bench
 from i2i.cli.console import say
 from i2i.cli.convert import convert

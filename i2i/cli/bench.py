@@ -5,7 +5,7 @@ from typing import Any
 import typer
 
 from i2i.cli.console import print_json, say, stdout
-from i2i.cli.objectives import Fixed, group, recipe_option
+from i2i.cli.method_commands import Fixed, group, recipe_option
 
 EXAMPLES = {
     "cyclegan": ["i2i bench cyclegan", "i2i bench cyclegan --data horse2zebra --size 128 --blocks 6 --epochs 50"],
@@ -24,10 +24,10 @@ def _fixed(objective: str) -> Fixed:
 
 
 def _bench(objective: str, changes: dict[str, Any], given: dict[str, Any]) -> None:
-    from i2i.bench import bench
-    from i2i.data.folders import HINT, layout, locate
+    from i2i.data.layout import HINT, layout, locate
     from i2i.errors import DatasetError
     from i2i.recipes import recipe
+    from i2i.recipes.benchmark import bench
 
     plan = recipe(objective, given["recipe"]).merged(changes)
     length = None

@@ -12,7 +12,7 @@ from i2i.cli.console import print_json, say, shown, stderr
 
 if TYPE_CHECKING:
     from i2i.convert import Existing, Job, Plan, Result
-    from i2i.translate import Translator
+    from i2i.inference.translator import Translator
 
 STOPPED = 130  # the exit code of a command that Ctrl-C ended
 _SHOWN = 20  # files skipped that are named one by one
@@ -89,10 +89,10 @@ def convert(
         i2i convert horse2zebra-cyclegan clip.mp4 --out zebras.mp4 --stabilize
     """
     from i2i.convert import Result, convert_jobs, count_frames, plan
+    from i2i.convert.options import chosen_existing, made_by, pixels_of, writer_of
+    from i2i.convert.pipeline import threads
     from i2i.convert.plan import Plan, clip_jobs
-    from i2i.convert.settings import chosen_existing, made_by, pixels_of, writer_of
     from i2i.images import Decoders
-    from i2i.pipeline import threads
 
     existing, most = chosen_existing(overwrite, skip_existing), pixels_of(max_pixels)
     clips = clip_jobs(source, out)  # a wrong path is told before the model is loaded
@@ -103,7 +103,7 @@ def convert(
         if photos:
             reader.start()  # beside the loading of the model
         from i2i.device import keep_memory
-        from i2i.translate import load
+        from i2i.inference.translator import load
 
         notice = partial(say, "[yellow]note[/yellow] {}")
         translator = load(
@@ -134,7 +134,7 @@ def convert(
 
 
 def _convert_clips(translator: "Translator", clips: list["Job"], existing: "Existing", **how: Any) -> "Result":
-    from i2i.convert.clips import ClipResult, convert_clips
+    from i2i.convert.video import ClipResult, convert_clips
 
     def tell(job: "Job", result: ClipResult) -> None:
         say("{}: {} frames; where the clip stands still they change by {} levels of 255 from frame to frame",
@@ -168,8 +168,8 @@ def _tell(result: "Result", out: Path, json: bool) -> None:
 def _tell_plan(planned: "Plan", clips: list["Job"], out: Path, makings: str, existing: "Existing", json: bool) -> None:
     """What would be done: nothing is written, not even a manifest."""
     from i2i.convert import Result, left_to_do
-    from i2i.convert.clips import clips_to_do
     from i2i.convert.manifest import Manifest
+    from i2i.convert.video import clips_to_do
 
     manifest, result = Manifest(out, makings), Result(failed=planned.failed)
     manifest.load()

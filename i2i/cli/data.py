@@ -25,8 +25,8 @@ def list_(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = 
     from rich.table import Table
 
     from i2i.data.catalogue import CATALOGUE
-    from i2i.data.folders import locate, roots
-    from i2i.data.samples import SAMPLES
+    from i2i.data.layout import locate, roots
+    from i2i.data.synthetic import SAMPLES
 
     rows: list[dict[str, Any]] = []
     for sample in SAMPLES.values():
@@ -69,7 +69,7 @@ def get(
     """
     from i2i.data.catalogue import CATALOGUE
     from i2i.data.catalogue import get as download
-    from i2i.data.samples import SAMPLES, make
+    from i2i.data.synthetic import SAMPLES, make
 
     folder = out or Path("datasets") / name
     if name in SAMPLES and name not in CATALOGUE:
@@ -98,7 +98,7 @@ def sample(
 
         i2i data sample leaves --out datasets/leaves256 --size 256 --train 1000
     """
-    from i2i.data.samples import make
+    from i2i.data.synthetic import make
 
     with _bar(f"drawing {name}", bytes=False) as advance:
         made = make(
@@ -121,7 +121,7 @@ def check(
         i2i data check datasets/mine
     """
     from i2i.data.audit import audit
-    from i2i.data.folders import HINT, locate
+    from i2i.data.layout import HINT, locate
     from i2i.errors import DatasetError
 
     folder = locate(path)
@@ -156,9 +156,9 @@ def score(
 
         i2i data score painted/ --data shapes
     """
-    from i2i.data.folders import HINT, locate
-    from i2i.data.samples import sample_of, shapes
-    from i2i.data.samples import score as measure
+    from i2i.data.layout import HINT, locate
+    from i2i.data.synthetic import sample_of, shapes
+    from i2i.data.synthetic import score as measure
     from i2i.errors import DatasetError
 
     folder = locate(data)

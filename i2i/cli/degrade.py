@@ -9,7 +9,7 @@ from rich.markup import escape
 from typer.core import TyperCommand
 
 from i2i.cli.console import say
-from i2i.cli.objectives import default_of
+from i2i.cli.method_commands import default_of
 
 HELP = """Damage good photos as a restoration task does: for test sets, and to see what is trained for.
 
@@ -36,7 +36,7 @@ class LazyCommand(TyperCommand):
 def _function() -> Any:
     """A function whose signature lists every setting of every task as an option."""
     from i2i.config import flags
-    from i2i.data.training import PairedConfig
+    from i2i.data.dataset import PairedConfig
 
     found = [flag for flag in flags(PairedConfig()) if flag.path[0] == "task"]
     listed = list[inspect.Parameter]()
@@ -76,9 +76,9 @@ def _degrade(
 ) -> None:
     from i2i.config import merge
     from i2i.convert import convert
-    from i2i.data.training import PairedConfig
-    from i2i.degrade import Degrader
+    from i2i.data.dataset import PairedConfig
     from i2i.errors import UsageError
+    from i2i.restoration.degrader import Degrader
 
     task = merge(PairedConfig(), {"task": changes}).restores()
     if task is None:

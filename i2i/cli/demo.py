@@ -44,11 +44,11 @@ def demo(
 
         i2i demo --host 0.0.0.0 --auth lab:secret --queue 64
     """
-    from i2i.convert.settings import pixels_of
-    from i2i.demo.desk import Desk
+    from i2i.convert.options import pixels_of
     from i2i.demo.limits import Limits
-    from i2i.demo.models import Models
-    from i2i.demo.service import Access, Server, credentials
+    from i2i.demo.model_registry import Models
+    from i2i.demo.server import Access, Server, credentials
+    from i2i.demo.uploads import Desk
 
     access = Access(
         host=host, port=port, auth=credentials(auth), mcp=mcp, browser=browser, clips=clips

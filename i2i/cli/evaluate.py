@@ -77,9 +77,9 @@ def evaluate(
 
         i2i evaluate facades-pix2pix --json --fail-under psnr=13
     """
-    from i2i import evaluate as evaluation
-    from i2i import report as page
-    from i2i.evaluate.models import Setting
+    from i2i import evaluation as evaluation
+    from i2i import reports as page
+    from i2i.evaluation.models import Setting
 
     limits = evaluation.limits(fail_under or [], fail_over or [])
     if report is not None:

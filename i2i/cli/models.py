@@ -20,7 +20,7 @@ def list_(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = 
     """
     from rich.table import Table
 
-    from i2i.checkpoint import find_bundle, list_models, load_header, root
+    from i2i.checkpoints.run import find_bundle, list_models, load_header, root
     from i2i.errors import BundleError
 
     rows = []
@@ -68,15 +68,15 @@ def info(
     """
     from rich.table import Table
 
-    from i2i import sample, translate
-    from i2i.checkpoint import find_bundle, load_header
-    from i2i.loading import SAMPLE
-    from i2i.strength import some_strength
+    from i2i.checkpoints.run import find_bundle, load_header
+    from i2i.inference import sampler, translator
+    from i2i.inference.loading import SAMPLE
+    from i2i.inference.restoration import some_strength
 
     known = load_header(find_bundle(model)) if model != "identity" else {}
     paints = known.get("directions") == SAMPLE
     strength = some_strength(known)
-    used = sample.load(model, device="cpu") if paints else translate.load(model, device="cpu", strength=strength)
+    used = sampler.load(model, device="cpu") if paints else translator.load(model, device="cpu", strength=strength)
     header = used.about
     if model == "identity":
         say("identity returns its input; it stands wherever a model is named.")
@@ -114,8 +114,8 @@ def export(
 
         i2i models export stripes-cyclegan --out stripes
     """
-    from i2i.card import write_card
-    from i2i.checkpoint import find_bundle, in_half_precision, load_bundle, save_bundle
+    from i2i.checkpoints.model_card import write_card
+    from i2i.checkpoints.run import find_bundle, in_half_precision, load_bundle, save_bundle
     from i2i.errors import UsageError
 
     target = out / "weights.safetensors"

@@ -41,7 +41,7 @@ def sample(
 
         i2i sample shapes-gan --count 1000 --separate painted/
     """
-    from i2i.sample import load, path_between, seeds, targets, write
+    from i2i.inference.sampler import load, path_between, seeds, targets, write
 
     if interpolate is None:
         chosen = seeds(seed, count)

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from i2i.cli.console import say
-from i2i.cli.objectives import Fixed, group, recipe_option
+from i2i.cli.method_commands import Fixed, group, recipe_option
 
 EXAMPLES = {
     "cyclegan": [
@@ -53,9 +53,9 @@ def _fixed(objective: str) -> Fixed:
 
 
 def _train(objective: str, changes: dict[str, Any], given: dict[str, Any]) -> None:
-    from i2i import launch
-    from i2i.card import uses
-    from i2i.progress import TrainingProgress
+    from i2i.checkpoints.model_card import uses
+    from i2i.recipes import launch
+    from i2i.training.progress import TrainingProgress
 
     progress = TrainingProgress()
     begin = launch.resume if given["resume"] else launch.start

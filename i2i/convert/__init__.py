@@ -11,10 +11,10 @@ from typing import Any, Literal
 from PIL import Image
 
 from i2i.convert.manifest import Manifest, clear_unfinished
+from i2i.convert.pipeline import Batched, OneByOne, Pipeline, Progress, Reader, Task, WithHoles, threads
 from i2i.convert.plan import Job, Plan, plan
 from i2i.errors import I2IError, PictureError
 from i2i.images import Decoders, Writer
-from i2i.pipeline import Batched, OneByOne, Pipeline, Progress, Reader, Task, WithHoles, threads
 
 __all__ = ["Existing", "Format", "Job", "Plan", "Result", "convert", "convert_jobs", "count_frames", "plan"]
 

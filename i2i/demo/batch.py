@@ -15,16 +15,16 @@ from PIL import Image
 from i2i.convert import convert_jobs, plan
 from i2i.convert.plan import CLIPS, Plan, is_clip
 from i2i.data.unpack import unpack
-from i2i.demo.desk import Desk
-from i2i.demo.models import Models, Turn
-from i2i.demo.pace import spoken
+from i2i.demo.eta import spoken
+from i2i.demo.model_registry import Models, Turn
 from i2i.demo.translation import Tell, chosen
+from i2i.demo.uploads import Desk
 from i2i.errors import I2IError, PictureError, UsageError
 from i2i.images import FORMATS, Photo, Provenance, Writer
 from i2i.images.formats import HEIC
 
 if TYPE_CHECKING:
-    from i2i.translate import Translator
+    from i2i.inference.translator import Translator
 
 SHOWN = 48  # results in the gallery
 SIDE = 640  # pixels of the longer side there
@@ -180,7 +180,7 @@ class Batching:
     ) -> None:
         if not clips:
             return
-        from i2i.convert.clips import convert_clip
+        from i2i.convert.video import convert_clip
 
         deadline, tell = course
         for clip in clips:

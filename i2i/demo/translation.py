@@ -9,8 +9,8 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from i2i.demo.models import Models
-from i2i.demo.pace import Pace, spoken
+from i2i.demo.eta import Pace, spoken
+from i2i.demo.model_registry import Models
 from i2i.errors import UsageError
 from i2i.images import Photo
 
@@ -60,7 +60,7 @@ class Translating:
         mask: str | Path | None = None,
         tell: Tell = lambda share, what: None,
     ) -> Answer:
-        """Translate an uploaded photo. direction: None is the model's first. strength: see ``i2i.translate.load``.
+        """Translate an uploaded photo. direction: None is the model's first. strength: see ``i2i.inference.translator.load``.
 
         mask: an uploaded picture, white where a model that fills holes is to fill; else what is transparent.
         Raises I2IError with what is wrong, in words for who sent the photo.
@@ -112,7 +112,7 @@ class Translating:
 
     def _with_holes(self, photo: Photo, mask: str | Path | None) -> Photo:
         """The photo with what is to be filled in as the transparent part of it."""
-        from i2i.holes import HoleReader
+        from i2i.inference.masks import HoleReader
 
         if mask:
             marked = self.models.desk.photo(mask).image.convert("L")

@@ -9,10 +9,10 @@ from i2i.images.colour import off_white, on_white, upright_rgb
 from i2i.images.decoders import Decoders, Here
 from i2i.images.files import open_regular, write_atomic
 from i2i.images.formats import FORMATS, MAX_PIXELS
-from i2i.images.grids import grid, sheet, tiles
+from i2i.images.image_grid import grid, sheet, tiles
 from i2i.images.metadata import Provenance, Source
 from i2i.images.reading import Photo, header, look, read, read_photo
-from i2i.images.scale import to_float, to_uint8
+from i2i.images.tensors import to_float, to_uint8
 from i2i.images.writing import QUALITY, Writer, encode
 
 __all__ = [

@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from i2i.errors import PictureError
 from i2i.images.colour import on_white, upright
 from i2i.images.files import open_regular
-from i2i.images.floats import float_tiff
+from i2i.images.float_tiff import float_tiff
 from i2i.images.formats import BY_NAME, HAS_HEIC, MAX_PIXELS, decoders
 from i2i.images.metadata import Source, source_of
 from i2i.images.signatures import other_kind, picture_kind

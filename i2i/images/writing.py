@@ -14,7 +14,7 @@ from i2i.images.colour import off_white, on_white
 from i2i.images.formats import BY_SUFFIX
 from i2i.images.metadata import Provenance, Source, result_exif, result_xmp, srgb_profile
 from i2i.images.reading import Photo
-from i2i.images.tiff import tiff
+from i2i.images.tiff_writer import tiff
 
 QUALITY = 95  # of lossy formats; also the quality from which JPEG keeps its colours at full size
 _OPENCV_SIDE = 1_000_000  # pixels; Pillow writes longer ones too

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.augment import AdaptiveAugment, Augment, DiffAugment
-from i2i.batching import together
 from i2i.config import option, require
 from i2i.errors import ConfigError
-from i2i.losses.judge import Judge, Judgements, scales
-from i2i.losses.matching import feature_matching, mean_matching
+from i2i.losses.augment import AdaptiveAugment, Augment, DiffAugment
+from i2i.losses.discriminator_input import Judge, Judgements, scales
+from i2i.losses.feature_matching import feature_matching, mean_matching
+from i2i.networks.batching import together
 
 Critic = Callable[[Tensor], Judgements]
 

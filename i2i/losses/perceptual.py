@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from i2i.errors import ConfigError
-from i2i.weights.backbone import freeze
-from i2i.weights.perceptual import SMALLEST, lpips_network
+from i2i.pretrained.alexnet import freeze
+from i2i.pretrained.lpips import SMALLEST, lpips_network
 
 
 class Perceptual(nn.Module):

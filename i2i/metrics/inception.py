@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from i2i.device import pick_device
 from i2i.errors import BundleError
 from i2i.images import read
-from i2i.weights import digest, find_weights, load_weights
+from i2i.pretrained import digest, find_weights, load_weights
 
 WEIGHTS = ("inception-v3-2015-12-05.safetensors", "inception-v3-2015-12-05.fp16.safetensors")  # the better one first
 FEATURES = 2048  # numbers a picture, of the last pooling

@@ -12,8 +12,8 @@ from torch.nn import functional
 from i2i.device import pick_device
 from i2i.images import to_float
 from i2i.metrics.inception import full_precision
-from i2i.weights import digest
-from i2i.weights.perceptual import SMALLEST, lpips_network
+from i2i.pretrained import digest
+from i2i.pretrained.lpips import SMALLEST, lpips_network
 
 Values = NDArray[np.float64]
 CEILING = 100.0  # dB, where pictures are equal and PSNR would be infinite

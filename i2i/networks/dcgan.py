@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from i2i.batching import MinibatchStd
 from i2i.config import option, require
 from i2i.errors import ConfigError
+from i2i.networks.batching import MinibatchStd
 from i2i.networks.layers import Init, Norm, conv, conv_transpose, finish, in_float32, norm, with_activations
 
 SIZES = (8, 16, 32, 64, 128, 256, 512)

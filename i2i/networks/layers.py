@@ -9,7 +9,7 @@ from torch.nn import init
 from torch.nn.utils import parametrizations
 from torch.nn.utils.parametrize import register_parametrization
 
-from i2i.networks.thin import Conv2d
+from i2i.networks.cpu_conv import Conv2d
 
 Norm = Literal["instance", "batch", "none"]
 Init = Literal["normal", "xavier", "kaiming", "orthogonal"]

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from i2i.config import option, require
 from i2i.errors import ConfigError
-from i2i.networks.antialias import Halve
+from i2i.networks.blurpool import Halve
 from i2i.networks.layers import Init, Norm, conv, finish, in_float32, needs_bias, norm, with_activations
 
 FIELDS = {1: 0, 16: 1, 34: 2, 70: 3, 142: 4, 286: 5}  # receptive field in pixels: strided layers

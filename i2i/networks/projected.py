@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from i2i.config import option, require
 from i2i.networks.layers import Init, add_spectral_norm, in_float32, initialize
 from i2i.networks.patchgan import PatchGANConfig
-from i2i.weights.backbone import AlexNetFeatures
+from i2i.pretrained.alexnet import AlexNetFeatures
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from i2i.config import option, require
 from i2i.errors import ConfigError
-from i2i.networks.antialias import Double, Halve
+from i2i.networks.blurpool import Double, Halve
+from i2i.networks.cpu_conv import Conv2d
 from i2i.networks.layers import Init, Norm, conv, conv_transpose, finish, in_float32, norm
-from i2i.networks.thin import Conv2d
 
 NEAR_ONE = 0.996
 

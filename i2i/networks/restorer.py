@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from torch.nn import init
 
 from i2i.config import option, require
-from i2i.networks.answers import Answers, Shows, composed
 from i2i.networks.layers import in_float32
+from i2i.networks.output_heads import Answers, Shows, composed
 
 
 @dataclass(frozen=True, kw_only=True)

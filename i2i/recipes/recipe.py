@@ -4,18 +4,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from i2i.config import merge, to_json
-from i2i.data.folders import Kind
-from i2i.data.tasks import Task
-from i2i.data.training import DataConfig, PairedConfig, PhotosConfig
+from i2i.data.dataset import DataConfig, PairedConfig, PhotosConfig
+from i2i.data.layout import Kind
 from i2i.errors import ConfigError
+from i2i.methods.base import Objective
+from i2i.methods.cut import CUTConfig
+from i2i.methods.cyclegan import CycleGANConfig
+from i2i.methods.gan import GANConfig
+from i2i.methods.pix2pix import Pix2PixConfig
+from i2i.methods.regression import RegressionConfig
 from i2i.networks import RestorerConfig
-from i2i.objectives.base import Objective
-from i2i.objectives.cut import CUTConfig
-from i2i.objectives.cyclegan import CycleGANConfig
-from i2i.objectives.gan import GANConfig
-from i2i.objectives.pix2pix import Pix2PixConfig
-from i2i.objectives.regression import RegressionConfig
-from i2i.training_config import TrainingConfig
+from i2i.restoration import Task
+from i2i.training.config import TrainingConfig
 
 ModelConfig = CycleGANConfig | CUTConfig | Pix2PixConfig | GANConfig | RegressionConfig
 SECTIONS = ("data", "model", "training")

@@ -5,8 +5,13 @@ methods made small enough to be watched on a plain CPU. ``fast`` rows are ours: 
 measured comparison (tests/benchmarks/README.md).
 """
 
-from i2i.data.training import OneWayConfig, PairedConfig, PhotosConfig, UnpairedConfig
+from i2i.data.dataset import OneWayConfig, PairedConfig, PhotosConfig, UnpairedConfig
 from i2i.losses.adversarial import AdversarialConfig
+from i2i.methods.cut import CUTConfig
+from i2i.methods.cyclegan import CycleGANConfig
+from i2i.methods.gan import GANConfig
+from i2i.methods.pix2pix import Pix2PixConfig
+from i2i.methods.regression import RegressionConfig
 from i2i.networks import (
     DCGANConfig,
     DCGANDiscriminatorConfig,
@@ -17,13 +22,8 @@ from i2i.networks import (
     RestorerConfig,
     UnetConfig,
 )
-from i2i.objectives.cut import CUTConfig
-from i2i.objectives.cyclegan import CycleGANConfig
-from i2i.objectives.gan import GANConfig
-from i2i.objectives.pix2pix import Pix2PixConfig
-from i2i.objectives.regression import RegressionConfig
 from i2i.recipes.recipe import Recipe
-from i2i.training_config import TrainingConfig
+from i2i.training.config import TrainingConfig
 
 RECIPES: dict[str, dict[str, Recipe]] = {
     "cyclegan": {

@@ -32,12 +32,12 @@ import torch
 from PIL import Image, ImageOps
 
 from i2i.convert import convert_jobs, plan
-from i2i.data.folders import pictures
+from i2i.convert.pipeline import threads
+from i2i.data.layout import pictures
 from i2i.device import Precision, keep_memory, pick_device
 from i2i.images import Decoders, Writer, encode, read, write_atomic
+from i2i.inference.translator import Translator, load
 from i2i.networks import ResnetConfig
-from i2i.pipeline import threads
-from i2i.translate import Translator, load
 from tests.benchmarks.textbook import resnet_generator
 
 Contestant = Callable[[Sequence[Path], Path], object]

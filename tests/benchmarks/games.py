@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from i2i import launch
-from i2i.data.samples import make
+from i2i.checkpoints.log import read_log
+from i2i.data.synthetic import make
 from i2i.images import to_float
 from i2i.losses.adversarial import GAMES
-from i2i.progress import TrainingProgress
-from i2i.runlog import read_log
-from i2i.trainer import Trainer
+from i2i.recipes import launch
+from i2i.training.progress import TrainingProgress
+from i2i.training.trainer import Trainer
 
 WAYS = list(product((0.0, 0.1), (False, True)))  # γ of R1, and whether D has spectral norm
 SHOWN = 48  # pictures of each kind that are compared

@@ -20,10 +20,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from i2i.data.folders import Item, layout, locate
-from i2i.data.packed import pack
-from i2i.data.stream import batches
-from i2i.data.training import DataConfig, PairedConfig, TrainingPictures, UnpairedConfig
+from i2i.data.dataset import DataConfig, PairedConfig, TrainingPictures, UnpairedConfig
+from i2i.data.image_cache import pack
+from i2i.data.layout import Item, layout, locate
+from i2i.data.loader import batches
 from i2i.images import to_float
 
 Load = Callable[[], object]  # the next pictures, one of each domain, in batches of one

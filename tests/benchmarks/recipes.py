@@ -22,18 +22,17 @@ import numpy as np
 import torch
 from PIL import Image
 
-from i2i import launch
-from i2i.bench import peak_memory
-from i2i.data.folders import layout, locate
-from i2i.data.geometry import opened
+from i2i.checkpoints.log import read_log
+from i2i.data.layout import layout, locate
+from i2i.data.resize import opened
 from i2i.device import pick_device, pick_precision
 from i2i.images import sheet
+from i2i.inference.translator import load
 from i2i.metrics import Estimate, Inception, fid, kid_interval
-from i2i.progress import TrainingProgress
-from i2i.recipes import Recipe, recipe
-from i2i.runlog import read_log
-from i2i.stepper import Stepper
-from i2i.translate import load
+from i2i.recipes import Recipe, launch, recipe
+from i2i.recipes.benchmark import peak_memory
+from i2i.training.progress import TrainingProgress
+from i2i.training.train_step import Stepper
 
 SHOWN = 6  # test pictures side by side
 

@@ -21,12 +21,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.data.folders import locate
-from i2i.data.tasks.compression import jpeg
-from i2i.data.tasks.noise import camera
+from i2i.data.layout import locate
 from i2i.device import autocast, keep_memory
 from i2i.images import read
-from i2i.translate import Translator, load
+from i2i.inference.translator import Translator, load
+from i2i.restoration.jpeg import jpeg
+from i2i.restoration.noise import camera
 
 PUBLISHED = {  # σ = 15 / 25 / 50, as reported in the FFDNet (2018) and DRUNet (2021) papers
     "CBM3D": {"cbsd68": (33.52, 30.71, 27.38), "kodak24": (34.28, 31.68, 28.46)},

@@ -14,11 +14,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from i2i.bench import peak_memory
 from i2i.device import pick_device
 from i2i.recipes import recipe
-from i2i.replay import WARM, CudaGraphs, ReplayStepper
-from i2i.stepper import Stepper
+from i2i.recipes.benchmark import peak_memory
+from i2i.training.cuda_graphs import WARM, CudaGraphs, ReplayStepper
+from i2i.training.train_step import Stepper
 from tests.benchmarks.textbook import CycleGANStep, Pix2PixStep
 
 WARM_UP = WARM + 2  # rounds: compiled on the first, recorded after WARM

@@ -18,14 +18,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from i2i.checkpoint import find_bundle, load_header
+from i2i.checkpoints.run import find_bundle, load_header
 from i2i.config import from_json
-from i2i.data.folders import locate
-from i2i.data.tasks import TASKS, Task
+from i2i.data.layout import locate
 from i2i.device import keep_memory
 from i2i.images import read, sheet, to_float
+from i2i.inference.translator import Translator, load
 from i2i.losses.perceptual import Perceptual
-from i2i.translate import Translator, load
+from i2i.restoration import TASKS, Task
 
 SHOWN = 256  # pixels a side of the crops in a grid
 

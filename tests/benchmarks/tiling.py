@@ -1,6 +1,6 @@
 """Large photos in pieces: how far each way lies from the picture in one piece, and what it costs.
 
-Compared, on a photo and a 9-block generator: strips with the statistics of the whole picture, exact (``i2i.strips``);
+Compared, on a photo and a 9-block generator: strips with the statistics of the whole picture, exact (``i2i.inference.streaming``);
 tiles, overlapped by 32 pixels and blended, with statistics of their own; tiles with the statistics of a reduced copy;
 and tiles with those of sixteen of them, spread over the picture and pooled. Each network call is that of its own
 process, so that peaks of memory do not mix. A seam is seen by the step across the lines where tiles meet, over the
@@ -28,10 +28,10 @@ from torch.nn import functional as F
 
 from i2i.device import autocast, keep_memory, pick_precision
 from i2i.images import read
+from i2i.inference.streaming import in_strips
+from i2i.inference.translator import load
 from i2i.networks import ResnetConfig, use_mode
 from i2i.networks.layers import InstanceNorm
-from i2i.strips import in_strips
-from i2i.translate import load
 
 TILE, OVERLAP, POOLED = 256, 32, 4
 

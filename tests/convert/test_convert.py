@@ -13,7 +13,7 @@ from i2i.convert import convert as convert_in_processes
 from i2i.convert.manifest import LOCK, NAME, Manifest
 from i2i.errors import I2IError, UsageError
 from i2i.images import Here, Provenance
-from i2i.translate import Pending, Translator, load
+from i2i.inference.translator import Pending, Translator, load
 from tests.conftest import picture, write_pictures
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from i2i.checkpoint import Bundle, save_bundle
+from i2i.checkpoints.run import Bundle, save_bundle
 from i2i.config import to_json
-from i2i.demo.desk import Desk
 from i2i.demo.limits import Limits
-from i2i.demo.models import Models
+from i2i.demo.model_registry import Models
+from i2i.demo.uploads import Desk
 from i2i.networks import ResnetConfig
 
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from i2i.demo import batch
 from i2i.demo.batch import Batching
-from i2i.demo.folder import table
-from i2i.demo.models import Models
+from i2i.demo.model_registry import Models
+from i2i.demo.tabs.folder import table
 from i2i.errors import UsageError
 from i2i.images import encode
 from tests.conftest import picture

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck
 from torch.nn import functional as F
 
-from i2i.augment import AdaptiveAugment, Augment, DiffAugment
 from i2i.errors import ConfigError
 from i2i.losses.adversarial import (
     GAMES,
@@ -20,8 +19,9 @@ from i2i.losses.adversarial import (
     gradients,
     r1,
 )
-from i2i.losses.judge import Judge
-from i2i.losses.matching import feature_matching, mean_matching
+from i2i.losses.augment import AdaptiveAugment, Augment, DiffAugment
+from i2i.losses.discriminator_input import Judge
+from i2i.losses.feature_matching import feature_matching, mean_matching
 
 REPEATABLE = settings(deadline=None, derandomize=True)
 LOSSES = list(GAMES)

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from i2i.errors import BundleError, ConfigError
 from i2i.losses.perceptual import Perceptual, check_perceptual
-from i2i.weights import find_weights, perceptual
-from i2i.weights.perceptual import SMALLEST, WEIGHTS
+from i2i.pretrained import find_weights
+from i2i.pretrained import lpips as perceptual
+from i2i.pretrained.lpips import SMALLEST, WEIGHTS
 
 REAL = find_weights(WEIGHTS)
 with_real_weights = pytest.mark.skipif(REAL is None, reason=f"{WEIGHTS} is in no folder of I2I_WEIGHTS")
@@ -157,7 +158,7 @@ def test_without_weights_and_without_a_network_the_error_names_the_folder_to_set
 
 def test_objectives_that_do_not_ask_for_it_import_neither_the_package_nor_torchvision() -> None:
     code = (
-        "import sys\nfrom i2i.objectives.pix2pix import Pix2PixConfig\nfrom i2i.networks import UnetConfig\n"
+        "import sys\nfrom i2i.methods.pix2pix import Pix2PixConfig\nfrom i2i.networks import UnetConfig\n"
         "Pix2PixConfig(generator=UnetConfig(ngf=1)).build(32)\nprint(*{'lpips', 'torchvision'} & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})

@@ -4,8 +4,8 @@ from torch import Tensor
 
 from i2i.images import to_float, to_uint8
 from i2i.losses.pixel import charbonnier
-from i2i.losses.structure import ms_ssim
 from i2i.metrics.paired import ms_ssim as measured
+from i2i.metrics.ssim import ms_ssim
 
 
 def pictures(seed: int = 0, side: int = 192) -> Tensor:

@@ -7,8 +7,8 @@ from scipy import linalg
 
 from i2i.errors import UsageError
 from i2i.metrics import distribution
+from i2i.metrics.bootstrap import around, fid_interval, kid_interval, mean_interval, resamples
 from i2i.metrics.distribution import fid, fid_resampled, inception_score, kid, kid_resampled, kid_subsets
-from i2i.metrics.intervals import around, fid_interval, kid_interval, mean_interval, resamples
 
 
 def rows(count: int, seed: int = 0, *, width: int = 6, shift: float = 0.0) -> np.ndarray:
@@ -135,7 +135,7 @@ def test_an_interval_of_fid_lies_around_its_value_and_a_large_heap_has_none(monk
     found = fid_interval(rows(30), rows(30, 1), times=50)
     assert found is not None
     assert found.low < found.value < found.high
-    monkeypatch.setattr("i2i.metrics.intervals.FID_MOST", 29)
+    monkeypatch.setattr("i2i.metrics.bootstrap.FID_MOST", 29)
     assert fid_interval(rows(30), rows(30, 1)) is None
 
 

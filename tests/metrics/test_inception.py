@@ -10,7 +10,7 @@ from torch import nn
 from i2i.errors import BundleError, PictureError
 from i2i.metrics import Inception, inception
 from i2i.metrics.inception import WEIGHTS
-from i2i.weights import find_weights
+from i2i.pretrained import find_weights
 from tests.conftest import picture, write_pictures
 from tests.metrics.standin import Means
 

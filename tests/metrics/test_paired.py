@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from i2i.data.folders import locate, pictures
-from i2i.data.geometry import halves
+from i2i.data.layout import locate, pictures
+from i2i.data.resize import halves
 from i2i.errors import BundleError
 from i2i.images import read
 from i2i.metrics.paired import CEILING, MS_SSIM_SMALLEST, Lpips, levels, ms_ssim, psnr, ssim
-from i2i.weights import find_weights, perceptual
-from i2i.weights.perceptual import WEIGHTS
+from i2i.pretrained import find_weights, lpips
+from i2i.pretrained.lpips import WEIGHTS
 from tests.conftest import picture
 from tests.losses.test_perceptual import library
 
@@ -103,6 +103,6 @@ def test_without_weights_lpips_says_which_folder_to_set(monkeypatch: pytest.Monk
         raise OSError("no route to host")
 
     monkeypatch.setenv("I2I_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(perceptual, "_library", offline)
+    monkeypatch.setattr(lpips, "_library", offline)
     with pytest.raises(BundleError, match=r"LPIPS needs .*Set I2I_WEIGHTS .* or leave LPIPS out\."):
         Lpips("cpu")

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from i2i.batching import MinibatchStd, together
 from i2i.errors import ConfigError
 from i2i.networks import DCGANDiscriminatorConfig, DCGANGeneratorConfig
+from i2i.networks.batching import MinibatchStd, together
 from i2i.networks.layers import InstanceNorm
 
 

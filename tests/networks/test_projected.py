@@ -6,9 +6,9 @@ from torch import Tensor, nn
 
 from i2i.config import from_json, to_json
 from i2i.errors import BundleError, ConfigError
+from i2i.methods.cut import CUTConfig
 from i2i.networks import PatchGANConfig, ProjectedConfig
-from i2i.objectives.cut import CUTConfig
-from i2i.weights.backbone import AlexNetFeatures
+from i2i.pretrained.alexnet import AlexNetFeatures
 
 SMALL = ProjectedConfig(ndf=2, receptive_field=16, head_width=4, init="kaiming")
 
@@ -118,6 +118,6 @@ def test_without_weights_the_message_names_another_discriminator(monkeypatch: py
         raise OSError("no network")
 
     monkeypatch.delenv("I2I_WEIGHTS")
-    monkeypatch.setattr("i2i.weights.perceptual._library", refuse)
+    monkeypatch.setattr("i2i.pretrained.lpips._library", refuse)
     with pytest.raises(BundleError, match="--discriminator patchgan"):
         SMALL.build()

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from i2i.errors import ConfigError
 from i2i.networks import RestorerConfig
-from i2i.networks.answers import as_seen, coloured, composed
+from i2i.networks.output_heads import as_seen, coloured, composed
 
 
 def tiny(**options: Any) -> RestorerConfig:

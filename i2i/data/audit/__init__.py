@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from i2i.data.audit.appearance import appearance, fitting_size
-from i2i.data.audit.arrangement import arrangement
-from i2i.data.audit.copies import copies
+from i2i.data.audit.duplicates import copies
 from i2i.data.audit.files import files
-from i2i.data.audit.look import look_at
+from i2i.data.audit.inspect import look_at
 from i2i.data.audit.report import Finding, Report, Sizes, plain
-from i2i.data.audit.survey import Survey
-from i2i.data.folders import HINT, layout, pictures
+from i2i.data.audit.snapshot import Survey
+from i2i.data.audit.structure import arrangement
+from i2i.data.layout import HINT, layout, pictures
 from i2i.errors import DatasetError, I2IError
 
 __all__ = ["Finding", "Report", "Sizes", "audit"]

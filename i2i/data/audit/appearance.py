@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from i2i.data.audit.look import Look
+from i2i.data.audit.inspect import Look
 from i2i.data.audit.report import Finding, listed, shown, some
-from i2i.data.audit.survey import Survey
+from i2i.data.audit.snapshot import Survey
 
 SIZE = 256  # pixels a side, which trainings take unless told otherwise
 RATIO = 2  # of the sides, beyond which stretching to a square deforms what is shown

@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from i2i.data.audit.look import signature
+from i2i.data.audit.inspect import signature
 from i2i.data.audit.report import Finding, listed, some
-from i2i.data.audit.survey import Survey
-from i2i.data.folders import FORMATS
+from i2i.data.audit.snapshot import Survey
+from i2i.data.layout import FORMATS
 from i2i.images import header
 
 

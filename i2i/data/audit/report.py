@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from i2i.data.folders import Kind
+from i2i.data.layout import Kind
 
 Size = tuple[int, int]  # width, height
 
