@@ -1,4 +1,4 @@
-"""Which device and which precision to compute in."""
+"""Choice of the device and the precision, autocast, and random numbers on a device."""
 
 import ctypes
 import re
@@ -15,10 +15,14 @@ Precision = Literal["auto", "float32", "bfloat16"]
 _OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
 
 
-def pick_device(name: str) -> "torch.device":
-    """The device of a name: "auto" is CUDA where there is one, else Apple's MPS, else the CPU.
+def resolve_device(name: str) -> "torch.device":
+    """Return the device of a name, such as "cuda:1".
 
-    Raises ConfigError for a name torch does not know, or a device this machine lacks.
+    Args:
+        name: "auto", or the name of a torch device. "auto" selects CUDA if available, else MPS, else the CPU.
+
+    Raises:
+        ConfigError: torch does not know the name, or this machine does not have the device.
     """
     import torch
 
@@ -33,10 +37,16 @@ def pick_device(name: str) -> "torch.device":
     return device
 
 
-def pick_precision(name: Precision, device: "torch.device") -> "torch.dtype":
-    """The type convolutions compute in: "auto" is bfloat16 where the device has fast units for it.
+def resolve_dtype(name: Precision, device: "torch.device") -> "torch.dtype":
+    """Return the dtype that convolutions compute in.
 
-    That is CUDA from Ampere on, and CPUs with AMX or AVX-512 BF16. Raises ConfigError for an unknown name.
+    Args:
+        name: "float32", "bfloat16" or "auto". "auto" selects bfloat16 on CUDA devices from Ampere on and on CPUs with
+            AMX or AVX-512 BF16, else float32.
+        device: the device that computes.
+
+    Raises:
+        ConfigError: unknown name.
     """
     import torch
 
@@ -44,36 +54,39 @@ def pick_precision(name: Precision, device: "torch.device") -> "torch.dtype":
         raise ConfigError(f"precision is {name!r}; it must be auto, float32 or bfloat16.")
     if name != "auto":
         return torch.bfloat16 if name == "bfloat16" else torch.float32
+    has_fast_bfloat16 = False
     if device.type == "cuda":
-        fast = torch.cuda.get_device_capability(device) >= (8, 0)
-    else:
-        fast = device.type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
-    return torch.bfloat16 if fast else torch.float32
+        has_fast_bfloat16 = torch.cuda.get_device_capability(device) >= (8, 0)
+    elif device.type == "cpu":
+        has_fast_bfloat16 = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if has_fast_bfloat16 else torch.float32
 
 
-def is_of_memory(error: Exception) -> bool:
-    """Whether an error says that a device's memory is full."""
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error reports that the memory of a device is exhausted."""
     import torch
 
-    full = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    return full or (isinstance(error, RuntimeError) and bool(_OUT_OF_MEMORY.search(str(error))))
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and bool(_OUT_OF_MEMORY.search(str(error)))
 
 
 def autocast(device: "torch.device", dtype: "torch.dtype") -> AbstractContextManager[None]:
-    """Autocast to ``dtype``; for float32 a context that does nothing."""
+    """Return an autocast context for ``dtype``; it has no effect for float32."""
     import torch
 
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 
 @contextmanager
-def seeded(device: "torch.device", seed: int) -> Iterator[None]:
-    """What is drawn inside, on the CPU and on ``device``, depends on ``seed`` alone and leaves no trace outside."""
+def fork_rng_with_seed(device: "torch.device", seed: int) -> Iterator[None]:
+    """Seed the generators of the CPU and of ``device`` inside the context, and restore their states afterwards."""
     import torch
 
     backend = getattr(torch, device.type) if device.type in ("cuda", "mps") else None
-    where = (device,) if device.type == "cuda" else ()
-    before, there = torch.get_rng_state(), backend.get_rng_state(*where) if backend else None
+    device_args = (device,) if device.type == "cuda" else ()
+    cpu_state = torch.get_rng_state()
+    device_state = backend.get_rng_state(*device_args) if backend else None
     try:
         torch.default_generator.manual_seed(seed)
         if backend and device.type == "cuda":
@@ -83,16 +96,17 @@ def seeded(device: "torch.device", seed: int) -> Iterator[None]:
             backend.manual_seed(seed)
         yield
     finally:
-        torch.set_rng_state(before)
+        torch.set_rng_state(cpu_state)
         if backend:
-            backend.set_rng_state(there, *where)
+            backend.set_rng_state(device_state, *device_args)
 
 
-def keep_memory() -> None:
-    """Have this process keep what it frees for what it allocates next, instead of giving it back to the system.
+def disable_malloc_trim() -> None:
+    """Make glibc's malloc keep freed memory for later allocations instead of returning it to the system.
 
-    Large tensors on a CPU otherwise come anew from the system each time, which clears them page by page: 38 % of the
-    time of a 9-block generator on 1024² pixels, and 10 % on 256². The peak grows by a fifth. Nothing without glibc.
+    By default, large CPU tensors are mapped anew for each allocation, and the kernel clears their pages: measured, this
+    takes 38 % of the time of a 9-block generator at 1024² pixels, and 10 % at 256². Keeping the memory raises the peak
+    by a fifth. Does nothing without glibc.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,40 +1,44 @@
-"""What i2i raises when something is wrong: one family, with messages meant to be read by a user.
+"""Exceptions that i2i raises, with messages for the user.
 
-A message says what was found, what was expected, and what to do next. The command line prints it without
-a traceback and exits with ``exit_code``.
+A message says what was found, what was expected, and what to do next. The command line prints the message without a
+traceback and exits with ``exit_code``.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class I2IError(Exception):
-    """Something failed that the user can do something about."""
+    """Base class: a failure that the user can act on."""
 
     exit_code = 1
 
 
 class UsageError(I2IError):
-    """What was asked for cannot be done: a bad value, an unknown name, a missing file."""
+    """The request cannot be carried out: a bad value, an unknown name, a missing file."""
 
     exit_code = 2
 
 
 class ConfigError(UsageError):
-    """A configuration value is out of its range, or of the wrong type."""
+    """A configuration value is out of its range or has the wrong type."""
 
 
 class DatasetError(UsageError):
-    """A dataset is missing, empty, or not laid out as the training needs it."""
+    """A dataset is missing, empty, or does not have the layout that the training needs."""
 
 
-class PictureError(I2IError):
-    """A file cannot be read as a picture, or a picture cannot be written."""
+class ImageError(I2IError):
+    """A file cannot be read as an image, or an image cannot be written."""
 
 
 class CacheError(I2IError):
-    """Training pictures cannot be kept packed: there is no room for them, or no right to write."""
+    """The cache of training images cannot be written: the disk is full or the folder is read-only."""
 
 
-class BundleError(UsageError):
-    """A bundle of weights is missing, damaged, or not made by i2i."""
+class ModelFileError(UsageError):
+    """A model file is missing, damaged, or was not written by i2i."""
 
 
 class RunError(UsageError):
@@ -42,8 +46,27 @@ class RunError(UsageError):
 
 
 class DownloadError(I2IError):
-    """A dataset could not be downloaded, or what arrived is not what was announced."""
+    """A dataset could not be downloaded, or the downloaded file is not the expected one."""
 
 
 class TrainingError(I2IError):
-    """Training cannot go on."""
+    """Training cannot continue."""
+
+
+@contextmanager
+def io_errors(
+    path: Path, problem: str = "could not be written", *, error_type: type[I2IError] = I2IError, advice: str = ""
+) -> Iterator[None]:
+    """Turn an OSError into an I2IError with the message "PATH PROBLEM: REASON. ADVICE".
+
+    Args:
+        path: the file or folder that the message names.
+        problem: what failed.
+        error_type: class of the raised error.
+        advice: sentences at the end of the message.
+    """
+    try:
+        yield
+    except OSError as error:
+        message = f"{path} {problem}: {error.strerror or error}."
+        raise error_type(f"{message} {advice}" if advice else message) from error

@@ -13,7 +13,7 @@ import i2i
 
 ROOT = Path(i2i.__file__).parent
 LAYERS = [
-    {"errors", "_version"},
+    {"errors", "_version", "directions"},
     {"config", "device", "images"},
     {"pretrained"},
     {"networks", "restoration", "diagnostics", "checkpoints"},

@@ -1,36 +1,48 @@
-"""What a training says while it runs: ``log.jsonl`` and TensorBoard events in its folder."""
+"""The metrics log of a training: ``log.jsonl`` and TensorBoard events in the run's folder."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from i2i.checkpoints.run import write
+from i2i.checkpoints.run import write_or_explain
+from i2i.checkpoints.upgrade import upgrade_log_row
 
 
-class RunLog:
-    """Rows of numbers by step. Opened at ``step``: what a lost part of the training wrote after it is cut off."""
+class MetricsLog:
+    """Writes rows of numbers by step.
+
+    Args:
+        folder: the run's folder.
+        step: the step at which the training starts or resumes. Rows after it, which an interrupted part of the
+            training wrote, are removed.
+    """
 
     def __init__(self, folder: Path, step: int) -> None:
         from torch.utils.tensorboard.writer import SummaryWriter
 
         self.path = folder / "log.jsonl"
         if self.path.exists():
-            kept = [row for row in read_log(folder) if row["step"] <= step]
-            write(self.path, "".join(json.dumps(row) + "\n" for row in kept).encode())
+            rows = [row for row in read_log(folder) if row["step"] <= step]
+            write_or_explain(self.path, "".join(json.dumps(row) + "\n" for row in rows).encode())
         self._file = self.path.open("a")
         self._events = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
 
-    def row(self, step: int, values: Mapping[str, Any]) -> None:
-        """Append one row, readable at once by whoever follows the file."""
+    def log(self, step: int, values: Mapping[str, Any]) -> None:
+        """Append one row and flush it."""
         self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._file.flush()
         for name, value in values.items():
             if isinstance(value, float):
                 self._events.add_scalar(name, value, step)
 
-    def picture(self, step: int, pixels: Any) -> None:
-        """A sample grid, uint8 (H, W, 3), for TensorBoard."""
+    def log_image(self, step: int, pixels: Any) -> None:
+        """Write a sample grid to TensorBoard.
+
+        Args:
+            step: the training step.
+            pixels: uint8 (H, W, 3).
+        """
         self._events.add_image("samples", pixels, step, dataformats="HWC")
 
     def close(self) -> None:
@@ -39,12 +51,12 @@ class RunLog:
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """The rows of a run's log, oldest first; a last line cut off by a crash is left out."""
+    """Return the rows of a run's log, oldest first; skip lines that are no JSON, such as a truncated last line."""
     rows = []
     path = folder / "log.jsonl"
     for line in path.read_text().splitlines() if path.exists() else []:
         try:
-            rows.append(json.loads(line))
-        except ValueError:
+            rows.append(upgrade_log_row(json.loads(line)))
+        except (ValueError, AttributeError):  # no JSON, or no table
             continue
     return rows

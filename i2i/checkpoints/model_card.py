@@ -1,42 +1,54 @@
-"""The card of a run: what was trained, on what, how, and how to use it."""
+"""The model card of a run, ``card.md``: what was trained, on which data, how, and how to use it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from i2i.checkpoints.run import write
+from i2i.checkpoints.model_info import BestMetric, ModelInfo
+from i2i.checkpoints.run import write_or_explain
+from i2i.directions import SAMPLE
 
 
-def uses(name: str, directions: Sequence[str]) -> list[str]:
-    """Commands that use the model of a run, by what its bundle holds."""
-    if "sample" in directions:
+def usage_examples(name: str, directions: Sequence[str]) -> list[str]:
+    """Return commands that use a run's model.
+
+    Args:
+        name: the run's name.
+        directions: the directions in its model file.
+    """
+    if SAMPLE in directions:
         return [f"i2i sample {name} --count 64 --out grid.png"]
     command = f"i2i convert {name} photos/ --out out/"
     return [command] if len(directions) == 1 else [f"{command} --direction {direction}" for direction in directions]
 
 
-def write_card(folder: Path, header: Mapping[str, Any], best: Mapping[str, Any] | None = None) -> None:
-    """Write ``card.md`` into a run's folder from its bundle's header. best: what is kept as the best checkpoint."""
-    name, data, directions = folder.name, header["data"], header["directions"]
-    counts = " + ".join(map(str, data["pictures"]))
-    kept = _kept(best) if best else "not kept"
-    averaged = f"averaged (EMA {header['ema']})" if header["ema"] else "of the last step"
-    commands = "\n".join(f"    {command}" for command in uses(name, directions))
-    write(
+def write_model_card(folder: Path, info: ModelInfo, best: BestMetric | None = None) -> None:
+    """Write ``card.md``.
+
+    Args:
+        folder: the run's folder.
+        info: metadata of its model file.
+        best: result of the best checkpoint, if the training keeps one.
+    """
+    name = folder.name
+    image_counts = " + ".join(map(str, info.data.image_counts))
+    best_line = _best_line(best) if best else "not kept"
+    weights = f"averaged (EMA {info.ema})" if info.ema else "of the last step"
+    commands = "\n".join(f"    {command}" for command in usage_examples(name, info.directions))
+    write_or_explain(
         folder / "card.md",
         f"""# {name}
 
-A {header["objective"]} model trained by i2i {header["version"]}, recipe `{header["recipe"]}`.
+A {info.method} model trained by i2i {info.version}, recipe `{info.recipe}`.
 
 | | |
 | --- | --- |
-| trained on | {data["name"]}: {counts} training pictures, fingerprint `{data["fingerprint"][:16]}` |
-| picture size in training | {header["size"]} px |
-| length | {header["steps"]} of {header["total_steps"]} steps |
-| weights | {averaged} |
-| best checkpoint | {kept} |
-| directions | {", ".join(directions)} |
+| trained on | {info.data.name}: {image_counts} training images, fingerprint `{info.data.fingerprint[:16]}` |
+| training resolution | {info.size} px |
+| length | {info.steps} of {info.total_steps} steps |
+| weights | {weights} |
+| best checkpoint | {best_line} |
+| directions | {", ".join(info.directions)} |
 
 Use:
 
@@ -45,12 +57,12 @@ Use:
 Settings:
 
 ```json
-{json.dumps(header["settings"], indent=2)}
+{json.dumps(info.settings, indent=2)}
 ```
 """.encode(),
     )
 
 
-def _kept(best: Mapping[str, Any]) -> str:
-    on = f"{' + '.join(map(str, best['pictures']))} {best['split']} pictures"
-    return f"`best.safetensors`, by {best['metric'].upper()} ({best['value']:.4g} on {on}), after {best['steps']} steps"
+def _best_line(best: BestMetric) -> str:
+    images = f"{' + '.join(map(str, best.image_counts))} {best.split} images"
+    return f"`best.safetensors`: {best.metric.upper()} {best.value:.4g} on {images}, after {best.step} steps"

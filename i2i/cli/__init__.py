@@ -1,77 +1,96 @@
-"""The command line. Imports nothing heavy: `i2i --help` is answered before torch is loaded."""
+"""The command line. Imports nothing heavy, so that `i2i --help` answers before torch is loaded."""
 
 import errno
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from i2i._version import __version__
 from i2i.cli.bench import app as bench
-from i2i.cli.console import say
+from i2i.cli.console import log_line, setup_logging
 from i2i.cli.convert import convert
 from i2i.cli.data import app as data
-from i2i.cli.degrade import HELP, LazyCommand
+from i2i.cli.degrade import HELP, LazyDegrade
 from i2i.cli.demo import demo
+from i2i.cli.docs import docs
 from i2i.cli.evaluate import evaluate
 from i2i.cli.models import app as models
+from i2i.cli.old_flags import replace_old_names
 from i2i.cli.sample import sample
 from i2i.cli.train import app as train
 from i2i.errors import I2IError
 
+
+class RootGroup(TyperGroup):
+    """The ``i2i`` command. Accepts old names of commands and flags."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, replace_old_names(args))
+
+
 app = typer.Typer(
+    cls=RootGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Anywhere on the line, [bold]--debug[/bold] shows the traceback of an error.",
+    epilog="[bold]--debug[/bold], anywhere on the command line, shows the traceback of an error.",
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(__version__)
         raise typer.Exit
 
 
 @app.callback()
-def about(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+def root(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
 ) -> None:
-    """Image-to-image translation: train translators from pictures, and apply them to photos and folders.
+    """Image-to-image translation: train models on images, and apply them to photos, folders and videos.
 
-    [bold]A first run, on data made on the spot, some minutes on a CPU:[/bold]
+    [bold]A first training, on a synthetic dataset, takes a few minutes on a CPU:[/bold]
 
         i2i train cyclegan --data stripes --recipe tiny
 
         i2i convert stripes-cyclegan datasets/stripes/testA --out striped/
     """
+    setup_logging()
 
 
 app.add_typer(train, name="train")
 app.command(no_args_is_help=True)(convert)
-app.command("degrade", cls=LazyCommand, help=HELP)(lambda: None)
+app.command("degrade", cls=LazyDegrade, help=HELP)(lambda: None)
 app.command(no_args_is_help=True)(sample)
 app.command(no_args_is_help=True)(evaluate)
 app.command()(demo)
 app.add_typer(bench, name="bench")
 app.add_typer(data, name="data")
 app.add_typer(models, name="models")
+app.command()(docs)
 
 
 def main() -> None:
-    """The ``i2i`` command: an I2IError is one block of text and an exit code, 2 for bad input and 1 for a failure."""
+    """Run the ``i2i`` command. An I2IError is printed as one block of text.
+
+    The exit code is 2 for bad input and 1 for a failure.
+    """
     debug = "--debug" in sys.argv
-    sys.argv = [word for word in sys.argv if word != "--debug"]
+    sys.argv = [arg for arg in sys.argv if arg != "--debug"]
     try:
         app()
     except I2IError as error:
         if debug:
             raise
-        say("[bold red]error:[/bold red] {}", str(error))
+        log_line("[bold red]error:[/bold red] {}", str(error))
         sys.exit(error.exit_code)
     except OSError as error:
         if debug:
             raise
-        kept = " What was saved before is kept." if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-        say("[bold red]error:[/bold red] {}", f"{error.filename or 'i2i'}: {error.strerror or error}.{kept}")
+        is_disk_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = " Files that were saved before are intact." if is_disk_full else ""
+        log_line("[bold red]error:[/bold red] {}", f"{error.filename or 'i2i'}: {error.strerror or error}.{hint}")
         sys.exit(1)

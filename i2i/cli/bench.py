@@ -1,11 +1,15 @@
 """`i2i bench`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from i2i.cli.console import print_json, say, stdout
-from i2i.cli.method_commands import Fixed, group, recipe_option
+from i2i.cli._options import FixedOption
+from i2i.cli.console import print_json, stdout
+from i2i.cli.method_commands import command_group, recipe_option
+
+if TYPE_CHECKING:
+    from i2i.recipes.benchmark import StepCost
 
 EXAMPLES = {
     "cyclegan": ["i2i bench cyclegan", "i2i bench cyclegan --data horse2zebra --size 128 --blocks 6 --epochs 50"],
@@ -15,55 +19,63 @@ EXAMPLES = {
 }
 
 
-def _fixed(objective: str) -> Fixed:
-    return (
-        recipe_option(objective),
-        ("rounds", int, typer.Option(10, min=1, help="training steps to time")),
-        ("json", bool, typer.Option(False, "--json", help="print as JSON")),
-    )
+def _fixed_options(method: str) -> list[FixedOption]:
+    return [
+        recipe_option(method),
+        FixedOption("timed_steps", int, typer.Option(10, min=1, help="training steps to time")),
+        FixedOption("json", bool, typer.Option(False, "--json", help="print as JSON")),
+    ]
 
 
-def _bench(objective: str, changes: dict[str, Any], given: dict[str, Any]) -> None:
-    from i2i.data.layout import HINT, layout, locate
+def _bench(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> None:
+    from i2i.data.layout import HINT, detect_layout, find_dataset
     from i2i.errors import DatasetError
-    from i2i.recipes import recipe
-    from i2i.recipes.benchmark import bench
+    from i2i.recipes import find_recipe
+    from i2i.recipes.benchmark import benchmark_step
 
-    plan = recipe(objective, given["recipe"]).merged(changes)
-    length = None
-    if name := plan.data.data:
-        folder = locate(name)
+    recipe = find_recipe(method, values["recipe"]).with_overrides(overrides)
+    epoch_length = None
+    if name := recipe.data.data:
+        folder = find_dataset(name)
         if folder is None:
             raise DatasetError(f"No dataset {name!r} here. {HINT}")
-        length = layout(folder).count()
-    cost = bench(plan, length, given["rounds"], say)
-    if given["json"]:
+        epoch_length = detect_layout(folder).count()
+    cost = benchmark_step(recipe, epoch_length, values["timed_steps"])
+    if values["json"]:
         print_json(cost.to_json())
-        return
-    threads = f", {cost.threads} thread{'s'[: cost.threads > 1]}" if cost.device == "cpu" else ""
-    stdout.print(f"{objective}, {cost.size} px, batch {cost.batch_size}, on {cost.device}{threads}, {cost.precision}")
-    stdout.print(f"  one step     {cost.seconds_per_step:.4g} s (median of {cost.steps}), "
-                 f"{cost.pictures_per_second:.3g} pictures of each domain a second")  # fmt: skip
-    stdout.print(f"  memory       {cost.peak_memory_mb:.0f} MB at the peak")
-    stdout.print(f"  arithmetic   {cost.tflop_per_step:.3g} TFLOP a step, {cost.tflops:.3g} TFLOP/s: "
-                 f"{cost.share_of_conv:.0%} of what a large convolution reaches here")  # fmt: skip
-    if cost.total_hours is None:
-        stdout.print("  whole run    --data or --steps says how long it is")
     else:
-        stdout.print(f"  whole run    {cost.total_steps} steps, {_spoken(cost.total_hours)}")
+        stdout.print("\n".join(_report(method, cost)))
 
 
-def _spoken(hours: float) -> str:
+def _report(method: str, cost: "StepCost") -> list[str]:
+    device = cost.device
+    if device == "cpu":
+        device += f", {cost.threads} {'thread' if cost.threads == 1 else 'threads'}"
+    length = "unknown: add --data or --steps"
+    if cost.total_hours is not None:
+        length = f"{cost.total_steps} steps, {_format_hours(cost.total_hours)}"
+    return [
+        f"{method}, {cost.size} px, batch {cost.batch_size}, on {device}, {cost.precision}",
+        f"  one step     {cost.seconds_per_step:.4g} s (median of {cost.steps}), "
+        f"{cost.images_per_second:.3g} images of each domain per second",
+        f"  memory       {cost.peak_memory_mb:.0f} MB at the peak",
+        f"  arithmetic   {cost.tflop_per_step:.3g} TFLOP per step, {cost.tflops:.3g} TFLOP/s: "
+        f"{cost.conv_utilisation:.0%} of the speed of one large convolution on this device",
+        f"  whole run    {length}",
+    ]
+
+
+def _format_hours(hours: float) -> str:
     if hours < 1:
         return f"{hours * 60:.3g} minutes"
     return f"{hours:.3g} hours" if hours < 72 else f"{hours / 24:.3g} days"
 
 
-app = group(
-    "Measure what a training will cost on this machine: speed, memory, time of the whole run.",
+app = command_group(
+    "Measure the cost of a training on this machine: time per step, memory, and duration of the whole run.",
     EXAMPLES,
-    "Takes the flags of `i2i train`; nothing is trained for good and nothing is written.",
-    _fixed,
+    "Takes the options of `i2i train`. Keeps no trained weights and writes no files.",
+    _fixed_options,
     _bench,
-    needs_flags=False,
+    no_args_is_help=False,
 )

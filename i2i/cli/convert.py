@@ -1,84 +1,90 @@
 """`i2i convert`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from i2i.cli.console import print_json, say, shown, stderr
+from i2i.cli.console import log_line, print_json, printable, stderr
 
 if TYPE_CHECKING:
-    from i2i.convert import Existing, Job, Plan, Result
-    from i2i.inference.translator import Translator
+    from i2i.convert import Job, Result
+    from i2i.convert.conversion import Conversion
+    from i2i.convert.video import VideoResult
 
-STOPPED = 130  # the exit code of a command that Ctrl-C ended
-_SHOWN = 20  # files skipped that are named one by one
+INTERRUPTED = 130  # exit code of a command that Ctrl-C stopped
+MAX_LISTED_SKIPPED = 20  # skipped files that are listed one by one
 
 
 def convert(
-    model: Annotated[str, typer.Argument(help="a run's name, a bundle's path, or identity")],
-    source: Annotated[list[Path], typer.Argument(help="photos, folders of photos (all below them), and clips")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder for the results, made if missing; or a clip's name")],
+    model: Annotated[str, typer.Argument(help="name of a run, path of a model file, or identity")],
+    sources: Annotated[list[Path], typer.Argument(help="photos, folders of photos with their subfolders, and videos")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="folder for the results, created if missing; or file name of a video")
+    ],
     direction: Annotated[
         str | None, typer.Option(help=r"AtoB or BtoA \[default: the model's first]", show_default=False)
     ] = None,
     format: Annotated[
         Literal["png", "jpg", "webp", "avif", "tif"], typer.Option(help="file format of the results")
     ] = "png",
-    quality: Annotated[int, typer.Option(min=1, max=100, help="of jpg, webp and avif")] = 95,
+    quality: Annotated[int, typer.Option(min=1, max=100, help="quality of jpg, webp and avif")] = 95,
     pattern: Annotated[
         list[str] | None,
         typer.Option(
-            help="only photos of such names in folders, as '*.jpg' or 'holiday/*'; may be repeated", show_default=False
+            help="in folders, convert only photos whose name matches, such as '*.jpg' or 'holiday/*'; may be repeated",
+            show_default=False,
         ),
     ] = None,
-    frames: Annotated[Literal["first", "all"], typer.Option(help="of animations and files of several pages")] = "first",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="redo results that exist already")] = False,
+    frames: Annotated[
+        Literal["first", "all"], typer.Option(help="frames of animations, and pages of files with several, to convert")
+    ] = "first",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace existing results")] = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="leave results that exist, also those of another source or model")
+        bool, typer.Option("--skip-existing", help="keep existing results, also those of another source or model")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be done, and do nothing")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="list what would be converted, and write nothing")] = False,
     metadata: Annotated[
-        Literal["keep", "strip"], typer.Option(help="keep: how and by whom a photo was taken, never where")
+        Literal["keep", "strip"],
+        typer.Option(help="keep: copy the photo's metadata, such as camera and author, but never its location"),
     ] = "keep",
     provenance: Annotated[
-        bool, typer.Option("--provenance/--no-provenance", help="results say in their metadata which model made them")
+        bool, typer.Option("--provenance/--no-provenance", help="name the model in the metadata of the results")
     ] = True,
     max_pixels: Annotated[
-        str, typer.Option(help="largest picture that is read, such as 200MP", metavar="PIXELS")
+        str, typer.Option(help="pixels of the largest image that is read, such as 200MP", metavar="PIXELS")
     ] = "89MP",
-    stabilize: Annotated[bool, typer.Option("--stabilize", help="clips: less flicker, more inertia")] = False,
+    stabilize: Annotated[
+        bool, typer.Option("--stabilize", help="videos: less flicker, but slower reaction to changes")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
     precision: Annotated[
-        Literal["auto", "float32", "bfloat16"], typer.Option(help="auto: bfloat16 where the device is fast at it")
+        Literal["auto", "float32", "bfloat16"], typer.Option(help="auto: bfloat16 if the device is fast at it")
     ] = "auto",
-    task_strength: Annotated[
+    degradation_level: Annotated[
         float | None,
-        typer.Option(help="how strong the damage is (σ in grey levels, JPEG quality), for a model to be told it"),
+        typer.Option(
+            help="strength of the degradation, for models that take it as input (noise σ in grey levels; JPEG quality)"
+        ),
     ] = None,
     mask: Annotated[
         Path | None,
         typer.Option(
-            help="for a model that fills holes: a picture that is white where they are, or a folder with one for each "
-            r"photo \[default: what is transparent]",
+            help="for inpainting models: an image that is white where to inpaint, or a folder with one for each photo "
+            r"\[default: transparent pixels]",
             show_default=False,
         ),
     ] = None,
-    batch_size: Annotated[
-        int, typer.Option(min=0, help="pictures of one size translated at once; 0: as many as the device likes best")
-    ] = 0,
+    batch_size: Annotated[int, typer.Option(min=0, help="images of one size in a batch; 0: chosen for the device")] = 0,
     compile: Annotated[
-        bool, typer.Option("--compile", help="compile the network first; pays for thousands of pictures of one size")
+        bool, typer.Option("--compile", help="compile the network first; pays off for thousands of images of one size")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="print what became of every file as JSON")] = False,
+    json: Annotated[bool, typer.Option("--json", help="print the outcome for every file as JSON")] = False,
 ) -> None:
-    """Translate photos, folders of photos and clips, of any size, with a trained model.
+    """Translate photos, folders of photos and videos, of any size, with a trained model.
 
-    Folders keep their tree. Run again, it goes on where it stopped, and redoes what has changed since, photo or model.
-    A file that cannot be read is reported and skipped, and the exit code is then 1.
+    Results keep the folder tree of the sources. When the same command runs again, it converts only the photos whose
+    result is missing or outdated. A file that cannot be read is reported and skipped; the exit code is then 1.
 
     [bold]Examples[/bold]
 
@@ -86,109 +92,98 @@ def convert(
 
         i2i convert horse2zebra-cyclegan zebra.jpg photos/ --out horses/ --direction BtoA --format jpg
 
-        i2i convert horse2zebra-cyclegan clip.mp4 --out zebras.mp4 --stabilize
+        i2i convert horse2zebra-cyclegan video.mp4 --out zebras.mp4 --stabilize
     """
-    from i2i.convert import Result, convert_jobs, count_frames, plan
-    from i2i.convert.options import chosen_existing, made_by, pixels_of, writer_of
-    from i2i.convert.pipeline import threads
-    from i2i.convert.plan import Plan, clip_jobs
-    from i2i.images import Decoders
+    from i2i.convert.conversion import ConvertOptions, open_conversion
+    from i2i.convert.options import existing_policy, parse_pixels
 
-    existing, most = chosen_existing(overwrite, skip_existing), pixels_of(max_pixels)
-    clips = clip_jobs(source, out)  # a wrong path is told before the model is loaded
-    photos = [path for path in source if path not in [job.source for job in clips]]
-    with Decoders(threads(), max_pixels=most) as reader:
-        counted = partial(count_frames, reader=reader) if frames == "all" else None
-        planned = plan(photos, out, format, patterns=pattern or (), count_frames=counted) if photos else Plan()
-        if photos:
-            reader.start()  # beside the loading of the model
-        from i2i.device import keep_memory
-        from i2i.inference.translator import load
-
-        notice = partial(say, "[yellow]note[/yellow] {}")
-        translator = load(
-            model, direction, device=device, precision=precision, strength=task_strength, mask=mask, notice=notice
-        )
-        if compile:
-            translator.compile()
-        said = translator.provenance if provenance else None
-        writer = writer_of(format, quality, metadata, said)
-        makings = made_by(translator.provenance, writer, strength=task_strength, mask=mask)
+    options = ConvertOptions(
+        model=model, sources=sources, out=out, direction=direction, format=format, quality=quality,
+        patterns=pattern or (), all_frames=frames == "all", existing=existing_policy(overwrite, skip_existing),
+        metadata=metadata, provenance=provenance, max_pixels=parse_pixels(max_pixels), stabilize=stabilize,
+        device=device, precision=precision, strength=degradation_level, mask=mask, batch_size=batch_size,
+        compile=compile,
+    )  # fmt: skip
+    with open_conversion(options) as conversion:
         if dry_run:
-            _tell_plan(planned, clips, out, makings, existing, json)
+            _print_plan(*conversion.pending(), json)
             return
-        if translator.device.type == "cpu":
-            keep_memory()
-        result = Result()
-        if photos:
-            with _bar(f"{model} {translator.direction}", "pictures") as progress:
-                result = convert_jobs(translator, planned, out, writer=writer, made_by=makings, existing=existing,
-                                      batch=batch_size, reader=reader, progress=progress)  # fmt: skip
-    if clips and not result.stopped:
-        result += _convert_clips(translator, clips, existing, stabilize=stabilize, provenance=said, max_pixels=most)
-    _tell(result, out, json)
+        result = _convert_images(conversion, model)
+    if not result.stopped:
+        result += _convert_videos(conversion)
+    _print_result(result, out, json)
     if result.stopped:
-        raise typer.Exit(STOPPED)
+        raise typer.Exit(INTERRUPTED)
     if result.failed:
         raise typer.Exit(1)
 
 
-def _convert_clips(translator: "Translator", clips: list["Job"], existing: "Existing", **how: Any) -> "Result":
-    from i2i.convert.video import ClipResult, convert_clips
+def _convert_images(conversion: "Conversion", model: str) -> "Result":
+    from i2i.cli._progress import ProgressBars
 
-    def tell(job: "Job", result: ClipResult) -> None:
-        say("{}: {} frames; where the clip stands still they change by {} levels of 255 from frame to frame",
-            shown(job.target), result.frames, f"{result.flicker:.1f}")  # fmt: skip
-
-    with _bar(translator.direction, "frames") as progress:
-        return convert_clips(translator, clips, existing=existing, tell=tell, progress=lambda done, total: progress(
-            done, 0, total), **how)  # fmt: skip
+    title = f"{model} {conversion.translator.direction}"
+    with ProgressBars(speed_unit="images") as bars:
+        return conversion.convert_images(lambda done, failed, total: bars.update(title, done, total, failed))
 
 
-def _tell(result: "Result", out: Path, json: bool) -> None:
+def _convert_videos(conversion: "Conversion") -> "Result":
+    from i2i.cli._progress import ProgressBars
+
+    def log_video(job: "Job", result: "VideoResult") -> None:
+        log_line(
+            "{}: {} frames; flicker where the source is still: {} levels of 255 from frame to frame",
+            printable(job.target),
+            result.frames,
+            f"{result.flicker:.1f}",
+        )
+
+    title = conversion.translator.direction
+    with ProgressBars(speed_unit="frames") as bars:
+        return conversion.convert_videos(lambda done, total: bars.update(title, done, total or None), log_video)
+
+
+def _print_result(result: "Result", out: Path, json: bool) -> None:
     if json:
-        print_json({**_listed(result), "seconds": round(result.seconds, 3)})
+        print_json({**_result_dict(result), "seconds": round(result.seconds, 3)})
     if result.failed:
-        _table(result.failed)
+        _print_failures(result.failed)
     up_to_date = sum(reason.endswith("is up to date") for _, _, reason in result.skipped)
     if up_to_date:
-        say("{} up to date already", up_to_date)
+        log_line("{} already up to date", up_to_date)
     others = [(path, reason) for path, _, reason in result.skipped if not reason.endswith("is up to date")]
-    for path, reason in others[:_SHOWN]:
-        say("[yellow]skipped[/yellow] {}: {}", shown(path), shown(reason))
-    if len(others) > _SHOWN:
-        say("[yellow]skipped[/yellow] {} more", len(others) - _SHOWN)
-    say("{} converted into {}", len(result.converted), shown(out))
+    for path, reason in others[:MAX_LISTED_SKIPPED]:
+        log_line("[yellow]skipped[/yellow] {}: {}", printable(path), printable(reason))
+    if len(others) > MAX_LISTED_SKIPPED:
+        log_line("[yellow]skipped[/yellow] {} more", len(others) - MAX_LISTED_SKIPPED)
+    log_line("{} converted into {}", len(result.converted), printable(out))
     if result.failed:
-        say("[red]{} failed[/red]", len(result.failed))
+        log_line("[red]{} failed[/red]", len(result.failed))
     if result.stopped:
-        say("stopped: the same command goes on from here")
+        log_line("stopped: run the same command again to continue")
 
 
-def _tell_plan(planned: "Plan", clips: list["Job"], out: Path, makings: str, existing: "Existing", json: bool) -> None:
-    """What would be done: nothing is written, not even a manifest."""
-    from i2i.convert import Result, left_to_do
-    from i2i.convert.manifest import Manifest
-    from i2i.convert.video import clips_to_do
+def _print_plan(jobs: "list[Job]", result: "Result", json: bool) -> None:
+    """Print what would be converted.
 
-    manifest, result = Manifest(out, makings), Result(failed=planned.failed)
-    manifest.load()
-    result.skipped = [(path, None, reason) for path, reason in planned.skipped]
-    left = left_to_do(planned.jobs, manifest, existing, result) + clips_to_do(clips, existing, result)
+    Args:
+        jobs: the conversions that would be done.
+        result: files that would be skipped or cannot be read.
+        json: whether to print JSON.
+    """
     if json:
-        wanted = [{"source": job.source, "output": job.target} for job in left]
-        print_json({"planned": wanted, **_listed(result), "seconds": 0})
+        planned = [{"source": job.source, "output": job.target} for job in jobs]
+        print_json({"planned": planned, **_result_dict(result), "seconds": 0})
         return
-    for job in left:
-        typer.echo(f"{shown(job.source)} -> {shown(job.target)}")
+    for job in jobs:
+        typer.echo(f"{printable(job.source)} -> {printable(job.target)}")
     for path, _, reason in result.skipped:
-        say("[yellow]skipped[/yellow] {}: {}", shown(path), shown(reason))
+        log_line("[yellow]skipped[/yellow] {}: {}", printable(path), printable(reason))
     if result.failed:
-        _table(result.failed)
-    say("{} to convert, {} skipped; nothing was done", len(left), len(result.skipped))
+        _print_failures(result.failed)
+    log_line("{} to convert, {} skipped; nothing was written", len(jobs), len(result.skipped))
 
 
-def _listed(result: "Result") -> dict[str, list[dict[str, object]]]:
+def _result_dict(result: "Result") -> dict[str, list[dict[str, object]]]:
     return {
         "converted": [{"source": source, "output": output} for source, output in result.converted],
         "failed": [{"source": source, "reason": reason} for source, reason in result.failed],
@@ -198,40 +193,16 @@ def _listed(result: "Result") -> dict[str, list[dict[str, object]]]:
     }
 
 
-def _table(failed: list[tuple[Path, str]]) -> None:
-    if not stderr.is_terminal:  # a pipe has no width that a table could keep to
-        for path, reason in failed:
-            say("[red]failed[/red] {}: {}", shown(path), shown(reason.removeprefix(str(path)).lstrip(": ")))
+def _print_failures(failed: list[tuple[Path, str]]) -> None:
+    rows = [(printable(path), printable(reason.removeprefix(str(path)).lstrip(": "))) for path, reason in failed]
+    if not stderr.is_terminal:  # a pipe has no width for a table
+        for path, reason in rows:
+            log_line("[red]failed[/red] {}: {}", path, reason)
         return
     from rich.table import Table
     from rich.text import Text
 
     table = Table("failed", "reason", box=None, header_style="bold red", pad_edge=False, padding=(0, 2, 0, 0))
-    for path, reason in failed:
-        table.add_row(Text(shown(path)), Text(shown(reason.removeprefix(str(path)).lstrip(": "))))
+    for path, reason in rows:
+        table.add_row(Text(path), Text(reason))
     stderr.print(table)
-
-
-@contextmanager
-def _bar(title: str, things: str) -> Iterator[Callable[[int, int, int], None]]:
-    """To be told the files done, failed and all: shows them with the speed and the time left, on a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-    state = (TextColumn("{task.fields[state]}"), TimeRemainingColumn(), TextColumn("left"))
-    with Progress(*columns, *state, console=stderr, disable=not stderr.is_terminal) as bar:
-        task = bar.add_task(title, total=None, state="")
-
-        def progress(done: int, failed: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-            told = [_rate(bar.tasks[task].speed or 0, things), f"[red]{failed} failed[/red]" if failed else ""]
-            bar.update(task, state="  ".join(filter(None, told)))
-
-        yield progress
-
-
-def _rate(speed: float, things: str) -> str:
-    """Such as 12.3 pictures/s, or 4.5 s/picture."""
-    if not speed:
-        return ""
-    return f"{speed:.1f} {things}/s" if speed >= 1 else f"{1 / speed:.1f} s/{things[:-1]}"

@@ -1,22 +1,22 @@
 """`i2i data`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
 
-from i2i.cli.console import print_json, say, stderr, stdout
+from i2i.cli.console import log_line, print_json, stdout
 
-OUT = typer.Option(help=r"folder to make \[default: datasets/NAME]", show_default=False)
-app = typer.Typer(no_args_is_help=True, help="Datasets: list, download, draw, check and score them.")
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help=r"folder to create \[default: datasets/NAME]", show_default=False)
+]
+app = typer.Typer(no_args_is_help=True, help="List, download, generate, check and score datasets.")
 
 
 @app.command("list")
 def list_(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False) -> None:
-    """List the datasets that can be named in --data: those here, those i2i draws, those it downloads.
+    """List the datasets that --data accepts by name: local ones, synthetic ones and downloadable ones.
 
     [bold]Example[/bold]
 
@@ -24,111 +24,143 @@ def list_(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = 
     """
     from rich.table import Table
 
-    from i2i.data.catalogue import CATALOGUE
-    from i2i.data.layout import locate, roots
-    from i2i.data.synthetic import SAMPLES
+    from i2i.data.layout import find_dataset
 
-    rows: list[dict[str, Any]] = []
-    for sample in SAMPLES.values():
-        rows.append({"name": sample.name, "kind": sample.kind, "from": "drawn on use", "summary": sample.summary})
-    for entry in CATALOGUE.values():
-        size = f"get, {entry.bytes / 1e6:.0f} MB" if entry.bytes else "get"
-        rows.append({"name": entry.name, "kind": entry.kind, "from": size, "summary": entry.summary})
-    known = {row["name"] for row in rows}
-    for root in roots():
-        for folder in sorted(root.iterdir()) if root.is_dir() else ():
-            if folder.is_dir() and not folder.name.startswith(".") and folder.name not in known:
-                rows.append({"name": folder.name, "kind": "", "from": "your own", "summary": ""})
-                known.add(folder.name)
+    rows = _dataset_rows()
     for row in rows:
-        place = locate(row["name"])
-        row["here"] = str(place) if place else None
+        folder = find_dataset(row["name"])
+        row["here"] = str(folder) if folder else None
     if json:
         print_json(rows)
         return
-    cells = [(row["name"], row["kind"], "here" if row["here"] else row["from"], row["summary"]) for row in rows]
+    cells = [(row["name"], row["kind"], _location(row), row["summary"]) for row in rows]
     table = Table(box=None, expand=True)
-    for column, title in enumerate(("name", "kind", "where")):
-        table.add_column(title, no_wrap=True, width=max(len(line[column]) for line in cells))
-    table.add_column("what it shows", no_wrap=True, overflow="ellipsis", ratio=1)
-    for line in cells:
-        table.add_row(*map(escape, line))
+    for column, title in enumerate(("name", "kind", "location")):
+        table.add_column(title, no_wrap=True, width=max(len(row[column]) for row in cells))
+    table.add_column("content", no_wrap=True, overflow="ellipsis", ratio=1)
+    for row_cells in cells:
+        table.add_row(*map(escape, row_cells))
     stdout.print(table)
 
 
+def _dataset_rows() -> list[dict[str, Any]]:
+    """Return name, kind, origin and summary of each dataset: synthetic ones, the catalogue's, and the user's own."""
+    from i2i.data.catalogue import CATALOGUE
+    from i2i.data.layout import dataset_dirs
+    from i2i.data.synthetic import SYNTHETIC_DATASETS
+
+    rows: list[dict[str, Any]] = []
+    for dataset in SYNTHETIC_DATASETS.values():
+        rows.append({"name": dataset.name, "kind": dataset.kind, "from": "drawn on use", "summary": dataset.summary})
+    for entry in CATALOGUE.values():
+        origin = f"get, {entry.bytes / 1e6:.0f} MB" if entry.bytes else "get"
+        rows.append({"name": entry.name, "kind": entry.kind, "from": origin, "summary": entry.summary})
+    names = {row["name"] for row in rows}
+    for root in dataset_dirs():
+        for folder in sorted(root.iterdir()) if root.is_dir() else ():
+            if folder.is_dir() and not folder.name.startswith(".") and folder.name not in names:
+                rows.append({"name": folder.name, "kind": "", "from": "your own", "summary": ""})
+                names.add(folder.name)
+    return rows
+
+
+def _location(row: dict[str, Any]) -> str:
+    """Return the text of the location column. The JSON keeps its earlier wording of the origin."""
+    if row["here"]:
+        return "local"
+    return str(row["from"]).replace("get", "download").replace("drawn on use", "generated on use")
+
+
 @app.command(no_args_is_help=True)
-def get(
+def download(
     name: Annotated[str, typer.Argument(help="a name from `i2i data list`")],
-    out: Annotated[Path | None, OUT] = None,
+    out: OutOption = None,
 ) -> None:
-    """Download a dataset: resumable, verified by its checksum before it is unpacked.
+    """Download a dataset. An interrupted download resumes; its checksum is verified before it is unpacked.
 
     [bold]Example[/bold]
 
-        i2i data get horse2zebra
+        i2i data download horse2zebra
     """
-    from i2i.data.catalogue import CATALOGUE
-    from i2i.data.catalogue import get as download
-    from i2i.data.synthetic import SAMPLES, make
+    from i2i.cli._progress import ProgressBars
+    from i2i.data.catalogue import CATALOGUE, download_dataset
+    from i2i.data.synthetic import SYNTHETIC_DATASETS
+    from i2i.data.synthetic import generate as generate_dataset
 
     folder = out or Path("datasets") / name
-    if name in SAMPLES and name not in CATALOGUE:
-        with _bar(f"drawing {name}", bytes=False) as advance:
-            made = make(name, folder, progress=advance)
+    if name in SYNTHETIC_DATASETS and name not in CATALOGUE:
+        with ProgressBars(transient=True) as bars:
+            folder = generate_dataset(
+                name, folder, progress=lambda done, total: bars.update(f"generating {name}", done, total)
+            )
     else:
-        with _bar(f"downloading {name}", bytes=True) as advance:
-            made = download(name, folder, progress=advance)
-    say("{} is in {}", name, made)
+        with ProgressBars(in_bytes=True, transient=True) as bars:
+            folder = download_dataset(
+                name, folder, progress=lambda done, total: bars.update(f"downloading {name}", done, total)
+            )
+    log_line("{} is in {}", name, folder)
 
 
 @app.command(no_args_is_help=True)
-def sample(
+def generate(
     name: Annotated[str, typer.Argument(help="stripes (unpaired), outlines (paired), leaves or shapes (photos)")],
-    out: Annotated[Path | None, OUT] = None,
-    seed: Annotated[int, typer.Option(help="another seed draws other pictures")] = 0,
-    size: Annotated[int | None, typer.Option(help=r"pixels a side \[default: the set's]", show_default=False)] = None,
-    train: Annotated[int | None, typer.Option(help="training pictures a domain", show_default=False)] = None,
-    test: Annotated[int | None, typer.Option(help="test pictures a domain", show_default=False)] = None,
+    out: OutOption = None,
+    seed: Annotated[int, typer.Option(help="seed of the images")] = 0,
+    size: Annotated[
+        int | None, typer.Option(help=r"height of an image in pixels \[default: the dataset's]", show_default=False)
+    ] = None,
+    num_train: Annotated[
+        int | None,
+        typer.Option(help=r"number of training images of each domain \[default: the dataset's]", show_default=False),
+    ] = None,
+    num_test: Annotated[
+        int | None,
+        typer.Option(help=r"number of test images of each domain \[default: the dataset's]", show_default=False),
+    ] = None,
 ) -> None:
-    """Draw a built-in dataset: no download, the same pictures from the same seed.
+    """Generate a synthetic dataset. Needs no download; equal seeds give equal images.
 
     [bold]Examples[/bold]
 
-        i2i data sample stripes
+        i2i data generate stripes
 
-        i2i data sample leaves --out datasets/leaves256 --size 256 --train 1000
+        i2i data generate leaves --out datasets/leaves256 --size 256 --num-train 1000
     """
-    from i2i.data.synthetic import make
+    from i2i.cli._progress import ProgressBars
+    from i2i.data.synthetic import generate as generate_dataset
 
-    with _bar(f"drawing {name}", bytes=False) as advance:
-        made = make(
-            name, out or Path("datasets") / name, seed=seed, size=size, train=train, test=test, progress=advance
+    with ProgressBars(transient=True) as bars:
+        folder = generate_dataset(
+            name,
+            out or Path("datasets") / name,
+            seed=seed,
+            size=size,
+            train=num_train,
+            test=num_test,
+            progress=lambda done, total: bars.update(f"generating {name}", done, total),
         )
-    say("{} is in {}", name, made)
+    log_line("{} is in {}", name, folder)
 
 
 @app.command(no_args_is_help=True)
 def check(
-    path: Annotated[str, typer.Argument(help="a dataset's folder, or its name")],
+    dataset: Annotated[str, typer.Argument(help="folder or name of a dataset")],
     json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
 ) -> None:
-    """Look at every picture of a dataset, say what is wrong with it, and which training suits it.
+    """Check every image of a dataset. Reports problems, and which training suits the dataset.
 
-    The exit code is 1 where something would stop or spoil a training.
+    The exit code is 1 if a problem would stop or spoil a training.
 
     [bold]Example[/bold]
 
         i2i data check datasets/mine
     """
+    from i2i.cli._progress import ProgressBars
     from i2i.data.audit import audit
-    from i2i.data.layout import HINT, locate
-    from i2i.errors import DatasetError
 
-    folder = locate(path)
-    if folder is None:
-        raise DatasetError(f"No dataset {path!r} here. {HINT}")
-    with _bar("reading", bytes=False) as advance:
-        report = audit(folder, progress=advance)
+    folder = _find_folder(dataset)
+    with ProgressBars(transient=True) as bars:
+        report = audit(folder, progress=lambda done, total: bars.update("reading", done, total))
     if json:
         print_json(report.to_json())
     else:
@@ -139,60 +171,56 @@ def check(
 
 @app.command(no_args_is_help=True)
 def score(
-    translated: Annotated[Path, typer.Argument(help="folder with translated test pictures, or with painted shapes")],
-    data: Annotated[str, typer.Option(help="the stripes set, or the shapes set")] = "stripes",
-    direction: Annotated[Literal["AtoB", "BtoA"], typer.Option(help="which way they were translated")] = "AtoB",
+    translated: Annotated[Path, typer.Argument(help="folder with translated test images, or with generated shapes")],
+    data: Annotated[str, typer.Option(help="the stripes dataset, or the shapes dataset")] = "stripes",
+    direction: Annotated[Literal["AtoB", "BtoA"], typer.Option(help="direction of the translation")] = "AtoB",
     json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
 ) -> None:
-    """Score translations of the stripes set exactly, against the hidden true counterparts of its test pictures.
+    """Score results on a synthetic dataset exactly.
 
-    Of a generator trained on the shapes set: how many of its pictures are clean shapes, and of how many kinds.
+    For stripes: PSNR of translated test images against their hidden targets. For shapes: the fraction of generated
+    images that are one clean shape, and the number of different kinds among them.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
         i2i data score striped/
 
         i2i data score plain/ --direction BtoA
 
-        i2i data score painted/ --data shapes
+        i2i data score generated/ --data shapes
     """
-    from i2i.data.layout import HINT, locate
-    from i2i.data.synthetic import sample_of, shapes
-    from i2i.data.synthetic import score as measure
+    from i2i.data.synthetic import score as score_stripes
+    from i2i.data.synthetic import shapes, synthetic_name
     from i2i.errors import DatasetError
 
-    folder = locate(data)
-    if folder is None:
-        raise DatasetError(f"No dataset {data!r} here. {HINT}")
-    painted = sample_of(folder) == "shapes"
+    folder = _find_folder(data)
+    is_shapes = synthetic_name(folder) == "shapes"
     if not translated.is_dir():
-        make = f"i2i convert MODEL {folder}/test{direction[0]} --out {translated}"
-        if painted:
-            make = f"i2i sample MODEL --count 500 --separate {translated}"
-        raise DatasetError(f"{translated} is no folder. `{make}` makes it.")
+        command = f"i2i convert MODEL {folder}/test{direction[0]} --out {translated}"
+        if is_shapes:
+            command = f"i2i sample MODEL --num-images 500 --out-dir {translated}"
+        raise DatasetError(f"{translated} is not a folder. To create it: `{command}`.")
 
-    found = shapes.score(translated) if painted else measure(translated, folder, direction)
+    scores = shapes.score(translated) if is_shapes else score_stripes(translated, folder, direction)
     if json:
-        print_json(found)
-        return
-    if painted:
-        stdout.print(f"{found['clean']:.1%} of {found['pictures']} pictures are one clean shape each")
-        stdout.print(f"{found['kinds']} of {len(shapes.KINDS)} kinds are among them, as varied as {found['even']:.1f} "
-                     "equally frequent ones")  # fmt: skip
-        return
-    stdout.print(f"{direction}: PSNR against the hidden truth, mean of {found['pictures']:.0f} pictures, in dB")
-    for place, name in (("inside", "on the animal"), ("outside", "landscape")):
-        ours, input_ = found[place], found[f"input_{place}"]
-        stdout.print(f"  {name:14} translated {ours:6.2f}   left alone {input_:6.2f}   gain {ours - input_:+.2f}")
+        print_json(scores)
+    elif is_shapes:
+        stdout.print(f"{scores['clean']:.1%} of {scores['pictures']} images are one clean shape")
+        stdout.print(f"{scores['kinds']} of {len(shapes.CLASSES)} kinds are among them, with the diversity of "
+                     f"{scores['even']:.1f} equally frequent kinds")  # fmt: skip
+    else:
+        stdout.print(f"{direction}: PSNR against the hidden target, mean of {scores['pictures']:.0f} images, in dB")
+        for region, label in (("inside", "animal"), ("outside", "landscape")):
+            output, input_ = scores[region], scores[f"input_{region}"]
+            stdout.print(f"  {label:10} translated {output:6.2f}   input {input_:6.2f}   gain {output - input_:+.2f}")
 
 
-@contextmanager
-def _bar(title: str, bytes: bool) -> Iterator[Any]:
-    """A progress bar on a terminal, nothing elsewhere; yields what is told (done, total or None)."""
-    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def _find_folder(dataset: str) -> Path:
+    """Return the folder of a local dataset. Raises DatasetError if there is none."""
+    from i2i.data.layout import HINT, find_dataset
+    from i2i.errors import DatasetError
 
-    count = DownloadColumn() if bytes else MofNCompleteColumn()
-    columns = (TextColumn("{task.description}"), BarColumn(), count, TimeRemainingColumn())
-    with Progress(*columns, console=stderr, disable=not stderr.is_terminal, transient=True) as progress:
-        task = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    folder = find_dataset(dataset)
+    if folder is None:
+        raise DatasetError(f"No dataset {dataset!r} here. {HINT}")
+    return folder

@@ -1,93 +1,80 @@
 """`i2i degrade`."""
 
-import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import typer
-from rich.markup import escape
 from typer.core import TyperCommand
 
-from i2i.cli.console import say
-from i2i.cli.method_commands import default_of
+from i2i.cli._options import ConfigOption, FixedOption, build_command, lazy_command
+from i2i.cli.console import log_line
+from i2i.cli.method_commands import task_option
 
-HELP = """Damage good photos as a restoration task does: for test sets, and to see what is trained for.
+HELP = """Degrade clean photos as a restoration task does, to make test sets or to see what a model is trained on.
 
-A photo is damaged alike each time; another --seed damages it otherwise. The picture to be restored of a task with holes
-is transparent in them.
+The degradation of a photo is random but reproducible: it depends on the photo and on --seed. For the task inpaint, the
+masked region of the result is transparent.
 
 [bold]Examples[/bold]
 
     i2i degrade photos/ --task denoise --strength 25 --out noisy/
 
-    i2i degrade photo.jpg --task oldphoto --damage 0.8 1 --out old/
+    i2i degrade photo.jpg --task oldphoto --severity 0.8 1 --out old/
 """
 
 
-class LazyCommand(TyperCommand):
-    """Its options are the settings of the tasks, which are looked at when it is called."""
-
-    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        single = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich", add_completion=False)
-        single.command("degrade", help=HELP, no_args_is_help=True)(_function())
-        return typer.main.get_command(single).make_context(info_name, args, parent=parent, **extra)
-
-
-def _function() -> Any:
-    """A function whose signature lists every setting of every task as an option."""
+def _build(name: str, group_path: str) -> TyperCommand:
     from i2i.config import flags
-    from i2i.data.dataset import PairedConfig
+    from i2i.data.config import PairedConfig
 
-    found = [flag for flag in flags(PairedConfig()) if flag.path[0] == "task"]
-    listed = list[inspect.Parameter]()
-    for flag in found:
-        which = flag.name == "task"
-        help = "what is to be done to the photos" if which else escape(flag.help + default_of(flag.default))
-        panel = None if which else "Settings of the tasks"
-        option = typer.Option(None, f"--{flag.name}", help=help, show_default=False, rich_help_panel=panel)
-        listed.append(_parameter(flag.path[-1], option, flag.type | None))
-
-    def degrade(
-        source: list[Path], out: Path, strength: float | None, seed: int, overwrite: bool, **given: Any
-    ) -> None:
-        changes = {name: value for name, value in given.items() if value is not None}
-        _degrade(source, out, changes, strength, seed, overwrite)
-
-    told = inspect.Parameter("source", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=list[Path],
-                             default=typer.Argument(help="photos, and folders of photos (all below them)"))  # fmt: skip
-    fixed = (
-        _parameter("out", typer.Option(help="folder for the results; made where it is missing"), Path),
-        _parameter("strength", typer.Option(None, help="of the damage, in place of one drawn for each photo: σ in grey "
-                                            "levels, JPEG quality, pixels of blur … as the task has it"), float | None),
-        _parameter("seed", typer.Option(0, help="seed of everything at random"), int),
-        _parameter("overwrite", typer.Option(False, "--overwrite", help="redo results that exist already"), bool),
-    )  # fmt: skip
-    degrade.__signature__ = inspect.Signature([told, *fixed, *listed])  # type: ignore[attr-defined]
-    degrade.__annotations__ = {each.name: each.annotation for each in (told, *fixed, *listed)}
-    return degrade
+    task_options = []
+    for flag in sorted(
+        flags(PairedConfig()), key=lambda flag: len(flag.variants) > 1
+    ):  # settings of several tasks last
+        if flag.path == ("task", "task"):
+            task_flag = replace(flag, help="restoration task whose degradation is applied", default=None)
+            task_options.append(ConfigOption(flag=task_flag, path=flag.path))
+        elif flag.path[0] == "task":
+            task_options.append(task_option(flag, flag.path))
+    return build_command(name, _degrade, FIXED_OPTIONS, task_options, help=HELP, no_args_is_help=True)
 
 
-def _parameter(name: str, default: Any, kind: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+FIXED_OPTIONS = (
+    FixedOption("sources", list[Path], typer.Argument(help="photos, and folders of photos with their subfolders")),
+    FixedOption("out", Path, typer.Option(help="folder for the results; created if missing")),
+    FixedOption(
+        "strength",
+        float | None,
+        typer.Option(
+            None,
+            help="fixed strength of the degradation, instead of a random one for each photo, in the unit of the task: "
+            "σ in grey levels for denoise, JPEG quality for dejpeg, pixels of blur for deblur …",
+            show_default=False,
+        ),
+    ),
+    FixedOption("seed", int, typer.Option(0, help="seed of the random choices")),
+    FixedOption("overwrite", bool, typer.Option(False, "--overwrite", help="replace existing results")),
+)
+LazyDegrade = lazy_command(_build)
 
 
-def _degrade(
-    source: list[Path], out: Path, changes: dict[str, Any], strength: float | None, seed: int, overwrite: bool
-) -> None:
+def _degrade(overrides: dict[str, Any], values: dict[str, Any]) -> None:
     from i2i.config import merge
     from i2i.convert import convert
-    from i2i.data.dataset import PairedConfig
+    from i2i.data.config import PairedConfig
     from i2i.errors import UsageError
     from i2i.restoration.degrader import Degrader
 
-    task = merge(PairedConfig(), {"task": changes}).restores()
+    task = merge(PairedConfig(), overrides).restoration_task
     if task is None:
-        raise UsageError("Which damage? Name a task: --task denoise, dejpeg, … (`i2i degrade --help` lists them).")
-    result = convert(Degrader(task, strength, seed), source, out, overwrite=overwrite)
+        raise UsageError("No task is given. Add --task denoise, dejpeg, …: `i2i degrade --help` lists the tasks.")
+    degrader = Degrader(task, values["strength"], values["seed"])
+    result = convert(degrader, values["sources"], values["out"], overwrite=values["overwrite"])
     for path, reason in result.failed:
-        say("[red]failed[/red] {}: {}", path, reason)
+        log_line("[red]failed[/red] {}: {}", path, reason)
     if result.skipped:
-        say("{} skipped: they are there already (--overwrite redoes them)", len(result.skipped))
-    say("{} damaged into {}", len(result.converted), out)
+        log_line("{} skipped because the result exists already (--overwrite replaces it)", len(result.skipped))
+    log_line("{} degraded into {}", len(result.converted), values["out"])
     if result.failed:
         raise typer.Exit(1)

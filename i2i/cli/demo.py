@@ -4,62 +4,85 @@ from typing import Annotated
 
 import typer
 
-from i2i.cli.console import say
+from i2i.cli.console import log_line
 
 
 def demo(
-    host: Annotated[str, typer.Option(help="address to listen on; 0.0.0.0 lets the network in")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="address to listen on; 0.0.0.0 accepts connections from the network")
+    ] = "127.0.0.1",
     port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help=r"\[default: the first free one from 7860 on]", show_default=False),
+        typer.Option(
+            min=1, max=65535, help=r"port to listen on \[default: the first free one from 7860]", show_default=False
+        ),
     ] = None,
     auth: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME:PASSWORD", help="ask for these", envvar="I2I_DEMO_AUTH", show_default=False, show_envvar=True
+            metavar="NAME:PASSWORD",
+            help="require this name and password",
+            envvar="I2I_DEMO_AUTH",
+            show_default=False,
+            show_envvar=True,
         ),
     ] = None,
-    max_pixels: Annotated[str, typer.Option(help="largest picture, such as 200MP", metavar="PIXELS")] = "89MP",
-    max_size: Annotated[float, typer.Option(min=0.1, help="largest file that is uploaded, in MB")] = 200.0,
-    max_files: Annotated[int, typer.Option(min=1, help="most pictures of one folder")] = 500,
-    max_minutes: Annotated[float, typer.Option(min=0.1, help="that one job gets, photo or folder")] = 15.0,
-    queue: Annotated[int, typer.Option(min=1, help="most jobs that wait; more are told to come back later")] = 32,
-    keep_minutes: Annotated[float, typer.Option(min=1.0, help="before uploads and results are deleted")] = 60.0,
-    keep_models: Annotated[int, typer.Option(min=1, help="most models held in memory")] = 3,
-    clips: Annotated[
-        bool, typer.Option("--clips", help="take clips too, decoded in this very process: for people you trust")
+    max_pixels: Annotated[
+        str, typer.Option(help="pixels of the largest image, such as 200MP", metavar="PIXELS")
+    ] = "89MP",
+    max_upload_mb: Annotated[float, typer.Option(min=0.1, help="size of the largest uploaded file, in MB")] = 200.0,
+    max_files: Annotated[int, typer.Option(min=1, help="largest number of images in a folder job")] = 500,
+    max_minutes: Annotated[
+        float, typer.Option(min=0.1, help="time limit of one job, a photo or a folder, in minutes")
+    ] = 15.0,
+    max_queue: Annotated[
+        int, typer.Option(min=1, help="largest number of waiting jobs; further jobs are refused")
+    ] = 32,
+    delete_after_minutes: Annotated[
+        float, typer.Option(min=1.0, help="age at which uploads and results are deleted, in minutes")
+    ] = 60.0,
+    max_loaded_models: Annotated[int, typer.Option(min=1, help="largest number of models kept in memory")] = 3,
+    allow_video: Annotated[
+        bool,
+        typer.Option(
+            "--allow-video", help="accept videos too; they are decoded without a sandbox: only for users you trust"
+        ),
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
     mcp: Annotated[bool, typer.Option("--mcp", help="offer the functions to language models, over MCP")] = False,
     browser: Annotated[bool, typer.Option("--browser", help="open the page in a browser")] = False,
 ) -> None:
-    """Translate photos in the browser: a page, and an HTTP API, of all models there are.
+    """Serve all models as a web page and an HTTP API.
 
-    Everything stays on this machine, and only this machine gets in, unless --host says otherwise. The models are those
-    under checkpoints/ and the ones that ship with i2i.
+    The models are those under checkpoints/ and those that ship with i2i. The server accepts connections from this
+    machine only, unless --host says otherwise. It sends no data to other servers.
 
     [bold]Examples[/bold]
 
         i2i demo
 
-        i2i demo --host 0.0.0.0 --auth lab:secret --queue 64
+        i2i demo --host 0.0.0.0 --auth lab:secret --max-queue 64
     """
-    from i2i.convert.options import pixels_of
+    from i2i.convert.options import parse_pixels
     from i2i.demo.limits import Limits
-    from i2i.demo.model_registry import Models
-    from i2i.demo.server import Access, Server, credentials
-    from i2i.demo.uploads import Desk
+    from i2i.demo.model_registry import ModelRegistry
+    from i2i.demo.server import Server, ServerOptions, parse_credentials
+    from i2i.demo.uploads import UploadStore
 
-    access = Access(
-        host=host, port=port, auth=credentials(auth), mcp=mcp, browser=browser, clips=clips
-    )  # a wrong flag is told before gradio is loaded
-    access.check()
+    options = ServerOptions(
+        host=host, port=port, auth=parse_credentials(auth), mcp=mcp, open_browser=browser, allow_video=allow_video
+    )
+    options.check_packages()  # before gradio is imported, which takes seconds
     limits = Limits(
-        pixels=pixels_of(max_pixels), bytes=int(max_size * 1e6), files=max_files, queue=queue,
-        seconds=60 * max_minutes, keep=60 * keep_minutes,
-    )  # fmt: skip
-    if access.warning():
-        say("[bold yellow]warning[/bold yellow] {}", access.warning())
-    with Server(Models(device, keep_models, Desk(limits)), access) as server:
-        say("The page is at {} (Ctrl-C ends it)", server.url)
+        max_pixels=parse_pixels(max_pixels),
+        max_upload_bytes=int(max_upload_mb * 1e6),
+        max_files=max_files,
+        max_queue=max_queue,
+        max_seconds=60 * max_minutes,
+        retention_seconds=60 * delete_after_minutes,
+    )
+    if warning := options.security_warning():
+        log_line("[bold yellow]warning[/bold yellow] {}", warning)
+    with Server(ModelRegistry(device, max_loaded_models), UploadStore(limits), options) as server:
+        log_line("The page is at {} (Ctrl-C stops the server)", server.url)
         server.wait()

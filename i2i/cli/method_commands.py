@@ -1,148 +1,145 @@
-"""Groups of subcommands, one for each objective, whose flags are made from the objective's configuration."""
+"""Command groups with a subcommand for each method, whose options are the settings of the method's recipes."""
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
+from i2i.cli._options import ConfigOption, FixedOption, build_command, lazy_command
+
+if TYPE_CHECKING:
+    from i2i.config import Flag
+
 SUMMARIES = {
-    "cyclegan": "Unpaired pictures: two folders that show two kinds of things (trainA/, trainB/).",
-    "cut": "Unpaired pictures, one direction (trainA/ to trainB/): half the networks of cyclegan.",
-    "pix2pix": "Paired pictures: each input beside the picture it should become.",
-    "regression": "Paired pictures without a critic; or clean photos alone, to undo noise and other damage (--task).",
-    "gan": "A folder of photos: learns to paint more of their kind from noise.",
+    "cyclegan": "Unpaired images: two folders, one for each domain (trainA/, trainB/).",
+    "cut": "Unpaired images, one direction (trainA/ to trainB/); needs half the networks of cyclegan.",
+    "pix2pix": "Paired images: each input beside its target.",
+    "regression": "Paired images without a discriminator; or clean photos alone, for restoration (--task).",
+    "gan": "A folder of images: learns to generate similar images from noise.",
 }
 PANELS = {"data": "Data", "model": "Networks and losses", "training": "Training"}
-FIRST = ("data", "size", "steps", "epochs", "batch-size", "seed", "device", "precision", "direction", "network",
-         "task", "adversarial")  # fmt: skip
+COMMON_FLAGS = ("data", "size", "steps", "epochs", "batch-size", "seed", "device", "precision", "direction", "network",
+                "task", "adversarial")  # fmt: skip
 
-Fixed = tuple[tuple[str, Any, Any], ...]  # name, type and typer.Option of what is no setting
-Action = Callable[[str, dict[str, Any], dict[str, Any]], None]  # of objective, settings, the fixed options' values
+MethodHandler = Callable[[str, dict[str, Any], dict[str, Any]], None]  # (method, overrides, fixed options' values)
 
 
-def group(
+def command_group(
     help: str,
     examples: dict[str, list[str]],
     epilog: str,
-    fixed: Callable[[str], Fixed],
-    act: Action,
+    fixed_options: Callable[[str], Sequence[FixedOption]],
+    handler: MethodHandler,
     *,
-    needs_flags: bool,
-) -> Any:
-    """A typer app with a subcommand for each objective; the real ones, which need torch, are built when called."""
+    no_args_is_help: bool,
+) -> typer.Typer:
+    """Return an app with a subcommand for each method.
 
-    class LazyCommand(TyperCommand):
-        def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-            name = str(self.name)
-            usual = [f"{parent.command_path if parent else ''} {name} --data photos/".lstrip()]
-            real = _command(name, examples.get(name, usual), epilog, fixed(name), act)
-            real.no_args_is_help = needs_flags
-            return real.make_context(info_name, args, parent=parent, **extra)
+    The options of a subcommand need torch; they are built when the subcommand is called.
 
-    class Objectives(TyperGroup):
-        """The objectives of SUMMARIES, and any other that has a row in the table of recipes."""
+    Args:
+        help: help text of the group.
+        examples: command lines by method.
+        epilog: text below the options of each subcommand.
+        fixed_options: maps a method to the options that are not settings of its recipes.
+        handler: receives the method, the nested overrides of a recipe, and the values of the fixed options.
+        no_args_is_help: whether a subcommand without arguments shows its help.
+    """
+
+    def build(method: str, group_path: str) -> TyperCommand:
+        lines = examples.get(method, [f"{group_path} {method} --data photos/".lstrip()])
+        return build_command(
+            method,
+            lambda overrides, values: handler(method, overrides, values),
+            fixed_options(method),
+            list(_recipe_options(method)),
+            help="\n\n".join([_summary(method), "[bold]Examples[/bold]", *(f"    {line}" for line in lines)]),
+            epilog=epilog,
+            no_args_is_help=no_args_is_help,
+        )
+
+    command_class = lazy_command(build)
+
+    class MethodGroup(TyperGroup):
+        """The methods of SUMMARIES, and any other method that has a recipe."""
 
         def get_command(self, ctx: Any, cmd_name: str) -> Any:
-            found = super().get_command(ctx, cmd_name)
-            if found is None:
-                from i2i.recipes import RECIPES
+            command = super().get_command(ctx, cmd_name)
+            if command is not None:
+                return command
+            from i2i.recipes import RECIPES
 
-                found = LazyCommand(cmd_name) if cmd_name in RECIPES else None
-            return found
+            return command_class(cmd_name) if cmd_name in RECIPES else None
 
-    app = typer.Typer(no_args_is_help=True, help=help, cls=Objectives)
-    for objective, summary in SUMMARIES.items():
-        app.command(objective, cls=LazyCommand, help=summary)(lambda: None)
+    app = typer.Typer(no_args_is_help=True, help=help, cls=MethodGroup)
+    for method, summary in SUMMARIES.items():
+        app.command(method, cls=command_class, help=summary)(lambda: None)
     return app
 
 
-def _command(objective: str, examples: list[str], epilog: str, fixed: Fixed, act: Action) -> Any:
-    single = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich", add_completion=False)
-    shown = "\n\n".join(f"    {line}" for line in examples)
-    help = f"{_summary(objective)}\n\n[bold]Examples[/bold]\n\n{shown}"
-    single.command(objective, help=help, epilog=epilog)(_function(objective, fixed, act))
-    return typer.main.get_command(single)
-
-
-def _summary(objective: str) -> str:
-    if objective in SUMMARIES:
-        return SUMMARIES[objective]
-    from i2i.recipes import recipe
-
-    module = inspect.getmodule(type(recipe(objective).model))
-    return (module.__doc__ if module and module.__doc__ else objective).strip().splitlines()[0]
-
-
-def _function(objective: str, fixed: Fixed, act: Action) -> Callable[..., None]:
-    """A function whose signature lists every setting of the objective's recipes as an option."""
-    from i2i.recipes import SECTIONS, recipe
-
-    paths: dict[str, tuple[str, ...]] = {}
-    parameters = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind)
-        for name, kind, option in fixed
-    ]
-    for section in SECTIONS:
-        for flag in _flags(recipe(objective), section):
-            key = "__".join((section, *flag.path))
-            paths[key] = (section, *flag.path)
-            panel = "The most used" if flag.name in FIRST else PANELS[section]
-            spelled = f"--{flag.name}" + f"/--no-{flag.name}" * _ever_on(objective, paths[key])
-            help = escape(flag.help + default_of(flag.default))
-            option = typer.Option(None, spelled, help=help, show_default=False, rich_help_panel=panel)
-            parameters.append(
-                inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=flag.type | None)
-            )
-
-    def command(**given: Any) -> None:
-        changes: dict[str, Any] = {}
-        for key, path in paths.items():
-            if given[key] is not None:
-                _put(changes, path, given[key])
-        act(objective, changes, {name: given[name] for name, _, _ in fixed})
-
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return command
-
-
-def recipe_option(objective: str) -> tuple[str, Any, Any]:
-    """The option that names the recipe to start from."""
+def recipe_option(method: str) -> FixedOption:
+    """Return the option that selects the recipe."""
     from i2i.recipes import RECIPES
 
-    names = [*RECIPES[objective]]
-    help = rf"settings to start from: {', '.join(names)} \[default: {names[0]}]"
-    return "recipe", str | None, typer.Option(None, help=help, show_default=False)
+    names = list(RECIPES[method])
+    help = rf"preset to start from: {', '.join(names)} \[default: {names[0]}]"
+    return FixedOption("recipe", str | None, typer.Option(None, help=help, show_default=False))
 
 
-def _flags(row: Any, section: str) -> Any:
+def task_option(flag: "Flag", path: tuple[str, ...]) -> ConfigOption:
+    """Return a setting of restoration tasks as an option, in the help panel of its task."""
+    if len(flag.variants) > 1:
+        return ConfigOption(flag=flag, path=path, panel="Settings of several tasks")
+    (task,) = flag.variants
+    flag = replace(flag, help=flag.help.removesuffix(f" ({task} only)"))
+    return ConfigOption(flag=flag, path=path, panel=f"Task {task}")
+
+
+def _summary(method: str) -> str:
+    """Return the summary of a method; for a method without one, the first line of its module's docstring."""
+    if method in SUMMARIES:
+        return SUMMARIES[method]
+    from i2i.recipes import find_recipe
+
+    module = inspect.getmodule(type(find_recipe(method).model))
+    doc = module.__doc__ if module and module.__doc__ else method
+    return doc.strip().splitlines()[0]
+
+
+def _recipe_options(method: str) -> list[ConfigOption]:
+    """Return every setting of the method's recipes as an option. The defaults are those of the first recipe."""
     from i2i.config import flags
+    from i2i.recipes import SECTIONS, find_recipe
 
-    return sorted(flags(getattr(row, section)), key=lambda flag: FIRST.index(flag.name) if flag.name in FIRST else 99)
+    recipe = find_recipe(method)
+    options = []
+    for section in SECTIONS:
+        for flag in sorted(flags(getattr(recipe, section)), key=_help_order):
+            path = (section, *flag.path)
+            if section == "data" and flag.path[0] == "task" and flag.name != "task":
+                options.append(task_option(flag, path))
+                continue
+            panel = "Common options" if flag.name in COMMON_FLAGS else PANELS[section]
+            has_off_switch = _needs_off_switch(method, section, flag.path)
+            options.append(ConfigOption(flag=flag, path=path, panel=panel, has_off_switch=has_off_switch))
+    return options
 
 
-def _ever_on(objective: str, path: tuple[str, ...]) -> bool:
-    """Whether a recipe of the objective switches a setting on, so that there must be a flag to switch it off."""
+def _help_order(flag: "Flag") -> int:
+    """Return the sort key of a flag: the common flags first, the settings of several tasks last."""
+    if flag.name in COMMON_FLAGS:
+        return COMMON_FLAGS.index(flag.name)
+    is_shared_by_tasks = flag.path[0] == "task" and len(flag.variants) > 1
+    return len(COMMON_FLAGS) + is_shared_by_tasks
+
+
+def _needs_off_switch(method: str, section: str, path: tuple[str, ...]) -> bool:
+    """Return whether a recipe of the method switches a setting on, so that an option must be able to switch it off."""
+    from i2i.config import flags
     from i2i.recipes import RECIPES
 
-    section, *rest = path
-    settings = (flag for row in RECIPES[objective].values() for flag in _flags(row, section))
-    return any(flag.default is True for flag in settings if [*flag.path] == rest)
-
-
-def default_of(value: Any) -> str:
-    """Such as " [default: 3]", to be put after a flag's help."""
-    if value is None or value == "":
-        return ""
-    if isinstance(value, bool):
-        value = "yes" if value else "no"
-    return f" [default: {' '.join(map(str, value)) if isinstance(value, tuple) else value}]"
-
-
-def _put(table: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-    for key in path[:-1]:
-        table = table.setdefault(key, {})
-    table[path[-1]] = value
+    recipe_flags = (flag for recipe in RECIPES[method].values() for flag in flags(getattr(recipe, section)))
+    return any(flag.default is True for flag in recipe_flags if flag.path == path)

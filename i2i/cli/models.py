@@ -1,13 +1,16 @@
 """`i2i models`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from i2i.cli.console import plain, print_json, say, stdout
+from i2i.cli.console import log_line, print_json, safe_text, stdout
 
-app = typer.Typer(no_args_is_help=True, help="The trained models: which there are, and what they are.")
+if TYPE_CHECKING:
+    from i2i.checkpoints.model_info import ModelInfo
+
+app = typer.Typer(no_args_is_help=True, help="List, inspect and export trained models.")
 
 
 @app.command("list")
@@ -20,109 +23,126 @@ def list_(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = 
     """
     from rich.table import Table
 
-    from i2i.checkpoints.run import find_bundle, list_models, load_header, root
-    from i2i.errors import BundleError
+    from i2i.checkpoints.model_file import find_model_file, list_models, load_model_info
+    from i2i.checkpoints.run import checkpoints_dir
+    from i2i.errors import ModelFileError
 
     rows = []
     for name in list_models():
         try:
-            rows.append((name, load_header(find_bundle(name))))
-        except BundleError as error:
-            say("[red]{}[/red]", error)
+            rows.append((name, load_model_info(find_model_file(name))))
+        except ModelFileError as error:
+            log_line("[red]{}[/red]", error)
     if json:
-        print_json([{"name": name, **header} for name, header in rows])
+        print_json([{"name": name, **_to_json(info)} for name, info in rows])
         return
     if not rows:
-        say("No models under {} yet. `i2i train --help` shows how to make one.", root())
+        log_line("No models under {} yet. `i2i train --help` shows how to train one.", checkpoints_dir())
         return
-    table = Table("name", "objective", "recipe", "size", "directions", "steps", "data", box=None)
-    for name, header in rows:
-        steps = plain(header, "steps") + "/" + plain(header, "total_steps")
-        fields = (plain(header, *keys) for keys in (["objective"], ["recipe"], ["size"], ["directions"]))
-        table.add_row(name, *fields, steps, plain(header, "data", "name"))
+    table = Table("name", "method", "recipe", "size", "directions", "steps", "data", box=None)
+    for name, info in rows:
+        steps = f"{safe_text(info.steps)}/{safe_text(info.total_steps)}"
+        cells = map(safe_text, (info.method, info.recipe, info.size, info.directions, steps, info.data.name))
+        table.add_row(name, *cells)
     stdout.print(table)
 
 
-def _checkpoint(path: Path, header: dict[str, Any]) -> str:
-    """Whether a bundle is the last or the best of its run, and where the other is."""
-    if header.get("best"):
-        counts = plain(header, "best", "pictures").replace(" ", " + ")
-        return (
-            f"the best by {plain(header, 'best', 'metric').upper()}: {plain(header, 'best', 'value')} on {counts} "
-            f"{plain(header, 'best', 'split')} pictures"
-        )
-    kept = path.name == "weights.safetensors" and path.with_name("best.safetensors").is_file()
-    return f"the last; the best is {path.resolve().parent.name}/best" if kept else "the last"
-
-
-@app.command()
-def info(
-    model: Annotated[str, typer.Argument(help="a run's name or a bundle's path")],
-    json: Annotated[bool, typer.Option("--json", help="print the whole header as JSON")] = False,
+@app.command("info")
+def info_(
+    model: Annotated[str, typer.Argument(help="name of a run, or path of a model file")],
+    json: Annotated[bool, typer.Option("--json", help="print all metadata as JSON")] = False,
 ) -> None:
-    """Show all that a model's bundle says of itself, after checking that its weights load.
+    """Show the metadata of a model, and check that its weights load.
 
     [bold]Example[/bold]
 
         i2i models info stripes-cyclegan
     """
+    if model == "identity":
+        log_line("identity returns its input unchanged. Commands accept it in place of a model.")
+        return
+    from i2i.checkpoints.model_file import find_model_file, load_model_info
+
+    path = find_model_file(model)
+    info = load_model_info(path)
+    num_parameters = _count_parameters(model, info)
+    if json:
+        print_json(_to_json(info))
+    else:
+        stdout.print(_info_table(path, info, num_parameters))
+
+
+def _to_json(info: "ModelInfo") -> dict[str, Any]:
+    """Return the metadata of a model file as JSON. Keys of i2i 0.1 stay beside those that replaced them."""
+    metadata = info.to_metadata()
+    metadata["objective"] = info.method
+    for name in metadata.keys() & {"data", "best"}:
+        metadata[name] = {**metadata[name], "pictures": metadata[name]["images"]}
+    return metadata
+
+
+def _count_parameters(model: str, info: "ModelInfo") -> int:
+    """Load a model on the CPU, and return the number of parameters of one direction."""
+    from i2i.inference import loading, sampler
+    from i2i.inference.restoration import default_strength
+
+    if info.samples_from_noise:
+        network = sampler.load(model, device="cpu").network
+    else:
+        network = loading.load(model, device="cpu", strength=default_strength(info)).network
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _info_table(path: Path, info: "ModelInfo", num_parameters: int) -> Any:
     from rich.table import Table
 
-    from i2i.checkpoints.run import find_bundle, load_header
-    from i2i.inference import sampler, translator
-    from i2i.inference.loading import SAMPLE
-    from i2i.inference.restoration import some_strength
-
-    known = load_header(find_bundle(model)) if model != "identity" else {}
-    paints = known.get("directions") == SAMPLE
-    strength = some_strength(known)
-    used = sampler.load(model, device="cpu") if paints else translator.load(model, device="cpu", strength=strength)
-    header = used.about
-    if model == "identity":
-        say("identity returns its input; it stands wherever a model is named.")
-        return
-    if json:
-        print_json(header)
-        return
-    path = find_bundle(model)
-    weights = sum(weight.numel() for weight in used.network.parameters())
     table = Table(box=None, show_header=False)
     table.add_row("file", f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
-    table.add_row("checkpoint", _checkpoint(path, header))
-    for key in ("objective", "recipe", "size", "directions", "steps", "total_steps", "ema", "version", "generator"):
-        table.add_row(key, plain(header, key))
-    table.add_row("", f"{weights:,} parameters each")
-    if "task" in header:
-        table.add_row("task", plain(header, "task"))
-    table.add_row(
-        "data",
-        f"{plain(header, 'data', 'name')}: {plain(header, 'data', 'pictures').replace(' ', ' + ')} training pictures",
-    )
-    table.add_row("fingerprint", plain(header, "data", "fingerprint"))
-    stdout.print(table)
+    table.add_row("checkpoint", _describe_checkpoint(path, info))
+    for name in ("method", "recipe", "size", "directions", "steps", "total_steps", "ema", "version", "generator"):
+        table.add_row(name, safe_text(getattr(info, name)))
+    table.add_row("", f"{num_parameters:,} parameters in each direction")
+    if info.task is not None:
+        table.add_row("task", safe_text(info.task))
+    counts = " + ".join(map(str, info.data.image_counts))
+    table.add_row("data", f"{safe_text(info.data.name)}: {counts} training images")
+    table.add_row("fingerprint", safe_text(info.data.fingerprint))
+    return table
+
+
+def _describe_checkpoint(path: Path, info: "ModelInfo") -> str:
+    """Return whether a model file is the last or the best checkpoint of its run, and the name of the best one."""
+    best = info.best
+    if best is not None:
+        counts = " + ".join(map(str, best.image_counts))
+        return f"the best by {safe_text(best.metric.upper())}: {best.value} on {counts} {safe_text(best.split)} images"
+    has_best = path.name == "weights.safetensors" and path.with_name("best.safetensors").is_file()
+    return f"the last; the best is {path.resolve().parent.name}/best" if has_best else "the last"
 
 
 @app.command(no_args_is_help=True)
 def export(
-    model: Annotated[str, typer.Argument(help="a run's name or a bundle's path")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder to make; its name is the model's name")],
-    half: Annotated[bool, typer.Option("--half/--full", help="weights in half precision, half the size")] = True,
+    model: Annotated[str, typer.Argument(help="name of a run, or path of a model file")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder to create; its name is the model's name")],
+    half: Annotated[
+        bool, typer.Option("--half/--full", help="weights in float16, half the size, or in float32")
+    ] = True,
 ) -> None:
-    """Take a model out of its run, to be shared: the bundle and its card, without what only training needs.
+    """Copy a model out of its run for sharing: the model file and its card, without the training state.
 
     [bold]Example[/bold]
 
         i2i models export stripes-cyclegan --out stripes
     """
-    from i2i.checkpoints.model_card import write_card
-    from i2i.checkpoints.run import find_bundle, in_half_precision, load_bundle, save_bundle
+    from i2i.checkpoints.model_card import write_model_card
+    from i2i.checkpoints.model_file import find_model_file, load_model_file, save_model_file, to_half
     from i2i.errors import UsageError
 
     target = out / "weights.safetensors"
     if target.exists():
         raise UsageError(f"{target} exists already; nothing is overwritten. Choose another --out.")
-    bundle = load_bundle(find_bundle(model))
+    model_file = load_model_file(find_model_file(model))
     out.mkdir(parents=True, exist_ok=True)
-    save_bundle(target, in_half_precision(bundle) if half else bundle)
-    write_card(out, bundle.header)
-    say("{} ({} MB)", target, round(target.stat().st_size / 1e6, 1))
+    save_model_file(target, to_half(model_file) if half else model_file)
+    write_model_card(out, model_file.info)
+    log_line("{} ({} MB)", target, round(target.stat().st_size / 1e6, 1))

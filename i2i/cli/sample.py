@@ -5,55 +5,63 @@ from typing import Annotated, Literal
 
 import typer
 
-from i2i.cli.console import say
+from i2i.cli.console import log_line
 
 
 def sample(
-    model: Annotated[str, typer.Argument(help="a run's name, or a bundle's path, of `i2i train gan`")],
+    model: Annotated[
+        str, typer.Argument(help="name of a run, or path of a model file, that `i2i train gan` has trained")
+    ],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="one picture with all of them in rows", show_default=False)
-    ] = None,
-    separate: Annotated[
         Path | None,
-        typer.Option(help="folder for a file each, named by seed; made where it is missing", show_default=False),
+        typer.Option("--out", "-o", help="write all images into one grid, such as grid.png", show_default=False),
     ] = None,
-    count: Annotated[int, typer.Option(help="pictures to paint")] = 64,
-    seed: Annotated[int, typer.Option(help="seed of the first picture; the others have the following seeds")] = 0,
-    across: Annotated[int, typer.Option(min=1, help="pictures in a row")] = 8,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option(help="write a file for each image, named by its seed; created if missing", show_default=False),
+    ] = None,
+    num_images: Annotated[int, typer.Option(help="number of images")] = 64,
+    seed: Annotated[
+        int, typer.Option(help="seed of the first image; the following images have the following seeds")
+    ] = 0,
+    columns: Annotated[int, typer.Option(min=1, help="columns of the grid")] = 8,
     interpolate: Annotated[
         tuple[int, int] | None,
-        typer.Option(help="instead, a row of pictures on the way between those of two seeds", show_default=False),
+        typer.Option(
+            help="two seeds: generate a row of images that interpolates between theirs instead", show_default=False
+        ),
     ] = None,
-    steps: Annotated[int, typer.Option(help="pictures in that row, with both ends")] = 9,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="write over files that are there already")] = False,
+    interpolation_steps: Annotated[int, typer.Option(help="images in that row, including both ends")] = 9,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="overwrite existing files")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
     precision: Annotated[
-        Literal["auto", "float32", "bfloat16"], typer.Option(help="auto: bfloat16 where the device is fast at it")
+        Literal["auto", "float32", "bfloat16"], typer.Option(help="auto: bfloat16 if the device is fast at it")
     ] = "auto",
 ) -> None:
-    """Paint pictures from noise with a trained gan. A seed gives the same picture every time.
+    """Generate images from noise with a trained gan. Equal seeds give equal images.
 
     [bold]Examples[/bold]
 
-        i2i sample shapes-gan --count 64 --out grid.png
+        i2i sample shapes-gan --num-images 64 --out grid.png
 
-        i2i sample shapes-gan --interpolate 3 17 --out strip.png
+        i2i sample shapes-gan --interpolate 3 17 --out row.png
 
-        i2i sample shapes-gan --count 1000 --separate painted/
+        i2i sample shapes-gan --num-images 1000 --out-dir generated/
     """
-    from i2i.inference.sampler import load, path_between, seeds, targets, write
+    from i2i.inference.sample_files import interpolation_range, output_paths, write_images
+    from i2i.inference.sampler import load, seed_range
 
     if interpolate is None:
-        chosen = seeds(seed, count)
-        each = targets(out, separate, chosen, overwrite)
+        seeds = seed_range(seed, num_images)
+        paths = output_paths(out, out_dir, seeds, overwrite)
         sampler = load(model, device=device, precision=precision)
-        images = sampler(chosen)
+        images = sampler(seeds)
     else:
-        start, end, across = path_between(interpolate, steps)
-        each = targets(out, separate, range(across), overwrite)
+        start, end, columns = interpolation_range(interpolate, interpolation_steps)
+        paths = output_paths(out, out_dir, range(columns), overwrite)
         sampler = load(model, device=device, precision=precision)
-        images = sampler.interpolate(start, end, across)
-    write(images, out, each, across, sampler.provenance)
-    for place in (out, separate):
-        if place is not None:
-            say("painted {}", place)
+        images = sampler.interpolate(start, end, columns)
+    write_images(images, out, paths, columns, sampler.provenance)
+    for path in (out, out_dir):
+        if path is not None:
+            log_line("written: {}", path)

@@ -3,12 +3,16 @@
 import shlex
 import signal
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from i2i.cli.console import say
-from i2i.cli.method_commands import Fixed, group, recipe_option
+from i2i.cli._options import FixedOption
+from i2i.cli.console import log_line, stderr
+from i2i.cli.method_commands import command_group, recipe_option
+
+if TYPE_CHECKING:
+    from i2i.training.trainer import Trainer
 
 EXAMPLES = {
     "cyclegan": [
@@ -28,7 +32,7 @@ EXAMPLES = {
         "i2i train pix2pix --data path/to/photos --task inpaint --recipe restore",
     ],
     "regression": [
-        "i2i train regression --data path/to/photos --task denoise --hours 2",
+        "i2i train regression --data path/to/photos --task denoise --max-hours 2",
         "i2i train regression --data path/to/photos --task superres --scale 4 --width 48",
         "i2i train regression --data facades",
     ],
@@ -40,54 +44,65 @@ EXAMPLES = {
 }
 
 
-def _fixed(objective: str) -> Fixed:
-    return (
-        recipe_option(objective),
-        (
-            "name",
-            str | None,
-            typer.Option(None, help=r"the run's name \[default: DATA-OBJECTIVE, or DATA-TASK]", show_default=False),
+def _fixed_options(method: str) -> list[FixedOption]:
+    default_name = f"DATA-{method}"
+    if method == "regression":
+        default_name += ", or DATA-TASK"
+    elif method == "pix2pix":
+        default_name += ", or DATA-pix2pix-TASK"
+    help = rf"name of the run \[default: {default_name}]"
+    return [
+        recipe_option(method),
+        FixedOption("name", str | None, typer.Option(None, help=help, show_default=False)),
+        FixedOption(
+            "resume", bool, typer.Option(False, "--resume", help="continue the run that --name or --data selects")
         ),
-        ("resume", bool, typer.Option(False, "--resume", help="go on with the run of that name, or data")),
-    )
+    ]
 
 
-def _train(objective: str, changes: dict[str, Any], given: dict[str, Any]) -> None:
-    from i2i.checkpoints.model_card import uses
+def _train(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> None:
+    from i2i.checkpoints.model_card import usage_examples
     from i2i.recipes import launch
     from i2i.training.progress import TrainingProgress
 
-    progress = TrainingProgress()
-    begin = launch.resume if given["resume"] else launch.start
-    trainer = begin(objective, given["recipe"], changes, given["name"], progress)
+    progress = TrainingProgress(stderr)
+    make_trainer = launch.resume_training if values["resume"] else launch.new_training
+    trainer = make_trainer(method, values["recipe"], overrides, values["name"], progress)
     run = trainer.run.path
     if trainer.step >= trainer.total_steps():
-        say("{} is finished: {} steps. --resume --steps N trains on.", run, trainer.step)
+        log_line("{} is finished: {} steps. --resume --steps N trains on.", run, trainer.step)
         return
-    kind = str(trainer.dtype).removeprefix("torch.")
+    _log_start(trainer)
+    stop_signal = trainer.train()
+    if stop_signal is not None:
+        command = shlex.join(["i2i", "train", method, "--name", run.name, "--resume"])
+        signal_name = signal.Signals(stop_signal).name
+        log_line(
+            "stopped by {} at step {}; the run is saved. To continue:\n\n    {}", signal_name, trainer.step, command
+        )
+        sys.exit(128 + stop_signal)
+    log_line("finished. To use the model:\n\n    {}",
+             "\n    ".join(usage_examples(run.name, trainer.info.directions)))  # fmt: skip
+    if trainer.validator is not None and trainer.validator.best is not None:
+        best = trainer.validator.best
+        log_line("best model by {}: {}/best, from step {}", best.metric.upper(), run.name, best.step)
+
+
+def _log_start(trainer: "Trainer") -> None:
+    dtype = str(trainer.dtype).removeprefix("torch.")
     length = f"steps {trainer.step} to {trainer.total_steps()}"
-    if hours := trainer.config.hours:
-        length = f"from step {trainer.step} on, {hours:g} hours in all"
-    say("training [bold]{}[/bold] on {}, {}: {}", run, trainer.device, kind, length)
-    say("pictures to look at appear in {}", run / "samples")
-    stopped = trainer.train()
-    if stopped is not None:
-        again = shlex.join(["i2i", "train", objective, "--name", run.name, "--resume"])
-        say("stopped by {} at step {}; everything is saved. Go on:\n\n    {}", signal.Signals(stopped).name,
-            trainer.step, again)  # fmt: skip
-        sys.exit(128 + stopped)
-    say("done. Use it:\n\n    {}", "\n    ".join(uses(run.name, trainer.about["directions"])))
-    if trainer.exam is not None and trainer.exam.best is not None:
-        best = trainer.exam.best
-        say("the best by {}, after {} steps, is {}/best", best.metric.upper(), best.steps, run.name)
+    if max_hours := trainer.config.max_hours:
+        length = f"from step {trainer.step}, {max_hours:g} hours in total"
+    log_line("training [bold]{}[/bold] on {}, {}: {}", trainer.run.path, trainer.device, dtype, length)
+    log_line("sample images appear in {}", trainer.run.path / "samples")
 
 
-app = group(
-    "Train a translator, or go on with a training that was stopped.",
+app = command_group(
+    "Train a model, or resume a training.",
     EXAMPLES,
-    "Defaults shown are those of the first recipe. A stopped training (Ctrl-C, SIGTERM, a crash) goes on by --resume, "
-    "exactly where it was.",
-    _fixed,
+    "The defaults shown are those of the first recipe. --resume continues a stopped training (Ctrl-C, SIGTERM, crash) "
+    "from its last saved state.",
+    _fixed_options,
     _train,
-    needs_flags=True,
+    no_args_is_help=True,
 )

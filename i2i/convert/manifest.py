@@ -1,7 +1,8 @@
-"""What made each file of an output folder: a rerun goes on where the last one stopped, and redoes what has changed.
+"""The manifest of an output folder: ``.i2i.jsonl``, one line per result with a hash of the result and its settings.
 
-``.i2i.jsonl`` in the folder has a line for each result, written before the result takes its name. A line counts where
-the file that is there is the one it speaks of: what somebody changed since, or put there, is not ours to overwrite.
+A result is *current* if its line matches, *outdated* if its source or the settings changed, and *foreign* if the file
+was edited or i2i did not write it. Foreign files are never overwritten without ``--overwrite``. A line is written
+before the result gets its name, so a rerun continues where the last run stopped.
 """
 
 import hashlib
@@ -21,138 +22,153 @@ from i2i.errors import UsageError
 from i2i.images import write_atomic
 
 State = Literal["absent", "current", "outdated", "foreign"]
-NAME, LOCK = ".i2i.jsonl", ".i2i.lock"
-_UNFINISHED = re.compile(r"\.(.+)\.(\d+)-\d+\.part", re.DOTALL)  # as write_atomic names them
+MANIFEST_NAME = ".i2i.jsonl"
+LOCK_NAME = ".i2i.lock"
+_KEY_FIELDS = ("from", "source", "by")
+_UNFINISHED = re.compile(r"\.(.+)\.(\d+)-\d+\.part", re.DOTALL)  # the temporary names of write_atomic
 
 
 class Manifest:
-    """The manifest of a folder, held by this process alone while it is open.
+    """The manifest of a folder. While it is open, no other process can open it.
 
-    made_by: tells model and settings from all others. Raises UsageError where another process holds it.
+    Args:
+        out: the folder.
+        settings_hash: identifies model and settings.
+
+    Raises: UsageError on entry if another process has it open.
     """
 
-    def __init__(self, out: Path, made_by: str) -> None:
-        self.out, self.made_by = out, made_by
-        self._lock = FileLock(out / LOCK, timeout=0)
-        self._writing = threading.Lock()
-        self._rows: dict[str, list[dict[str, Any]]] = {}
+    def __init__(self, out: Path, settings_hash: str) -> None:
+        self.out = out
+        self.settings_hash = settings_hash
+        self._process_lock = FileLock(out / LOCK_NAME, timeout=0)
+        self._write_lock = threading.Lock()
+        self._rows_by_output: dict[str, list[dict[str, Any]]] = {}
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> "Manifest":
         self.out.mkdir(parents=True, exist_ok=True)
         try:
-            self._lock.acquire()
+            self._process_lock.acquire()
         except Timeout as error:
             raise UsageError(
                 f"Another conversion is writing into {self.out}: wait for it, or choose another --out."
             ) from error
         try:
             self.load()
-            self._file = (self.out / NAME).open("ab")
+            self._file = (self.out / MANIFEST_NAME).open("ab")
         except BaseException:
-            self._lock.release()
+            self._process_lock.release()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
-            with suppress(OSError):  # a line for which the disk had no room: its result has not got its name either
+            with suppress(OSError):  # the disk is full: the result of the lost line does not have its name either
                 self._file.close()
-        self._lock.release()
+        self._process_lock.release()
 
     def load(self) -> None:
-        """Read what there is; a line that was cut short, or is none of ours, says nothing."""
-        lines, cut = 0, False
-        with suppress(FileNotFoundError), (self.out / NAME).open("rb") as file:
+        """Read the manifest. Lines that are cut short or invalid are ignored."""
+        line_count = 0
+        is_cut = False
+        with suppress(FileNotFoundError), (self.out / MANIFEST_NAME).open("rb") as file:
             for line in file:
-                lines, cut = lines + 1, not line.endswith(b"\n")
+                line_count += 1
+                is_cut = not line.endswith(b"\n")
                 with suppress(ValueError, KeyError, TypeError):
                     row = json.loads(line)
-                    self._rows.setdefault(str(row["output"]), []).append(row)
-        if cut or lines > 2 * len(self._rows) + 100:
-            self._shorten()
+                    self._rows_by_output.setdefault(str(row["output"]), []).append(row)
+        if is_cut or line_count > 2 * len(self._rows_by_output) + 100:
+            self._compact()
 
-    def _shorten(self) -> None:
-        kept = (rows[-2:] for rows in self._rows.values())  # the last may speak of a result that never got its name
-        with suppress(OSError):  # such as on a disk that may only be read, when nothing will be written either
-            write_atomic(self.out / NAME, b"".join(_line(row) for rows in kept for row in rows))
+    def _compact(self) -> None:
+        """Rewrite the file with the last two lines of each result: the last result may never have got its name."""
+        rows = (row for rows in self._rows_by_output.values() for row in rows[-2:])
+        with suppress(OSError):  # for example a read-only disk, to which no result is written either
+            write_atomic(self.out / MANIFEST_NAME, b"".join(map(_to_line, rows)))
 
     def state(self, job: Job) -> State:
-        """What there is at a job's target: nothing, its result, a result of other makings, or a file of others."""
+        """Return the state of a job's target."""
         try:
-            there = job.target.lstat()
+            target_stat = job.target.lstat()
         except OSError:
             return "absent"
-        for row in reversed(self._rows.get(self._name(job), [])):
-            if _is_result(row, job.target, there):
-                return "current" if self.about(job) == {key: row.get(key) for key in _ABOUT} else "outdated"
+        for row in reversed(self._rows_by_output.get(self._output_name(job), [])):
+            if _is_result(row, job.target, target_stat):
+                is_current = self.fingerprint(job) == {key: row.get(key) for key in _KEY_FIELDS}
+                return "current" if is_current else "outdated"
         return "foreign"
 
-    def about(self, job: Job) -> dict[str, Any] | None:
-        """What a job's result is made of, as things are now; None where the source is gone."""
+    def fingerprint(self, job: Job) -> dict[str, Any] | None:
+        """Return what a job's result depends on: source, frame and settings. None if the source does not exist."""
         try:
-            found = job.source.stat()
+            source_stat = job.source.stat()
         except OSError:
             return None
-        source = [found.st_size, found.st_mtime_ns, job.frame]
-        return {"from": str(job.source.absolute()), "source": source, "by": self.made_by}
+        source = [source_stat.st_size, source_stat.st_mtime_ns, job.frame]
+        return {"from": str(job.source.absolute()), "source": source, "by": self.settings_hash}
 
-    def _name(self, job: Job) -> str:
+    def _output_name(self, job: Job) -> str:
         return job.target.relative_to(self.out).as_posix()
 
-    def write(self, job: Job, data: bytes, about: dict[str, Any] | None) -> None:
-        """Write a job's result, and its line before it takes its name.
+    def write(self, job: Job, data: bytes, fingerprint: dict[str, Any] | None) -> None:
+        """Write a job's result, and its line before the result gets its name.
 
-        about: as things were before the source was read: it may have changed since, and is then to be read again.
+        Args:
+            job: the job.
+            data: the encoded image.
+            fingerprint: the fingerprint from before the source was read, so that a later change is noticed.
         """
 
-        def ready(written: os.stat_result) -> None:
-            result = [written.st_size, written.st_mtime_ns, hashlib.sha256(data).hexdigest()[:32]]
-            self._append({"output": self._name(job), **(about or {}), "result": result})
+        def append_line(written: os.stat_result) -> None:
+            result = [written.st_size, written.st_mtime_ns, _digest(data)]
+            self._append({"output": self._output_name(job), **(fingerprint or {}), "result": result})
 
-        write_atomic(job.target, data, ready)
+        write_atomic(job.target, data, append_line)
 
     def _append(self, row: dict[str, Any]) -> None:
         assert self._file is not None
-        with self._writing:
-            self._file.write(_line(row))
+        with self._write_lock:
+            self._file.write(_to_line(row))
             self._file.flush()
 
 
-_ABOUT = ("from", "source", "by")
+def _to_line(row: dict[str, Any]) -> bytes:
+    return json.dumps(row).encode() + b"\n"  # ASCII, also for file names that are not valid text
 
 
-def _line(row: dict[str, Any]) -> bytes:
-    return json.dumps(row).encode() + b"\n"  # ASCII, also of names that are no text
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
 
 
-def _is_result(row: dict[str, Any], path: Path, there: os.stat_result) -> bool:
-    """Whether a file is the one of a line: by size and time, else by content."""
+def _is_result(row: dict[str, Any], path: Path, path_stat: os.stat_result) -> bool:
+    """Return whether a file is the result of a line: by size and time, else by content."""
     try:
         size, time, digest = row["result"]
-        if there.st_size != size:
+        if path_stat.st_size != size:
             return False
-        return bool(there.st_mtime_ns == time or hashlib.sha256(path.read_bytes()).hexdigest()[:32] == digest)
+        return bool(path_stat.st_mtime_ns == time or _digest(path.read_bytes()) == digest)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
-def clear_unfinished(folders: Iterable[Path], target: str = "") -> None:
-    """Remove the temporary files that a conversion cut short has left. target: those of a file of this name alone."""
+def remove_unfinished(folders: Iterable[Path], target_name: str = "") -> None:
+    """Remove temporary files of interrupted conversions; with ``target_name``, only those of that file."""
     for folder in folders:
         with suppress(OSError):
             for path in folder.iterdir():
-                found = _UNFINISHED.fullmatch(path.name)
-                if found and target[:50] in ("", found[1]) and not _is_alive(int(found[2])):
+                match = _UNFINISHED.fullmatch(path.name)
+                if match and target_name[:50] in ("", match[1]) and not _is_alive(int(match[2])):
                     path.unlink()
 
 
-def _is_alive(process: int) -> bool:
-    """Whether another process of this number runs here. Windows, where asking would end it, does not say."""
-    if os.name != "posix" or process == os.getpid():
+def _is_alive(process_id: int) -> bool:
+    """Return whether another process of this id runs. Always False on Windows, where the check would end it."""
+    if os.name != "posix" or process_id == os.getpid():
         return False
     try:
-        os.kill(process, 0)
+        os.kill(process_id, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:

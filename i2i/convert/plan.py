@@ -1,4 +1,4 @@
-"""Which file goes where: found, named and checked before anything is read."""
+"""Plan a conversion: find the sources, name the targets, and check them before anything is read."""
 
 import os
 import unicodedata
@@ -9,19 +9,27 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from i2i.errors import UsageError
-from i2i.images import FORMATS
-from i2i.images.formats import HEIC
+from i2i.images import IMAGE_SUFFIXES
+from i2i.images.formats import HEIC_SUFFIXES
 
-LONGEST_NAME = 255  # bytes
-MOST_FRAMES = 10_000  # of one file
-CLIPS = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".ogv", ".wmv", ".flv", ".3gp"}
-# Folders that systems and programs fill with pictures of their own.
-_NOT_OURS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
+MAX_NAME_BYTES = 255
+MAX_FRAMES = 10_000  # of one file
+VIDEO_SUFFIXES = {
+    ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".ogv", ".wmv", ".flv", ".3gp",
+}  # fmt: skip
+# Folders that operating systems and programs fill with images of their own.
+_SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 
 
 @dataclass(frozen=True)
 class Job:
-    """A picture, and where its translation goes. frame: which of a file's pictures, counted from 0."""
+    """An image to convert.
+
+    Attributes:
+        source: its file.
+        target: the file of the result.
+        frame: index of the image within its file, from 0.
+    """
 
     source: Path
     target: Path
@@ -30,37 +38,57 @@ class Job:
 
 @dataclass
 class Plan:
-    """What is to be done, and what is left out, with the reason."""
+    """The jobs of a conversion; path and reason of everything that is skipped or cannot be converted."""
 
     jobs: list[Job] = field(default_factory=list)
     skipped: list[tuple[Path, str]] = field(default_factory=list)
     failed: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def is_clip(path: Path) -> bool:
-    """Whether a path's ending is that of a clip."""
-    return path.suffix.lower() in CLIPS
+@dataclass(frozen=True)
+class _Frame:
+    """One image of a source file.
+
+    Attributes:
+        source: the file.
+        relative: path of the file below the source folder.
+        index: index of the image within the file, from 0.
+        count: number of images in the file that are converted.
+    """
+
+    source: Path
+    relative: Path
+    index: int
+    count: int
 
 
-def clip_jobs(sources: Sequence[Path], out: Path) -> list[Job]:
-    """Where clips go: ``out`` itself if it is a clip's name, else below it under their own names.
+def is_video(path: Path) -> bool:
+    """Return whether a path has the suffix of a video."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
 
-    Raises UsageError where ``out`` is a clip's name and there is more than one clip to go there, or two share a name.
+
+def video_jobs(sources: Sequence[Path], out: Path) -> list[Job]:
+    """Return a job for each video. Its target is ``out`` if that is the name of a video, else a file below ``out``.
+
+    Raises: UsageError if a video does not exist, if two have the same name, or if ``out`` is the name of a video and
+        there is not exactly one source.
     """
     for source in sources:
-        if is_clip(source) and not source.exists():
+        if is_video(source) and not source.exists():
             raise UsageError(f"{source} does not exist.")
-    if is_clip(out) and not out.is_dir():
-        if len(sources) != 1 or not is_clip(sources[0]):
-            raise UsageError(f"--out {out} is a clip's name, and takes one clip: name a folder for the results.")
+    if is_video(out) and not out.is_dir():
+        if len(sources) != 1 or not is_video(sources[0]):
+            raise UsageError(
+                f"--out {out} is the name of a video, which needs exactly one video as source: use a folder as --out."
+            )
         return [Job(sources[0], out)]
-    jobs = [Job(source, out / source.name) for source in sources if is_clip(source) and not source.is_dir()]
+    jobs = [Job(source, out / source.name) for source in sources if is_video(source) and not source.is_dir()]
     if len({job.target for job in jobs}) < len(jobs):
-        raise UsageError("Two clips have the same name: convert them one by one.")
+        raise UsageError("Two videos have the same name: convert them one by one.")
     return jobs
 
 
-def plan(
+def make_plan(
     sources: Sequence[Path],
     out: Path,
     kind: str,
@@ -68,131 +96,168 @@ def plan(
     patterns: Sequence[str] = (),
     count_frames: Callable[[Sequence[Path]], Sequence[int]] | None = None,
 ) -> Plan:
-    """Jobs for photos and for all photos below folders; in ``out`` the tree below each folder is kept.
+    """Plan the conversion of images, and of all images below folders. The tree below each folder is kept.
 
-    kind: of the results, such as "png". patterns: of names, or of paths below a folder where they have a slash; a photo
-    must fit one. count_frames: given, every frame of a file has a job of its own; it tells how many there are. The same
-    files give the same names, in any order. Raises UsageError for a source that is missing or empty, or that would be
-    written over.
+    The same files get the same names, in any order.
+
+    Args:
+        sources: files and folders.
+        out: folder for the results.
+        kind: file format of the results, such as "png".
+        patterns: an image in a folder must match one of these. A pattern with a slash is matched with the path below
+            the folder, any other with the name.
+        count_frames: returns the number of frames of each file, each of which gets a job; None plans the first frame.
+
+    Raises: UsageError if a source is missing, holds no images, or would be overwritten.
     """
-    if out.suffix.lower() in FORMATS and not out.is_dir():
-        raise UsageError(f"--out {out} looks like a picture's name; it must be a folder for the results.")
-    found, places = Plan(), list[tuple[Path, Path]]()
-    for source in sources:
-        if source.is_dir():
-            below = list(_below(source, out, patterns, found))
-            if not below and not found.failed:
-                wanted = f" that fit {' or '.join(patterns)}" if patterns else ""
-                raise UsageError(f"{source} holds no pictures{wanted}.")
-            places += [(path, path.relative_to(source)) for path in below]
-        elif source.exists() or source.is_symlink():
-            places.append((source, Path(source.name)))
-        else:
-            raise UsageError(f"{source} does not exist.")
-    counts = count_frames([path for path, _ in places]) if count_frames else [1] * len(places)
-    framed = []
-    for (path, place), count in zip(places, counts, strict=True):
-        if count > MOST_FRAMES:
-            found.failed.append((path, f"holds {count} pictures; at most {MOST_FRAMES} are taken from one file."))
-        else:
-            framed += [(path, place, frame, count) for frame in range(count)]
-    names = _targets([(place, frame, count) for _, place, frame, count in framed], kind)
-    found.jobs = [Job(path, out / name, frame) for (path, _, frame, _), name in zip(framed, names, strict=True)]
-    _keep_sources(found.jobs)
-    return found
+    if out.suffix.lower() in IMAGE_SUFFIXES and not out.is_dir():
+        raise UsageError(f"--out {out} is the name of an image; it must be a folder.")
+    plan = Plan()
+    files = [file for source in sources for file in _source_files(source, out, patterns, plan)]
+    frames = _list_frames(files, count_frames, plan)
+    names = _output_names(frames, kind)
+    plan.jobs = [Job(frame.source, out / name, frame.index) for frame, name in zip(frames, names, strict=True)]
+    _forbid_overwriting_sources(plan.jobs)
+    return plan
 
 
-def _below(root: Path, out: Path, patterns: Sequence[str], found: Plan) -> Iterator[Path]:
-    """The pictures of a folder, sorted; what is hidden, and what is in ``out``, is left out without a word."""
-    inside, home = out.resolve(), root.resolve()
-    if inside == home:
+def _source_files(source: Path, out: Path, patterns: Sequence[str], plan: Plan) -> list[tuple[Path, Path]]:
+    """Return the images of a source, each with its path below the source."""
+    if source.is_dir():
+        paths = list(_walk_images(source, out, patterns, plan))
+        if not paths and not plan.failed:
+            condition = f" that match {' or '.join(patterns)}" if patterns else ""
+            raise UsageError(f"{source} holds no images{condition}.")
+        return [(path, path.relative_to(source)) for path in paths]
+    if source.exists() or source.is_symlink():
+        return [(source, Path(source.name))]
+    raise UsageError(f"{source} does not exist.")
+
+
+def _list_frames(
+    files: Sequence[tuple[Path, Path]],
+    count_frames: Callable[[Sequence[Path]], Sequence[int]] | None,
+    plan: Plan,
+) -> list[_Frame]:
+    counts = count_frames([path for path, _ in files]) if count_frames else [1] * len(files)
+    frames: list[_Frame] = []
+    for (path, relative), count in zip(files, counts, strict=True):
+        if count > MAX_FRAMES:
+            plan.failed.append((path, f"holds {count} images; at most {MAX_FRAMES} of one file are converted."))
+        else:
+            frames += [_Frame(path, relative, index, count) for index in range(count)]
+    return frames
+
+
+def _walk_images(root: Path, out: Path, patterns: Sequence[str], plan: Plan) -> Iterator[Path]:
+    """Yield the images of a folder, sorted. Hidden files and everything in ``out`` are left out silently."""
+    real_out = out.resolve()
+    real_root = root.resolve()
+    if real_out == real_root:
         raise UsageError(f"{root} is also --out: results would lie among the sources. Choose another --out.")
 
-    def unlisted(error: OSError) -> None:
-        found.failed.append((Path(error.filename), f"its files cannot be listed: {error.strerror}"))
+    def add_failure(error: OSError) -> None:
+        plan.failed.append((Path(error.filename), f"its files cannot be listed: {error.strerror}"))
 
     paths = []
-    for place, folders, names in os.walk(root, onerror=unlisted):
-        here = home / Path(place).relative_to(root)
-        ours = sorted(name for name in folders if not name.startswith(".") and name not in _NOT_OURS)
-        folders[:] = [name for name in ours if here / name != inside and not _is_link(Path(place, name), home, found)]
-        wanted = (Path(place, name) for name in names if not name.startswith("."))
-        wanted = (path for path in wanted if _fits(path.relative_to(root), patterns))
-        for path in wanted:
-            if path.suffix.lower() in FORMATS | HEIC:
+    for folder, subfolders, names in os.walk(root, onerror=add_failure):
+        real_folder = real_root / Path(folder).relative_to(root)
+        visible = sorted(name for name in subfolders if not name.startswith(".") and name not in _SYSTEM_FOLDERS)
+        subfolders[:] = [
+            name
+            for name in visible
+            if real_folder / name != real_out and not _skip_linked_folder(Path(folder, name), real_root, plan)
+        ]
+        for path in (Path(folder, name) for name in names if not name.startswith(".")):
+            if not _matches(path.relative_to(root), patterns):
+                continue
+            if path.suffix.lower() in IMAGE_SUFFIXES | HEIC_SUFFIXES:
                 paths.append(path)
-            elif is_clip(path):
-                found.skipped.append((path, "is a clip: name it, and it is translated"))
+            elif is_video(path):
+                plan.skipped.append((path, "is a video: name it as a source to convert it"))
     for path in sorted(paths):
-        if path.is_symlink() and path.exists() and home not in path.resolve().parents:
-            found.skipped.append((path, f"is a link that leads out of {root}"))
+        if path.is_symlink() and path.exists() and real_root not in path.resolve().parents:
+            plan.skipped.append((path, f"is a link to a file outside of {root}"))
         else:
             yield path
 
 
-def _is_link(folder: Path, home: Path, found: Plan) -> bool:
+def _skip_linked_folder(folder: Path, real_root: Path, plan: Plan) -> bool:
+    """Return whether a folder is a link. Links are added to the skipped files of the plan."""
     if not folder.is_symlink():
         return False
-    inside = home in folder.resolve().parents
-    reason = "what it leads to is converted where it lies" if inside else "leads out of the folder"
-    found.skipped.append((folder, f"is a link to a folder: {reason}"))
+    is_inside = real_root in folder.resolve().parents
+    reason = "the folder itself is converted" if is_inside else "it leads out of the source folder"
+    plan.skipped.append((folder, f"is a link to a folder: {reason}"))
     return True
 
 
-def _fits(place: Path, patterns: Sequence[str]) -> bool:
+def _matches(relative: Path, patterns: Sequence[str]) -> bool:
     return not patterns or any(
-        fnmatchcase(place.as_posix() if "/" in pattern else place.name, pattern) for pattern in patterns
+        fnmatchcase(relative.as_posix() if "/" in pattern else relative.name, pattern) for pattern in patterns
     )
 
 
-def _targets(places: Sequence[tuple[Path, int, int]], kind: str) -> list[Path]:
-    """One output for each place: its own name with the new suffix; where two would share it, after the old one.
+def _output_names(frames: Sequence[_Frame], kind: str) -> list[Path]:
+    """Return a relative output path for each frame: the name of its file with the suffix of ``kind``.
 
-    ``a.jpg`` and ``a.png`` become ``a.jpg.png`` and ``a.png.png``; equal names of several sources are numbered.
-    The second frame of twelve of ``a.gif`` becomes ``a.002.png``. Names that differ in case alone are taken as equal.
+    If two frames would share it, the suffix is appended: ``a.jpg`` and ``a.png`` become ``a.jpg.png`` and
+    ``a.png.png``. Equal names of several sources are numbered. The second of twelve frames of ``a.gif`` becomes
+    ``a.002.png``. Names that differ only in case are equal.
     """
-    tails = [f".{kind}" if n == 1 else f".{frame + 1:0{max(3, len(str(n)))}}.{kind}" for _, frame, n in places]
-    plain = [_named(place, place.stem, tail) for (place, *_), tail in zip(places, tails, strict=True)]
-    counts = Counter(map(_key, plain))
-    taken = {_key(parent) for place, _, _ in places for parent in place.parents}  # where a folder will be
-    chosen = []
-    for (place, *_), target, tail in zip(places, plain, tails, strict=True):
-        stem, number = place.stem, 2
-        if counts[_key(target)] > 1 or _key(target) in taken:
-            stem = place.name
-            target = _named(place, stem, tail)
-        while _key(target) in taken:
-            target = _named(place, stem, f"-{number}{tail}")
+    endings = [_ending(frame, kind) for frame in frames]
+    plain = [
+        _with_short_name(frame.relative, frame.relative.stem, ending)
+        for frame, ending in zip(frames, endings, strict=True)
+    ]
+    counts = Counter(map(_comparison_key, plain))
+    taken = {_comparison_key(parent) for frame in frames for parent in frame.relative.parents}  # folders of the results
+    names = []
+    for frame, name, ending in zip(frames, plain, endings, strict=True):
+        stem = frame.relative.stem
+        if counts[_comparison_key(name)] > 1 or _comparison_key(name) in taken:
+            stem = frame.relative.name
+            name = _with_short_name(frame.relative, stem, ending)
+        number = 2
+        while _comparison_key(name) in taken:
+            name = _with_short_name(frame.relative, stem, f"-{number}{ending}")
             number += 1
-        taken.add(_key(target))
-        chosen.append(target)
-    return chosen
+        taken.add(_comparison_key(name))
+        names.append(name)
+    return names
 
 
-def _named(place: Path, stem: str, tail: str) -> Path:
-    """A name beside ``place``, its stem cut short where a disk would not take it."""
-    while len(os.fsencode(stem + tail)) > LONGEST_NAME:
+def _ending(frame: _Frame, kind: str) -> str:
+    if frame.count == 1:
+        return f".{kind}"
+    digits = max(3, len(str(frame.count)))
+    return f".{frame.index + 1:0{digits}}.{kind}"
+
+
+def _with_short_name(path: Path, stem: str, ending: str) -> Path:
+    """Return ``path`` with the name ``stem + ending``; the stem is cut if the name is too long for a file system."""
+    while len(os.fsencode(stem + ending)) > MAX_NAME_BYTES:
         stem = stem[:-1]
-    return place.with_name(stem + tail)
+    return path.with_name(stem + ending)
 
 
-def _key(path: Path) -> str:
-    """What is equal for paths that some disk takes for one."""
+def _comparison_key(path: Path) -> str:
+    """Return a key that is equal for paths that some file system treats as the same."""
     return unicodedata.normalize("NFC", str(path)).casefold()
 
 
-def _keep_sources(jobs: Sequence[Job]) -> None:
-    """Raise UsageError where a result would be written over a source."""
-    folders: dict[Path, Path] = {}
+def _forbid_overwriting_sources(jobs: Sequence[Job]) -> None:
+    """Raise UsageError if a target is a source."""
+    real_folders: dict[Path, Path] = {}
 
-    def real(path: Path) -> Path:
-        if path.parent not in folders:
-            folders[path.parent] = path.parent.resolve()
-        return folders[path.parent] / path.name
+    def in_real_folder(path: Path) -> Path:
+        if path.parent not in real_folders:
+            real_folders[path.parent] = path.parent.resolve()
+        return real_folders[path.parent] / path.name
 
-    originals = {place for job in jobs for place in (real(job.source), job.source.resolve())}
+    originals = {path for job in jobs for path in (in_real_folder(job.source), job.source.resolve())}
     for job in jobs:
-        if real(job.target) in originals:
+        if in_real_folder(job.target) in originals:
             raise UsageError(
                 f"{job.source} would be written over {job.target}, which is a source. Choose another --out."
             )

@@ -1,4 +1,4 @@
-"""Clips through a translator: frame by frame, with the sound, the times and the colours of the source."""
+"""Convert videos with a translator, frame by frame, with the sound, timestamps and colour space of the source."""
 
 import os
 import time
@@ -12,73 +12,86 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from i2i.convert import Existing, Result
-from i2i.convert.manifest import clear_unfinished
+from i2i.convert.api import ExistingPolicy, Result
+from i2i.convert.manifest import remove_unfinished
 from i2i.convert.plan import Job
-from i2i.convert.video_io import Source, Target, look, pyav, reason
-from i2i.errors import I2IError, UsageError
+from i2i.convert.video_io import VideoReader, VideoWriter, ffmpeg_reason, probe_video, pyav
+from i2i.errors import I2IError, UsageError, io_errors
 from i2i.images import MAX_PIXELS, Provenance
-from i2i.images.files import flush_folder, temporary_name
-from i2i.images.metadata import digital_source
-from i2i.inference.temporal_norm import Steady
-from i2i.inference.translator import Pending, Translator
+from i2i.images.files import fsync_folder, temporary_path
+from i2i.images.metadata import provenance_comment
+from i2i.inference.postprocessing import PendingImage
+from i2i.inference.temporal_norm import TemporalNorm
+from i2i.inference.translator import Translator
 
-_CUT = 25.0  # levels by which a small copy of a frame differs from the one before where a new scene begins
-_STILL = 3  # levels: what changes less in the source has not moved
-Progress = Callable[[int, int], None]  # is told the frames done, and all, 0 where that is unknown
-Frame = tuple[Image.Image, Any]  # upright, and as the decoder gave it
+_SCENE_CHANGE = 25.0  # mean difference, in levels of 255, between small copies of two frames of different scenes
+_STILL_LEVELS = 3  # source pixels that change by at most this many levels count as still
+_FLICKER_SIDE = 512  # pixels of the longer side at which flicker is measured
+Progress = Callable[[int, int], None]  # called with the number of frames done, and in total (0 if unknown)
+Frame = tuple[Image.Image, Any]  # upright image, and the decoder's frame
 
 
 @dataclass(frozen=True)
-class ClipResult:
-    """flicker: levels by which translated pixels change from frame to frame, on average, where the source does not."""
+class VideoResult:
+    """The outcome of a video.
+
+    Attributes:
+        frames: number of frames.
+        flicker: mean change of translated pixels from frame to frame, in levels of 255, where the source is still.
+    """
 
     frames: int
     flicker: float
 
 
-def convert_clips(
+def convert_videos(
     translate: Translator,
     jobs: Sequence[Job],
     *,
-    existing: Existing = "continue",
-    tell: Callable[[Job, ClipResult], None] = lambda job, result: None,
-    **how: Any,
+    existing: ExistingPolicy = "continue",
+    on_done: Callable[[Job, VideoResult], None] = lambda job, result: None,
+    **options: Any,
 ) -> Result:
-    """One clip after the other. Those that are there are left, unless they are to be overwritten.
+    """Convert videos one after the other. A video that fails does not stop the others.
 
-    tell: is told of each. how: see ``convert_clip``.
+    Args:
+        translate: the translator.
+        jobs: the videos.
+        existing: "overwrite" replaces existing results, any other value keeps them.
+        on_done: called for each converted video.
+        options: keyword arguments of ``convert_video``.
     """
-    found, began = Result(), time.monotonic()
-    for job in clips_to_do(jobs, existing, found):
+    result = Result()
+    start = time.monotonic()
+    for job in pending_videos(jobs, existing, result):
         try:
-            tell(job, convert_clip(translate, job.source, job.target, **how))
+            on_done(job, convert_video(translate, job.source, job.target, **options))
         except UsageError:
             raise
         except I2IError as error:
-            found.failed.append((job.source, str(error)))
-        except Exception as error:  # as of a picture: whatever it is, it is told, and the next one is converted
-            told = f"{job.source} could not be converted: {type(error).__name__}: {error}."
-            found.failed.append((job.source, told))
+            result.failed.append((job.source, str(error)))
+        except Exception as error:  # any error of a video is reported, and the next one is converted
+            reason = f"{job.source} could not be converted: {type(error).__name__}: {error}."
+            result.failed.append((job.source, reason))
         except KeyboardInterrupt:
-            found.stopped = True
+            result.stopped = True
             break
         else:
-            found.converted.append((job.source, job.target))
-    found.seconds = time.monotonic() - began
-    return found
+            result.converted.append((job.source, job.target))
+    result.seconds = time.monotonic() - start
+    return result
 
 
-def clips_to_do(jobs: Sequence[Job], existing: Existing, result: Result) -> list[Job]:
-    """The jobs to be done; the others are noted in ``result`` as skipped, each with its reason."""
-    there = [job for job in jobs if job.target.exists() and existing != "overwrite"]
+def pending_videos(jobs: Sequence[Job], existing: ExistingPolicy, result: Result) -> list[Job]:
+    """Return the jobs to be done. The others are added to ``result.skipped`` with their reason."""
+    skipped = [job for job in jobs if job.target.exists() and existing != "overwrite"]
     result.skipped += [
-        (job.source, job.target, f"{job.target} is there already (--overwrite redoes it)") for job in there
+        (job.source, job.target, f"{job.target} exists already (--overwrite replaces it)") for job in skipped
     ]
-    return [job for job in jobs if job not in there]
+    return [job for job in jobs if job not in skipped]
 
 
-def convert_clip(
+def convert_video(
     translate: Translator,
     source: Path,
     target: Path,
@@ -87,105 +100,133 @@ def convert_clip(
     provenance: Provenance | None = None,
     max_pixels: int = MAX_PIXELS,
     progress: Progress = lambda done, total: None,
-) -> ClipResult:
-    """Translate a clip; ``target``'s suffix names the container, and the file is whole or not there.
+) -> VideoResult:
+    """Convert a video. The target exists only when it is complete.
 
-    stabilize: less flicker, see ``Steady``. Raises I2IError where the source is damaged, cut off or no clip; UsageError
-    where the container is unknown or PyAV is missing.
+    Args:
+        translate: the translator.
+        source: the video.
+        target: the result; its suffix selects the container.
+        stabilize: whether to reduce flicker, see ``TemporalNorm``.
+        provenance: the model, as the result names it in its metadata.
+        max_pixels: pixels of the largest frame that is read.
+        progress: called after each batch.
+
+    Raises: I2IError if the source is damaged, cut off or not a video; UsageError if the container is unknown or PyAV is
+        not installed.
     """
-    av, found = pyav(), look(source, max_pixels)
+    av = pyav()
+    info = probe_video(source, max_pixels)
     if target.exists() and target.samefile(source):
         raise UsageError(f"{source} would be written over itself. Choose another --out.")
-    size = found.size[0] * translate.scale, found.size[1] * translate.scale
-    said = {"comment": digital_source(provenance)} if provenance else {}
-    unfinished = temporary_name(target)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        clear_unfinished([target.parent], target.name)
-        with Source(source, found) as clip, Target(unfinished, target.suffix.lower(), clip, size, said) as result:
-            steady = Steady(translate.network, float(found.rate)) if stabilize else None
-            with steady or nullcontext():
-                told = _translated(translate, clip, result, steady, progress)
-            result.finish()
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(target)
-        flush_folder(target.parent)
-    except av.error.FFmpegError as error:
-        raise I2IError(f"{target} could not be written: {reason(error)}.") from error
-    except OSError as error:
-        raise I2IError(f"{target} could not be written: {error.strerror or error}.") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return told
+    size = info.size[0] * translate.scale, info.size[1] * translate.scale
+    metadata = {"comment": provenance_comment(provenance)} if provenance else {}
+    unfinished = temporary_path(target)
+    with io_errors(target):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            remove_unfinished([target.parent], target.name)
+            with (
+                VideoReader(source, info) as reader,
+                VideoWriter(unfinished, target.suffix.lower(), reader, size, metadata) as writer,
+            ):
+                temporal_norm = TemporalNorm(translate.network, float(info.rate)) if stabilize else None
+                with temporal_norm or nullcontext():
+                    result = _translate_frames(translate, reader, writer, temporal_norm, progress)
+                writer.finish()
+            with unfinished.open("rb") as file:
+                os.fsync(file.fileno())
+            unfinished.replace(target)
+            fsync_folder(target.parent)
+        except av.error.FFmpegError as error:
+            raise I2IError(f"{target} could not be written: {ffmpeg_reason(error)}.") from error
+        finally:
+            unfinished.unlink(missing_ok=True)
+    return result
 
 
-def _translated(
-    translate: Translator, clip: Source, result: Target, steady: Steady | None, progress: Progress
-) -> ClipResult:
-    """Batch by batch, each begun before the one before it is written."""
-    watch, done, ahead = _Watch(), 0, deque[tuple[Sequence[Frame], Sequence[Pending]]]()
+def _translate_frames(
+    translate: Translator,
+    reader: VideoReader,
+    writer: VideoWriter,
+    temporal_norm: TemporalNorm | None,
+    progress: Progress,
+) -> VideoResult:
+    """Translate batch by batch. A batch is submitted before the one before it is written."""
+    flicker_meter = _FlickerMeter()
+    done = 0
+    submitted = deque[tuple[Sequence[Frame], Sequence[PendingImage]]]()
 
-    def write() -> None:
+    def write_oldest_batch() -> None:
         nonlocal done
-        frames, pending = ahead.popleft()
-        for (image, frame), wait in zip(frames, pending, strict=True):
+        frames, pending = submitted.popleft()
+        for (image, decoder_frame), wait in zip(frames, pending, strict=True):
             translated = wait()
-            watch.see(image, translated)
-            result.write(translated, frame)
+            flicker_meter.update(image, translated)
+            writer.write(translated, decoder_frame)
         done += len(frames)
-        progress(done, clip.found.count)
+        progress(done, reader.info.count)
 
-    progress(0, clip.found.count)
-    at_once = translate.at_once(translate.padded(clip.found.size))
-    for frames, new_scene in _batches(clip, result, at_once):
-        if steady is not None and new_scene:
-            steady.forget()
-        ahead.append((frames, translate.begin([image for image, _ in frames])))
-        if len(ahead) > 1:
-            write()
-    while ahead:
-        write()
-    return ClipResult(done, watch.flicker())
+    progress(0, reader.info.count)
+    batch_size = translate.preferred_batch_size(translate.padded_size(reader.info.size))
+    for frames, is_new_scene in _batches(reader, writer, batch_size):
+        if temporal_norm is not None and is_new_scene:
+            temporal_norm.reset()
+        submitted.append((frames, translate.submit([image for image, _ in frames])))
+        if len(submitted) > 1:
+            write_oldest_batch()
+    while submitted:
+        write_oldest_batch()
+    return VideoResult(done, flicker_meter.value())
 
 
-def _batches(clip: Source, result: Target, at_once: int) -> Iterator[tuple[list[Frame], bool]]:
-    """Frames of one scene that go through together, and whether a scene begins with them."""
-    waiting, new_scene, before = list[Frame](), True, None
-    for found in clip:
-        if not isinstance(found, tuple):
-            result.pass_on(found)
+def _batches(reader: VideoReader, writer: VideoWriter, batch_size: int) -> Iterator[tuple[list[Frame], bool]]:
+    """Yield batches of frames of one scene, and whether each begins a scene. Other packets are copied."""
+    batch: list[Frame] = []
+    is_new_scene = True
+    previous = None
+    for item in reader:
+        if not isinstance(item, tuple):
+            writer.copy_packet(item)
             continue
-        small = np.asarray(found[0].convert("L").resize((32, 32), Image.Resampling.BOX), dtype=np.float32)
-        cut = before is not None and float(np.abs(small - before).mean()) > _CUT
-        before = small
-        if waiting and (cut or len(waiting) == at_once):
-            yield waiting, new_scene
-            waiting, new_scene = [], cut
-        waiting.append(found)
-    if waiting:
-        yield waiting, new_scene
+        small = np.asarray(item[0].convert("L").resize((32, 32), Image.Resampling.BOX), dtype=np.float32)
+        is_cut = previous is not None and float(np.abs(small - previous).mean()) > _SCENE_CHANGE
+        previous = small
+        if batch and (is_cut or len(batch) == batch_size):
+            yield batch, is_new_scene
+            batch = []
+            is_new_scene = is_cut
+        batch.append(item)
+    if batch:
+        yield batch, is_new_scene
 
 
-class _Watch:
-    """Sees frames with their translations, and how steady these are."""
+class _FlickerMeter:
+    """Measures how much translated pixels change from frame to frame where the source is still."""
 
     def __init__(self) -> None:
-        self.before: tuple[np.ndarray, np.ndarray] | None = None
-        self.change, self.pixels = 0.0, 0
+        self._previous: tuple[np.ndarray, np.ndarray] | None = None
+        self._total_change = 0.0
+        self._still_pixels = 0
 
-    def see(self, image: Image.Image, translated: Image.Image) -> None:
-        small = [np.asarray(one.resize(self._size(image), Image.Resampling.BOX)) for one in (image, translated)]
-        now = small[0].astype(np.int16), small[1].astype(np.int16)
-        if self.before is not None:
-            still = np.abs(now[0] - self.before[0]).max(2) <= _STILL
-            self.change += float(np.abs(now[1] - self.before[1]).mean(2)[still].sum())
-            self.pixels += int(still.sum())
-        self.before = now
+    def update(self, image: Image.Image, translated: Image.Image) -> None:
+        """Add a source frame and its translation."""
+        size = self._measured_size(image)
+        current = _resized_levels(image, size), _resized_levels(translated, size)
+        if self._previous is not None:
+            is_still = np.abs(current[0] - self._previous[0]).max(2) <= _STILL_LEVELS
+            self._total_change += float(np.abs(current[1] - self._previous[1]).mean(2)[is_still].sum())
+            self._still_pixels += int(is_still.sum())
+        self._previous = current
 
-    def _size(self, image: Image.Image) -> tuple[int, int]:
-        share = min(1.0, 512 / max(image.size))
-        return max(1, round(image.width * share)), max(1, round(image.height * share))
+    def _measured_size(self, image: Image.Image) -> tuple[int, int]:
+        scale = min(1.0, _FLICKER_SIDE / max(image.size))
+        return max(1, round(image.width * scale)), max(1, round(image.height * scale))
 
-    def flicker(self) -> float:
-        return self.change / self.pixels if self.pixels else 0.0
+    def value(self) -> float:
+        """Return the mean change, in levels of 255."""
+        return self._total_change / self._still_pixels if self._still_pixels else 0.0
+
+
+def _resized_levels(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
+    return np.asarray(image.resize(size, Image.Resampling.BOX)).astype(np.int16)

@@ -1,27 +1,37 @@
-"""The classic datasets, where they are, and how one is brought here whole or not at all."""
+"""Catalogue of the classic datasets, and their download: a dataset is installed completely or not at all."""
 
 import difflib
 import json
-import os
-import shutil
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from i2i.data.download import Progress, download, storage
+from i2i.data.disk import disk_errors
+from i2i.data.download import Progress, download
 from i2i.data.unpack import unpack
 from i2i.errors import DatasetError, DownloadError
 
-ABOUT = "about.json"
+ABOUT_FILE = "about.json"
 _CYCLEGAN = "https://efrosgans.eecs.berkeley.edu/cyclegan/datasets"
 _PIX2PIX = "http://efrosgans.eecs.berkeley.edu/pix2pix/datasets"
 _SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One dataset. bytes, sha256: of its archive, None where not known. folder: the archive's top folder."""
+class CatalogueEntry:
+    """One dataset.
+
+    Attributes:
+        name: name in the catalogue.
+        kind: "unpaired" or "paired".
+        url: address of the archive.
+        bytes: size of the archive, or None if unknown.
+        sha256: checksum of the archive, or None if unknown.
+        folder: top folder in the archive.
+        summary: content, in words.
+        note: origin and terms of use.
+    """
 
     name: str
     kind: Literal["unpaired", "paired"]
@@ -34,20 +44,22 @@ class Entry:
 
     @property
     def archive(self) -> str:
-        """The name under which the archive is kept until it is unpacked."""
+        """File name of the downloaded archive."""
         return self.name + (".tar.gz" if self.url.endswith(".tar.gz") else ".zip")
 
 
-_IMAGENET = "Pictures from ImageNet: non-commercial research."
-_FLICKR = "Pictures from Flickr: research; the rights stay with the photographers."
+_IMAGENET = "Images from ImageNet: non-commercial research."
+_FLICKR = "Images from Flickr: research; the rights stay with the photographers."
 _WIKIART = "Paintings from WikiArt, photos from Flickr: research; the rights stay with their owners."
 _FACADES = "CMP Facade Database (Tyleček and Šára 2013): research; cite it."
 _CITYSCAPES = "Cityscapes (Cordts et al. 2016): its terms at www.cityscapes-dataset.com/license hold."
-_MAPS = "Pictures from Google Maps: research; the rights stay with their owners."
+_MAPS = "Images from Google Maps: research; the rights stay with their owners."
 
 
-def _unpaired(archive: str, size: int, sha256: str, summary: str, note: str, *, name: str | None = None) -> Entry:
-    return Entry(
+def _unpaired(
+    archive: str, size: int, sha256: str, summary: str, note: str, *, name: str | None = None
+) -> CatalogueEntry:
+    return CatalogueEntry(
         name=name or archive,
         kind="unpaired",
         url=f"{_CYCLEGAN}/{archive}.zip",
@@ -59,13 +71,13 @@ def _unpaired(archive: str, size: int, sha256: str, summary: str, note: str, *, 
     )
 
 
-def _paired(name: str, summary: str, note: str) -> Entry:
+def _paired(name: str, summary: str, note: str) -> CatalogueEntry:
     url = f"{_PIX2PIX}/{name}.tar.gz"
-    return Entry(name=name, kind="paired", url=url, folder=name, summary=summary, note=note)
+    return CatalogueEntry(name=name, kind="paired", url=url, folder=name, summary=summary, note=note)
 
 
-# Lengths and checksums are of the archives as served; the sizes in words come from the README of
-# pix2pix-tensorflow, since nothing exact is known of those archives.
+# Sizes and checksums are those of the served archives. For the paired datasets they are unknown; the sizes in the
+# summaries are from the README of pix2pix-tensorflow.
 _ENTRIES = (
     _unpaired(
         "apple2orange",
@@ -162,7 +174,7 @@ _ENTRIES = (
     _paired(
         "edges2handbags",
         "edges and photo of a handbag; train about 137 thousand; about 8.6 GB",
-        "Pictures from Amazon by way of iGAN (Zhu et al. 2016): research; the rights stay with their owners.",
+        "Images from Amazon by way of iGAN (Zhu et al. 2016): research; the rights stay with their owners.",
     ),
     _paired(
         "night2day",
@@ -171,85 +183,90 @@ _ENTRIES = (
     ),
 )
 
-CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
+CATALOGUE: dict[str, CatalogueEntry] = {entry.name: entry for entry in _ENTRIES}
 
 
-def get(name: str, folder: Path, *, progress: Progress | None = None) -> Path:
-    """Download a dataset of the catalogue and unpack it as ``folder``, which appears when all is there.
+def download_dataset(name: str, folder: Path, *, progress: Progress | None = None) -> Path:
+    """Download a dataset of the catalogue and unpack it as ``folder``.
 
-    progress(bytes downloaded so far, bytes in all or None). The archive waits in ``.downloads`` beside the
-    folder, so that an interrupted download continues at the next call, and goes when it is unpacked.
-    ``folder/about.json`` says where the pictures come from, and the checksum of what was received.
+    The archive is kept in ``.downloads`` beside the folder until it is unpacked, so that the next call continues an
+    interrupted download. The folder appears under its name when it is complete. Its ``about.json`` states the origin
+    and the checksum of the archive.
+
+    Args:
+        name: name in the catalogue.
+        folder: a new or empty folder.
+        progress: receives (bytes downloaded, total bytes or None).
+
+    Returns: the folder, resolved.
+
+    Raises:
+        DatasetError: the name is unknown, or the folder is not empty.
+        DownloadError: the download failed; the message lists the alternatives.
     """
-    entry = _find(name)
-    folder = folder.expanduser().resolve()  # a link to a place on another disk is followed once, here
+    entry = _find_entry(name)
+    folder = folder.expanduser().resolve()  # the folder may be a symbolic link to another disk
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DatasetError(f"{folder} is already there and not empty. Choose another folder, or remove it first.")
+        raise DatasetError(f"{folder} already exists and is not empty. Choose another folder, or remove it first.")
     archive = folder.parent / ".downloads" / entry.archive
     try:
         sha256 = download(entry.url, archive, bytes=entry.bytes, sha256=entry.sha256, progress=progress)
         _install(entry, archive, sha256, folder)
-        with storage(archive):
+        with disk_errors(archive):
             archive.unlink(missing_ok=True)
     except DownloadError as error:
-        raise DownloadError(f"{error}\n{_other_ways(entry, folder, archive)}") from error
+        raise DownloadError(f"{error}\n{_manual_instructions(entry, folder, archive)}") from error
     finally:
-        with suppress(OSError):  # what other downloads left may wait there
+        with suppress(OSError):  # it may hold other downloads
             archive.parent.rmdir()
     return folder
 
 
-def _find(name: str) -> Entry:
+def _find_entry(name: str) -> CatalogueEntry:
     if name in CATALOGUE:
         return CATALOGUE[name]
-    near = difflib.get_close_matches(name, CATALOGUE, n=3)
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(sorted(CATALOGUE))}."
+    similar = difflib.get_close_matches(name, CATALOGUE, n=3)
+    hint = f"Did you mean {' or '.join(similar)}?" if similar else f"It has: {', '.join(sorted(CATALOGUE))}."
     raise DatasetError(f"{name!r} is not in the catalogue. {hint}")
 
 
-def _install(entry: Entry, archive: Path, sha256: str, folder: Path) -> None:
-    """Unpack beside ``folder`` and rename, so that it never exists half full."""
+def _install(entry: CatalogueEntry, archive: Path, sha256: str, folder: Path) -> None:
+    """Unpack into a temporary folder and rename it to ``folder``, so that ``folder`` is never incomplete."""
+    # i2i.images imports numpy, which a list of the catalogue does not need.
+    from i2i.images.files import rename_folder, temporary_folder
+
     size = archive.stat().st_size
-    unfinished = folder.parent / f".{folder.name}.{os.getpid()}.unfinished"
+    about = {"made_by": "i2i", **asdict(entry), "bytes": size, "sha256": sha256}
+    about["checksum_known_before"] = entry.sha256 is not None
     try:
-        with storage(unfinished):
-            shutil.rmtree(unfinished, ignore_errors=True)  # of a process that had this number before
-            unfinished.mkdir(parents=True)
-        unpack(archive, unfinished)
-        content = _content(unfinished)
-        about = {"made_by": "i2i", **asdict(entry), "bytes": size, "sha256": sha256}
-        about["checksum_known_before"] = entry.sha256 is not None
-        with storage(folder):
-            (content / ABOUT).write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            if folder.exists():
-                folder.rmdir()  # empty, as seen before; Windows does not rename onto it
-            content.rename(folder)
+        with disk_errors(folder), temporary_folder(folder) as unfinished:
+            unpack(archive, unfinished)
+            content = _dataset_folder(unfinished)
+            (content / ABOUT_FILE).write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            rename_folder(content, folder)
     except DownloadError:
-        if entry.sha256 is None:  # then the archive may be what is wrong: the next try fetches it again
+        if entry.sha256 is None:  # the archive itself may be damaged: the next call downloads it again
             archive.unlink(missing_ok=True)
         raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _content(unpacked: Path) -> Path:
-    """The folder that is the dataset: the archive's single top folder, unless that is itself a split."""
-    inside = list(unpacked.iterdir())
-    if not inside:
-        raise DownloadError("The archive holds no files. Expected a set of pictures.")
+def _dataset_folder(unpacked: Path) -> Path:
+    """Return the dataset's folder: the single top folder of the archive, unless that is itself a split."""
+    entries = list(unpacked.iterdir())
+    if not entries:
+        raise DownloadError("The archive holds no files. Expected a dataset of images.")
     splits = {f"{split}{domain}" for split in _SPLITS for domain in ("", "A", "B")}
-    if len(inside) == 1 and inside[0].is_dir() and inside[0].name not in splits:
-        return inside[0]
+    if len(entries) == 1 and entries[0].is_dir() and entries[0].name not in splits:
+        return entries[0]
     return unpacked
 
 
-def _other_ways(entry: Entry, folder: Path, archive: Path) -> str:
-    first = "trainA" if entry.kind == "unpaired" else "train"
+def _manual_instructions(entry: CatalogueEntry, folder: Path, archive: Path) -> str:
+    train = "trainA" if entry.kind == "unpaired" else "train"
     return (
         f"Other ways to get {entry.name}:\n"
-        f"- fetch {entry.url} with a browser or on another machine, and unpack it so that {folder / first}"
-        " exists;\n"
+        f"- download {entry.url} with a browser or on another machine, and unpack it so that {folder / train} exists;\n"
         f"- or save it as {archive} and run the same command again, which checks and unpacks it;\n"
-        f"- if it is on this machine already, set I2I_DATASETS to the folder that holds {entry.name}/.\n"
-        "`i2i data sample` makes a set to try things out without a network."
+        f"- if the dataset is already on this machine, set I2I_DATASETS to the folder that holds {entry.name}/.\n"
+        "`i2i data generate` makes a dataset without a network."
     )

@@ -1,43 +1,52 @@
-"""A dataset by name, made or downloaded where it is not here yet."""
+"""Generate or download a dataset that is not on this machine yet."""
 
 import difflib
-from collections.abc import Callable
+import logging
 from pathlib import Path
 
-from i2i.data.layout import HINT, roots
+from i2i.data.layout import HINT, dataset_dirs
 from i2i.errors import DatasetError
 
+logger = logging.getLogger(__name__)
 
-def prepare(name: str, tell: Callable[[str], None]) -> Path:
-    """The folder of a set that i2i can draw or download itself. Raises DatasetError for any other name.
 
-    tell: is given a line at the start, and for each tenth of a download.
+def ensure_dataset(name: str) -> Path:
+    """Generate or download the dataset ``name`` into ``datasets/NAME`` and return its folder.
+
+    Logs a line at the start, and one for each tenth of a download.
+
+    Args:
+        name: a synthetic dataset, or one of the catalogue.
+
+    Raises:
+        DatasetError: the name is neither synthetic nor in the catalogue.
     """
-    from i2i.data.catalogue import CATALOGUE, get
-    from i2i.data.synthetic import SAMPLES, make
+    from i2i.data.catalogue import CATALOGUE, download_dataset
+    from i2i.data.synthetic import SYNTHETIC_DATASETS, generate
 
     folder = Path("datasets") / name
-    if name in SAMPLES:
-        tell(f"drawing the {name} set into {folder}")
-        return make(name, folder)
+    if name in SYNTHETIC_DATASETS:
+        logger.info("generating the dataset %s in %s", name, folder)
+        return generate(name, folder)
     if name in CATALOGUE:
-        tell(f"downloading {name} into {folder} from {CATALOGUE[name].url}")
-        return get(name, folder, progress=_tenths(tell))
-    places = ", ".join(map(str, roots()))
-    near = difflib.get_close_matches(name, [*SAMPLES, *CATALOGUE], n=1)
-    guess = f" Did you mean {near[0]}?" if near else ""
+        logger.info("downloading %s into %s from %s", name, folder, CATALOGUE[name].url)
+        return download_dataset(name, folder, progress=_TenthLogger())
+    similar = difflib.get_close_matches(name, [*SYNTHETIC_DATASETS, *CATALOGUE], n=1)
+    suggestion = f" Did you mean {similar[0]}?" if similar else ""
+    searched = ", ".join(map(str, dataset_dirs()))
     raise DatasetError(
-        f"No dataset {name!r}.{guess} It is no folder here, nor under {places}, nor in the catalogue. {HINT}"
+        f"No dataset {name!r}.{suggestion} It is neither a folder, nor a name under {searched}, nor in the catalogue. "
+        f"{HINT}"
     )
 
 
-def _tenths(tell: Callable[[str], None]) -> Callable[[int, int | None], None]:
-    told = 0
+class _TenthLogger:
+    """Logs the progress of a download after each tenth."""
 
-    def progress(done: int, total: int | None) -> None:
-        nonlocal told
-        if total and done * 10 // total > told:
-            told = done * 10 // total
-            tell(f"  {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+    def __init__(self) -> None:
+        self._tenths = 0
 
-    return progress
+    def __call__(self, received: int, total: int | None) -> None:
+        if total and received * 10 // total > self._tenths:
+            self._tenths = received * 10 // total
+            logger.info("  %.0f of %.0f MB", received / 1e6, total / 1e6)

@@ -1,13 +1,14 @@
-"""Training pictures decoded and resized once, in one file that every process maps into its memory.
+"""Cache of decoded and resized training images: one file that every process maps into memory.
 
-A pack is a folder NAME-SIDE-KEY: in ``pictures.u8`` one picture after another, uint8 (height, width, 3), and in
-``index.json`` where each begins. KEY changes with the path, size or time of any training file and with how pictures
-are resized, so that a pack is never out of date, only no longer asked for. It is made beside its place and renamed:
-it is whole or not there.
+A cache is a folder NAME-SIDE-KEY. ``pictures.u8`` holds the images one after another as uint8 (height, width, 3);
+``index.json`` holds the offset and the size of each. KEY is a hash of the paths, sizes and modification times of all
+training files and of the resizing, so a changed dataset gets a new cache. A cache is written under a temporary name
+and then renamed, so it is never incomplete.
 """
 
 import hashlib
 import json
+import logging
 import math
 import os
 import re
@@ -27,164 +28,191 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 from i2i.data.layout import Item, Layout
-from i2i.data.resize import Fit, fit, fitted, opened
-from i2i.errors import CacheError
-from i2i.images import header, write_atomic
+from i2i.data.resize import ResizeMode, load_item, resize, resized_size
+from i2i.errors import CacheError, io_errors
+from i2i.images import read_header, write_atomic
+from i2i.images.files import atomic_folder
 
-FORMAT = 2  # raised when other pixels, or another file, come of the same dataset
-MARGIN = 1.1  # of free disk over the pack's size
-TELL_EVERY = 10.0  # seconds
+logger = logging.getLogger(__name__)
+
+FORMAT = 2  # increased when the pixels or the files of a cache change for the same dataset
+FREE_SPACE_FACTOR = 1.1  # free disk space needed, relative to the size of the cache
+LOG_INTERVAL = 10.0  # seconds between progress lines
 _PIXELS, _INDEX = "pictures.u8", "index.json"
-_TEMPORARY = (".unfinished", ".discarded")
+_TEMPORARY_SUFFIXES = (".unfinished", ".discarded")
 
 
-def home() -> Path:
-    """Where packs are kept: ``$I2I_CACHE``, else ``datasets/.packed``."""
+def cache_dir() -> Path:
+    """Return the folder of all caches: ``$I2I_CACHE``, else ``datasets/.packed``."""
     return Path(os.environ.get("I2I_CACHE") or Path("datasets") / ".packed").expanduser()
 
 
-class Packed:
-    """The pictures of a pack. A copy in another process opens the file by itself, at its first picture."""
+class ImageCache:
+    """The images of a cache. Each process opens the file when it reads its first image."""
 
-    def __init__(self, path: Path, starts: tuple[int, ...], each: int, index: np.ndarray) -> None:
-        """starts: the first item of each domain. each: pictures an item. index: rows (offset, height, width)."""
-        self.path, self.starts, self.each, self.index = path, starts, each, index
+    def __init__(self, path: Path, domain_offsets: tuple[int, ...], images_per_item: int, index: np.ndarray) -> None:
+        """Describe a cache without opening it.
+
+        Args:
+            path: the folder of the cache.
+            domain_offsets: number of the first item of each domain.
+            images_per_item: 2 for pairs, else 1.
+            index: (images, 3): byte offset, height and width of each image.
+        """
+        self.path = path
+        self.domain_offsets = domain_offsets
+        self.images_per_item = images_per_item
+        self.index = index
         self._bytes: np.ndarray | None = None
 
-    def pictures(self, domain: int, item: int) -> list[np.ndarray]:
-        """One picture, or the two of a pair, A first: read-only uint8 (height, width, 3), not copied."""
+    def images(self, domain: int, item: int) -> list[np.ndarray]:
+        """Return one image, or the two of a pair (A first): read-only views, uint8 (height, width, 3)."""
         if self._bytes is None:
-            try:
-                self._bytes = np.asarray(np.memmap(self.path / _PIXELS, np.uint8, "r"))  # a subclass is slow to slice
+            try:  # asarray: slicing the subclass np.memmap is slow
+                self._bytes = np.asarray(np.memmap(self.path / _PIXELS, np.uint8, "r"))
             except (OSError, ValueError) as error:
-                raise CacheError(f"{self.path} is gone or damaged: {error}. The next start packs anew.") from error
-        first = (self.starts[domain] + item) * self.each
-        rows = self.index[first : first + self.each].tolist()
-        return [self._bytes[at : at + 3 * high * wide].reshape(high, wide, 3) for at, high, wide in rows]
+                raise CacheError(
+                    f"The image cache {self.path} is missing or damaged: {error}. The next start builds it again."
+                ) from error
+        first = (self.domain_offsets[domain] + item) * self.images_per_item
+        rows = self.index[first : first + self.images_per_item].tolist()
+        return [
+            self._bytes[offset : offset + 3 * height * width].reshape(height, width, 3)
+            for offset, height, width in rows
+        ]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_bytes": None}
 
 
-def pack(found: Layout, side: int, how: Fit, tell: Callable[[str], None], *, limit: float = math.inf) -> Packed:
-    """The pack of a dataset's training pictures, resized to ``side`` pixels; made now if there is none yet.
+def build_image_cache(layout: Layout, side: int, mode: ResizeMode, *, limit: float = math.inf) -> ImageCache:
+    """Open the cache of a dataset's training images, and build it first if it does not exist.
 
-    Raises CacheError where it would take more than ``limit`` bytes, or its folder lacks the room or cannot be
-    written; PictureError where a picture cannot be decoded.
+    Args:
+        layout: the dataset.
+        side: size of the resized images in pixels, as for ``resize``.
+        mode: how images are resized.
+        limit: maximum size in bytes.
+
+    Raises:
+        CacheError: the cache would exceed ``limit``, the disk is too full, or the folder cannot be written.
+        ImageError: an image cannot be decoded.
     """
-    wanted = _Wanted(found, side, how)
-    place = home().resolve()
-    if there := wanted.open(place):
-        return there
-    if (size := wanted.size()) > limit:
-        raise CacheError(f"A pack of them would take {_spoken(size)}, more than the {_spoken(limit)} that are allowed.")
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        with _alone(place, wanted.title, tell):
-            return wanted.open(place) or _make(wanted, place, size, tell)  # another process may have made it meanwhile
-    except OSError as error:
-        raise CacheError(f"{place} cannot be written: {error.strerror or error}.") from error
+    spec = _CacheSpec(layout, side, mode)
+    folder = cache_dir().resolve()
+    if existing := spec.open(folder):
+        return existing
+    if (size := spec.size()) > limit:
+        raise CacheError(f"An image cache would take {_format_size(size)}; the limit is {_format_size(limit)}.")
+    with io_errors(folder, "cannot be written", error_type=CacheError):
+        folder.mkdir(parents=True, exist_ok=True)
+        with _exclusive(folder, spec.title):
+            # While this process waited, another one may have built the cache.
+            return spec.open(folder) or _build(spec, folder, size)
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """Which pictures a pack is to hold, and how large."""
+class _CacheSpec:
+    """The content of a cache: images and their size."""
 
-    found: Layout
+    layout: Layout
     side: int
-    how: Fit
+    mode: ResizeMode
 
     @cached_property
     def items(self) -> list[Item]:
-        return [item for domain in self.found.splits["train"] for item in domain]
+        return [item for domain in self.layout.splits["train"] for item in domain]
 
     @property
-    def each(self) -> int:
-        return 2 if self.found.kind == "paired" else 1
+    def images_per_item(self) -> int:
+        return 2 if self.layout.kind == "paired" else 1
 
     @cached_property
     def source(self) -> str:
-        return str(self.found.root.resolve())
+        return str(self.layout.root.resolve())
 
     @cached_property
     def title(self) -> str:
+        """NAME-SIDE: the part of the folder's name that does not change with the files."""
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(self.source).name).strip("-._")[:80]
         return f"{name or 'data'}-{self.side}"
 
     @cached_property
     def name(self) -> str:
-        digest = hashlib.sha256(f"{FORMAT} {self.found.kind} {self.side} {self.how}\n".encode())
-        for domain in self.found.splits["train"]:
+        """NAME-SIDE-KEY: the name of the cache's folder."""
+        digest = hashlib.sha256(f"{FORMAT} {self.layout.kind} {self.side} {self.mode}\n".encode())
+        for domain in self.layout.splits["train"]:
             digest.update(f"{len(domain)}\n".encode())
             for path in (path for item in domain for path in item):
-                about = path.stat()
-                place = path.relative_to(self.found.root).as_posix()
-                digest.update(f"{place}\0{about.st_size}\0{about.st_mtime_ns}\n".encode(errors="replace"))
+                status = path.stat()
+                relative = path.relative_to(self.layout.root).as_posix()
+                digest.update(f"{relative}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="replace"))
         return f"{self.title}-{digest.hexdigest()[:16]}"
 
     def size(self) -> int:
-        """Bytes of the pictures. For pairs in one file that EXIF turns, and that cover, nearly."""
-        if self.how == "stretch":
-            return len(self.items) * self.each * 3 * self.side**2
-        shapes = ((header(path)[0], len(item)) for item in self.items for path in item)
-        return sum(self._bytes_of(size, self.each // files) for size, files in shapes)
+        """Return the bytes of all images. An estimate in mode "cover" for side-by-side pairs that EXIF rotates."""
+        if self.mode == "stretch":
+            return len(self.items) * self.images_per_item * 3 * self.side**2
+        sizes = ((read_header(path)[0], len(item)) for item in self.items for path in item)
+        return sum(self._bytes_of(size, self.images_per_item // files) for size, files in sizes)
 
     def _bytes_of(self, size: tuple[int, int], parts: int) -> int:
         width, height = size
-        return parts * 3 * math.prod(fitted((max(1, width // parts), height), self.side, self.how))
+        return parts * 3 * math.prod(resized_size((max(1, width // parts), height), self.side, self.mode))
 
-    def about(self) -> dict[str, Any]:
-        """What tells the packs of one dataset from those of others."""
-        return {"format": FORMAT, "source": self.source, "side": self.side, "fit": self.how}
+    def metadata(self) -> dict[str, Any]:
+        """Return what the caches of one dataset at one size have in common."""
+        return {"format": FORMAT, "source": self.source, "side": self.side, "fit": self.mode}
 
-    def outdates(self, folder: Path) -> bool:
-        """Whether a pack holds the same dataset, resized alike, in an earlier state."""
+    def is_stale(self, folder: Path) -> bool:
+        """Return whether ``folder`` is a cache of the same dataset and resizing, for an earlier state of the files."""
         try:
-            there = _about(folder)
+            index = _read_index(folder)
         except (OSError, ValueError, TypeError):
             return False
-        return {key: there.get(key) for key in self.about()} == self.about()
+        return {key: index.get(key) for key in self.metadata()} == self.metadata()
 
-    def pixels(self, item: Item) -> list[Image.Image]:
-        return [fit(image, self.side, self.how) for image in opened(item, self.found.kind)]
+    def load(self, item: Item) -> list[Image.Image]:
+        return [resize(image, self.side, self.mode) for image in load_item(item, self.layout.kind)]
 
-    def open(self, place: Path) -> Packed | None:
-        """The pack, or None where there is none that is whole."""
-        folder = place / self.name
+    def open(self, parent: Path) -> ImageCache | None:
+        """Return the cache below ``parent``, or None if it does not exist or is damaged."""
+        folder = parent / self.name
         try:
-            index = np.array(_about(folder)["pictures"], dtype=np.int64)
+            index = np.array(_read_index(folder)["pictures"], dtype=np.int64)
             length = (folder / _PIXELS).stat().st_size
         except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return None
-        if index.shape != (len(self.items) * self.each, 3) or (index[:, 1:] < 1).any():
+        if index.shape != (len(self.items) * self.images_per_item, 3) or (index[:, 1:] < 1).any():
             return None
         ends = np.cumsum(3 * index[:, 1] * index[:, 2])
         if (index[0, 0], ends[-1]) != (0, length) or (index[1:, 0] != ends[:-1]).any():
             return None
-        lengths = [len(domain) for domain in self.found.splits["train"]]
-        return Packed(folder, tuple(sum(lengths[:domain]) for domain in range(len(lengths))), self.each, index)
+        lengths = [len(domain) for domain in self.layout.splits["train"]]
+        offsets = tuple(sum(lengths[:domain]) for domain in range(len(lengths)))
+        return ImageCache(folder, offsets, self.images_per_item, index)
 
 
 @contextmanager
-def _alone(place: Path, title: str, tell: Callable[[str], None]) -> Iterator[None]:
-    """Inside, no other process packs under this title. What one that died has left is cleared away."""
-    lock = FileLock(place / f".{title}.lock")
+def _exclusive(parent: Path, title: str) -> Iterator[None]:
+    """Hold the lock of a title, so that no other process builds it, and remove what a killed process left."""
+    lock = FileLock(parent / f".{title}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        tell(f"another process is packing {title} into {place}: waiting for it")
+        logger.info("another process is building the image cache %s in %s: waiting for it", title, parent)
         lock.acquire()
     try:
-        _clear(place, title)
+        _remove_leftovers(parent, title)
         yield
     finally:
         lock.release()
 
 
-def _clear(place: Path, title: str) -> None:
-    """Remove unfinished and discarded packs, unless another process is at work on them."""
-    for folder in place.glob(".*"):
-        if folder.suffix not in _TEMPORARY:
+def _remove_leftovers(parent: Path, title: str) -> None:
+    """Remove unfinished and discarded caches, unless another process holds their lock."""
+    for folder in parent.glob(".*"):
+        if folder.suffix not in _TEMPORARY_SUFFIXES:
             continue
         if folder.stem == f".{title}":
             shutil.rmtree(folder)
@@ -193,69 +221,70 @@ def _clear(place: Path, title: str) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _make(wanted: _Wanted, place: Path, size: int, tell: Callable[[str], None]) -> Packed:
-    if (free := shutil.disk_usage(place).free) < MARGIN * size:
-        raise CacheError(f"A pack of them would take {_spoken(size)}, and {place} has {_spoken(free)} free.")
-    unfinished, finished = place / f".{wanted.title}.unfinished", place / wanted.name
-    tell(f"packing {len(wanted.items)} training pictures of {wanted.found.root} into {place}: {_spoken(size)}")
-    unfinished.mkdir()
-    try:
-        _write(wanted, unfinished, tell)
-        if finished.exists():  # damaged, or it would have been opened
-            _discard(finished, wanted.title)
-        unfinished.rename(finished)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    for other in place.glob(f"{wanted.title}-*"):
-        if other != finished and wanted.outdates(other):
+def _build(spec: _CacheSpec, parent: Path, size: int) -> ImageCache:
+    free = shutil.disk_usage(parent).free
+    if free < FREE_SPACE_FACTOR * size:
+        raise CacheError(f"An image cache would take {_format_size(size)}; {parent} has {_format_size(free)} free.")
+    logger.info(
+        "caching %d training images of %s in %s: %s", len(spec.items), spec.layout.root, parent, _format_size(size)
+    )
+    finished = parent / spec.name
+    with atomic_folder(finished, parent / f".{spec.title}.unfinished") as unfinished:
+        _write(spec, unfinished)
+        if finished.exists():  # it is damaged, or it would have been opened
+            _discard(finished, spec.title)
+    for folder in parent.glob(f"{spec.title}-*"):
+        if folder != finished and spec.is_stale(folder):
             with suppress(OSError):  # on Windows another process may hold it open
-                _discard(other, wanted.title)
-    made = wanted.open(place)
-    if made is None:
-        raise CacheError(f"{finished} is not what was written there: the disk may be failing.")
-    return made
+                _discard(folder, spec.title)
+    cache = spec.open(parent)
+    if cache is None:
+        raise CacheError(f"{finished} differs from what was written: the disk may be failing.")
+    return cache
 
 
 def _discard(folder: Path, title: str) -> None:
-    """Remove a pack, of which nothing is left under its name even if this is cut short."""
+    """Rename a cache, then remove it: an interrupted removal leaves nothing under its name."""
     discarded = folder.with_name(f".{title}.discarded")
     folder.rename(discarded)
     shutil.rmtree(discarded)
 
 
-def _write(wanted: _Wanted, folder: Path, tell: Callable[[str], None]) -> None:
-    """The two files of a pack, flushed to disk."""
-    rows, at, told = list[tuple[int, int, int]](), 0, time.monotonic()
-    with (folder / _PIXELS).open("wb") as file, closing(_in_order(wanted.pixels, wanted.items)) as decoded:
-        for done, images in enumerate(decoded, 1):
+def _write(spec: _CacheSpec, folder: Path) -> None:
+    """Write the two files of a cache and flush them to disk."""
+    rows: list[tuple[int, int, int]] = []
+    offset = 0
+    last_log = time.monotonic()
+    with (folder / _PIXELS).open("wb") as file, closing(_load_in_order(spec.load, spec.items)) as items:
+        for done, images in enumerate(items, 1):
             for image in images:
-                rows.append((at, image.height, image.width))
-                at += file.write(image.tobytes())
-            if time.monotonic() - told >= TELL_EVERY:
-                tell(f"  {done} of {len(wanted.items)}")
-                told = time.monotonic()
+                rows.append((offset, image.height, image.width))
+                offset += file.write(image.tobytes())
+            if time.monotonic() - last_log >= LOG_INTERVAL:
+                logger.info("  %d of %d", done, len(spec.items))
+                last_log = time.monotonic()
         file.flush()
         os.fsync(file.fileno())
-    write_atomic(folder / _INDEX, json.dumps({**wanted.about(), "pictures": rows}).encode())
+    write_atomic(folder / _INDEX, json.dumps({**spec.metadata(), "pictures": rows}).encode())
 
 
-def _in_order(decode: Callable[[Item], list[Image.Image]], items: list[Item]) -> Generator[list[Image.Image]]:
-    """``decode`` of each item, some ahead in threads: Pillow lets others run while it decodes and resizes."""
+def _load_in_order(load: Callable[[Item], list[Image.Image]], items: list[Item]) -> Generator[list[Image.Image]]:
+    """Yield ``load(item)`` for each item. Threads load ahead: Pillow releases the GIL to decode and resize."""
     threads = min(16, os.cpu_count() or 1)
-    ahead: deque[Future[list[Image.Image]]] = deque()
+    pending: deque[Future[list[Image.Image]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for item in items:
-            ahead.append(pool.submit(decode, item))
-            if len(ahead) > 2 * threads:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+            pending.append(pool.submit(load, item))
+            if len(pending) > 2 * threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
-def _about(folder: Path) -> dict[str, Any]:
-    """A pack's index. Raises OSError, ValueError or TypeError where there is none to be read."""
+def _read_index(folder: Path) -> dict[str, Any]:
+    """Read a cache's index. Raises OSError, ValueError or TypeError if it cannot be read."""
     return dict(json.loads((folder / _INDEX).read_bytes()))
 
 
-def _spoken(size: float) -> str:
+def _format_size(size: float) -> str:
     return f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"

@@ -1,4 +1,4 @@
-"""Where a dataset is, and how its folder is laid out."""
+"""Find a dataset by path or name, and detect the layout of its folder."""
 
 import hashlib
 import os
@@ -7,47 +7,55 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from i2i.errors import DatasetError
-from i2i.images import FORMATS
+from i2i.errors import DatasetError, ImageError
+from i2i.images import IMAGE_SUFFIXES, read_header
 
 Kind = Literal["paired", "unpaired", "clean"]
-Item = tuple[Path, ...]  # one picture, or the two files of a pair
+Item = tuple[Path, ...]  # the file of one image, or the one or two files of a pair
 SPLITS = ("train", "val", "test")
-HINT = "`i2i data list` shows ready-made sets, `i2i data check PATH` looks at a folder."
+HINT = "`i2i data list` lists the available datasets, `i2i data check PATH` checks a folder."
 
 
-def roots() -> list[Path]:
-    """Folders in which a dataset is looked for by name: ``datasets``, then those of ``$I2I_DATASETS``."""
-    others = os.environ.get("I2I_DATASETS", "").split(os.pathsep)
-    return [Path("datasets"), *(Path(other).expanduser() for other in others if other)]
+def dataset_dirs() -> list[Path]:
+    """Return the folders that are searched for a dataset name: ``datasets``, then those of ``$I2I_DATASETS``."""
+    listed = os.environ.get("I2I_DATASETS", "").split(os.pathsep)
+    return [Path("datasets"), *(Path(folder).expanduser() for folder in listed if folder)]
 
 
-def locate(name: str) -> Path | None:
-    """The folder of a dataset given as a path or a name, or None where no folder is found. No name is hidden."""
+def find_dataset(name: str) -> Path | None:
+    """Return the folder of a dataset, or None if no such folder exists.
+
+    Args:
+        name: a path, or the name of a folder in one of ``dataset_dirs``. A name must not begin with a dot.
+    """
     path = Path(name).expanduser()
     if path.is_dir():
         return path
     if path.is_absolute() or len(path.parts) != 1 or name.startswith("."):
         return None
-    return next((root / name for root in roots() if (root / name).is_dir()), None)
+    return next((folder / name for folder in dataset_dirs() if (folder / name).is_dir()), None)
 
 
-def pictures(folder: Path) -> list[Path]:
-    """The picture files under ``folder``, at any depth, sorted; what is hidden is left out."""
-    found = []
-    for place, folders, names in os.walk(folder):
+def list_images(folder: Path) -> list[Path]:
+    """Return the image files under ``folder`` at any depth, sorted. Hidden files and folders are skipped."""
+    images: list[Path] = []
+    for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = (Path(place) / name for name in names if not name.startswith("."))
-        found += [path for path in paths if path.suffix.lower() in FORMATS]
-    return sorted(found)
+        paths = (Path(parent) / name for name in names if not name.startswith("."))
+        images += [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
+    return sorted(images)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a dataset's folder holds: for each split, the pictures of each domain, or the files of the pairs.
+    """The files of a dataset, by split and domain.
 
-    ``domains[split]`` is (A, B) for unpaired data, and (A,) for clean photos; ``pairs[split]`` has one file
-    per pair (side by side) or two. ``source`` names the folder convention that was found.
+    Attributes:
+        root: the dataset's folder.
+        kind: "unpaired", "paired" or "clean" (a single domain of photos).
+        source: the folder convention that was detected, in words.
+        splits: for each split the items of each domain: (A, B) if unpaired, else one sequence. An item of paired data
+            is one file (side by side) or two files (A, B).
     """
 
     root: Path
@@ -55,12 +63,17 @@ class Layout:
     source: str
     splits: dict[str, tuple[Sequence[Item], ...]]
 
+    @property
+    def eval_split(self) -> str:
+        """The split for sample images and validation: test, else val, else train."""
+        return next(split for split in ("test", "val", "train") if split in self.splits)
+
     def count(self, split: str = "train") -> int:
-        """Length of an epoch: the larger domain of unpaired data."""
+        """Return the number of items of the largest domain, which is the length of an epoch."""
         return max(len(domain) for domain in self.splits[split])
 
     def fingerprint(self) -> str:
-        """SHA-256 over names and sizes of all training files: changes when a file comes, goes or changes size."""
+        """Return the SHA-256 over the names and sizes of all training files, in hex digits."""
         digest = hashlib.sha256()
         for domain in self.splits["train"]:
             for path in (path for item in domain for path in item):
@@ -68,104 +81,116 @@ class Layout:
         return digest.hexdigest()
 
 
-def layout(root: Path) -> Layout:
-    """How ``root`` is laid out. Raises DatasetError where it holds nothing i2i can train on.
+def detect_layout(root: Path) -> Layout:
+    """Detect how the dataset folder ``root`` is laid out.
 
-    Known layouts: ``trainA/ trainB/`` (unpaired); ``A/ B/``, also below ``train/``, whose files pair by name;
+    Known layouts: ``trainA/ trainB/`` (unpaired); ``A/ B/``, also below ``train/``, with pairs of equal names;
     ``train/`` with side-by-side pairs or clean photos; a plain folder of either.
+
+    Raises:
+        DatasetError: the folder holds no data for training.
     """
-    names = {path.name for path in root.iterdir() if path.is_dir()}
-    if names & {"trainA", "trainB"}:
-        return _unpaired(root, names)
-    if {"A", "B"} <= names:
-        return _two_folders(root)
-    if "train" in names:
-        if {"A", "B"} <= {path.name for path in (root / "train").iterdir() if path.is_dir()}:
-            return _two_folders(root, "train")
-        return _joined(root, {split: pictures(root / split) for split in SPLITS if split in names})
-    return _joined(root, {"train": pictures(root)})
+    folders = _subfolders(root)
+    if folders & {"trainA", "trainB"}:
+        return _unpaired_layout(root, folders)
+    if {"A", "B"} <= folders:
+        return _two_folder_layout(root, ["train"], below_split=False)
+    if "train" in folders:
+        if {"A", "B"} <= _subfolders(root / "train"):
+            return _two_folder_layout(root, SPLITS, below_split=True)
+        return _one_folder_layout(root, {split: list_images(root / split) for split in SPLITS if split in folders})
+    return _one_folder_layout(root, {"train": list_images(root)})
 
 
-def _unpaired(root: Path, names: set[str]) -> Layout:
+def _subfolders(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.is_dir()}
+
+
+def _unpaired_layout(root: Path, folders: set[str]) -> Layout:
     for name in ("trainA", "trainB"):
-        if name not in names:
-            found = ", ".join(sorted(names))
+        if name not in folders:
+            existing = ", ".join(sorted(folders))
             raise DatasetError(
-                f"{root} has no {name}/ (it has {found}). Unpaired data needs trainA/ and trainB/. {HINT}"
+                f"{root} has no {name}/ (it has {existing}). Unpaired data needs trainA/ and trainB/. {HINT}"
             )
-    splits = {
-        split: tuple(_nonempty(root / f"{split}{domain}") for domain in "AB")
-        for split in SPLITS
-        if {f"{split}A", f"{split}B"} <= names and (split == "train" or _both_filled(root, split))
-    }
+    splits: dict[str, tuple[Sequence[Item], ...]] = {}
+    for split in SPLITS:
+        domains = tuple(root / f"{split}{domain}" for domain in "AB")
+        complete = all(folder.name in folders for folder in domains)
+        if complete and (split == "train" or all(list_images(folder) for folder in domains)):
+            splits[split] = tuple(_nonempty_items(folder) for folder in domains)
     return Layout(root, "unpaired", "trainA/ and trainB/", splits)
 
 
-def _both_filled(root: Path, split: str) -> bool:
-    return all(pictures(root / f"{split}{domain}") for domain in "AB")
+def _nonempty_items(folder: Path) -> Sequence[Item]:
+    items: list[Item] = [(path,) for path in list_images(folder)]
+    if not items:
+        raise DatasetError(
+            f"{folder} holds no images ({_describe_content(folder)}). It needs {_suffixes()} files. {HINT}"
+        )
+    return items
 
 
-def _nonempty(folder: Path) -> Sequence[Item]:
-    found: list[Item] = [(path,) for path in pictures(folder)]
-    if not found:
-        raise DatasetError(f"{folder} holds no pictures ({_seen(folder)}). It needs {_kinds()} files. {HINT}")
-    return found
-
-
-def _two_folders(root: Path, *prefix: str) -> Layout:
+def _two_folder_layout(root: Path, split_names: Sequence[str], *, below_split: bool) -> Layout:
     splits: dict[str, tuple[Sequence[Item], ...]] = {}
-    for split in SPLITS if prefix else ("train",):
-        a, b = (root / split / d if prefix else root / d for d in "AB")
-        if a.is_dir() and b.is_dir() and (pairs := match_stems(a, b)[0]):
+    for split in split_names:
+        parent = root / split if below_split else root
+        a = parent / "A"
+        b = parent / "B"
+        if a.is_dir() and b.is_dir() and (pairs := pair_by_stem(a, b)[0]):
             splits[split] = (pairs,)
     if "train" not in splits:
         raise DatasetError(f"{root}: no file of A/ has a partner of the same name in B/. {HINT}")
     return Layout(root, "paired", "A/ and B/, paired by name", splits)
 
 
-def match_stems(a: Path, b: Path) -> tuple[list[Item], list[Path]]:
-    """The pairs of two folders (same path below them but for the suffix), and the files left alone."""
-    files = [{path.relative_to(f).with_suffix(""): path for path in pictures(f)} for f in (a, b)]
-    both = sorted(files[0].keys() & files[1].keys())
-    alone = [f[stem] for f in files for stem in sorted(f.keys() - set(both))]
-    return [(files[0][stem], files[1][stem]) for stem in both], alone
+def pair_by_stem(a: Path, b: Path) -> tuple[list[Item], list[Path]]:
+    """Pair the images of two folders that have the same relative path without suffix.
+
+    Returns: the pairs (file of ``a``, file of ``b``), and the files without a partner.
+    """
+    by_stem = [{path.relative_to(folder).with_suffix(""): path for path in list_images(folder)} for folder in (a, b)]
+    common = sorted(by_stem[0].keys() & by_stem[1].keys())
+    unpaired = [files[stem] for files in by_stem for stem in sorted(files.keys() - set(common))]
+    return [(by_stem[0][stem], by_stem[1][stem]) for stem in common], unpaired
 
 
-def _joined(root: Path, splits: dict[str, list[Path]]) -> Layout:
-    if not splits["train"]:
-        folder = root / "train" if (root / "train").is_dir() else root
+def _one_folder_layout(root: Path, files_of_split: dict[str, list[Path]]) -> Layout:
+    """Return the layout of side-by-side pairs or clean photos."""
+    has_train_folder = (root / "train").is_dir()
+    if not files_of_split["train"]:
+        folder = root / "train" if has_train_folder else root
         raise DatasetError(
-            f"{folder} holds no pictures ({_seen(folder)}). Unpaired data needs trainA/ and trainB/, paired "
-            f"data train/ with side-by-side pairs (or A/ and B/); pictures are {_kinds()} files. {HINT}"
+            f"{folder} holds no images ({_describe_content(folder)}). Unpaired data needs trainA/ and trainB/, paired "
+            f"data train/ with side-by-side pairs (or A/ and B/); images are {_suffixes()} files. {HINT}"
         )
-    kind: Kind = "paired" if _side_by_side(splits["train"]) else "clean"
+    kind: Kind = "paired" if _are_side_by_side(files_of_split["train"]) else "clean"
     source = "side-by-side pairs" if kind == "paired" else "photos"
-    if (root / "train").is_dir():
+    if has_train_folder:
         source += " in train/"
-    filled: dict[str, tuple[Sequence[Item], ...]] = {
-        split: ([(path,) for path in files],) for split, files in splits.items() if files
+    splits: dict[str, tuple[Sequence[Item], ...]] = {
+        split: ([(path,) for path in files],) for split, files in files_of_split.items() if files
     }
-    return Layout(root, kind, source, filled)
+    return Layout(root, kind, source, splits)
 
 
-def _side_by_side(files: Sequence[Path]) -> bool:
-    """Whether every one of a few files is twice as wide as high, as joined square pictures are."""
-    from i2i.errors import PictureError
-    from i2i.images import header
-
-    shapes = []
+def _are_side_by_side(files: Sequence[Path]) -> bool:
+    """Return whether about 16 of the files are all twice as wide as high, like two square images side by side."""
+    sizes = []
     for path in files[:: max(1, len(files) // 16)]:
         try:
-            shapes.append(header(path)[0])
-        except PictureError:
+            sizes.append(read_header(path)[0])
+        except ImageError:
             continue
-    return bool(shapes) and all(width == 2 * height for width, height in shapes)
+    return bool(sizes) and all(width == 2 * height for width, height in sizes)
 
 
-def _seen(folder: Path) -> str:
+def _describe_content(folder: Path) -> str:
     names = sorted(path.name for path in folder.iterdir())
-    return f"it has {', '.join(names[:4])}{' …' if len(names) > 4 else ''}" if names else "it is empty"
+    if not names:
+        return "it is empty"
+    return f"it has {', '.join(names[:4])}" + (" …" if len(names) > 4 else "")
 
 
-def _kinds() -> str:
-    return ", ".join(sorted(FORMATS))
+def _suffixes() -> str:
+    return ", ".join(sorted(IMAGE_SUFFIXES))

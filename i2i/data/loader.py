@@ -1,4 +1,4 @@
-"""The endless stream of batches that a training draws from: made here, in a thread, or by processes of their own."""
+"""The endless loader of training batches: inline, with a prefetching thread, or with worker processes."""
 
 import threading
 from collections.abc import Generator, Iterator, Sequence
@@ -10,96 +10,109 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from i2i.data.dataset import TrainingPictures
+from i2i.data.dataset import TrainingDataset
 from i2i.errors import I2IError
 
 T = TypeVar("T")
 
 
-def batches(
-    pictures: TrainingPictures, size: int, start: int, workers: int, prefetch: int = 0
+def data_loader(
+    dataset: TrainingDataset, batch_size: int, start: int, workers: int, prefetch: int = 0
 ) -> Generator[tuple[Tensor, ...]]:
-    """Batches of ``size`` samples without end, from sample number ``start`` on: uint8 (size, 3, H, W) a domain.
+    """Yield batches without end: a tuple of uint8 (batch_size, 3, H, W), one tensor for each domain.
 
-    In memory they are channels-last, and pinned beside CUDA. workers: processes that make them; 0 makes them here,
-    or up to ``prefetch`` of them in advance in a thread, which ends with the iterator. Raises what reading a picture
-    raised, after the batches before it.
+    The tensors are channels-last, and in pinned memory if CUDA is available.
+
+    Args:
+        dataset: where the samples come from.
+        batch_size: samples in a batch.
+        start: index of the first sample.
+        workers: processes that load samples; 0 loads them in this process.
+        prefetch: batches that a thread loads in advance. The thread ends with the iterator.
+
+    Raises:
+        I2IError: a sample cannot be loaded. It is raised after the batches before it.
     """
-    made = _made_by(workers, pictures, size, start) if workers else _made_here(pictures, size, start)
-    with closing(_in_advance(made, prefetch)) as stream:  # so that workers and thread end however this ends
-        for batch in stream:
+    load = (
+        _load_in_workers(workers, dataset, batch_size, start) if workers else _load_inline(dataset, batch_size, start)
+    )
+    with closing(_prefetch(load, prefetch)) as batches:  # ends workers and thread in any case
+        for batch in batches:
             if isinstance(batch, I2IError):
                 raise batch
             yield batch
 
 
-def _made_here(pictures: TrainingPictures, size: int, start: int) -> Generator[Any]:
-    pin = torch.cuda.is_available()  # CUDA copies from pinned memory while Python goes on
-    for numbers in _Consecutive(start, size):
-        batch = _collate([pictures[k] for k in numbers])
-        yield tuple(pixels.pin_memory() for pixels in batch) if pin and isinstance(batch, tuple) else batch
+def _load_inline(dataset: TrainingDataset, batch_size: int, start: int) -> Generator[Any]:
+    pin = torch.cuda.is_available()  # CUDA copies from pinned memory asynchronously
+    for indices in _SequentialBatchSampler(start, batch_size):
+        batch = _collate([dataset[k] for k in indices])
+        yield tuple(images.pin_memory() for images in batch) if pin and isinstance(batch, tuple) else batch
 
 
-def _made_by(workers: int, pictures: TrainingPictures, size: int, start: int) -> Generator[Any]:
+def _load_in_workers(workers: int, dataset: TrainingDataset, batch_size: int, start: int) -> Generator[Any]:
     yield from DataLoader(
-        pictures,
-        batch_sampler=_Consecutive(start, size),
+        dataset,
+        batch_sampler=_SequentialBatchSampler(start, batch_size),
         num_workers=workers,
         collate_fn=_collate,
-        worker_init_fn=_ignore_interrupt,
+        worker_init_fn=_init_worker,
         pin_memory=torch.cuda.is_available(),
-        generator=torch.Generator(),  # the loader draws a number at its start: not from the training's generator
+        generator=torch.Generator(),  # DataLoader draws a seed at its start; this keeps the global generator untouched
     )
 
 
-def _in_advance(source: Generator[T], count: int) -> Generator[T]:
-    """What the endless ``source`` gives, up to ``count`` of it fetched in advance by a thread. 0: without one.
+def _prefetch(source: Generator[T], count: int) -> Generator[T]:
+    """Yield the items of the endless ``source`` while a thread fetches up to ``count`` of them in advance.
 
-    What the source raises is raised here, in its turn.
+    An exception of the source is raised here, after the items before it. With ``count`` 0 no thread is started.
     """
     if not count:
         yield from source
         return
-    ready: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
-    room, ended = threading.Semaphore(count), threading.Event()
+    prefetched: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+    free_slots = threading.Semaphore(count)
+    closed = threading.Event()
 
     def fetch() -> None:
         try:
-            while room.acquire() and not ended.is_set():
-                ready.put((next(source), None))
+            while free_slots.acquire() and not closed.is_set():
+                prefetched.put((next(source), None))
         except BaseException as error:
-            ready.put((None, error))
+            prefetched.put((None, error))
 
-    thread = threading.Thread(target=fetch, name="pictures in advance", daemon=True)
+    thread = threading.Thread(target=fetch, name="batch prefetch", daemon=True)
     thread.start()
     try:
         while True:
-            item, error = ready.get()
+            item, error = prefetched.get()
             if error is not None:
                 raise error
-            room.release()
+            free_slots.release()
             yield item
     finally:
-        ended.set()
-        room.release()
+        closed.set()
+        free_slots.release()
         thread.join()
         source.close()
 
 
-class _Consecutive:
-    """Batches of consecutive sample numbers, for ever."""
+class _SequentialBatchSampler:
+    """Batches of consecutive sample indices, without end."""
 
-    def __init__(self, start: int, size: int) -> None:
-        self.start, self.size = start, size
+    def __init__(self, start: int, batch_size: int) -> None:
+        self.start = start
+        self.batch_size = batch_size
 
     def __iter__(self) -> Iterator[list[int]]:
         k = self.start
         while True:
-            yield list(range(k, k + self.size))
-            k += self.size
+            yield list(range(k, k + self.batch_size))
+            k += self.batch_size
 
 
 def _collate(samples: Sequence[Any]) -> Any:
+    """Stack the samples of a batch, keeping channels-last memory; or return the first error among them."""
     for sample in samples:
         if isinstance(sample, I2IError):
             return sample
@@ -107,8 +120,8 @@ def _collate(samples: Sequence[Any]) -> Any:
     return tuple(torch.stack([x.permute(1, 2, 0) for x in column]).permute(0, 3, 1, 2) for column in columns)
 
 
-def _ignore_interrupt(worker: int) -> None:
-    """Signals reach the whole process group; the trainer alone decides when to stop, and ends its workers."""
+def _init_worker(worker_id: int) -> None:
+    """Ignore SIGINT and SIGTERM, which reach the whole process group: the trainer ends its workers itself."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)

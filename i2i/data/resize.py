@@ -1,4 +1,4 @@
-"""From a dataset's files to the pictures of a sample before its random crop: upright, split, resized."""
+"""Load the images of a dataset item, and resize them before the random crop."""
 
 from typing import Literal
 
@@ -7,39 +7,50 @@ from PIL import Image
 from i2i.data.layout import Item, Kind
 from i2i.images import read
 
-Fit = Literal["stretch", "cover", "native"]
+ResizeMode = Literal["stretch", "cover", "native"]
 
 
-def opened(item: Item, kind: Kind, *, profiles: bool = True) -> list[Image.Image]:
-    """One picture, or the two of a pair, A first. Raises PictureError naming the file that cannot be read.
+def load_item(item: Item, kind: Kind, *, profiles: bool = True) -> list[Image.Image]:
+    """Load one image, or the two images of a pair (A first), as upright RGB.
 
-    profiles: as of ``read``.
+    Args:
+        item: the file or the two files.
+        kind: the dataset's kind; one file of paired data is split into its halves.
+        profiles: passed on to ``read``.
+
+    Raises:
+        ImageError: a file cannot be read; the message names it.
     """
-    found = [read(path, profiles=profiles) for path in item]
-    return halves(found[0]) if kind == "paired" and len(found) == 1 else found
+    images = [read(path, profiles=profiles) for path in item]
+    return split_side_by_side(images[0]) if kind == "paired" and len(images) == 1 else images
 
 
-def halves(joined: Image.Image) -> list[Image.Image]:
-    """The left and the right half of a side-by-side pair."""
-    middle, height = joined.width // 2, joined.height
-    return [joined.crop((0, 0, middle, height)), joined.crop((middle, 0, 2 * middle, height))]
+def split_side_by_side(image: Image.Image) -> list[Image.Image]:
+    """Return the left and the right half of a side-by-side pair."""
+    middle = image.width // 2
+    return [image.crop((0, 0, middle, image.height)), image.crop((middle, 0, 2 * middle, image.height))]
 
 
-def fit(image: Image.Image, side: int, how: Fit) -> Image.Image:
-    """Resized, bicubic, to ``side``² ("stretch") or to a shorter side of ``side`` pixels ("cover").
+def resize(image: Image.Image, side: int, mode: ResizeMode) -> Image.Image:
+    """Resize an image with Pillow's bicubic filter.
 
-    "native": left as it is, unless its shorter side has fewer pixels.
-    By PIL, as in the papers' own code: its bicubic is antialiased, and others differ from it by many grey levels.
+    The papers' code uses Pillow too. Its bicubic filter is antialiased; other libraries differ by many grey levels.
+
+    Args:
+        image: the image.
+        side: target size in pixels.
+        mode: "stretch" to a square of ``side`` pixels; "cover": shorter side to ``side`` pixels, aspect ratio kept;
+            "native": unchanged, unless the shorter side is below ``side``; then as "cover".
     """
-    size = fitted(image.size, side, how)
-    return image if size == image.size and how == "native" else image.resize(size, Image.Resampling.BICUBIC)
+    size = resized_size(image.size, side, mode)
+    return image if size == image.size and mode == "native" else image.resize(size, Image.Resampling.BICUBIC)
 
 
-def fitted(size: tuple[int, int], side: int, how: Fit) -> tuple[int, int]:
-    """Width and height that ``fit`` gives to a picture of this width and height."""
-    if how == "stretch":
+def resized_size(size: tuple[int, int], side: int, mode: ResizeMode) -> tuple[int, int]:
+    """Return the width and height that ``resize`` gives to an image of ``size`` (width, height)."""
+    if mode == "stretch":
         return side, side
-    if how == "native" and min(size) >= side:
+    if mode == "native" and min(size) >= side:
         return size
     scale = side / min(size)
     width, height = (max(side, round(length * scale)) for length in size)

@@ -1,7 +1,7 @@
-"""Unpack an archive that a stranger made: regular files only, inside one folder, within limits.
+"""Unpack an untrusted archive: only regular files, inside one folder, within limits.
 
-The standard library's extractors follow links, pass truncated archives, or both; here nothing but names and
-bytes is taken from the archive.
+The extractors of the standard library follow links, accept truncated archives, or both. This module takes only names
+and bytes from the archive.
 """
 
 import gzip
@@ -19,19 +19,20 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Self, cast
 
-from i2i.data.download import Progress, storage
+from i2i.data.disk import disk_errors
+from i2i.data.download import Progress
 from i2i.errors import DatasetError, DownloadError
 
 CHUNK = 2**20
 MAX_BYTES = 64 * 2**30
 MAX_FILES = 300_000
-MAX_RATIO = 100  # pictures hardly shrink; label maps in flat colours shrink about thirtyfold
-SMALL = 64 * 2**20  # bytes that any archive may hold, whatever its ratio
+MAX_RATIO = 100  # unpacked to packed bytes: about 1 for photos, about 30 for label maps in flat colours
+MIN_BYTE_LIMIT = 64 * 2**20  # allowed for any archive, whatever its ratio
 _MAX_TAIL = 2**24  # bytes of padding after a tar's last member
 _MAX_TAR_HEADER = 2**16
-_EXTENDED = (b"x", b"g", b"X", b"L", b"K")  # tar headers whose text is read into memory
+_EXTENDED_HEADER_TYPES = (b"x", b"g", b"X", b"L", b"K")  # their text is read into memory
 _JUNK = {"__macosx", ".ds_store", "thumbs.db", "desktop.ini"}
-_DAMAGE = (
+_DAMAGE_ERRORS = (
     tarfile.TarError,
     zipfile.BadZipFile,
     OSError,
@@ -52,33 +53,49 @@ def unpack(
     max_bytes: int = MAX_BYTES,
     max_files: int = MAX_FILES,
 ) -> None:
-    """The regular files of a .zip, .tar, .tar.gz or .tgz, into a new or empty ``folder``.
+    """Unpack the regular files of a .zip, .tar, .tar.gz or .tgz archive.
 
-    progress(bytes of the archive read, its size). max_bytes, max_files: of what comes out; besides, at most
-    MAX_RATIO times the archive. Raises DownloadError, naming the member, for a link, a device, a name that
-    leads outside, is too long or comes twice, for too much of anything, and for damage. The folder is then
-    left as it is: give one that can be thrown away.
+    After an error the folder holds the files unpacked so far, so pass a folder that can be deleted.
+
+    Args:
+        archive: the archive.
+        folder: a new or empty folder.
+        progress: receives (bytes of the archive read, size of the archive).
+        max_bytes: limit on the unpacked bytes. MAX_RATIO times the archive's size is a further limit.
+        max_files: limit on the number of files.
+
+    Raises:
+        DatasetError: the folder is not empty.
+        DownloadError: the archive is damaged, exceeds a limit, or has a link, a device, or a name that leads outside,
+            is too long or occurs twice. The message names the member.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DatasetError(f"{folder} exists and is not an empty folder. Unpack {archive.name} somewhere else.")
     size = archive.stat().st_size
-    limits = _Limits(archive, min(max_bytes, max(SMALL, MAX_RATIO * size)), max_files)
-    with _damage(archive), archive.open("rb") as file:
-        done = 0
-        for member, path in _checked(archive, file, limits):
-            with storage(folder):
+    quota = _Quota(archive, min(max_bytes, max(MIN_BYTE_LIMIT, MAX_RATIO * size)), max_files)
+    with _damage_errors(archive), archive.open("rb") as file:
+        read = 0
+        for member, path in _accepted_files(archive, file, quota):
+            with disk_errors(folder):
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
             _copy(archive, member, folder / path)
-            done = max(done, file.tell())  # a zip's members need not lie in the order of its contents
+            read = max(read, file.tell())  # the members of a zip may be stored in any order
             if progress:
-                progress(done, size)
+                progress(read, size)
     if progress:
         progress(size, size)
 
 
 @dataclass(frozen=True)
 class _Member:
-    """kind: "file", "folder", or the words for what is refused. size: as declared, in bytes."""
+    """A member of an archive.
+
+    Attributes:
+        name: path in the archive.
+        kind: "file", "folder", or a description of a member that is rejected.
+        size: declared size in bytes.
+        open: returns a stream of the content.
+    """
 
     name: str
     kind: str
@@ -87,100 +104,100 @@ class _Member:
 
 
 @dataclass
-class _Limits:
-    """What may still come out of an archive, and where it already went."""
+class _Quota:
+    """The remaining number of bytes and files, and the paths already used."""
 
     archive: Path
     bytes: int
     files: int
-    taken: set[tuple[str, ...]] = field(default_factory=set)
+    used: set[tuple[str, ...]] = field(default_factory=set)
     folders: set[tuple[str, ...]] = field(default_factory=set)
 
-    def take(self, member: _Member, parts: tuple[str, ...]) -> None:
-        """Count a file in; refuse it where it is too much, or where something is in its place."""
+    def add(self, member: _Member, parts: tuple[str, ...]) -> None:
+        """Count a file. Raises DownloadError if it exceeds a limit or its path is already used."""
         self.bytes -= member.size
         self.files -= 1
         if self.bytes < 0:
-            raise _refused(self.archive, member.name, "over the limit on bytes for an archive of this size")
+            raise _rejected(self.archive, member.name, "over the limit on bytes for an archive of this size")
         if self.files < 0:
-            raise _refused(self.archive, member.name, "over the limit on the number of files")
+            raise _rejected(self.archive, member.name, "over the limit on the number of files")
         parents = {parts[:depth] for depth in range(1, len(parts))}
-        if parts in self.taken or parts in self.folders or parents & self.taken:
-            raise _refused(self.archive, member.name, "in a place that is taken already")
-        self.taken.add(parts)
+        if parts in self.used or parts in self.folders or parents & self.used:
+            raise _rejected(self.archive, member.name, "at a path that is already used")
+        self.used.add(parts)
         self.folders |= parents
 
 
-def _checked(archive: Path, file: IO[bytes], limits: _Limits) -> Iterable[tuple[_Member, Path]]:
-    """The files to write, each with its path below the folder."""
+def _accepted_files(archive: Path, file: IO[bytes], quota: _Quota) -> Iterable[tuple[_Member, Path]]:
+    """Return the files to write, each with its path below the folder."""
     name = archive.name.lower()
     if name.endswith(".zip"):
-        # The contents of a zip are a list at its end: all is refused before anything is written.
-        return list(_accepted(archive, _zip_members(archive, file), limits))
+        # A zip has a table of its members: all of them are checked before anything is written.
+        return list(_accept(archive, _zip_members(archive, file), quota))
     if name.endswith(".tar"):
-        return _accepted(archive, _tar_members(archive, file), limits)
+        return _accept(archive, _tar_members(archive, file), quota)
     if name.endswith((".tar.gz", ".tgz")):
-        return _accepted(archive, _tar_members(archive, cast(IO[bytes], gzip.GzipFile(fileobj=file))), limits)
-    raise DownloadError(f"{archive} is no archive that can be unpacked: expected .zip, .tar, .tar.gz or .tgz.")
+        return _accept(archive, _tar_members(archive, cast(IO[bytes], gzip.GzipFile(fileobj=file))), quota)
+    raise DownloadError(f"{archive} is not an archive that can be unpacked. Expected .zip, .tar, .tar.gz or .tgz.")
 
 
-def _accepted(archive: Path, members: Iterable[_Member], limits: _Limits) -> Iterator[tuple[_Member, Path]]:
+def _accept(archive: Path, members: Iterable[_Member], quota: _Quota) -> Iterator[tuple[_Member, Path]]:
     for member in members:
         parts = _parts(archive, member.name)
         if member.kind not in ("file", "folder"):
-            raise _refused(archive, member.name, member.kind)
+            raise _rejected(archive, member.name, member.kind)
         if member.kind == "folder":
             continue
         if not parts or member.size < 0:
-            raise _refused(archive, member.name, "a file without a name, or with a size below zero")
+            raise _rejected(archive, member.name, "a file without a name, or with a size below zero")
         junk = any(part.lower() in _JUNK or part.startswith("._") for part in parts)
-        limits.take(member, parts)
+        quota.add(member, parts)
         if not junk:
             yield member, Path(*parts)
 
 
 def _parts(archive: Path, name: str) -> tuple[str, ...]:
-    """The folders and the file that a member's name stands for; refused where it could lead elsewhere."""
+    """Return the parts of a member's path. Raises DownloadError if it may lead outside the folder."""
     parts = tuple(part for part in name.split("/") if part not in ("", "."))
     if name.startswith("/"):
-        raise _refused(archive, name, "an absolute path")
+        raise _rejected(archive, name, "an absolute path")
     if ".." in parts:
-        raise _refused(archive, name, "a path that leads outside")
+        raise _rejected(archive, name, "a path that leads outside")
     if "\\" in name or any(re.match("[A-Za-z]:", part) for part in parts):
-        raise _refused(archive, name, "a name with a backslash or a drive letter")
-    if any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
-        raise _refused(archive, name, "a name with a control character")
+        raise _rejected(archive, name, "a name with a backslash or a drive letter")
+    if any(ord(character) < 32 or ord(character) == 127 for character in name):
+        raise _rejected(archive, name, "a name with a control character")
     if len(parts) > 32 or len(os.fsencode(name)) > 1024 or any(len(os.fsencode(part)) > 255 for part in parts):
-        raise _refused(archive, name, "a name that is too long")
+        raise _rejected(archive, name, "a name that is too long")
     return parts
 
 
 def _zip_members(archive: Path, file: IO[bytes]) -> Iterator[_Member]:
-    whole = zipfile.ZipFile(file)
-    for info in whole.infolist():
-        kind = stat.S_IFMT(info.external_attr >> 16)
-        if kind == stat.S_IFLNK:
-            what = "a symbolic link"
-        elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            what = "a device or another special file"
+    zip_file = zipfile.ZipFile(file)
+    for info in zip_file.infolist():
+        mode = stat.S_IFMT(info.external_attr >> 16)
+        if mode == stat.S_IFLNK:
+            kind = "a symbolic link"
+        elif mode not in (0, stat.S_IFREG, stat.S_IFDIR):
+            kind = "a device or another special file"
         elif info.flag_bits & 1:
-            what = "an encrypted file"
+            kind = "an encrypted file"
         else:
-            what = "folder" if info.orig_filename.endswith("/") or kind == stat.S_IFDIR else "file"
-        # orig_filename: zipfile cuts the other one at a NUL.
-        yield _Member(info.orig_filename, what, info.file_size, partial(whole.open, info))
+            kind = "folder" if info.orig_filename.endswith("/") or mode == stat.S_IFDIR else "file"
+        # orig_filename, because zipfile cuts filename at a NUL.
+        yield _Member(info.orig_filename, kind, info.file_size, partial(zip_file.open, info))
 
 
 def _tar_members(archive: Path, file: IO[bytes]) -> Iterator[_Member]:
-    with tarfile.open(fileobj=file, mode="r|", tarinfo=_StrictTarInfo) as whole:
-        while (info := whole.next()) is not None:
-            yield _Member(info.name, _tar_kind(info), info.size, partial(_content, whole, info))
-    # The checksum of a gzip stream lies at its very end, behind the padding of the tar.
+    with tarfile.open(fileobj=file, mode="r|", tarinfo=_StrictTarInfo) as tar:
+        while (info := tar.next()) is not None:
+            yield _Member(info.name, _tar_kind(info), info.size, partial(_open_tar_member, tar, info))
+    # Read to the end: the checksum of a gzip stream follows the padding of the tar.
     tail = 0
     while data := file.read(CHUNK):
         tail += len(data)
         if tail > _MAX_TAIL:
-            raise _refused(archive, "what follows the last member", "too much")
+            raise _rejected(archive, "data after the last member", "too long")
 
 
 def _tar_kind(info: tarfile.TarInfo) -> str:
@@ -195,57 +212,60 @@ def _tar_kind(info: tarfile.TarInfo) -> str:
     return "file" if info.isreg() else "a device or another special file"
 
 
-def _content(whole: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
-    content = whole.extractfile(info)
-    assert content is not None  # None stands for a folder, and only files are opened
+def _open_tar_member(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    content = tar.extractfile(info)
+    assert content is not None  # it is None only for folders, which are not opened
     return content
 
 
 class _StrictTarInfo(tarfile.TarInfo):
-    """tarfile takes a broken header for the archive's end, and reads extended headers of any size."""
+    """Reject damaged headers and large extended headers.
+
+    tarfile takes a damaged header for the end of the archive, and reads extended headers of any size.
+    """
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         if len(buf) == tarfile.BLOCKSIZE and not any(buf):
-            return super().frombuf(buf, encoding, errors)  # raises what tells tarfile that this is the end
+            return super().frombuf(buf, encoding, errors)  # its exception tells tarfile that this is the end
         try:
             info = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"{error}, or the end is missing") from error
-        if info.size < 0 or (info.type in _EXTENDED and info.size > _MAX_TAR_HEADER):
+        if info.size < 0 or (info.type in _EXTENDED_HEADER_TYPES and info.size > _MAX_TAR_HEADER):
             raise tarfile.ReadError(f"a header of {info.size} bytes")
         return info
 
 
 def _copy(archive: Path, member: _Member, path: Path) -> None:
-    """Write one member's bytes: as many as declared, readable by all and executable by nobody."""
-    with storage(path):
-        target = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o644)
-    left = member.size
-    with os.fdopen(target, "wb") as file, member.open() as content:
+    """Write one member: exactly the declared number of bytes, with mode 0644."""
+    with disk_errors(path):
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o644)
+    remaining = member.size
+    with os.fdopen(descriptor, "wb") as file, member.open() as content:
         while data := content.read(CHUNK):
-            left -= len(data)
-            if left < 0:
-                raise _refused(archive, member.name, f"longer than the declared {member.size} bytes")
-            with storage(path):
+            remaining -= len(data)
+            if remaining < 0:
+                raise _rejected(archive, member.name, f"longer than the declared {member.size} bytes")
+            with disk_errors(path):
                 file.write(data)
-        with storage(path):
+        with disk_errors(path):
             file.flush()
-    if left:
-        raise EOFError(f"{member.name!r} ends {left} bytes early")
+    if remaining:
+        raise EOFError(f"{member.name!r} ends {remaining} bytes early")
 
 
 @contextmanager
-def _damage(archive: Path) -> Iterator[None]:
+def _damage_errors(archive: Path) -> Iterator[None]:
     try:
         yield
-    except _DAMAGE as error:
+    except _DAMAGE_ERRORS as error:
         raise DownloadError(
             f"{archive} is damaged or incomplete ({error or type(error).__name__}). Download it again."
         ) from error
 
 
-def _refused(archive: Path, name: str, what: str) -> DownloadError:
+def _rejected(archive: Path, name: str, reason: str) -> DownloadError:
     return DownloadError(
-        f"{archive} was refused: {name[:200]!r} is {what}. Expected are plain files inside one folder."
+        f"{archive} was rejected: {name[:200]!r} is {reason}. Expected regular files inside one folder."
     )

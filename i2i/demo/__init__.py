@@ -1,6 +1,9 @@
-"""The demo: a page in the browser that translates photos. Importing it readies the import of gradio, which takes part
-only in the modules that build the page."""
+"""The web demo: a Gradio page and HTTP API that translate photos.
 
-from i2i.demo.gradio_setup import prepare
+Importing this package configures Gradio's environment but does not import Gradio. Only the modules that build the page
+import it.
+"""
 
-prepare()
+from i2i.demo.gradio_setup import configure_gradio
+
+configure_gradio()

@@ -1,49 +1,51 @@
-"""The page: its tabs in a frame."""
+"""The page: a header and the tabs."""
 
 from pathlib import Path
 
 import gradio as gr
 
-from i2i.demo.batch import Batching
-from i2i.demo.labels import SILENT
-from i2i.demo.model_registry import Models
+from i2i.demo.batch import FolderTranslator
+from i2i.demo.handlers import UNQUEUED
+from i2i.demo.model_registry import ModelRegistry
 from i2i.demo.tabs import api, blind_test, compare, folder, training, translate
-from i2i.demo.translation import Translating
+from i2i.demo.translation import PhotoTranslator
+from i2i.demo.uploads import UploadStore
 
-STYLE = Path(__file__).with_name("static") / "style.css"
-HEAD = """
-<div class="masthead"><h1>i2i</h1><p>Photos through trained translators, on this machine: nothing leaves it.</p></div>
+STYLESHEET = Path(__file__).with_name("static") / "style.css"
+HEADER = """
+<div class="masthead"><h1>i2i</h1><p>Image translation on this machine. Your photos do not leave it.</p></div>
 """
 
 
-def page(models: Models, clips: bool = False) -> gr.Blocks:
-    """All tabs, ready to be launched. clips: see ``Batching``."""
-    gr.set_static_paths([str(models.desk.assets)])
-    translating, batching = Translating(models), Batching(models, clips)
+def build_page(registry: ModelRegistry, store: UploadStore, allow_video: bool = False) -> gr.Blocks:
+    """Return the page with all tabs. For ``allow_video`` see ``FolderTranslator``."""
+    gr.set_static_paths([str(store.assets)])
+    photo_translator = PhotoTranslator(registry, store)
+    folder_translator = FolderTranslator(registry, store, allow_video)
     with gr.Blocks(title="i2i", analytics_enabled=False, fill_width=False) as blocks:
-        gr.HTML(HEAD)
+        gr.HTML(HEADER)
         with gr.Tabs():
             with gr.Tab("Translate", id="translate"):
-                opened = translate.tab(models, translating)
+                on_load = translate.build_tab(photo_translator)
             with gr.Tab("Folder", id="folder"):
-                opened += folder.tab(models, batching)
+                on_load += folder.build_tab(folder_translator)
             with gr.Tab("Compare", id="compare"):
-                opened += compare.tab(models, translating)
-            with gr.Tab("Theatre", id="theatre"):
-                training.tab(models)
-            with gr.Tab("Judge", id="judge"):
-                blind_test.tab(models)
-            with gr.Tab("For programs", id="programs"):
-                opened += api.tab(models, translating, batching)
-        for ask, fills in opened:
-            blocks.load(ask, None, fills, **SILENT)
+                on_load += compare.build_tab(photo_translator)
+            with gr.Tab("Training", id="training"):
+                training.build_tab(registry, store)
+            with gr.Tab("Blind test", id="blind-test"):
+                blind_test.build_tab(registry, store)
+            with gr.Tab("API", id="api"):
+                on_load += api.build_tab(photo_translator, folder_translator)
+        for handler, outputs in on_load:
+            blocks.load(handler, None, outputs, **UNQUEUED)
     return blocks
 
 
 def theme() -> gr.themes.Base:
-    """The theme with fonts that every machine has: none is fetched from anywhere."""
-    plain = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+    """Return a theme with fonts of the system, so that the page downloads none."""
+    sans_serif = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
     return gr.themes.Default(
-        primary_hue="indigo", neutral_hue="slate", radius_size="lg", font=plain,
+        primary_hue="indigo", neutral_hue="slate", radius_size="lg", font=sans_serif,
         font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"],
     )  # fmt: skip

@@ -1,66 +1,114 @@
-"""Many files through one model: pictures, zips of pictures, clips; what came of them in one zip."""
+"""Translate many uploaded files with one model: images, zips of images and videos. The results go into one zip."""
 
 import json
 import shutil
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
 from PIL import Image
 
-from i2i.convert import convert_jobs, plan
-from i2i.convert.plan import CLIPS, Plan, is_clip
+from i2i.convert import convert_jobs, make_plan
+from i2i.convert.plan import VIDEO_SUFFIXES, Plan, is_video
 from i2i.data.unpack import unpack
-from i2i.demo.eta import spoken
-from i2i.demo.model_registry import Models, Turn
-from i2i.demo.translation import Tell, chosen
-from i2i.demo.uploads import Desk
-from i2i.errors import I2IError, PictureError, UsageError
-from i2i.images import FORMATS, Photo, Provenance, Writer
-from i2i.images.formats import HEIC
+from i2i.demo.eta import format_duration
+from i2i.demo.model_registry import ModelChoice, ModelRegistry
+from i2i.demo.shared_access import LockedTranslator, SharedReader
+from i2i.demo.translation import ProgressCallback, resolve_direction
+from i2i.demo.uploads import UploadStore
+from i2i.errors import I2IError, ImageError, UsageError
+from i2i.images import IMAGE_SUFFIXES, Writer
+from i2i.images.formats import HEIC_SUFFIXES
 
 if TYPE_CHECKING:
     from i2i.inference.translator import Translator
 
-SHOWN = 48  # results in the gallery
-SIDE = 640  # pixels of the longer side there
-CLIPS_TOO = find_spec("av") is not None
+MAX_PREVIEWS = 48  # results in the page's gallery
+PREVIEW_SIDE = 640  # pixels of the longer side in the gallery
+HAS_PYAV = find_spec("av") is not None
 
 
 @dataclass
-class Batch:
-    """shown: small pictures of results and their names. failed: names and reasons. file: the zip, None of nothing."""
+class FolderResult:
+    """The outcome of a folder job.
+
+    Attributes:
+        converted: names of the results within the zip.
+        previews: (reduced image, name) of the first results.
+        failed: (name, reason) of each file that was not translated.
+        file: the zip, or None if there are no results.
+        seconds: duration of the job.
+    """
 
     converted: list[str] = field(default_factory=list)
-    shown: list[tuple[Path, str]] = field(default_factory=list)
+    previews: list[tuple[Path, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     file: Path | None = None
     seconds: float = 0.0
 
-    def told(self) -> str:
-        """In words, for people."""
+    def summary(self) -> str:
+        """Return a sentence for the page."""
         files = "file" if len(self.converted) == 1 else "files"
-        bad = f", {len(self.failed)} could not be" if self.failed else ""
-        return f"{len(self.converted)} {files} translated{bad}, in {spoken(self.seconds)}."
+        failures = f", {len(self.failed)} failed" if self.failed else ""
+        return f"{len(self.converted)} {files} translated{failures}, in {format_duration(self.seconds)}."
 
     def to_json(self) -> dict[str, Any]:
-        """For programs."""
+        """Return the fields of the API's answer."""
         failed = [{"source": name, "reason": reason} for name, reason in self.failed]
         return {"converted": self.converted, "failed": failed, "seconds": round(self.seconds, 3)}
 
 
-class Batching:
-    """Translates the pictures of many files, taking turns, picture by picture, with whoever else is there.
+@dataclass(frozen=True)
+class JobContext:
+    """What all steps of one folder job share.
 
-    clips: take those too. They are decoded in this process, by PyAV.
+    Attributes:
+        choice: the model.
+        folder: a temporary folder for unpacked files (``in``) and results (``out``).
+        start: when the job started, as of ``time.monotonic``.
+        deadline: when it must stop.
+        progress: called with each step.
+        result: collects what has been done.
     """
 
-    def __init__(self, models: Models, clips: bool = False) -> None:
-        self.models, self.clips = models, clips and CLIPS_TOO
+    choice: ModelChoice
+    folder: Path
+    start: float
+    deadline: float
+    progress: ProgressCallback
+    result: FolderResult
+
+    @property
+    def unpacked(self) -> Path:
+        return self.folder / "in"
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    def display_name(self, path: Path) -> str:
+        """Return the name by which the user knows a file, without the server's folders."""
+        if self.unpacked in path.parents:
+            return PurePosixPath(*path.relative_to(self.unpacked).parts[1:]).as_posix()
+        return path.name
+
+
+class FolderTranslator:
+    """Translates the images of many files, image by image, alternating with other jobs.
+
+    Args:
+        allow_video: accept videos too. They are decoded in this process, by PyAV.
+    """
+
+    def __init__(self, registry: ModelRegistry, store: UploadStore, allow_video: bool = False) -> None:
+        self.registry = registry
+        self.store = store
+        self.allow_video = allow_video and HAS_PYAV
 
     def __call__(
         self,
@@ -68,216 +116,170 @@ class Batching:
         name: str,
         direction: str | None = None,
         strength: float | None = None,
-        tell: Tell = lambda share, what: None,
-    ) -> Batch:
-        """Translate uploaded files. One bad file stops none of the others.
+        progress: ProgressCallback = lambda fraction, description: None,
+    ) -> FolderResult:
+        """Translate uploaded files. A file that fails does not stop the others.
 
-        Raises I2IError where there is nothing to translate, or too much of it.
+        Args:
+            paths: the uploaded files.
+            name: a model of the registry.
+            direction: None is the model's first direction.
+            strength: the degradation strength; see ``i2i.inference.loading.load``.
+            progress: called with each step.
+
+        Raises:
+            I2IError: there is nothing to translate, or the files exceed a limit.
         """
-        model, desk = self.models.model(name), self.models.desk
-        direction = chosen(name, model.directions, direction)
+        directions = self.registry.model(name).info.directions
+        choice = ModelChoice(name, resolve_direction(name, directions, direction), strength)
         if not paths:
-            raise UsageError("There are no files yet: drop photos, or a zip of photos, into the box.")
-        work = desk.work()
+            raise UsageError("There are no files yet. Drop photos, or a zip of photos, into the box.")
+        folder = self.store.temp_dir()
         try:
-            return self._done([desk.uploaded(path) for path in paths], work, (name, direction, strength), tell)
+            uploads = [self.store.resolve(path) for path in paths]
+            start = time.monotonic()
+            deadline = start + self.store.limits.max_seconds
+            return self._run(JobContext(choice, folder, start, deadline, progress, FolderResult()), uploads)
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
-    def _done(self, uploads: list[Path], work: Path, which: tuple[str, str, float | None], tell: Tell) -> Batch:
-        began, found = time.monotonic(), Batch()
-        tell(0.0, "Looking at the files")
-        sources = self._sources(uploads, work, found)
-        photos = [path for path in sources if not is_clip(path)]
-        planned, out = plan(photos, work / "out", "png") if photos else Plan(), work / "out"
-        names = _Names(work)
-        found.failed += [(names.of(path), reason) for path, reason in planned.skipped + planned.failed]
-        self._check(planned, found, names)
-        if not planned.jobs and len(photos) == len(sources):
-            return found
-        tell(0.03, "Loading the model")
-        with self.models.turn(self.models.desk.limits.seconds):
-            translator = self.models.translator(*which)
-        deadline = began + self.models.desk.limits.seconds
-        shared = InTurn(translator, self.models.turn)
-        self._convert(shared, planned, out, found, names, (deadline, tell))
-        self._convert_clips(shared, [path for path in sources if is_clip(path)], out, found, (deadline, tell))
-        found.seconds = time.monotonic() - began
-        tell(0.96, "Packing the results")
-        found.file = _packed(out, self.models.desk, found, which[0])
-        return found
+    def _run(self, job: JobContext, uploads: list[Path]) -> FolderResult:
+        result = job.result
+        job.progress(0.0, "Checking the files")
+        sources = self._sources(job, uploads)
+        videos = [path for path in sources if is_video(path)]
+        images = [path for path in sources if not is_video(path)]
+        image_plan = make_plan(images, job.out, "png") if images else Plan()
+        result.failed += [(job.display_name(path), reason) for path, reason in image_plan.skipped + image_plan.failed]
+        self._check_limits(image_plan)
+        if not image_plan.jobs and not videos:
+            return result
+        job.progress(0.03, "Loading the model")
+        with self.registry.lock.hold(self.store.limits.max_seconds):
+            translator = self.registry.translator(job.choice)
+        locked = LockedTranslator(translator, self.registry.lock)
+        self._convert_images(job, locked, image_plan)
+        self._convert_videos(job, locked, videos)
+        result.seconds = time.monotonic() - job.start
+        job.progress(0.96, "Packing the results")
+        result.file = self._pack(job)
+        return result
 
-    def _sources(self, uploads: list[Path], work: Path, found: Batch) -> list[Path]:
-        """The files to be translated: uploads as they are, and what is in zips; the rest is noted as failed."""
-        sources, limits = list[Path](), self.models.desk.limits
+    def _sources(self, job: JobContext, uploads: list[Path]) -> list[Path]:
+        """Return the uploaded images and videos, and a folder for each zip. Record the other files as failed."""
+        sources = list[Path]()
         for index, upload in enumerate(uploads):
             if upload.suffix.lower() == ".zip":
-                folder = work / "in" / str(index) / upload.stem
-                try:
-                    unpack(upload, folder, max_bytes=limits.unpacked, max_files=4 * limits.files)
-                except I2IError as error:
-                    found.failed.append((upload.name, _short(error, upload)))
-                    continue
-                inside = sorted(path for path in folder.rglob("*") if path.is_file())
-                sources += [folder] if any(path.suffix.lower() in FORMATS | HEIC for path in inside) else []
-                found.failed += [
-                    (_inside(path, folder), "is no picture by its name") for path in inside if _alien(path)
-                ]
-            elif is_clip(upload) and not self.clips:
-                found.failed.append((upload.name, "is a clip, and this server takes none"))
+                sources += self._unpack(job, upload, job.unpacked / str(index) / upload.stem)
+            elif is_video(upload) and not self.allow_video:
+                job.result.failed.append((upload.name, "is a video; this server does not accept videos"))
             else:
                 sources.append(upload)
         return sources
 
-    def _check(self, planned: Plan, found: Batch, names: "_Names") -> None:
-        """Raise UsageError where there are too many pictures, or they have too many pixels together."""
-        limits, total = self.models.desk.limits, 0
-        if len(planned.jobs) > limits.files:
-            raise UsageError(f"These are {len(planned.jobs)} pictures; at most {limits.files} go at once. Send fewer.")
-        for job in planned.jobs:
+    def _unpack(self, job: JobContext, upload: Path, folder: Path) -> list[Path]:
+        """Unpack a zip and return [folder] if it contains images, otherwise []."""
+        limits = self.store.limits
+        try:
+            unpack(upload, folder, max_bytes=limits.max_unpacked_bytes, max_files=4 * limits.max_files)
+        except I2IError as error:
+            job.result.failed.append((upload.name, _without_path(str(error), upload)))
+            return []
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        reason = "does not have the file name extension of an image"
+        job.result.failed += [(job.display_name(path), reason) for path in files if _is_not_image(path)]
+        return [folder] if any(path.suffix.lower() in IMAGE_SUFFIXES | HEIC_SUFFIXES for path in files) else []
+
+    def _check_limits(self, image_plan: Plan) -> None:
+        """Raise UsageError if there are too many images, or too many pixels in all of them together."""
+        limits = self.store.limits
+        total = 0
+        if len(image_plan.jobs) > limits.max_files:
+            raise UsageError(f"Found {len(image_plan.jobs)} images; the limit is {limits.max_files}. Send fewer.")
+        for planned in image_plan.jobs:
             try:
-                (width, height), _ = self.models.desk.readers.look(job.source)
-            except PictureError:
-                continue  # told in its turn
-            total += width * height if width * height <= limits.pixels else 0
-        if total > limits.pixels_in_all:
+                (width, height), _ = self.store.decoders.probe(planned.source)
+            except ImageError:
+                continue  # the conversion will report it
+            total += width * height if width * height <= limits.max_pixels else 0
+        if total > limits.max_total_pixels:
             raise UsageError(
-                f"These pictures have {total / 1e6:.0f} million pixels together; at most "
-                f"{limits.pixels_in_all / 1e6:.0f} million go at once. Send fewer."
+                f"These images have {total / 1e6:.0f} million pixels together; the limit is "
+                f"{limits.max_total_pixels / 1e6:.0f} million. Send fewer."
             )
 
-    def _convert(
-        self, shared: "InTurn", planned: Plan, out: Path, found: Batch, names: "_Names", course: tuple[float, Tell]
-    ) -> None:
-        if not planned.jobs:
+    def _convert_images(self, job: JobContext, translator: LockedTranslator, image_plan: Plan) -> None:
+        if not image_plan.jobs:
             return
-        deadline, tell = course
 
         def progress(done: int, failed: int, total: int) -> None:
-            bad = f", {failed} failed" if failed else ""
-            tell(0.05 + 0.9 * done / max(1, total), f"{done} of {total} pictures{bad}")
-            if time.monotonic() > deadline and done < total:
-                raise KeyboardInterrupt  # as a user's: what is done is kept
+            failures = f", {failed} failed" if failed else ""
+            job.progress(0.05 + 0.9 * done / max(1, total), f"{done} of {total} images{failures}")
+            if time.monotonic() > job.deadline and done < total:
+                raise KeyboardInterrupt  # handled like Ctrl-C: the results so far are kept
 
-        writer = Writer(suffix=".png", provenance=shared.provenance)
-        result = convert_jobs(
-            shared,
-            planned,
-            out,
-            writer=writer,
+        conversion = convert_jobs(
+            translator,
+            image_plan,
+            job.out,
+            writer=Writer(suffix=".png", provenance=translator.provenance),
             existing="overwrite",
-            reader=Borrowed(self.models.desk),
+            reader=SharedReader(self.store),
             progress=progress,
         )
-        found.converted += [str(target.relative_to(out)) for _, target in result.converted]
-        found.failed += [(names.of(path), _short_text(reason, path)) for path, reason in result.failed]
-        dealt = {path for path, _ in result.converted} | {path for path, _ in result.failed}
-        late = f"was not reached within the {spoken(self.models.desk.limits.seconds)} that a job gets here"
-        found.failed += [(names.of(job.source), late) for job in planned.jobs if job.source not in dealt]
+        result = job.result
+        result.converted += [str(target.relative_to(job.out)) for _, target in conversion.converted]
+        result.failed += [(job.display_name(path), _without_path(reason, path)) for path, reason in conversion.failed]
+        finished = {path for path, _ in conversion.converted} | {path for path, _ in conversion.failed}
+        late = f"was not reached within {format_duration(self.store.limits.max_seconds)}, the limit of a job"
+        result.failed += [
+            (job.display_name(planned.source), late) for planned in image_plan.jobs if planned.source not in finished
+        ]
 
-    def _convert_clips(
-        self, shared: "InTurn", clips: list[Path], out: Path, found: Batch, course: tuple[float, Tell]
-    ) -> None:
-        if not clips:
+    def _convert_videos(self, job: JobContext, translator: LockedTranslator, videos: list[Path]) -> None:
+        if not videos:
             return
-        from i2i.convert.video import convert_clip
+        from i2i.convert.video import convert_video
 
-        deadline, tell = course
-        for clip in clips:
-
-            def progress(done: int, total: int, clip: Path = clip) -> None:
-                tell(0.5 if not total else 0.05 + 0.9 * done / total, f"{clip.name}: {done} frames")
-                if time.monotonic() > deadline:
-                    raise I2IError("took longer than a job gets here")
-
+        for video in videos:
             try:
-                target = out / clip.name
-                convert_clip(
-                    cast("Translator", shared), clip, target, provenance=shared.provenance,
-                    max_pixels=self.models.desk.limits.pixels, progress=progress,
+                convert_video(
+                    cast("Translator", translator), video, job.out / video.name, provenance=translator.provenance,
+                    max_pixels=self.store.limits.max_pixels, progress=partial(_video_progress, job, video.name),
                 )  # fmt: skip
-                found.converted.append(clip.name)
+                job.result.converted.append(video.name)
             except I2IError as error:
-                found.failed.append((clip.name, _short(error, clip)))
+                job.result.failed.append((video.name, _without_path(str(error), video)))
+
+    def _pack(self, job: JobContext) -> Path | None:
+        """Write the zip of all results with a report, and the previews. Return the zip's path."""
+        result = job.result
+        if not result.converted:
+            return None
+        path = self.store.new_path(f"{job.choice.name.replace('/', '-')}.zip")
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:  # images are compressed already
+            for name in result.converted:
+                archive.write(job.out / name, name)
+            archive.writestr("report.json", json.dumps(result.to_json(), indent=2, ensure_ascii=False))
+        for name in result.converted[:MAX_PREVIEWS]:
+            if not is_video(Path(name)):
+                with Image.open(job.out / name) as image:  # written by this server, so safe to decode here
+                    image.draft("RGB", (PREVIEW_SIDE, PREVIEW_SIDE))
+                    result.previews.append((self.store.preview(image.convert("RGB"), PREVIEW_SIDE), name))
+        return path
 
 
-class InTurn:
-    """A translator that waits for its turn before each pass, and is done with it before another's comes."""
-
-    def __init__(self, translator: "Translator", turn: Turn) -> None:
-        self._translator, self._turn = translator, turn
-        self.provenance: Provenance | None = translator.provenance
-        self.scale, self.holes, self.network = translator.scale, translator.holes, translator.network
-
-    def padded(self, size: tuple[int, int]) -> tuple[int, int]:
-        return self._translator.padded(size)
-
-    def at_once(self, size: tuple[int, int]) -> int:
-        return self._translator.at_once(size)
-
-    def begin(self, images: Sequence[Image.Image]) -> list[Callable[[], Image.Image]]:
-        with self._turn():
-            done = [pending() for pending in self._translator.begin(images)]
-        return [lambda picture=picture: picture for picture in done]  # type: ignore[misc]
+def _video_progress(job: JobContext, name: str, done: int, total: int) -> None:
+    """Report the frames of a video. Raise I2IError after the job's deadline."""
+    job.progress(0.05 + 0.9 * done / total if total else 0.5, f"{name}: {done} frames")
+    if time.monotonic() > job.deadline:
+        raise I2IError("took longer than the limit of a job")
 
 
-class Borrowed:
-    """The desk's readers, lent to one job that cannot close them."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._readers, self.max_pixels = desk.readers, desk.limits.pixels
-
-    def look(self, path: Path) -> tuple[tuple[int, int], int]:
-        return self._readers.look(path)
-
-    def read(self, path: Path, frame: int = 0) -> Photo:
-        return self._readers.read(path, frame)
-
-    def close(self) -> None:
-        """They stay open for others."""
+def _is_not_image(path: Path) -> bool:
+    return path.suffix.lower() not in IMAGE_SUFFIXES | HEIC_SUFFIXES | VIDEO_SUFFIXES
 
 
-class _Names:
-    """What a user calls a file that lies in a folder of the server's."""
-
-    def __init__(self, work: Path) -> None:
-        self.home = work / "in"
-
-    def of(self, path: Path) -> str:
-        if self.home in path.parents:
-            return PurePosixPath(*path.relative_to(self.home).parts[1:]).as_posix()
-        return path.name
-
-
-def _alien(path: Path) -> bool:
-    return path.suffix.lower() not in FORMATS | HEIC | CLIPS
-
-
-def _inside(path: Path, folder: Path) -> str:
-    return path.relative_to(folder.parent).as_posix()
-
-
-def _short(error: Exception, path: Path) -> str:
-    return _short_text(str(error), path)
-
-
-def _short_text(reason: str, path: Path) -> str:
-    """A reason without the server's folders in it, nor the file's name at its head."""
+def _without_path(reason: str, path: Path) -> str:
+    """Return a reason without the server's folders and without the file's name at its start."""
     return reason.replace(str(path), path.name).removeprefix(path.name).lstrip(": ")
-
-
-def _packed(out: Path, desk: Desk, found: Batch, model: str) -> Path | None:
-    """A zip of the results and of the list of what became of every file; small pictures of the first for the page."""
-    if not found.converted:
-        return None
-    path = desk.place(f"{model.replace('/', '-')}.zip")
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:  # pictures are compressed already
-        for name in found.converted:
-            archive.write(out / name, name)
-        archive.writestr("report.json", json.dumps(found.to_json(), indent=2, ensure_ascii=False))
-    for name in found.converted[:SHOWN]:
-        if not is_clip(Path(name)):
-            with Image.open(out / name) as picture:  # of our own making
-                picture.draft("RGB", (SIDE, SIDE))
-                found.shown.append((desk.shown(picture.convert("RGB"), SIDE), name))
-    return path

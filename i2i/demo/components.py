@@ -1,89 +1,98 @@
-"""Parts that several tabs are made of."""
+"""Gradio components that several tabs use."""
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
-from PIL import Image
 
-from i2i.demo.labels import ways
-from i2i.demo.model_registry import Models
+from i2i.demo.examples import thumbnail_or_blank
+from i2i.demo.labels import direction_choices
+from i2i.demo.model_registry import ModelRegistry
+from i2i.demo.uploads import UploadStore
 from i2i.errors import UsageError
 
-Opened = tuple[Callable[..., Any], list[Any]]  # what is asked when a page is opened, and what it fills
+
+class OnLoad(NamedTuple):
+    """A handler that runs when a browser opens the page.
+
+    Attributes:
+        handler: takes no arguments.
+        outputs: the components that it fills.
+    """
+
+    handler: Callable[..., Any]
+    outputs: list[Any]
 
 
-def as_path(box: Any) -> Any:
-    """``box`` with uploaded files' paths as its value, and nothing done to them: gradio would decode or copy them."""
+def raw_upload(component: Any) -> Any:
+    """Make an upload component pass the paths of the uploaded files as they are. Gradio would decode or copy them."""
 
-    def path(payload: Any) -> Any:
+    def preprocess(payload: Any) -> Any:
         if payload is None:
             return None
-        several = getattr(payload, "root", payload)
-        return [one.path for one in several] if isinstance(several, list) else several.path
+        files = getattr(payload, "root", payload)
+        return [file.path for file in files] if isinstance(files, list) else files.path
 
-    box.preprocess = path
-    return box
+    component.preprocess = preprocess
+    return component
 
 
-def photo_box(label: str, **how: Any) -> gr.Image:
-    """Where a photo is dropped, pasted or taken; its value is a path."""
-    how.setdefault("sources", ["upload", "clipboard", "webcam"])
+def photo_input(label: str, **options: Any) -> gr.Image:
+    """Return an input for a photo by upload, clipboard or camera. Its value is a path."""
+    options.setdefault("sources", ["upload", "clipboard", "webcam"])
     camera = gr.WebcamOptions(mirror=False, constraints={"video": {"facingMode": {"ideal": "environment"}}})
-    box = gr.Image(
-        type="filepath", image_mode=None, format="png", label=label, webcam_options=camera, buttons=[], **how
+    component = gr.Image(
+        type="filepath", image_mode=None, format="png", label=label, webcam_options=camera, buttons=[], **options
     )
-    return as_path(box)
+    return raw_upload(component)
 
 
-def shelf(label: str, name: str) -> gr.Gallery:
-    """Pictures to choose one of."""
+def card_gallery(label: str, elem_id: str) -> gr.Gallery:
+    """Return a gallery of small images from which one is selected."""
     return gr.Gallery(
         label=label, show_label=False, columns=3, height="auto", allow_preview=False, interactive=False, buttons=[],
-        object_fit="cover", elem_id=name, elem_classes="shelf", container=False,
+        object_fit="cover", elem_id=elem_id, elem_classes="card-gallery", container=False,
     )  # fmt: skip
 
 
-def chosen_model(place: str) -> tuple[gr.Dropdown, gr.Radio, gr.Slider]:
-    """The choice of a model by its name, of a direction, and of a strength where the model is told one."""
+def model_picker(id_prefix: str) -> tuple[gr.Dropdown, gr.Radio, gr.Slider]:
+    """Return inputs for a model, its direction and the degradation strength; see ``update_model_picker``."""
     with gr.Group():
-        name = gr.Dropdown(label="Model", elem_id=f"{place}-model", filterable=True)
-        direction = gr.Radio(label="Direction", elem_id=f"{place}-direction", visible=False)
-        strength = gr.Slider(label="Strength of the damage", elem_id=f"{place}-strength", visible=False)
-        as_it_is: Any = strength
-        as_it_is.preprocess = lambda value: value  # gradio would hold it against the bounds of before
+        name = gr.Dropdown(label="Model", elem_id=f"{id_prefix}-model", filterable=True)
+        direction = gr.Radio(label="Direction", elem_id=f"{id_prefix}-direction", visible=False)
+        strength = gr.Slider(label="Degradation strength", elem_id=f"{id_prefix}-strength", visible=False)
+        unchecked: Any = strength
+        unchecked.preprocess = lambda value: value  # Gradio would check it against the bounds of the model before
     return name, direction, strength
 
 
-def tell_model(models: Models, name: str | None) -> list[Any]:
-    """What direction and strength of ``chosen_model`` offer for a model; not shown where there is nothing to choose."""
-    choices = ways(models.model(name)) if name else []
-    span = models.strengths(name) if name else None
-    low, high = span or (0.0, 1.0)
+def update_model_picker(registry: ModelRegistry, name: str | None) -> list[Any]:
+    """Return the updates of direction and strength for a model. An input without a choice is hidden."""
+    choices = direction_choices(registry.model(name)) if name else []
+    strength_range = registry.strength_range(name) if name else None
+    low, high = strength_range or (0.0, 1.0)
     return [
         gr.update(choices=choices, value=choices[0][1] if choices else None, visible=len(choices) > 1),
-        gr.update(visible=span is not None, minimum=low, maximum=high, value=(low + high) / 2),
+        gr.update(visible=strength_range is not None, minimum=low, maximum=high, value=(low + high) / 2),
     ]
 
 
-def strength_told(models: Models, name: str, strength: float | None) -> float | None:
-    """The strength for a model that wants to be told one, else None. Raises UsageError where it is missing or wrong."""
-    span = models.strengths(name)
-    if span is None:
+def validate_strength(registry: ModelRegistry, name: str, strength: float | None) -> float | None:
+    """Return the strength for a model, or None if the model takes none.
+
+    Raises:
+        UsageError: the strength is missing or out of range.
+    """
+    strength_range = registry.strength_range(name)
+    if strength_range is None:
         return None
-    if strength is None or not span[0] <= strength <= span[1]:
-        raise UsageError(f"{name} wants to be told how strong the damage is: from {span[0]:g} to {span[1]:g}.")
+    low, high = strength_range
+    if strength is None or not low <= strength <= high:
+        value = "none" if strength is None else f"{strength:g}"
+        raise UsageError(f"{name} needs the degradation strength, from {low:g} to {high:g}; found {value}.")
     return strength
 
 
-def cards(models: Models) -> list[tuple[str, str]]:
-    """A picture of each model and its name; a model without a picture has a plain one."""
-    return [(str(models.thumbnail(name) or _blank(models)), name) for name in models.names()]
-
-
-def _blank(models: Models) -> Path:
-    path = models.desk.assets / "blank.png"
-    if not path.exists():
-        Image.new("RGB", (258, 128), (148, 163, 184)).save(path)
-    return path
+def model_cards(registry: ModelRegistry, store: UploadStore) -> list[tuple[str, str]]:
+    """Return (thumbnail, name) of each model for a ``card_gallery``."""
+    return [(str(thumbnail_or_blank(model, store.assets)), name) for name, model in registry.models().items()]

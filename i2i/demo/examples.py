@@ -1,4 +1,4 @@
-"""Pictures of the page's own: what a model does, at a glance, and something to try it on."""
+"""Images that the page provides: a thumbnail of each model and example inputs."""
 
 import hashlib
 import threading
@@ -8,110 +8,148 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from i2i.demo.model_registry import Model
+from i2i.demo.model_registry import RegisteredModel
+from i2i.directions import Direction
 from i2i.errors import I2IError
 from i2i.images import encode, read, write_atomic
 
-SAMPLE = "sample.png"  # in a run's folder: its picture, where it is not to be its last sample grid
-COUNT = 3  # examples of a model
-_SMALLEST_CELL = 128  # pixels a side to which the pictures of sample grids are enlarged
-_SIDE = 384  # pixels of drawn examples
-_guard = threading.Lock()
+THUMBNAIL_NAME = "sample.png"  # in a run's folder: overrides the thumbnail cut from the last sample grid
+NUM_EXAMPLES = 3  # per model
+BLANK_SIZE = (258, 128)  # of the thumbnail for a model without samples
+BLANK_COLOUR = (148, 163, 184)
+_MIN_CELL_SIDE = 128  # pixels a side to which smaller images are enlarged in sample grids
+_EXAMPLE_SIDE = 384  # pixels a side of generated examples
+_lock = threading.Lock()
 
 
-def thumbnail(model: Model, folder: Path) -> Path | None:
-    """A picture and its translation side by side, out of a run's last sample grid, kept in ``folder``.
+def thumbnail(model: RegisteredModel, folder: Path) -> Path | None:
+    """Return an image of an input and its translation side by side, or None if the run has no samples.
 
-    None where a run has left no such grid.
+    Args:
+        model: its run's ``sample.png`` is used as it is; otherwise the first pair of the last sample grid.
+        folder: where the thumbnail is cached.
     """
-    own = model.run / SAMPLE
-    grids = sorted((model.run / "samples").glob("*.png"))
-    source = own if own.is_file() else grids[-1] if grids else None
-    if source is None:
+    override = model.run_folder / THUMBNAIL_NAME
+    grids = sorted((model.run_folder / "samples").glob("*.png"))
+    if override.is_file():
+        source = override
+    elif grids:
+        source = grids[-1]
+    else:
         return None
-    state = source.stat()
-    path = folder / f"{_key(source, state.st_mtime_ns, state.st_size)}.png"
+    stat = source.stat()
+    path = folder / f"{_cache_key(source, stat.st_mtime_ns, stat.st_size)}.png"
     if not path.exists():
         try:
-            picture = read(source)
+            image = read(source)
         except I2IError:
             return None
-        _keep(picture if source == own else _first_pair(picture, int(model.header["size"])), path)
+        _save(image if source == override else _first_pair(image, model.info.size), path)
     return path
 
 
+def thumbnail_or_blank(model: RegisteredModel, folder: Path) -> Path:
+    """Return the ``thumbnail`` of a model, or a plain grey image if it has none."""
+    path = thumbnail(model, folder)
+    if path is not None:
+        return path
+    blank = folder / "blank.png"
+    if not blank.exists():
+        Image.new("RGB", BLANK_SIZE, BLANK_COLOUR).save(blank)
+    return blank
+
+
 def _first_pair(grid: Image.Image, size: int) -> Image.Image:
-    """The first two pictures of a sample grid, which are an input and what came of it."""
-    cell = size * max(1, _SMALLEST_CELL // size)
+    """Return the first two images of a sample grid: an input and its translation."""
+    cell = size * max(1, _MIN_CELL_SIDE // size)
     top = max(14, cell // 12)  # below the titles
+    if grid.height <= top:  # not a sample grid of this model
+        return grid
     return grid.crop((0, top, min(grid.width, 2 * cell + 2), min(grid.height, top + cell)))
 
 
-def examples(model: Model, direction: str, folder: Path) -> list[Path]:
-    """Pictures for a model to be tried on in a direction: of its own test set, where that is here; else drawn ones."""
-    found = [folder / f"{_key(model.name, direction, model.header.get('task'), index)}.png" for index in range(COUNT)]
-    with _guard:
-        if not all(path.exists() for path in found):
-            pictures = _of_test_set(model, direction) or _drawn(model, direction)
-            for picture, path in zip(pictures, found, strict=True):
-                _keep(picture, path)
-    return found
+def examples(model: RegisteredModel, folder: Path, direction: str | None = None) -> list[Path]:
+    """Return example inputs of a model: from its dataset's test set if that is here, otherwise generated ones.
+
+    Args:
+        model: the model to try.
+        folder: where the examples are cached.
+        direction: None is the model's first direction.
+    """
+    direction = direction or model.info.directions[0]
+    keys = [_cache_key(model.name, direction, model.info.task, index) for index in range(NUM_EXAMPLES)]
+    paths = [folder / f"{key}.png" for key in keys]
+    with _lock:
+        if not all(path.exists() for path in paths):
+            images = _test_images(model, direction) or _generated_images(model, direction)
+            for image, path in zip(images, paths, strict=True):
+                _save(image, path)
+    return paths
 
 
-def _of_test_set(model: Model, direction: str) -> list[Image.Image]:
-    from i2i.data.layout import locate, pictures
+def _test_images(model: RegisteredModel, direction: str) -> list[Image.Image]:
+    """Return the first test images of the model's dataset, or an empty list if there are too few."""
+    from i2i.data.layout import find_dataset, list_images
 
-    name = str(model.header.get("data", {}).get("name", ""))
+    name = model.info.data.name
+    if not name or Path(name).name != name:  # a model file may come from anywhere: never follow a path in it
+        return []
     try:
-        root = locate(name) if name and Path(name).name == name else None  # a bundle may come from anywhere
-        place = root / f"test{direction[0]}" if root else None
-        paths = pictures(place) if place is not None and place.is_dir() else []
-        return [read(path) for path in paths[:COUNT]] if len(paths) >= COUNT else []
+        root = find_dataset(name)
+        folder = root / f"test{Direction(direction).source}" if root else None
+        paths = list_images(folder) if folder is not None and folder.is_dir() else []
+        return [read(path) for path in paths[:NUM_EXAMPLES]] if len(paths) >= NUM_EXAMPLES else []
     except I2IError:
         return []
 
 
-def _drawn(model: Model, direction: str) -> list[Image.Image]:
-    """Out of i2i's built-in sets: the model's own, else animals; for a restoration model, damaged as it expects."""
-    from i2i.data.synthetic import SAMPLES
+def _generated_images(model: RegisteredModel, direction: str) -> list[Image.Image]:
+    """Draw examples from a built-in synthetic dataset.
 
-    name = str(model.header.get("data", {}).get("name", ""))
-    if "task" in model.header:
-        return [_damaged(model, picture, index) for index, picture in enumerate(_paintings())]
-    sample = SAMPLES.get(name, SAMPLES["stripes"])
-    side = int(model.header["size"]) if name in SAMPLES else _SIDE
-    domain = direction[0] if sample.kind == "unpaired" else ""
-    drawn = []
-    for index in range(COUNT):
+    A restoration model gets degraded images. Other models get images of their own dataset if it is synthetic, otherwise
+    of "stripes".
+    """
+    from i2i.data.synthetic import SYNTHETIC_DATASETS
+
+    name = model.info.data.name
+    if model.info.task is not None:
+        return [_degraded(model, image, index) for index, image in enumerate(_clean_images())]
+    dataset = SYNTHETIC_DATASETS.get(name, SYNTHETIC_DATASETS["stripes"])
+    side = model.info.size if name in SYNTHETIC_DATASETS else _EXAMPLE_SIDE
+    domain = Direction(direction).source if dataset.kind == "unpaired" else ""
+    images = []
+    for index in range(NUM_EXAMPLES):
         seed = np.random.SeedSequence([zlib.crc32(b"demo"), index])
-        whole = sample.draw(seed, "test", domain, side)[f"test{domain}"]
-        half = whole[:, :side] if direction == "AtoB" else whole[:, -side:]
-        drawn.append(Image.fromarray(half))
-    return drawn
+        drawing = dataset.draw(seed, "test", domain, side)[f"test{domain}"]
+        half = drawing[:, :side] if direction == Direction.A_TO_B else drawing[:, -side:]
+        images.append(Image.fromarray(half))
+    return images
 
 
-def _paintings() -> list[Image.Image]:
-    """Clean pictures with fine and coarse parts: a landscape, a striped animal, discs."""
-    from i2i.data.synthetic import SAMPLES
+def _clean_images() -> list[Image.Image]:
+    """Return clean images with fine and coarse structure: a landscape, a striped animal, dead leaves."""
+    from i2i.data.synthetic import SYNTHETIC_DATASETS
 
-    found = []
+    images = []
     for name, domain in (("outlines", ""), ("stripes", "B"), ("leaves", "")):
-        picture = SAMPLES[name].draw(np.random.SeedSequence([11, 3]), "train", domain, _SIDE)[f"train{domain}"]
-        found.append(Image.fromarray(picture[:, -_SIDE:]))
-    return found
+        seed = np.random.SeedSequence([11, 3])
+        drawing = SYNTHETIC_DATASETS[name].draw(seed, "train", domain, _EXAMPLE_SIDE)[f"train{domain}"]
+        images.append(Image.fromarray(drawing[:, -_EXAMPLE_SIDE:]))
+    return images
 
 
-def _damaged(model: Model, clean: Image.Image, index: int) -> Image.Image:
-    from i2i.inference.restoration import described_task
+def _degraded(model: RegisteredModel, clean: Image.Image, index: int) -> Image.Image:
+    """Degrade a clean image as the model expects its inputs."""
+    from i2i.inference.restoration import task_of
     from i2i.restoration.degrader import Degrader
 
-    task = described_task(model.name, model.header)
-    return Degrader(task, task.middle(), index)(clean)
+    task = task_of(model.name, model.info)
+    return Degrader(task, task.mid_strength(), index)(clean)
 
 
-def _keep(picture: Image.Image, path: Path) -> None:
-    write_atomic(path, encode(picture, ".png"))
+def _save(image: Image.Image, path: Path) -> None:
+    write_atomic(path, encode(image, ".png"))
 
 
-def _key(*parts: object) -> str:
+def _cache_key(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]

@@ -1,4 +1,4 @@
-"""What the demo takes, and for how long it keeps it."""
+"""Limits on the size of uploads and jobs, and on how long the server keeps files."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,26 @@ from i2i.images import MAX_PIXELS
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """pixels: of a picture. bytes: of an uploaded file. files: of one folder, pixels_in_all of its
-    pictures, and unpacked bytes of what is in a zip.
+    """Limits of one server.
 
-    queue: jobs that wait; more are told to come back. seconds: of one job. keep: seconds that uploads and results are
-    kept. store: bytes of all of them together, beyond which the oldest go first.
+    Attributes:
+        max_pixels: pixels of one image.
+        max_upload_bytes: bytes of one uploaded file.
+        max_files: images of one folder job.
+        max_total_pixels: pixels of all images of one folder job together.
+        max_unpacked_bytes: bytes of a zip's content.
+        max_queue: jobs that may wait; the server refuses further ones.
+        max_seconds: seconds that one job may take.
+        retention_seconds: age at which uploads and results are deleted.
+        max_stored_bytes: bytes of all uploads and results together; beyond that the oldest are deleted first.
     """
 
-    pixels: int = MAX_PIXELS
-    bytes: int = 200_000_000
-    files: int = 500
-    pixels_in_all: int = 4_000_000_000
-    unpacked: int = 4_000_000_000
-    queue: int = 32
-    seconds: float = 900.0
-    keep: float = 3600.0
-    store: int = 20_000_000_000
+    max_pixels: int = MAX_PIXELS
+    max_upload_bytes: int = 200_000_000
+    max_files: int = 500
+    max_total_pixels: int = 4_000_000_000
+    max_unpacked_bytes: int = 4_000_000_000
+    max_queue: int = 32
+    max_seconds: float = 900.0
+    retention_seconds: float = 3600.0
+    max_stored_bytes: int = 20_000_000_000

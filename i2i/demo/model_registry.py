@@ -1,178 +1,172 @@
-"""The models that the demo offers: found by name, loaded when first used, one picture at a time."""
+"""The models that the demo offers, listed by name and loaded on first use."""
 
-import threading
-import time
-from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from i2i.checkpoints.run import load_header, root
-from i2i.demo.uploads import Desk
-from i2i.errors import BundleError, UsageError
+from i2i.checkpoints.model_file import load_model_info
+from i2i.checkpoints.model_info import ModelInfo
+from i2i.checkpoints.run import checkpoints_dir
+from i2i.demo.fair_lock import FairLock
+from i2i.errors import ModelFileError, UsageError
 
 if TYPE_CHECKING:
     from i2i.inference.translator import Translator
 
-_HERE = Path(__file__).resolve().parents[2] / "checkpoints"
-SHIPPED = {name: _HERE / name for name in ("denoise", "superres2")}
-DIRECTIONS = (["AtoB"], ["BtoA"], ["AtoB", "BtoA"])  # of what translates pictures; what paints from noise has others
+_SHIPPED_DIR = Path(__file__).resolve().parents[2] / "checkpoints"
+SHIPPED = {name: _SHIPPED_DIR / name for name in ("denoise", "superres2")}
 
 
 @dataclass(frozen=True)
-class Model:
-    """A bundle that translates pictures."""
+class RegisteredModel:
+    """A model file that translates images.
 
-    name: str
-    bundle: Path
-    header: Mapping[str, Any]
-
-    @property
-    def directions(self) -> list[str]:
-        return list(self.header["directions"])
-
-    @property
-    def run(self) -> Path:
-        """The folder of its run."""
-        return self.bundle.parent
-
-
-class Models:
-    """The models of the checkpoints' folder, and those that are shipped; a name that is none of theirs opens nothing.
-
-    keep: translators that are held in memory; the one longest unused goes first.
+    Attributes:
+        name: how users refer to the model, such as "RUN", "RUN/best" or "RUN/snapshots/STEP".
+        path: the model file.
+        info: the metadata of the model file.
     """
 
-    def __init__(self, device: str = "auto", keep: int = 3, desk: Desk | None = None) -> None:
-        self.device, self.keep, self.desk = device, keep, desk or Desk()
-        self.turn = Turn()
-        self._headers: dict[Path, tuple[tuple[int, int], Mapping[str, Any] | None]] = {}
+    name: str
+    path: Path
+    info: ModelInfo
+
+    @property
+    def run_folder(self) -> Path:
+        """The folder that contains the model file."""
+        return self.path.parent
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """The model that a user selected.
+
+    Attributes:
+        name: a name of the registry.
+        direction: "AtoB" or "BtoA".
+        strength: the degradation strength, for a model that takes one.
+    """
+
+    name: str
+    direction: str
+    strength: float | None = None
+
+
+class ModelRegistry:
+    """The models under the checkpoints folder and the shipped ones.
+
+    Models are looked up by name only, so no user input is ever used as a path.
+
+    Args:
+        device: see ``i2i.inference.loading.load``.
+        max_loaded: the number of translators to keep in memory (least recently used first out).
+    """
+
+    def __init__(self, device: str = "auto", max_loaded: int = 3) -> None:
+        self.device = device
+        self.max_loaded = max_loaded
+        self.lock = FairLock()
+        self._info_cache: dict[Path, tuple[tuple[int, int], ModelInfo | None]] = {}
         self._loaded: OrderedDict[tuple[Any, ...], Translator] = OrderedDict()
 
     def names(self) -> list[str]:
-        """Runs that translate pictures, sorted, each followed by NAME/best where it is kept; the shipped ones last."""
-        return list(self.found())
+        """Return the names of ``models``."""
+        return list(self.models())
 
-    def found(self) -> dict[str, Model]:
-        """The models by name, as they are on disk now."""
-        bundles = {}
-        for path in sorted(root().glob("*/weights.safetensors")):
-            bundles[path.parent.name] = path
-            if (best := path.with_name("best.safetensors")).is_file():
-                bundles[f"{path.parent.name}/best"] = best
-        for name, folder in SHIPPED.items():
-            bundles.setdefault(name, folder / "weights.safetensors")
-        headers = {name: self._header(path) for name, path in bundles.items()}
-        found = {name: Model(name, bundles[name], header) for name, header in headers.items() if header is not None}
-        return {name: found[name] for name in sorted(found, key=lambda name: (name in SHIPPED, name))}
+    def models(self) -> dict[str, RegisteredModel]:
+        """Return the models by name, as they are on disk now.
 
-    def model(self, name: str) -> Model:
-        """The model of a name. Raises UsageError naming those there are."""
-        found = self.found() | self._snapshots(name)
-        if name not in found:
-            known = ", ".join(found) or "none yet"
-            raise UsageError(f"There is no model {str(name)[:100]!r} here. There are: {known}.")
-        return found[name]
-
-    def _snapshots(self, name: str) -> dict[str, Model]:
-        """The snapshots of the run of which one is named, by name: RUN/snapshots/STEP."""
-        called, _, step = str(name).partition("/snapshots/")
-        run = self.found().get(called) if step else None
-        paths = run.run.glob("snapshots/*.safetensors") if run is not None else ()
-        headers = {f"{called}/snapshots/{path.stem}": (path, self._header(path)) for path in paths}
-        return {each: Model(each, path, header) for each, (path, header) in headers.items() if header is not None}
-
-    def directions(self, name: str) -> list[str]:
-        """Such as ["AtoB", "BtoA"]."""
-        return self.model(name).directions
-
-    def thumbnail(self, name: str) -> Path | None:
-        """A small picture of what a model does, out of its run; None where it has left none."""
-        from i2i.demo.examples import thumbnail
-
-        return thumbnail(self.model(name), self.desk.assets)
-
-    def examples(self, name: str, direction: str | None = None) -> list[Path]:
-        """Pictures to try a model on, in its first direction or the given one."""
-        from i2i.demo.examples import examples
-
-        model = self.model(name)
-        return examples(model, direction or model.directions[0], self.desk.assets)
-
-    def strengths(self, name: str) -> tuple[float, float] | None:
-        """The weakest and strongest damage that a model can be told of; None for one that wants none."""
-        from i2i.inference.restoration import described_task, some_strength
-
-        header = self.model(name).header
-        return described_task(name, header).strengths() if some_strength(header) is not None else None
-
-    def translate(self, name: str, direction: str, picture: Image.Image, strength: float | None = None) -> Image.Image:
-        """The translation of a picture by a model of ``names``, when it is its turn.
-
-        Raises UsageError for a name, direction or strength that there is not, and what ``Translator`` raises.
+        Runs come first, sorted by name, each followed by NAME/best if it exists. The shipped models come last.
         """
-        with self.turn():
-            return self.translator(name, direction, strength)(picture)
+        paths = {}
+        for path in sorted(checkpoints_dir().glob("*/weights.safetensors")):
+            paths[path.parent.name] = path
+            if (best := path.with_name("best.safetensors")).is_file():
+                paths[f"{path.parent.name}/best"] = best
+        for name, folder in SHIPPED.items():
+            paths.setdefault(name, folder / "weights.safetensors")
+        models = self._readable(paths)
+        return {name: models[name] for name in sorted(models, key=lambda name: (name in SHIPPED, name))}
 
-    def translator(self, name: str, direction: str, strength: float | None = None) -> "Translator":
-        """The translator of a model, loaded if it is not; to be asked for, and used, in one's ``turn``."""
-        from i2i.inference.translator import load
+    def model(self, name: str) -> RegisteredModel:
+        """Return the model with a name: one of ``models`` or a snapshot, RUN/snapshots/STEP.
 
-        model = self.model(name)
-        state = model.bundle.stat()
-        key = (model.bundle, state.st_mtime_ns, state.st_size, direction, strength)
+        Raises:
+            UsageError: no model has this name; the message lists the existing ones.
+        """
+        models = self.models() | self._snapshots(name)
+        if name not in models:
+            known = ", ".join(models) or "none yet"
+            raise UsageError(f"No model is named {str(name)[:100]!r}. Existing models: {known}.")
+        return models[name]
+
+    def _snapshots(self, name: str) -> dict[str, RegisteredModel]:
+        """Return all snapshots of the run that a snapshot's name refers to."""
+        run_name, _, step = str(name).partition("/snapshots/")
+        run = self.models().get(run_name) if step else None
+        paths = run.run_folder.glob("snapshots/*.safetensors") if run is not None else ()
+        return self._readable({f"{run_name}/snapshots/{path.stem}": path for path in paths})
+
+    def _readable(self, paths: Mapping[str, Path]) -> dict[str, RegisteredModel]:
+        """Return the models whose file is readable and translates images."""
+        models = {}
+        for name, path in paths.items():
+            info = self._info(path)
+            if info is not None:
+                models[name] = RegisteredModel(name, path, info)
+        return models
+
+    def strength_range(self, name: str) -> tuple[float, float] | None:
+        """Return the weakest and strongest degradation that a model accepts, or None if it takes no strength."""
+        from i2i.inference.restoration import task_of
+
+        info = self.model(name).info
+        return task_of(name, info).strength_range() if info.takes_strength else None
+
+    def translate(self, name: str, direction: str, image: Image.Image, strength: float | None = None) -> Image.Image:
+        """Translate an image after waiting for the lock.
+
+        Raises:
+            UsageError: there is no such model, direction or strength. See also ``Translator``.
+        """
+        with self.lock.hold():
+            return self.translator(ModelChoice(name, direction, strength))(image)
+
+    def translator(self, choice: ModelChoice) -> "Translator":
+        """Return the translator of a model and load it if necessary. The caller must hold ``lock``, also to use it."""
+        from i2i.inference.loading import load
+
+        path = self.model(choice.name).path
+        key = (path, *_file_version(path), choice.direction, choice.strength)
         if key not in self._loaded:
-            while len(self._loaded) >= self.keep:
+            while len(self._loaded) >= self.max_loaded:
                 self._loaded.popitem(last=False)
-            self._loaded[key] = load(str(model.bundle.resolve()), direction, device=self.device, strength=strength)
+            self._loaded[key] = load(
+                str(path.resolve()), choice.direction, device=self.device, strength=choice.strength
+            )
         self._loaded.move_to_end(key)
         return self._loaded[key]
 
-    def _header(self, bundle: Path) -> Mapping[str, Any] | None:
-        """A bundle's header, read anew when the file has changed; None where it translates no pictures."""
+    def _info(self, path: Path) -> ModelInfo | None:
+        """Return a model file's metadata, or None if it cannot be read or translates no images.
+
+        The metadata is cached until the file changes.
+        """
         try:
-            state = bundle.stat()
-            key = (state.st_mtime_ns, state.st_size)
-            if bundle not in self._headers or self._headers[bundle][0] != key:
-                header = load_header(bundle)
-                usable = header.get("directions") in DIRECTIONS
-                self._headers[bundle] = key, header if usable else None
-        except (OSError, BundleError):
+            version = _file_version(path)
+            if path not in self._info_cache or self._info_cache[path][0] != version:
+                info = load_model_info(path)
+                self._info_cache[path] = version, None if info.samples_from_noise else info
+        except (OSError, ModelFileError):
             return None
-        return self._headers[bundle][1]
+        return self._info_cache[path][1]
 
 
-class Turn:
-    """A lock that is given to those who wait for it in the order they came."""
-
-    def __init__(self) -> None:
-        self._guard, self._waiting = threading.Lock(), deque[threading.Event]()
-
-    def ahead(self) -> int:
-        """How many are before who asks for a turn now."""
-        with self._guard:
-            return len(self._waiting)
-
-    @contextmanager
-    def __call__(self, seconds: float | None = None) -> Iterator[None]:
-        """Raises UsageError where it takes more than ``seconds`` to come."""
-        mine = threading.Event()
-        with self._guard:
-            self._waiting.append(mine)
-            if self._waiting[0] is mine:
-                mine.set()
-        began = time.monotonic()
-        try:
-            if not mine.wait(seconds):
-                waited = time.monotonic() - began
-                raise UsageError(f"The model was busy with others for {waited:.0f} seconds. Please try again later.")
-            yield
-        finally:
-            with self._guard:
-                self._waiting.remove(mine)
-                if self._waiting:
-                    self._waiting[0].set()
+def _file_version(path: Path) -> tuple[int, int]:
+    """Return modification time and size, which change when the file is rewritten."""
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size

@@ -1,7 +1,7 @@
-"""One photo through one model: read, translated when it is its turn, and written, with word of how far it is."""
+"""Translate one photo: read it, wait for the model, run the network and save the result, with progress messages."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,47 +9,68 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from i2i.demo.eta import Pace, spoken
-from i2i.demo.model_registry import Models
+from i2i.demo.eta import RuntimeEstimator, format_duration
+from i2i.demo.model_registry import ModelChoice, ModelRegistry
+from i2i.demo.uploads import UploadStore
 from i2i.errors import UsageError
-from i2i.images import Photo
+from i2i.images import LoadedImage
 
-Tell = Callable[[float, str], None]  # is told the share that is done, in [0, 1], and what is being done
-TICK = 0.25  # seconds between two words of progress
+ProgressCallback = Callable[[float, str], None]  # (completed fraction in [0, 1], description of the current step)
+POLL_INTERVAL = 0.25  # seconds between progress messages
+MIN_REPORTED_LOADING = 0.1  # seconds; a model that was in memory already takes less
 
 
 @dataclass(frozen=True)
-class Answer:
-    """before: the photo as RGB. file: the result as PNG, in full. seconds: in the network; loading: of the model."""
+class TranslationResult:
+    """A translated photo and how long it took.
 
-    before: Image.Image
-    after: Image.Image
+    Attributes:
+        photo: the input as RGB.
+        output: the translation.
+        file: the translation as PNG in full size.
+        seconds: time in the network.
+        loading_seconds: time to load the model.
+        device: the device type, such as "cpu".
+    """
+
+    photo: Image.Image
+    output: Image.Image
     file: Path
     model: str
     direction: str
     seconds: float
-    loading: float
+    loading_seconds: float
     device: str
 
-    def told(self) -> str:
-        """In words, for people."""
-        size = "{} × {} pixels".format(*self.after.size)
-        loading = f", and {spoken(self.loading)} to load the model" if self.loading >= 0.1 else ""
-        return f"{self.model} made {size} in {spoken(self.seconds)} on {self.device}{loading}."
+    def summary(self) -> str:
+        """Return a sentence for the page."""
+        size = f"{self.output.width} × {self.output.height} pixels"
+        text = f"{self.model} made {size} in {format_duration(self.seconds)} on {self.device}"
+        if self.loading_seconds >= MIN_REPORTED_LOADING:
+            text += f", and {format_duration(self.loading_seconds)} to load the model"
+        return f"{text}."
 
     def to_json(self) -> dict[str, Any]:
-        """For programs."""
-        size = {"width": self.after.width, "height": self.after.height}
-        took = {"seconds": round(self.seconds, 3), "loading_seconds": round(self.loading, 3)}
-        return {"model": self.model, "direction": self.direction, **size, **took, "device": self.device}
+        """Return the fields of the API's answer."""
+        return {
+            "model": self.model,
+            "direction": self.direction,
+            "width": self.output.width,
+            "height": self.output.height,
+            "seconds": round(self.seconds, 3),
+            "loading_seconds": round(self.loading_seconds, 3),
+            "device": self.device,
+        }
 
 
-class Translating:
-    """Translates one photo at a time, in the order in which they came."""
+class PhotoTranslator:
+    """Translates uploaded photos, one at a time, in the order of arrival."""
 
-    def __init__(self, models: Models) -> None:
-        self.models, self.pace = models, Pace()
-        self._network = ThreadPoolExecutor(1, "i2i-demo")  # so that whoever waits for it can tell how far it is
+    def __init__(self, registry: ModelRegistry, store: UploadStore) -> None:
+        self.registry = registry
+        self.store = store
+        self.estimator = RuntimeEstimator()
+        self._executor = ThreadPoolExecutor(1, "i2i-demo")  # the calling thread reports progress meanwhile
 
     def __call__(
         self,
@@ -58,85 +79,110 @@ class Translating:
         direction: str | None = None,
         strength: float | None = None,
         mask: str | Path | None = None,
-        tell: Tell = lambda share, what: None,
-    ) -> Answer:
-        """Translate an uploaded photo. direction: None is the model's first. strength: see ``i2i.inference.translator.load``.
+        progress: ProgressCallback = lambda fraction, description: None,
+    ) -> TranslationResult:
+        """Translate an uploaded photo.
 
-        mask: an uploaded picture, white where a model that fills holes is to fill; else what is transparent.
-        Raises I2IError with what is wrong, in words for who sent the photo.
+        Args:
+            path: the uploaded file.
+            name: a model of the registry.
+            direction: None is the model's first direction.
+            strength: the degradation strength; see ``i2i.inference.loading.load``.
+            mask: an uploaded image, white where an inpainting model is to fill; without it the transparent parts of
+                the photo are filled.
+            progress: called with each step.
+
+        Raises:
+            I2IError: the photo cannot be translated; the message is meant for the user.
         """
-        model, limits = self.models.model(name), self.models.desk.limits
-        direction = chosen(name, model.directions, direction)
-        tell(0.0, "Reading the photo")
-        photo = self.models.desk.photo(path)
-        fills = model.header.get("generator", {}).get("shows") == "mask"
-        if fills:
-            photo = self._with_holes(photo, mask)
-        pixels = photo.image.width * photo.image.height
-        guess = self._guess(name, direction, pixels)
-        if ahead := self.models.turn.ahead():
-            tell(0.02, f"Waiting for the model, {ahead} before you")
-        with self.models.turn(limits.seconds):
-            began = time.monotonic()
-            tell(0.04, "Loading the model")
-            translator = self.models.translator(name, direction, strength)
-            loading, began = time.monotonic() - began, time.monotonic()
-            after = self._watched(translator, seen(photo) if fills else photo.image, guess, tell)
-            took = time.monotonic() - began
-        self.pace.note((name, direction), pixels, took)
-        tell(0.95, "Writing the result")
-        result = f"{Path(str(path)).stem}-{name.replace('/', '-')}-{direction}"
-        file = self.models.desk.save(after, result, None if fills else photo, translator.provenance)
-        return Answer(photo.image, after, file, name, direction, took, loading, translator.device.type)
+        model = self.registry.model(name)
+        choice = ModelChoice(name, resolve_direction(name, model.info.directions, direction), strength)
+        progress(0.0, "Reading the photo")
+        photo = self.store.read(path)
+        if model.info.takes_mask:
+            photo = self._with_mask(photo, mask)
+        estimate = self._estimate(choice, photo.image.width * photo.image.height)
+        if queue_length := self.registry.lock.queue_length():
+            progress(0.02, f"Waiting for the model, {queue_length} before you")
+        with self.registry.lock.hold(self.store.limits.max_seconds):
+            start = time.monotonic()
+            progress(0.04, "Loading the model")
+            translator = self.registry.translator(choice)
+            loaded = time.monotonic()
+            network_input = with_alpha(photo) if model.info.takes_mask else photo.image
+            output = self._run_with_progress(translator, network_input, estimate, progress)
+            seconds = time.monotonic() - loaded
+        self.estimator.record((name, choice.direction), photo.image.width * photo.image.height, seconds)
+        progress(0.95, "Writing the result")
+        file_name = f"{Path(str(path)).stem}-{name.replace('/', '-')}-{choice.direction}"
+        metadata_source = None if model.info.takes_mask else photo
+        file = self.store.save_result(output, file_name, metadata_source, translator.provenance)
+        return TranslationResult(
+            photo.image, output, file, name, choice.direction, seconds, loaded - start, translator.device.type
+        )
 
-    def _guess(self, name: str, direction: str, pixels: int) -> float | None:
-        """Seconds that it will take, where that is known. Raises UsageError where they are too many."""
-        guess, most = self.pace.guess((name, direction), pixels), self.models.desk.limits.seconds
-        if guess is not None and guess > most:
+    def _estimate(self, choice: ModelChoice, pixels: int) -> float | None:
+        """Return the expected seconds if known. Raise UsageError if they exceed the limit."""
+        estimate = self.estimator.estimate((choice.name, choice.direction), pixels)
+        limit = self.store.limits.max_seconds
+        if estimate is not None and estimate > limit:
             raise UsageError(
-                f"This photo would take {name} about {spoken(guess)}, and {spoken(most)} is all that a photo gets "
-                "here. Send a smaller one."
+                f"This photo would take {choice.name} about {format_duration(estimate)}; the limit is "
+                f"{format_duration(limit)}. Send a smaller one."
             )
-        return guess
+        return estimate
 
-    def _watched(self, translator: Any, picture: Image.Image, guess: float | None, tell: Tell) -> Image.Image:
-        began, running = time.monotonic(), self._network.submit(translator, picture)
-        while not wait([running], TICK).done:
-            spent = time.monotonic() - began
-            if guess is None:
-                tell(0.1, f"Translating ({spoken(spent)} so far)")
+    def _run_with_progress(
+        self, translator: Any, image: Image.Image, estimate: float | None, progress: ProgressCallback
+    ) -> Image.Image:
+        """Run the network in the executor's thread and report progress from this one."""
+        start = time.monotonic()
+        future = self._executor.submit(translator, image)
+        while not wait([future], POLL_INTERVAL).done:
+            elapsed = time.monotonic() - start
+            if estimate is None:
+                progress(0.1, f"Translating ({format_duration(elapsed)} so far)")
+            elif elapsed < estimate:
+                remaining = format_duration(estimate - elapsed)
+                progress(0.1 + 0.8 * elapsed / estimate, f"Translating (about {remaining} left)")
             else:
-                left = f"about {spoken(guess - spent)} left" if spent < guess else "any moment now"
-                tell(0.1 + 0.8 * min(1.0, spent / guess), f"Translating ({left})")
-        return running.result()
+                progress(0.9, "Translating (any moment now)")
+        return future.result()
 
-    def _with_holes(self, photo: Photo, mask: str | Path | None) -> Photo:
-        """The photo with what is to be filled in as the transparent part of it."""
-        from i2i.inference.masks import HoleReader
+    def _with_mask(self, photo: LoadedImage, mask: str | Path | None) -> LoadedImage:
+        """Return the photo with the region to fill as its transparent part."""
+        from i2i.inference.masks import MaskReader
 
         if mask:
-            marked = self.models.desk.photo(mask).image.convert("L")
-            if marked.size != photo.image.size:
-                raise UsageError("The mask has another size than the photo: draw it on a copy of the photo.")
-            photo = replace(photo, alpha=ImageOps.invert(marked))
+            mask_image = self.store.read(mask).image.convert("L")
+            if mask_image.size != photo.image.size:
+                raise UsageError(
+                    f"The mask has {mask_image.width} × {mask_image.height} pixels and the photo "
+                    f"{photo.image.width} × {photo.image.height}. Draw the mask on a copy of the photo."
+                )
+            photo = replace(photo, alpha=ImageOps.invert(mask_image))
         elif photo.alpha is None:
             raise UsageError(
-                "This model fills in what is missing, and nothing in this photo is transparent. Erase a part of it, "
-                "or add a mask that is white where it is to be filled."
+                "This model fills missing parts, and nothing in this photo is transparent. Erase a part of it, or add "
+                "a mask that is white where it is to be filled."
             )
-        return HoleReader(None).marked(Path("The photo"), photo)
+        return MaskReader(None).apply_mask(Path("The photo"), photo)
 
 
-def seen(photo: Photo) -> Image.Image:
-    """RGBA of a photo with holes, as a model that fills them wants it."""
-    both = photo.image.copy()
+def with_alpha(photo: LoadedImage) -> Image.Image:
+    """Return the photo as RGBA, the input of inpainting models."""
+    image = photo.image.copy()
     if photo.alpha is not None:
-        both.putalpha(photo.alpha)
-    return both
+        image.putalpha(photo.alpha)
+    return image
 
 
-def chosen(name: str, directions: list[str], direction: str | None) -> str:
-    """The direction to go in. Raises UsageError for one that a model does not have."""
+def resolve_direction(name: str, directions: Sequence[str], direction: str | None) -> str:
+    """Return ``direction``, or the first of ``directions`` if it is None or empty.
+
+    Raises:
+        UsageError: the model has no such direction.
+    """
     if direction and direction not in directions:
-        raise UsageError(f"{name} does not go {direction[:20]!r}; it goes {' and '.join(directions)}.")
+        raise UsageError(f"{name} has no direction {direction[:20]!r}. Choose {' or '.join(directions)}.")
     return direction or directions[0]

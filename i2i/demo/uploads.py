@@ -1,4 +1,4 @@
-"""Where pictures come in and go out: uploads are read by i2i's own reader, results are kept for a while."""
+"""Files of the demo: reads uploads in separate processes and keeps results for a limited time."""
 
 import secrets
 import shutil
@@ -10,94 +10,116 @@ from pathlib import Path
 from PIL import Image
 
 from i2i.demo.limits import Limits
-from i2i.errors import PictureError, UsageError
-from i2i.images import Decoders, Photo, Provenance, Writer, encode
+from i2i.errors import ImageError, UsageError
+from i2i.images import DecoderPool, LoadedImage, Provenance, Writer, encode
 
-READERS = 2  # processes that decode
-SHOWN = 1600  # pixels of the longer side of what a page shows; what is downloaded has all of them
+DECODER_PROCESSES = 2
+PREVIEW_SIDE = 1600  # pixels of the longer side of images on the page; downloads have the full size
 
 
-class Desk:
-    """Uploads and results of one server, in a folder of its own that goes when it closes.
+class UploadStore:
+    """Uploads and results of one server, in a temporary folder that ``close`` deletes.
 
-    folder: where gradio puts uploads, and all that is in it can be fetched by who knows its name, which cannot be
-    guessed. assets: pictures that belong to the page itself.
+    Attributes:
+        root: the temporary folder.
+        files: the folder of uploads and results. Gradio serves the files in it; their paths contain an unguessable
+            token.
+        assets: the folder of images that belong to the page itself.
+        decoders: the processes that decode images.
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self.home = Path(tempfile.mkdtemp(prefix="i2i-demo-")).resolve()
-        self.folder, self.assets = self.home / "files", self.home / "assets"
-        self.folder.mkdir()
+        self.root = Path(tempfile.mkdtemp(prefix="i2i-demo-")).resolve()
+        self.files = self.root / "files"
+        self.assets = self.root / "assets"
+        self.files.mkdir()
         self.assets.mkdir()
-        self.readers = Decoders(READERS, max_pixels=self.limits.pixels)
+        self.decoders = DecoderPool(DECODER_PROCESSES, max_pixels=self.limits.max_pixels)
 
-    def uploaded(self, path: str | Path | None) -> Path:
-        """The file that was uploaded as ``path``. Raises UsageError for anything that was not, whoever asks."""
-        if not path:
-            raise UsageError("There is no photo yet: drop one into the box, paste one, or take one with the camera.")
-        found = Path(path).resolve()
-        if not any(place in found.parents for place in (self.folder, self.assets)) or not found.is_file():
-            raise UsageError("Only an uploaded file is opened, and only for a while: upload the photo again.")
-        return found
+    def resolve(self, path: str | Path | None) -> Path:
+        """Return the path of an uploaded file.
 
-    def photo(self, path: str | Path | None) -> Photo:
-        """The photo in an uploaded file, decoded in a process of its own.
-
-        Raises UsageError as ``uploaded`` does, and PictureError with the reason where it cannot be read.
+        Raises:
+            UsageError: ``path`` is empty or is not an existing file under ``files`` or ``assets``.
         """
-        found = self.uploaded(path)
-        try:
-            return self.readers.read(found)
-        except PictureError as error:
-            raise PictureError(str(error).replace(str(found), found.name)) from error
+        if not path:
+            raise UsageError("There is no photo yet. Drop one into the box, paste one, or take one with the camera.")
+        resolved = Path(path).resolve()
+        allowed = self.files in resolved.parents or self.assets in resolved.parents
+        if not allowed or not resolved.is_file():
+            raise UsageError("Only an uploaded file is opened, and uploads expire. Upload the photo again.")
+        return resolved
 
-    def place(self, name: str) -> Path:
-        """A path for a result named ``name``, in a new folder whose name cannot be guessed."""
-        folder = self.folder / secrets.token_urlsafe(24)
+    def read(self, path: str | Path | None) -> LoadedImage:
+        """Decode the photo in an uploaded file, in a separate process.
+
+        Raises:
+            UsageError: see ``resolve``.
+            ImageError: the photo cannot be decoded; the message gives the reason.
+        """
+        resolved = self.resolve(path)
+        try:
+            return self.decoders.read(resolved)
+        except ImageError as error:
+            raise ImageError(str(error).replace(str(resolved), resolved.name)) from error
+
+    def new_path(self, name: str) -> Path:
+        """Return a path for a file called ``name`` in a new folder with an unguessable name."""
+        folder = self.files / secrets.token_urlsafe(24)
         folder.mkdir()
         return folder / name
 
-    def save(self, picture: Image.Image, name: str, photo: Photo | None = None, made: Provenance | None = None) -> Path:
-        """``picture`` as a PNG named ``name`` that says in its metadata which model made it; of what ``photo`` says of
-        itself it repeats what `i2i convert` does."""
-        path = self.place(f"{Path(name).stem or 'picture'}.png")
-        path.write_bytes(Writer(suffix=".png", provenance=made)(picture, photo))
+    def save_result(
+        self, image: Image.Image, name: str, photo: LoadedImage | None = None, provenance: Provenance | None = None
+    ) -> Path:
+        """Save a result as PNG and return its path.
+
+        Args:
+            image: the result.
+            name: the file name; its suffix is replaced by .png.
+            photo: the input photo, whose metadata is copied as `i2i convert` copies it.
+            provenance: the model that made the result, for the PNG's metadata.
+        """
+        path = self.new_path(f"{Path(name).stem or 'image'}.png")
+        path.write_bytes(Writer(suffix=".png", provenance=provenance)(image, photo))
         return path
 
-    def work(self) -> Path:
-        """A new folder that nobody outside can look into; whoever asked for it deletes it."""
-        return Path(tempfile.mkdtemp(dir=self.home))
+    def temp_dir(self) -> Path:
+        """Return a new folder that is not served. The caller deletes it."""
+        return Path(tempfile.mkdtemp(dir=self.root))
 
-    def shown(self, picture: Image.Image, side: int = SHOWN) -> Path:
-        """``picture`` as a file for the page to show: PNG, its longer side at most ``side`` pixels."""
-        small = picture.convert("RGB")
+    def preview(self, image: Image.Image, side: int = PREVIEW_SIDE) -> Path:
+        """Save an image as PNG for the page, reduced to at most ``side`` pixels on the longer side."""
+        small = image.convert("RGB")
         if max(small.size) > side:
             small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
-        path = self.place("shown.png")
+        path = self.new_path("preview.png")
         path.write_bytes(encode(small, ".png", fast=True))
         return path
 
-    def sweep(self) -> None:
-        """Delete what is older than ``limits.keep`` seconds, and the oldest of what is too much."""
-        left, held = time.time() - self.limits.keep, 0
-        for changed, size, path in sorted(self._kept(), reverse=True):
-            held += size
-            if changed < left or held > self.limits.store:
+    def purge(self) -> None:
+        """Delete expired files, then the oldest ones beyond ``limits.max_stored_bytes``."""
+        expiry = time.time() - self.limits.retention_seconds
+        total = 0
+        for modified, size, path in sorted(self._stored_files(), reverse=True):
+            total += size
+            if modified < expiry or total > self.limits.max_stored_bytes:
                 path.unlink(missing_ok=True)
-                if path.parent != self.folder and not any(path.parent.iterdir()):
+                if path.parent != self.files and not any(path.parent.iterdir()):
                     path.parent.rmdir()
 
-    def _kept(self) -> Iterator[tuple[float, int, Path]]:
-        for path in self.folder.rglob("*"):
+    def _stored_files(self) -> Iterator[tuple[float, int, Path]]:
+        """Yield the modification time, size and path of each file."""
+        for path in self.files.rglob("*"):
             try:
-                found = path.lstat()
+                stat = path.lstat()
             except OSError:
                 continue
             if not path.is_dir():
-                yield found.st_mtime, found.st_size, path
+                yield stat.st_mtime, stat.st_size, path
 
     def close(self) -> None:
-        """End the reading processes and delete everything."""
-        self.readers.close()
-        shutil.rmtree(self.home, ignore_errors=True)
+        """Stop the decoder processes and delete all files."""
+        self.decoders.close()
+        shutil.rmtree(self.root, ignore_errors=True)

@@ -1,8 +1,17 @@
-"""The training doctor: notices cheaply when a training goes wrong, says so in one sentence, and names what helps."""
+"""Training diagnostics ("the training doctor"): health metrics, alarms with suggested flags, and recovery from NaN."""
 
-from i2i.diagnostics.alarms import Alarm, Doctor
-from i2i.diagnostics.health_metrics import Signs, View, examine
-from i2i.diagnostics.recovery import Setbacks, broken
-from i2i.diagnostics.suggestions import settings_of
+from i2i.diagnostics.alarms import Alarm, AlarmMonitor
+from i2i.diagnostics.health_metrics import HealthMetrics, SampleView, compute_health_metrics
+from i2i.diagnostics.recovery import Recovery, nonfinite_names
+from i2i.diagnostics.suggestions import flag_values
 
-__all__ = ["Alarm", "Doctor", "Setbacks", "Signs", "View", "broken", "examine", "settings_of"]
+__all__ = [
+    "Alarm",
+    "AlarmMonitor",
+    "HealthMetrics",
+    "Recovery",
+    "SampleView",
+    "compute_health_metrics",
+    "flag_values",
+    "nonfinite_names",
+]

@@ -1,4 +1,4 @@
-"""What to do when a loss or a gradient is not finite: never go on from it, and not for ever back."""
+"""Recovery from non-finite losses or gradients: a limited number of rollbacks, each with half the learning rate."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,66 +6,93 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from i2i.diagnostics.suggestions import Settings, prescribe, steadier_game
+from i2i.diagnostics.suggestions import Settings, suggest_flags, use_hinge_and_r1
 
-MOST = 3  # times that a training is taken back
+MAX_ROLLBACKS = 3
+MAX_FILES_LISTED = 8
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What to do now, and how it is said."""
+class Decision:
+    """What to do after a non-finite step, and the message for the user."""
 
     action: Literal["roll back", "stop"]
-    sentence: str
+    message: str
 
 
-class Setbacks:
-    """Counts how often a training was taken back to its last good state, and decides whether it is once more.
+class Recovery:
+    """Counts the rollbacks of a training and decides whether to roll back once more.
 
-    The count belongs to the training, and is not taken back with it. Since a step is played again exactly as it was,
-    each time the learning rate is halved (``lr_factor``).
+    A step that is repeated exactly fails again, so each rollback halves the learning rate (``lr_factor``). A rollback
+    does not reset the count.
+
+    Args:
+        settings: the training's flags and their values, from ``flag_values``.
     """
 
     def __init__(self, settings: Settings) -> None:
-        """settings: the training's flags with their values, as ``settings_of`` gives them."""
-        self.settings, self.count = settings, 0
+        self.settings = settings
+        self.rollbacks = 0
 
     @property
     def lr_factor(self) -> float:
-        """By what the schedule's learning rate is multiplied."""
-        return 0.5**self.count
+        """Factor on the scheduled learning rate."""
+        return 0.5**self.rollbacks
 
-    def decide(self, step: int, what: Iterable[str], good: int | None, files: Iterable[object] = ()) -> Verdict:
-        """After the first ``step`` steps, ``what`` (losses, weights' gradients) was not finite in the next one.
+    def on_nonfinite(
+        self, step: int, names: Iterable[str], good_step: int | None, files: Iterable[object] = ()
+    ) -> Decision:
+        """Decide what to do after a step with non-finite values.
 
-        good: the step of the last good state, if there is one. files: the pictures of the step.
+        Args:
+            step: index of the failing step, from 0.
+            names: the losses, weights and gradients that are not finite.
+            good_step: step of the last saved state; None if there is none.
+            files: the images of the failing step.
         """
-        named, seen = list(what), [str(file) for file in files]
-        more = f" and {len(named) - 1} more" if len(named) > 1 else ""
-        found = f"{named[0] if named else 'A loss or a gradient'}{more} was not finite in step {step + 1}"
-        if seen:
-            found += f" (pictures: {', '.join(seen[:8])}{f' and {len(seen) - 8} more' if len(seen) > 8 else ''})"
-        if good is not None and self.count < MOST:
-            self.count += 1
-            return Verdict("roll back", f"{found}; back to step {good}, with {self.lr_factor:g} of the learning rate "
-                                        f"({self.count} of {MOST} times).")  # fmt: skip
-        why = "there is no good state to go back to" if good is None else f"it has been taken back {MOST} times"
-        return Verdict("stop", f"{found}, and {why}: look at the pictures, {self._advice()}.")
+        failure = _describe_failure(step, list(names), [str(file) for file in files])
+        if good_step is not None and self.rollbacks < MAX_ROLLBACKS:
+            self.rollbacks += 1
+            return Decision(
+                "roll back",
+                f"{failure}. Rolled back to step {good_step}, with {self.lr_factor:g} times the learning rate "
+                f"(rollback {self.rollbacks} of {MAX_ROLLBACKS}).",
+            )
+        if good_step is None:
+            reason = "There is no good state to roll back to"
+        else:
+            reason = f"The training was rolled back {MAX_ROLLBACKS} times already"
+        return Decision("stop", f"{failure}. {reason}: check the images, {self._suggestion()}.")
 
-    def _advice(self) -> str:
+    def _suggestion(self) -> str:
         lr = self.settings["lr"] * self.lr_factor / 2
-        other = f", or {prescribe((steadier_game,), self.settings)}" if steadier_game(self.settings) else ""
-        return f"go on by --resume with --lr {lr:g} --precision float32{other}"
+        resume = f"continue by --resume with --lr {lr:g} --precision float32"
+        if use_hinge_and_r1(self.settings):
+            return f"{resume}, or {suggest_flags((use_hinge_and_r1,), self.settings)}"
+        return resume
 
     def state_dict(self) -> dict[str, Any]:
-        return {"count": self.count}
+        return {"count": self.rollbacks}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.count = int(state["count"])
+        self.rollbacks = int(state["count"])
 
 
-def broken(losses: Mapping[str, Tensor], network: nn.Module | None = None) -> list[str]:
-    """The names of the losses, and of the network's weights and gradients, that are not finite; waits for them."""
+def _describe_failure(step: int, names: list[str], files: list[str]) -> str:
+    name = names[0] if names else "A loss or a gradient"
+    more_names = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    failure = f"{name}{more_names} was not finite in step {step + 1}"
+    if not files:
+        return failure
+    more_files = f" and {len(files) - MAX_FILES_LISTED} more" if len(files) > MAX_FILES_LISTED else ""
+    return f"{failure} (images: {', '.join(files[:MAX_FILES_LISTED])}{more_files})"
+
+
+def nonfinite_names(losses: Mapping[str, Tensor], network: nn.Module | None = None) -> list[str]:
+    """Return the names of the losses, and of the network's weights and gradients, that are not finite.
+
+    Waits for the device.
+    """
     named = dict(losses)
     for name, weight in network.named_parameters() if network is not None else ():
         named[name] = weight.detach()

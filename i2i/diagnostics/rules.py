@@ -1,114 +1,137 @@
-"""When a sign is an illness, how it is said, and what helps. The limits were set by experiment.
+"""Rules: when a health metric indicates a failure, its message, and the suggested flags.
 
-Real photos, zebras, facades and their labels, four or eight at a time and held against others of their kind, stay
-within: blackness ±0.19, saturation ±0.17, diversity 0.56 to 2, change above 0.7, luminance above -0.24, and never a
-grid of both 4 grey levels and 3.2 times what others have. Short healthy trainings stay within: diversity above 0.36,
-change above 0.3, luminance above 0.4, a grid of up to 4.5 grey levels, a hidden gain of up to 0.5, D's loss from 0.24.
-Two restorers stayed below an excess of 0.001.
+The thresholds were set by experiment. Ranges that were measured:
+
+============================  ============================  ==========================
+metric                        real images (1)               short healthy trainings
+============================  ============================  ==========================
+blackness                     -0.19 to 0.19
+saturation                    -0.17 to 0.17
+diversity                     0.56 to 2                     above 0.36
+change                        above 0.7                     above 0.3
+luminance                     above -0.24                   above 0.4
+checkerboard and its levels   never above 3.2 and 4 both    up to 4.5 levels
+hidden_gain                                                 up to 0.5
+D's loss / chance loss                                      from 0.24
+excess                                                      below 0.001 (2 restorers)
+============================  ============================  ==========================
+
+(1) Photos, zebras, facades and their labels, four or eight at a time, compared with others of their kind.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from i2i.diagnostics import suggestions as by
-from i2i.diagnostics.health_metrics import Signs
+from i2i.diagnostics import suggestions as suggest
+from i2i.diagnostics.health_metrics import HealthMetrics
 
-# D's loss where it takes every picture for half real; the critics of wgan and wgan-gp only compare, and have none.
-UNDECIDED = {"minimax": 2 * math.log(2), "non-saturating": 2 * math.log(2), "lsgan": 0.5, "hinge": 2.0}
-DISCRIMINATOR = "D/adversarial"  # how the names of D's terms begin
+# D's loss if it cannot tell real images from fakes. The critics of wgan and wgan-gp have no such value.
+CHANCE_LOSS = {"minimax": 2 * math.log(2), "non-saturating": 2 * math.log(2), "lsgan": 0.5, "hinge": 2.0}
+DISCRIMINATOR_LOSS = "D/adversarial"  # prefix of the names of D's losses
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """An illness. ``says`` takes the place where it is and the sign's value.
+    """A failure that a health metric indicates.
 
-    It is there where the sign is beyond ``limit``, and gone where it is on the near side of ``well``.
+    It is present if the metric is beyond ``threshold``, and gone if the metric is on the healthy side of
+    ``recovered_at``. Between the two, the last result stands.
     """
 
-    name: str
-    sign: str
-    limit: float
-    well: float
-    says: str
-    remedies: tuple[by.Remedy, ...]
-    also: Callable[[Signs], bool] = lambda signs: True  # what else must hold for it to be there
-    youth: int = 1  # how many times as long as usual it is part of growing up
-    hides: tuple[str, ...] = ()  # illnesses that follow from it, and are not said beside it
+    name: str  # stored in log.jsonl and in training states
+    metric: str
+    threshold: float
+    recovered_at: float
+    message: str  # with {where}, the direction or discriminator, and {value}, the metric
+    suggestions: tuple[suggest.Suggestion, ...]
+    condition: Callable[[HealthMetrics], bool] = lambda metrics: True  # must hold as well
+    warmup_factor: int = 1  # the rule is skipped for so many times the usual warm-up
+    suppresses: tuple[str, ...] = ()  # names of failures that follow from this one and are not reported with it
 
-    def ill(self, signs: Signs) -> bool | None:
-        """Whether it is there; None: neither there nor gone, or nothing can be told."""
-        value = signs.get(self.sign)
+    def is_failing(self, metrics: HealthMetrics) -> bool | None:
+        """Return True for a failure, False for healthy; None in between or if the metric is missing."""
+        value = metrics.get(self.metric)
         if value is None:
             return None
-        high = self.limit > self.well
-        beyond = value > self.limit if high else value < self.limit
-        if beyond and self.also(signs):
+        sign = 1 if self.threshold > self.recovered_at else -1  # -1: small values are failures
+        if sign * value > sign * self.threshold and self.condition(metrics):
             return True
-        return None if (value > self.well if high else value < self.well) and self.also(signs) else False
+        if sign * value > sign * self.recovered_at and self.condition(metrics):
+            return None
+        return False
 
 
-PICTURES = (
+SAMPLE_RULES = (
     Rule(
-        name="thrown off", sign="excess", limit=0.5, well=0.1,
-        says="{where}: the output lies far off the scale, by {value:.3g} times the way from middle grey to white",
-        remedies=(by.shorter_gradients,),
-        hides=("black", "saturated", "collapsed", "unchanged", "inverted", "checkerboard"),
+        name="thrown off", metric="excess", threshold=0.5, recovered_at=0.1,
+        message="{where}: the output has diverged: it lies outside the range of images, by {value:.3g} on average "
+        "(the range is -1 to 1)",
+        suggestions=(suggest.clip_gradients,),
+        suppresses=("black", "saturated", "collapsed", "unchanged", "inverted", "checkerboard"),
     ),
     Rule(
-        name="black", sign="blackness", limit=0.5, well=0.4,
-        says="{where}: the output is black, {value:.0%} more of it than of real pictures",
-        remedies=(by.own_statistics, by.full_precision), hides=("saturated", "collapsed", "inverted"),
+        name="black", metric="blackness", threshold=0.5, recovered_at=0.4,
+        message="{where}: the output is black: {value:.0%} more black pixels than in real images",
+        suggestions=(suggest.use_instance_norm, suggest.use_float32),
+        suppresses=("saturated", "collapsed", "inverted"),
     ),
     Rule(
-        name="saturated", sign="saturation", limit=0.35, well=0.25,
-        says="{where}: the output is driven to the ends of the scale, {value:.0%} more of it than of real pictures",
-        remedies=(by.kept_colours, by.steadier_game),
+        name="saturated", metric="saturation", threshold=0.35, recovered_at=0.25,
+        message="{where}: the output is saturated: {value:.0%} more saturated values than in real images",
+        suggestions=(suggest.add_identity_loss, suggest.use_hinge_and_r1),
     ),
     Rule(
-        name="collapsed", sign="diversity", limit=0.2, well=0.3,
-        says="{where}: nearly the same comes out whatever goes in, {value:.2f} times as diverse as real pictures",
-        remedies=(by.no_momentum, by.sight_of_the_batch, by.steadier_game, by.firmer_anchor),
+        name="collapsed", metric="diversity", threshold=0.2, recovered_at=0.3,
+        message="{where}: mode collapse: the outputs are nearly the same for all inputs, {value:.2f} times as diverse "
+        "as real images",
+        suggestions=(
+            suggest.use_rmsprop, suggest.use_minibatch_std, suggest.use_hinge_and_r1,
+            suggest.raise_reconstruction_weight,
+        ),
     ),
     Rule(
-        name="unchanged", sign="change", limit=0.1, well=0.15,
-        says="{where}: the output is the input, with {value:.2f} of the change from one kind to the other",
-        remedies=(by.looser_anchor, by.steadier_game),
+        name="unchanged", metric="change", threshold=0.1, recovered_at=0.15,
+        message="{where}: the output is a copy of the input: {value:.2f} times the difference between the domains",
+        suggestions=(suggest.lower_reconstruction_weight, suggest.use_hinge_and_r1),
     ),
     Rule(
-        name="inverted", sign="luminance", limit=-0.3, well=-0.1,
-        says="{where}: light and dark are swapped, with a correlation of {value:.2f}",
-        remedies=(by.kept_colours, by.another_seed),
+        name="inverted", metric="luminance", threshold=-0.3, recovered_at=-0.1,
+        message="{where}: light and dark are swapped: the luminance correlates with {value:.2f}",
+        suggestions=(suggest.add_identity_loss, suggest.change_seed),
     ),
     Rule(
-        name="checkerboard", sign="checkerboard_levels", limit=6.0, well=4.0, youth=2,
-        also=lambda signs: signs["checkerboard"] > 4,
-        says="{where}: the output lies under a grid from the upsampling, of {value:.0f} grey levels",
-        remedies=(by.smoother_upsampling,),
+        name="checkerboard", metric="checkerboard_levels", threshold=6.0, recovered_at=4.0, warmup_factor=2,
+        condition=lambda metrics: metrics["checkerboard"] > 4,
+        message="{where}: the output has a checkerboard pattern from upsampling, of {value:.0f} grey levels",
+        suggestions=(suggest.use_resize_upsampling,),
     ),
     Rule(
-        name="hidden", sign="hidden_gain", limit=1.25, well=0.8,
-        also=lambda signs: signs["hidden"] > 1.5,
-        says="{where}: faint noise in the output hides what the way back needs, which gets {value:.1f} grey levels "
-        "worse for each that the output is disturbed by",
-        remedies=(by.looser_cycle,),
+        name="hidden", metric="hidden_gain", threshold=1.25, recovered_at=0.8,
+        condition=lambda metrics: metrics["hidden"] > 1.5,
+        message="{where}: steganography: the cycle reconstruction depends on invisible noise in the output; it gets "
+        "{value:.1f} grey levels worse for each grey level of noise that is added",
+        suggestions=(suggest.lower_cycle_weight,),
     ),
     Rule(
-        name="blind", sign="judgement", limit=0.01, well=0.03,
-        says="{where}: the discriminator says the same of every picture, within {value:.3f}",
-        remedies=(by.freer_critic, by.busier_critic),
+        name="blind", metric="judgement", threshold=0.01, recovered_at=0.03,
+        message="{where}: the discriminator gives the same logits for all images, within {value:.3f}",
+        suggestions=(suggest.lower_r1, suggest.more_discriminator_steps),
     ),
 )  # fmt: skip
-CRITIC = (
+DISCRIMINATOR_RULES = (
     Rule(
-        name="winning", sign="loss", limit=0.03, well=0.1,
-        says="{where}: the discriminator wins and has nothing to teach any more: {value:.3f} times the loss of a guess",
-        remedies=(by.steadier_game, by.fresher_pictures, by.weaker_critic),
+        name="winning", metric="loss", threshold=0.03, recovered_at=0.1,
+        message="{where}: the discriminator wins and gives no useful gradients: its loss is {value:.3f} times the loss "
+        "of guessing",
+        suggestions=(
+            suggest.use_hinge_and_r1, suggest.augment_discriminator, suggest.shrink_discriminator,
+        ),
     ),
     Rule(
-        name="fooled", sign="loss", limit=1.3, well=1.0,
-        says="{where}: the discriminator takes fakes for real and real pictures for fakes, with {value:.2f} times the "
-        "loss of a guess",
-        remedies=(by.freer_critic, by.busier_critic),
+        name="fooled", metric="loss", threshold=1.3, recovered_at=1.0,
+        message="{where}: the discriminator takes fakes for real images and real images for fakes: its loss is "
+        "{value:.2f} times the loss of guessing",
+        suggestions=(suggest.lower_r1, suggest.more_discriminator_steps),
     ),
 )  # fmt: skip

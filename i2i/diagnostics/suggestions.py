@@ -1,4 +1,7 @@
-"""What to try against what the doctor finds: flags that the training at hand has, with values it has not."""
+"""Suggestions: flags that may help against a failure, among those that the training has.
+
+A suggestion is a function from the present settings to new values of flags. It returns {} if it does not apply.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -6,14 +9,14 @@ from typing import Any
 from i2i.config import flags, to_json
 
 Settings = Mapping[str, Any]  # flag → its value in this training
-Remedy = Callable[[Settings], dict[str, Any]]  # to the flags to be given; none, or values already given: no remedy
+Suggestion = Callable[[Settings], dict[str, Any]]
 
-RESUMABLE = {"lr", "precision"}  # what a resume may change; all else makes it another training
+RESUMABLE_FLAGS = {"lr", "precision"}  # a resume may change these; other flags need a new run
 
 
-def settings_of(*configs: Any) -> dict[str, Any]:
-    """The flags of a training's configs with their present values; those of networks it does not use are left out."""
-    found = {}
+def flag_values(*configs: Any) -> dict[str, Any]:
+    """Return the flags of a training's configs with their values, without those of networks it does not use."""
+    values: dict[str, Any] = {}
     for config in configs:
         present = to_json(config)
         for flag in flags(config):
@@ -21,120 +24,133 @@ def settings_of(*configs: Any) -> dict[str, Any]:
             for key in flag.path[:-1]:
                 table = table.get(key, {})
             if flag.path[-1] in table:
-                found[flag.name] = flag.default
-    return found
+                values[flag.name] = flag.default
+    return values
 
 
-def prescribe(remedies: tuple[Remedy, ...], settings: Settings) -> str:
-    """The half sentence that names the flags of the first remedy that would change something."""
-    for remedy in (*remedies, slower, another_seed):
-        given = {name: value for name, value in remedy(settings).items() if settings.get(name) != value}
-        if given:
-            way = "go on by --resume with" if given.keys() <= RESUMABLE else "start a new run (--name) with"
-            return f"{way} {' '.join(_spelled(given))}"
+def suggest_flags(suggestions: tuple[Suggestion, ...], settings: Settings) -> str:
+    """Return a clause with the flags of the first suggestion that would change something."""
+    for suggestion in (*suggestions, halve_lr, change_seed):
+        changes = {name: value for name, value in suggestion(settings).items() if settings.get(name) != value}
+        if changes:
+            action = (
+                "continue by --resume with" if changes.keys() <= RESUMABLE_FLAGS else "start a new run (--name) with"
+            )
+            return f"{action} {' '.join(_as_arguments(changes))}"
     return "start a new run (--name)"
 
 
-def steadier_game(now: Settings) -> dict[str, Any]:
-    """Hinge and R1, which both keep D's slope small. R1 does not go with batch norm in D."""
-    if "adversarial" not in now or now["adversarial"].startswith("wgan"):
+def use_hinge_and_r1(settings: Settings) -> dict[str, Any]:
+    """Both keep the gradient of D small. R1 does not work with batch norm in D."""
+    if "adversarial" not in settings or settings["adversarial"].startswith("wgan"):
         return {}
-    return {"adversarial": "hinge", "r1": max(1.0, now["r1"]), **_without_batch_norm(now)}
+    changes = {"adversarial": "hinge", "r1": max(1.0, settings["r1"])}
+    if settings.get("d-norm") == "batch":
+        changes["d-norm"] = "instance"
+    return changes
 
 
-def no_momentum(now: Settings) -> dict[str, Any]:
-    """Arjovsky et al. 2017, section 4.3: a clipped critic becomes unstable with a momentum-based optimiser."""
-    if now.get("adversarial") == "wgan" and now.get("optimizer") == "adam":
-        return {"optimizer": "rmsprop", "lr": min(now["lr"], 5e-4)}
+def use_rmsprop(settings: Settings) -> dict[str, Any]:
+    """Arjovsky et al. 2017, section 4.3: a clipped critic becomes unstable with a momentum-based optimizer."""
+    if settings.get("adversarial") == "wgan" and settings.get("optimizer") == "adam":
+        return {"optimizer": "rmsprop", "lr": min(settings["lr"], 5e-4)}
     return {}
 
 
-def sight_of_the_batch(now: Settings) -> dict[str, Any]:
-    """Karras et al. 2018, section 3: D sees at once that all pictures are alike."""
-    return {"d-minibatch-std": True} if "d-minibatch-std" in now else {}
+def use_minibatch_std(settings: Settings) -> dict[str, Any]:
+    """Karras et al. 2018, section 3: D detects that all images of a batch are alike."""
+    return {"d-minibatch-std": True} if "d-minibatch-std" in settings else {}
 
 
-def fresher_pictures(now: Settings) -> dict[str, Any]:
-    """D knows few pictures by heart, unless it never sees them twice alike."""
-    return {"augment": "diffaugment"} if now.get("augment") == "none" else {}
+def augment_discriminator(settings: Settings) -> dict[str, Any]:
+    """D memorises few images, unless it never sees one twice in the same way."""
+    return {"augment": "diffaugment"} if settings.get("augment") == "none" else {}
 
 
-def weaker_critic(now: Settings) -> dict[str, Any]:
-    return {"d-ndf": now["d-ndf"] // 2} if now.get("d-ndf", 0) > 8 else {}
+def shrink_discriminator(settings: Settings) -> dict[str, Any]:
+    """Half the channels in D."""
+    return {"d-ndf": settings["d-ndf"] // 2} if settings.get("d-ndf", 0) > 8 else {}
 
 
-def freer_critic(now: Settings) -> dict[str, Any]:
-    """What holds D down, loosened."""
-    return {"r1": now["r1"] / 10} if now.get("r1") else {}
+def lower_r1(settings: Settings) -> dict[str, Any]:
+    """A weaker penalty restrains D less."""
+    return {"r1": settings["r1"] / 10} if settings.get("r1") else {}
 
 
-def busier_critic(now: Settings) -> dict[str, Any]:
-    return {"critic-steps": now["critic-steps"] + 1} if "critic-steps" in now else {}
+def more_discriminator_steps(settings: Settings) -> dict[str, Any]:
+    """One more step of D for each step of G."""
+    return {"d-steps": settings["d-steps"] + 1} if "d-steps" in settings else {}
 
 
-def firmer_anchor(now: Settings) -> dict[str, Any]:
-    """More of the term that ties the output to its input, or to its truth."""
-    return {name: 2 * now[name] for name in ("weight-cycle", "weight-l1", "weight-nce") if now.get(name)}
+def raise_reconstruction_weight(settings: Settings) -> dict[str, Any]:
+    """Double the weight of the loss that ties the output to its input or its target."""
+    names = ("weight-cycle", "weight-l1", "weight-nce")
+    return {name: 2 * settings[name] for name in names if settings.get(name)}
 
 
-def looser_anchor(now: Settings) -> dict[str, Any]:
-    """Less of what holds the output to its input. Pairs need no freedom: they need more of their truth."""
-    if "weight-l1" in now:
-        return firmer_anchor(now)
-    if now.get("weight-identity"):
+def lower_reconstruction_weight(settings: Settings) -> dict[str, Any]:
+    """Weaken the losses that tie the output to its input; with pairs, strengthen the loss on the target instead."""
+    if "weight-l1" in settings:
+        return raise_reconstruction_weight(settings)
+    if settings.get("weight-identity"):
         return {"weight-identity": 0.0}
-    if now.get("nce-identity"):
+    if settings.get("nce-identity"):
         return {"nce-identity": False}
-    return looser_cycle(now) or {name: now[name] / 2 for name in ("weight-nce",) if now.get(name)}
+    if changes := lower_cycle_weight(settings):
+        return changes
+    return {"weight-nce": settings["weight-nce"] / 2} if settings.get("weight-nce") else {}
 
 
-def looser_cycle(now: Settings) -> dict[str, Any]:
-    return {"weight-cycle": now["weight-cycle"] / 2} if now.get("weight-cycle") else {}
+def lower_cycle_weight(settings: Settings) -> dict[str, Any]:
+    """Half the weight of the cycle loss."""
+    return {"weight-cycle": settings["weight-cycle"] / 2} if settings.get("weight-cycle") else {}
 
 
-def kept_colours(now: Settings) -> dict[str, Any]:
-    """Zhu et al. 2017, section 5.2: what already belongs to the other domain is to stay as it is."""
-    if "weight-identity" in now:
-        return {"weight-identity": max(1.0, now["weight-identity"])}
-    return {"nce-identity": True} if "nce-identity" in now else {}
+def add_identity_loss(settings: Settings) -> dict[str, Any]:
+    """Zhu et al. 2017, section 5.2: images that are in the target domain already must not change, so colours stay."""
+    if "weight-identity" in settings:
+        return {"weight-identity": max(1.0, settings["weight-identity"])}
+    return {"nce-identity": True} if "nce-identity" in settings else {}
 
 
-def shorter_gradients(now: Settings) -> dict[str, Any]:
-    """Pascanu et al. 2013, section 3.2: one batch with a huge gradient is not to throw the weights off."""
-    return {"clip-norm": now["clip-norm"] / 5 or 0.5} if "clip-norm" in now else {}
+def clip_gradients(settings: Settings) -> dict[str, Any]:
+    """Pascanu et al. 2013, section 3.2: a clipped gradient of one batch cannot make the weights diverge."""
+    return {"grad-clip": settings["grad-clip"] / 5 or 0.5} if "grad-clip" in settings else {}
 
 
-def smoother_upsampling(now: Settings) -> dict[str, Any]:
-    """Odena et al. 2016: resize, then convolve. A U-Net has no such layer."""
-    if now.get("generator") == "unet":
+def use_resize_upsampling(settings: Settings) -> dict[str, Any]:
+    """Odena et al. 2016: resize, then convolve. The U-Net has no such layer."""
+    if settings.get("generator") == "unet":
         return {"generator": "resnet", "upsampling": "resize"}
-    return {"upsampling": "resize"} if now.get("upsampling") == "transposed" else {}
+    return {"upsampling": "resize"} if settings.get("upsampling") == "transposed" else {}
 
 
-def own_statistics(now: Settings) -> dict[str, Any]:
-    """Running statistics of small batches blacken what a translator paints with them."""
-    return {"norm": "instance"} if now.get("norm") == "batch" and "inference" in now else {}
+def use_instance_norm(settings: Settings) -> dict[str, Any]:
+    """With running statistics of small batches, a translator's output can be black."""
+    return {"norm": "instance"} if settings.get("norm") == "batch" and "inference-mode" in settings else {}
 
 
-def full_precision(now: Settings) -> dict[str, Any]:
-    return {"precision": "float32"} if "precision" in now else {}
+def use_float32(settings: Settings) -> dict[str, Any]:
+    """No autocast to bfloat16."""
+    return {"precision": "float32"} if "precision" in settings else {}
 
 
-def slower(now: Settings) -> dict[str, Any]:
-    return {"lr": now["lr"] / 2} if "lr" in now else {}
+def halve_lr(settings: Settings) -> dict[str, Any]:
+    """Half the learning rate."""
+    return {"lr": settings["lr"] / 2} if "lr" in settings else {}
 
 
-def another_seed(now: Settings) -> dict[str, Any]:
-    return {"seed": now["seed"] + 1} if "seed" in now else {}
+def change_seed(settings: Settings) -> dict[str, Any]:
+    """The next seed."""
+    return {"seed": settings["seed"] + 1} if "seed" in settings else {}
 
 
-def _without_batch_norm(now: Settings) -> dict[str, Any]:
-    return {"d-norm": "instance"} if now.get("d-norm") == "batch" else {}
-
-
-def _spelled(given: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in given.items():
+def _as_arguments(changes: Mapping[str, Any]) -> Iterator[str]:
+    """Yield flags with values as on a command line."""
+    for name, value in changes.items():
         if isinstance(value, bool):
             yield f"--{name}" if value else f"--no-{name}"
+        elif isinstance(value, float):
+            yield f"--{name} {value:g}"
         else:
-            yield f"--{name} {value:g}" if isinstance(value, float) else f"--{name} {value}"
+            yield f"--{name} {value}"

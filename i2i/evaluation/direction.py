@@ -1,4 +1,4 @@
-"""One direction judged."""
+"""The evaluation of all models in one direction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,30 +7,47 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from i2i.directions import Direction
 from i2i.errors import UsageError
-from i2i.evaluation import gallery as pictures_of
-from i2i.evaluation.eval_set import Trial
+from i2i.evaluation import gallery as galleries
+from i2i.evaluation.eval_set import EvalSet, ImageSet
 from i2i.evaluation.feature_cache import Features
 from i2i.evaluation.gallery import Gallery
-from i2i.evaluation.metric_specs import COLUMNS
-from i2i.evaluation.metric_suite import Judge, Measured, comparable
-from i2i.evaluation.models import IDENTITY, LEFT_ALONE, Model, maker, sampler
-from i2i.evaluation.options import Options
-from i2i.evaluation.protocol import Protocol, protocol_of
-from i2i.evaluation.table import Comparison, Row, comparisons, fill
+from i2i.evaluation.metric_specs import METRICS
+from i2i.evaluation.metric_suite import Measurements, MetricSuite, resized_like
+from i2i.evaluation.models import (
+    IDENTITY,
+    IDENTITY_BASELINE,
+    EvaluatedModel,
+    TranslateFn,
+    load_sample_fn,
+    load_translate_fn,
+)
+from i2i.evaluation.options import EvaluationOptions
+from i2i.evaluation.protocol import Protocol, build_protocol
+from i2i.evaluation.table import Comparison, Row, comparisons, compute_row
 
-NETWORK = "Inception v3 of 2015-12-05"
+INCEPTION_NAME = "Inception v3 of 2015-12-05"
 
 
 @dataclass
-class Section:
-    """One direction: the table, what follows from it, and pictures to look at."""
+class DirectionResult:
+    """The result in one direction.
+
+    Args:
+        protocol: of the evaluation.
+        rows: the baseline, the models and the real reference.
+        ranked_by: name of the metric that ranks the models.
+        comparisons: of the models by that metric.
+        image_names: of the inputs, or the seeds.
+        gallery: None if the options exclude it.
+    """
 
     protocol: Protocol
     rows: list[Row]
-    by: str
+    ranked_by: str
     comparisons: list[Comparison]
-    names: list[str]
+    image_names: list[str]
     gallery: Gallery | None
 
     @property
@@ -41,85 +58,140 @@ class Section:
         return {
             "direction": self.direction,
             "protocol": self.protocol.to_json(),
-            "rows": [row.to_json(self.names if row.kind == "model" else None) for row in self.rows],
-            "ranked_by": self.by,
+            "rows": [row.to_json(self.image_names if row.kind == "model" else None) for row in self.rows],
+            "ranked_by": self.ranked_by,
             "comparisons": [comparison.to_json() for comparison in self.comparisons],
         }
 
 
-class Course:
-    """The judging of one direction."""
+class DirectionEvaluator:
+    """Evaluates models in one direction.
 
-    def __init__(self, options: Options, models: Sequence[Model], pictures: Trial, judge: Judge, data: str) -> None:
-        self.options, self.pictures, self.judge = options, pictures, judge
-        self.models = [model for model in models if pictures.direction in model.directions]
-        lpips_hash = judge.lpips.hash if judge.lpips is not None else ""
-        self.protocol = protocol_of(pictures, data, NETWORK, judge.inception.hash, lpips_hash)
-        self.gallery = pictures_of.begin(pictures, options.seed) if options.gallery else None
+    Args:
+        options: of the evaluation.
+        models: those without this direction are left out.
+        eval_set: images of the evaluation.
+        metrics: the networks of the metrics.
+        data: the dataset's name.
+    """
 
-    def section(self) -> Section:
-        pictures = self.pictures
-        self.real = self.judge.real(pictures.real, "real pictures")
-        self.inputs = self.judge.real(pictures.inputs, "inputs") if pictures.inputs is not None else None
-        rows = [self._model(model) for model in self.models]
+    def __init__(
+        self,
+        options: EvaluationOptions,
+        models: Sequence[EvaluatedModel],
+        eval_set: EvalSet,
+        metrics: MetricSuite,
+        data: str,
+    ) -> None:
+        self.options = options
+        self.models = [model for model in models if eval_set.direction in model.directions]
+        self.eval_set = eval_set
+        self.metrics = metrics
+        lpips_hash = metrics.lpips.hash if metrics.lpips is not None else ""
+        self.protocol = build_protocol(eval_set, data, INCEPTION_NAME, metrics.inception.hash, lpips_hash)
+        self.gallery = galleries.new_gallery(eval_set, options.seed) if options.gallery else None
+
+    def evaluate(self) -> DirectionResult:
+        """Measure the models, the baseline and the real reference.
+
+        Raises:
+            UsageError: the metric to rank by is not measured on these data.
+        """
+        eval_set = self.eval_set
+        self.real = self.metrics.reference_features(eval_set.real, "real images")
+        self.inputs = None
+        if eval_set.inputs is not None:
+            self.inputs = self.metrics.reference_features(eval_set.inputs, "inputs")
+        rows = [self._measure_model(model) for model in self.models]
         if all(model.name != IDENTITY for model in self.models):
-            rows.insert(0, self._floor())
-        if pictures.others is not None:
-            rows.append(self._ceiling(pictures.others))
-        by = self.options.by or next(name for name in ("lpips", "psnr", "kid") if name in rows[0].values)
-        if any(by not in row.values for row in rows if row.kind == "model"):
-            raise UsageError(f"{COLUMNS[by].title} is not measured here; there is {', '.join(rows[0].values)}.")
-        names = [pictures.inputs.name(i) if pictures.inputs else f"seed {i}" for i in range(pictures.outputs)]
-        return Section(self.protocol, rows, by, comparisons(rows, by), names, self.gallery)
-
-    def _fill(self, row: Row, found: Measured, real: Features | None = None) -> Row:
-        return fill(row, found, self.real if real is None else real, self.options.seed)
-
-    def _model(self, model: Model) -> Row:
-        row = Row(model.title, "model", model.name, model.checkpoint)
-        direction, setting, inputs = self.pictures.direction, self.options.setting, self.pictures.inputs
-        if inputs is None:
-            make: Any = sampler(model, setting)(self.pictures.outputs)
-            found = self.judge.heap(make, model.title)
+            rows.insert(0, self._baseline())
+        if eval_set.held_out is not None:
+            rows.append(self._real_reference(eval_set.held_out))
+        ranked_by = self._rank_by(rows)
+        if eval_set.inputs is not None:
+            image_names = [eval_set.inputs.name(index) for index in range(eval_set.num_outputs)]
         else:
-            make = self._alone if model.path is None else maker(model, direction, setting)
-            known = self._known() if model.path is None else None
-            found = self.judge.outputs(make, inputs, self._truth(), model.title, back=self._back(model), known=known)
+            image_names = [f"seed {index}" for index in range(eval_set.num_outputs)]
+        return DirectionResult(self.protocol, rows, ranked_by, comparisons(rows, ranked_by), image_names, self.gallery)
+
+    def _rank_by(self, rows: Sequence[Row]) -> str:
+        metric = self.options.rank_by
+        if metric is None:
+            metric = next(name for name in ("lpips", "psnr", "kid") if name in rows[0].values)
+        if any(metric not in row.values for row in rows if row.kind == "model"):
+            measured = ", ".join(rows[0].values)
+            raise UsageError(f"{METRICS[metric].title} is not measured on these data; choose from {measured}.")
+        return metric
+
+    def _compute_row(self, row: Row, measurements: Measurements) -> Row:
+        return compute_row(row, measurements, self.real, self.options.seed)
+
+    def _measure_model(self, model: EvaluatedModel) -> Row:
+        inference = self.options.inference
+        inputs = self.eval_set.inputs
+        outputs: Any  # all images from noise, or a function of the inputs
+        if inputs is None:
+            outputs = load_sample_fn(model, inference)(self.eval_set.num_outputs)
+            measurements = self.metrics.measure_generated(outputs, model.title)
+        elif model.path is None:
+            outputs = self._identity
+            measurements = self._measure_identity(inputs, model.title)
+        else:
+            outputs = load_translate_fn(model, self.eval_set.direction, inference)
+            measurements = self.metrics.measure_translated(
+                outputs, inputs, self._targets(), model.title, translate_back=self._backward_fn(model)
+            )
         if self.gallery is not None:
-            scored = pictures_of.score(found, self.real, self.inputs)
-            pictures_of.add(self.gallery, model.title, make, self.pictures, scored)
-        return self._fill(row, found)
+            score = galleries.score_outputs(measurements, self.real, self.inputs)
+            galleries.add_model(self.gallery, model.title, outputs, self.eval_set, score)
+        return self._compute_row(Row(model.title, "model", model.name, model.checkpoint), measurements)
 
-    def _alone(self, inputs: Sequence[Image.Image]) -> list[Image.Image]:
-        """The inputs themselves; enlarged where outputs are larger."""
-        scale = self.pictures.damage.task.scale if self.pictures.damage is not None else 1
-        return [comparable(image, (image.width * scale, image.height * scale)) for image in inputs]
+    def _measure_identity(self, inputs: ImageSet, title: str) -> Measurements:
+        return self.metrics.measure_translated(
+            self._identity, inputs, self._targets(), title, features=self._input_features()
+        )
 
-    def _known(self) -> Features | None:
-        """The features of the inputs, which are those of the input left alone; they come without labels."""
-        return None if self.judge.inception.has_logits or self.pictures.damage is not None else self.inputs
+    def _identity(self, inputs: Sequence[Image.Image]) -> list[Image.Image]:
+        """Return the inputs, enlarged by the scale of a super-resolution task."""
+        degradation = self.eval_set.degradation
+        scale = degradation.task.scale if degradation is not None else 1
+        return [resized_like(image, (image.width * scale, image.height * scale)) for image in inputs]
 
-    def _truth(self) -> Any:
-        return self.pictures.real if self.pictures.paired else None
+    def _input_features(self) -> Features | None:
+        """Return the features of the identity's outputs if they are those of the inputs.
 
-    def _back(self, model: Model) -> Any:
-        other = {"AtoB": "BtoA", "BtoA": "AtoB"}[self.pictures.direction]
-        wanted = self.options.cycle and model.path is not None and other in model.directions
-        return maker(model, other, self.options.setting) if wanted else None
+        None if the outputs are resized, or if the network has logits, which the cache does not hold.
+        """
+        if self.metrics.inception.has_logits or self.eval_set.degradation is not None:
+            return None
+        return self.inputs
 
-    def _floor(self) -> Row:
-        """The input left alone; of pictures from noise, noise itself."""
-        if self.pictures.inputs is None:
-            rng, (width, height) = np.random.default_rng(self.options.seed), self.pictures.real[0].size
-            noise = [
-                Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
-                for _ in range(self.pictures.outputs)
-            ]
-            return self._fill(Row("noise", "floor"), self.judge.heap(noise, "noise"))
-        inputs = self.pictures.inputs
-        found = self.judge.outputs(self._alone, inputs, self._truth(), LEFT_ALONE, known=self._known())
-        return self._fill(Row(LEFT_ALONE, "floor"), found)
+    def _targets(self) -> ImageSet | None:
+        return self.eval_set.real if self.eval_set.paired else None
 
-    def _ceiling(self, others: Any) -> Row:
-        title = f"real pictures of the {self.pictures.others_split} split"
-        return self._fill(Row(title, "ceiling"), Measured(self.judge.real(others, title)))
+    def _backward_fn(self, model: EvaluatedModel) -> TranslateFn | None:
+        """Return the model's opposite direction, if it has one and the cycle error is to be measured."""
+        opposite = Direction(self.eval_set.direction).reverse
+        if not self.options.cycle or model.path is None or opposite not in model.directions:
+            return None
+        return load_translate_fn(model, opposite, self.options.inference)
+
+    def _baseline(self) -> Row:
+        """Return the row of the identity; for images from noise, that of uniform noise."""
+        inputs = self.eval_set.inputs
+        if inputs is not None:
+            measurements = self._measure_identity(inputs, IDENTITY_BASELINE)
+            return self._compute_row(Row(IDENTITY_BASELINE, "floor"), measurements)
+        rng = np.random.default_rng(self.options.seed)
+        width, height = self.eval_set.real[0].size
+        noise = [
+            Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+            for _ in range(self.eval_set.num_outputs)
+        ]
+        return self._compute_row(Row("noise", "floor"), self.metrics.measure_generated(noise, "noise"))
+
+    def _real_reference(self, held_out: ImageSet) -> Row:
+        """Return the row of real images of another split."""
+        title = f"real pictures of the {self.eval_set.held_out_split} split"
+        measurements = Measurements(self.metrics.reference_features(held_out, title))
+        return self._compute_row(Row(title, "ceiling"), measurements)

@@ -1,4 +1,4 @@
-"""The pictures that models are judged on, in one direction."""
+"""The images of an evaluation: inputs, real images to compare with, and held-out real images."""
 
 import hashlib
 import os
@@ -12,39 +12,51 @@ from PIL import Image
 
 from i2i.config import to_json
 from i2i.data.layout import Item, Kind, Layout
-from i2i.data.resize import Fit, fit, opened
+from i2i.data.resize import ResizeMode, load_item, resize
+from i2i.directions import SAMPLE, Direction
 from i2i.errors import DatasetError, UsageError
 from i2i.restoration import Task
 from i2i.restoration.degrader import Degrader
 
-LEAST = 2  # pictures on either side
-CHUNK = 16  # pictures read at once
+MIN_IMAGES = 2  # of either domain
+READ_BATCH = 16  # images read at once
 
 
 @dataclass(frozen=True)
-class Shape:
-    """How every picture is brought to one size before anything else: ``size`` 0 leaves it as it is."""
+class ResizePolicy:
+    """Resizes each image to a square before all else.
+
+    Args:
+        size: side of the square in pixels; 0 keeps the images as they are.
+        mode: "stretch" to the square, or "cover" for its centre crop after resizing the shorter side.
+    """
 
     size: int = 0
-    fit: Fit = "stretch"
+    mode: ResizeMode = "stretch"
 
     def __call__(self, image: Image.Image) -> Image.Image:
         if not self.size or image.size == (self.size, self.size):
             return image
-        resized = fit(image, self.size, self.fit)
+        resized = resize(image, self.size, self.mode)
         left, top = ((length - self.size) // 2 for length in resized.size)
         return resized.crop((left, top, left + self.size, top + self.size))
 
-    def told(self) -> str:
+    def describe(self) -> str:
+        """Return the policy in words. The protocol's fingerprint depends on them."""
         if not self.size:
             return "as they are"
-        how = "stretched" if self.fit == "stretch" else "by the shorter side, middle square"
-        return f"{self.size}×{self.size} px, {how}, bicubic"
+        mode = "stretched" if self.mode == "stretch" else "by the shorter side, middle square"
+        return f"{self.size}×{self.size} px, {mode}, bicubic"
 
 
 @dataclass(frozen=True)
-class Damage:
-    """What a restoration model is to undo: its task at one strength, where it has one."""
+class Degradation:
+    """Degrades clean photos for a restoration model.
+
+    Args:
+        task: the restoration task.
+        strength: of the degradation, in the task's unit; None for a task without a strength.
+    """
 
     task: Task
     strength: float | None
@@ -52,164 +64,207 @@ class Damage:
     def __call__(self, image: Image.Image) -> Image.Image:
         return Degrader(self.task, self.strength)(image)
 
-    def told(self) -> str:
-        """Such as "denoise, strength 25, in 8 bits"."""
-        name, scale = to_json(self.task)["task"], self.task.scale
-        told = [f"{name} ×{scale}" if scale > 1 else name]
-        return ", ".join([*told, *([f"strength {self.strength:g}"] if self.strength is not None else []), "in 8 bits"])
+    def describe(self) -> str:
+        """Return such as "denoise, strength 25, in 8 bits". The protocol's fingerprint depends on it."""
+        name = to_json(self.task)["task"]
+        parts = [f"{name} ×{self.task.scale}" if self.task.scale > 1 else name]
+        if self.strength is not None:
+            parts.append(f"strength {self.strength:g}")
+        return ", ".join([*parts, "in 8 bits"])
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Some pictures of a split.
+class ImageSet:
+    """Images of one domain of a split, read when they are accessed.
 
-    part: which of the two of a pair. multiple: what their sides are cut to multiples of. damage: what they are put
-    through before they are given to a model.
+    Args:
+        items: files of each image or pair.
+        kind: of the dataset.
+        side: 0 for the first image of a pair, 1 for the second.
+        resize: how images are resized.
+        multiple: width and height are cropped to multiples of it.
+        degradation: applied last; None for clean images.
     """
 
     items: Sequence[Item]
     kind: Kind
-    part: int
-    shape: Shape
+    side: int
+    resize: ResizePolicy
     multiple: int = 1
-    damage: Damage | None = None
+    degradation: Degradation | None = None
 
     def __len__(self) -> int:
         return len(self.items)
 
     def __getitem__(self, index: int) -> Image.Image:
-        """RGB, brought to size, or what damage makes of it. Raises PictureError naming the file that cannot be read.
+        """Return an RGB image, resized, cropped and degraded.
 
-        As stored, colour profiles left out of account, as in every published number.
+        Colour profiles are not applied, as in every published evaluation.
+
+        Raises:
+            ImageError: the file cannot be read; the message names it.
         """
-        image = self.shape(opened(self.items[index], self.kind, profiles=False)[self.part])
+        image = self.resize(load_item(self.items[index], self.kind, profiles=False)[self.side])
         width, height = (length - length % self.multiple for length in image.size)
-        cut = image if image.size == (width, height) else image.crop((0, 0, width, height))
-        return cut if self.damage is None else self.damage(cut)
+        if image.size != (width, height):
+            image = image.crop((0, 0, width, height))
+        return image if self.degradation is None else self.degradation(image)
 
-    def some(self, indices: Sequence[int]) -> list[Image.Image]:
-        """Several of them, read side by side."""
+    def read(self, indices: Sequence[int]) -> list[Image.Image]:
+        """Return several images, read in parallel."""
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
             return list(pool.map(self.__getitem__, indices))
 
     def __iter__(self) -> Iterator[Image.Image]:
-        for start in range(0, len(self), CHUNK):
-            yield from self.some(range(start, min(len(self), start + CHUNK)))
+        for start in range(0, len(self), READ_BATCH):
+            yield from self.read(range(start, min(len(self), start + READ_BATCH)))
+
+    def path(self, index: int) -> Path:
+        """Return the file that holds an image."""
+        item = self.items[index]
+        return item[self.side if len(item) > 1 else 0]
 
     def name(self, index: int) -> str:
-        """The name of a picture's file, without suffix."""
-        item = self.items[index]
-        return item[self.part if len(item) > 1 else 0].stem
+        """Return the name of an image's file, without suffix."""
+        return self.path(index).stem
 
-    def contents(self) -> str:
-        """SHA-256 of what the files hold, which half of them counts, how they are brought to size, and the damage."""
-        digest = hashlib.sha256(f"{self.kind} {self.part} {self.shape} {self.multiple}\n".encode())
-        if self.damage is not None:  # what it does to a picture says more than its settings, not all of which count
-            digest.update(self.damage.told().encode() + self[0].tobytes())
-        for item in self.items:
-            path = item[self.part if len(item) > 1 else 0]
-            about = path.stat()
-            digest.update(_digest(path, about.st_size, about.st_mtime_ns))
+    def content_hash(self) -> str:
+        """Return the SHA-256 of the files' contents, the side of the pairs, the resizing and the degradation."""
+        # These words are hashed: another spelling would change every fingerprint and discard every cached feature.
+        resizing = f"Shape(size={self.resize.size!r}, fit={self.resize.mode!r})"
+        digest = hashlib.sha256(f"{self.kind} {self.side} {resizing} {self.multiple}\n".encode())
+        if self.degradation is not None:
+            # The degraded pixels of one image identify the degradation better than the task's fields, some of which
+            # have no effect on it, such as the range of strengths in training.
+            digest.update(self.degradation.describe().encode() + self[0].tobytes())
+        for index in range(len(self)):
+            path = self.path(index)
+            status = path.stat()
+            digest.update(_file_digest(path, status.st_size, status.st_mtime_ns))
         return digest.hexdigest()
 
 
 @lru_cache(maxsize=200_000)
-def _digest(path: Path, size: int, time: int) -> bytes:
+def _file_digest(path: Path, size: int, time: int) -> bytes:
+    """Return the SHA-256 of a file. ``size`` and ``time`` are part of the cache's key, for files that change."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 
 @dataclass(frozen=True)
-class Trial:
-    """Inputs to translate, the real pictures that outputs are to be like, and others of the same kind.
+class EvalSet:
+    """The images on which models are evaluated in one direction.
 
-    inputs: None for generators that take noise. paired: ``real[i]`` is the truth of ``inputs[i]``. others: real
-    pictures of another split, as many as there are outputs where there are as many; None where there is no other split.
+    Args:
+        direction: "AtoB", "BtoA" or "sample".
+        split: of ``inputs`` and ``real``.
+        inputs: images to translate; None for generators that take noise.
+        real: real images of the target domain.
+        held_out: real images of another split, at most as many as outputs; None if no other split has enough.
+        held_out_split: the split of ``held_out``.
+        paired: whether ``real[i]`` is the target of ``inputs[i]``.
     """
 
     direction: str
     split: str
-    inputs: Pictures | None
-    real: Pictures
-    others: Pictures | None
-    others_split: str
+    inputs: ImageSet | None
+    real: ImageSet
+    held_out: ImageSet | None
+    held_out_split: str
     paired: bool
 
     @property
-    def damage(self) -> Damage | None:
-        """What a restoration model is to undo."""
-        return self.inputs.damage if self.inputs is not None else None
+    def degradation(self) -> Degradation | None:
+        """The degradation that restoration models undo; None for other models."""
+        return self.inputs.degradation if self.inputs is not None else None
 
     @property
-    def outputs(self) -> int:
-        """How many pictures a model makes."""
+    def num_outputs(self) -> int:
+        """How many images each model generates."""
         return len(self.real if self.inputs is None else self.inputs)
 
 
-def trial(
-    found: Layout,
+def build_eval_set(
+    layout: Layout,
     direction: str,
     *,
     split: str | None,
-    count: int | None,
-    shape: Shape,
-    damage: Damage | None = None,
-    seen: bool = True,
-) -> Trial:
-    """The pictures of a direction: "AtoB", "BtoA" or "sample".
+    max_images: int | None,
+    resize: ResizePolicy,
+    degradation: Degradation | None = None,
+    is_training_data: bool = True,
+) -> EvalSet:
+    """Return the images for one direction.
 
-    split: by default the test split, else val. count: at most so many on each side, spread evenly over them. damage:
-    makes the inputs out of clean photos, which are then their truth. seen: a model was trained on these data; where
-    none was, all pictures of an undivided set will do.
-    Raises UsageError or DatasetError where there is no such split, or it holds too little.
+    Args:
+        layout: the dataset.
+        direction: "AtoB", "BtoA" or "sample".
+        split: None for the test split, else val.
+        max_images: of each domain, spread evenly over the split; None for all.
+        resize: how images are resized.
+        degradation: makes the inputs from clean photos, which become their targets.
+        is_training_data: whether a model was trained on this dataset. If none was, an undivided dataset is allowed.
+
+    Raises:
+        UsageError: the dataset has no such split.
+        DatasetError: the split has too few images, or the dataset does not suit the direction.
     """
-    split = split or _default_split(found, seen)
-    if split not in found.splits:
-        raise UsageError(f"{found.root} has no {split} pictures; it has {', '.join(found.splits)}.")
-    others_split = "train" if split != "train" else ""
-    sides = {"AtoB": (0, 1), "BtoA": (1, 0), "sample": (0, 0)}[direction]
-    if damage is not None and found.kind != "clean":
-        raise DatasetError(f"{found.root} holds {found.kind} data, and a restoration task damages clean photos.")
-    if direction != "sample" and found.kind == "clean" and damage is None:
+    split = split or _default_split(layout, is_training_data=is_training_data)
+    if split not in layout.splits:
+        raise UsageError(f"{layout.root} has no {split} images; it has {', '.join(layout.splits)}.")
+    _check_kind(layout, direction, degradation)
+    input_side = 0 if direction == SAMPLE else Direction(direction).source_index
+    real_side = 0 if direction == SAMPLE else Direction(direction).target_index
+    inputs = _image_set(layout, split, input_side, max_images, resize)
+    real = _image_set(layout, split, real_side, max_images, resize)
+    if degradation is not None:
+        real = replace(real, multiple=degradation.task.scale)
+        inputs = replace(real, degradation=degradation)
+    smallest = min(len(inputs), len(real))
+    if smallest < MIN_IMAGES:
         raise DatasetError(
-            f"{found.root} holds photos of one kind ({found.source}), and {direction} needs two: trainA/ and trainB/, "
-            "or pairs."
+            f"An evaluation needs at least {MIN_IMAGES} images of each domain; {layout.root} has {smallest}."
         )
-    inputs, real = (_pictures(found, split, side, count, shape) for side in sides)
-    if damage is not None:
-        real = replace(real, multiple=damage.task.scale)
-        inputs = replace(real, damage=damage)
-    least = min(len(inputs), len(real))
-    if least < LEAST:
-        raise DatasetError(f"An evaluation needs at least {LEAST} pictures on either side; {found.root} has {least}.")
-    wanted = len(real) if direction == "sample" else len(inputs)
-    others = _pictures(found, others_split, sides[1], wanted, shape) if others_split else None
-    return Trial(
-        direction,
-        split,
-        None if direction == "sample" else inputs,
-        real,
-        others if others is not None and len(others) >= LEAST else None,
-        others_split,
-        found.kind == "paired" or damage is not None,
+    held_out, held_out_split = None, "train" if split != "train" else ""
+    if held_out_split:
+        num_outputs = len(real) if direction == "sample" else len(inputs)
+        held_out = _image_set(layout, held_out_split, real_side, num_outputs, resize)
+    return EvalSet(
+        direction=direction,
+        split=split,
+        inputs=None if direction == "sample" else inputs,
+        real=real,
+        held_out=held_out if held_out is not None and len(held_out) >= MIN_IMAGES else None,
+        held_out_split=held_out_split,
+        paired=layout.kind == "paired" or degradation is not None,
     )
 
 
-def _default_split(found: Layout, seen: bool) -> str:
-    split = next((name for name in ("test", "val") if name in found.splits), None)
-    if split is None and not seen:
+def _check_kind(layout: Layout, direction: str, degradation: Degradation | None) -> None:
+    if degradation is not None and layout.kind != "clean":
+        raise DatasetError(f"{layout.root} holds {layout.kind} data; a restoration task needs clean photos.")
+    if direction != "sample" and layout.kind == "clean" and degradation is None:
+        raise DatasetError(
+            f"{layout.root} holds photos of one domain ({layout.source}), and {direction} needs two: trainA/ and "
+            "trainB/, or pairs."
+        )
+
+
+def _default_split(layout: Layout, *, is_training_data: bool) -> str:
+    split = next((name for name in ("test", "val") if name in layout.splits), None)
+    if split is None and not is_training_data:
         return "train"
     if split is None:
         raise DatasetError(
-            f"{found.root} has no test pictures. Put some aside, into test/ (or testA/ and testB/), that no training "
-            "sees; --split train judges on those that it saw, which says little."
+            f"{layout.root} has no test images. Move some that no training uses into test/ (or testA/ and testB/). "
+            "--split train evaluates on the training images, whose results do not carry over to new images."
         )
     return split
 
 
-def _pictures(found: Layout, split: str, side: int, count: int | None, shape: Shape) -> Pictures:
-    domains = found.splits[split]
-    domain = domains[side if found.kind == "unpaired" else 0]
-    if count is not None and count < len(domain):
-        domain = [domain[index * len(domain) // count] for index in range(count)]
-    return Pictures(domain, found.kind, side if found.kind == "paired" else 0, shape)
+def _image_set(layout: Layout, split: str, side: int, max_images: int | None, resize: ResizePolicy) -> ImageSet:
+    domains = layout.splits[split]
+    domain = domains[side if layout.kind == "unpaired" else 0]
+    if max_images is not None and max_images < len(domain):
+        domain = [domain[index * len(domain) // max_images] for index in range(max_images)]
+    return ImageSet(domain, layout.kind, side if layout.kind == "paired" else 0, resize)

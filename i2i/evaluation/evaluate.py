@@ -1,140 +1,179 @@
-"""Models judged on a dataset: every number with its interval, its anchors and how it came about."""
+"""Evaluate models on a dataset."""
 
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from i2i.data.ensure import prepare
-from i2i.data.layout import Layout, layout, locate
-from i2i.device import pick_device
-from i2i.errors import BundleError, UsageError
-from i2i.evaluation.direction import Course, Section
-from i2i.evaluation.eval_set import Damage, Shape, trial
+from i2i.data.ensure import ensure_dataset
+from i2i.data.layout import Layout, detect_layout, find_dataset
+from i2i.device import resolve_device
+from i2i.errors import ModelFileError, UsageError
+from i2i.evaluation.direction import DirectionEvaluator, DirectionResult
+from i2i.evaluation.eval_set import Degradation, ResizePolicy, build_eval_set
 from i2i.evaluation.feature_cache import FeatureCache
-from i2i.evaluation.metric_specs import COLUMNS, Limit
-from i2i.evaluation.metric_suite import Judge, Tell
-from i2i.evaluation.models import IDENTITY, Model, directions_of, models_of, task_of
-from i2i.evaluation.options import Options
+from i2i.evaluation.metric_specs import METRICS, Threshold
+from i2i.evaluation.metric_suite import MetricSuite, Progress
+from i2i.evaluation.models import IDENTITY, EvaluatedModel, common_task, resolve_directions, resolve_models
+from i2i.evaluation.options import EvaluationOptions
 from i2i.evaluation.votes import Tally, read_votes
 from i2i.metrics import Inception
 from i2i.metrics.paired import Lpips
 from i2i.restoration.degrader import Degrader
 
-UNCHANGED = 2.0  # grey levels between output and input that nobody sees
+IDENTITY_THRESHOLD = 2.0  # grey levels of 255; a smaller mean difference of output and input is invisible
 
 
 @dataclass
 class Evaluation:
-    """All that was found. The first model in its first direction is what ``metrics`` tells."""
+    """The result of an evaluation.
 
-    models: list[Model]
-    sections: list[Section]
+    Args:
+        models: that were evaluated.
+        directions: results by direction; the "metrics" of the JSON are those of the first model in the first one.
+        notes: what a reader should know.
+        seconds: how long the evaluation took.
+        votes: of the demo's blind test.
+    """
+
+    models: list[EvaluatedModel]
+    directions: list[DirectionResult]
     notes: list[str]
     seconds: float
     votes: list[Tally] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        first = next(row for row in self.sections[0].rows if row.kind == "model")
+        first = next(row for row in self.directions[0].rows if row.kind == "model")
         return {
-            "metrics": {name: found.value for name, found in first.values.items()},
-            "protocol": self.sections[0].protocol.to_json(),
+            "metrics": {name: estimate.value for name, estimate in first.values.items()},
+            "protocol": self.directions[0].protocol.to_json(),
             "model": {"name": first.name, "checkpoint": first.checkpoint},
-            "directions": [section.to_json() for section in self.sections],
-            "votes": [vote.to_json() for vote in self.votes],
+            "directions": [result.to_json() for result in self.directions],
+            "votes": [tally.to_json() for tally in self.votes],
             "notes": self.notes,
             "seconds": round(self.seconds, 1),
         }
 
-    def broken(self, limits: Sequence[Limit]) -> list[str]:
-        """A sentence for every limit that a model does not keep. Raises UsageError where it is not measured here."""
-        found = []
-        for limit in limits:
-            column = COLUMNS[limit.metric]
-            for section in self.sections:
-                for row in (row for row in section.rows if row.kind == "model"):
-                    if limit.metric not in row.values:
-                        raise UsageError(f"{column.title} is not measured here; there is {', '.join(row.values)}.")
-                    value = row.values[limit.metric].value
-                    if limit.broken_by(value):
-                        found.append(
-                            f"{row.title}, {section.direction}: {column.title} is {value:.4g}, {limit.side} "
-                            f"{limit.bound:g}."
+    def threshold_violations(self, thresholds: Sequence[Threshold]) -> list[str]:
+        """Return a sentence for each threshold and model that fails it.
+
+        Raises:
+            UsageError: a metric is not measured on these data.
+        """
+        violations = []
+        for threshold in thresholds:
+            spec = METRICS[threshold.metric]
+            for result in self.directions:
+                for row in (row for row in result.rows if row.kind == "model"):
+                    if threshold.metric not in row.values:
+                        measured = ", ".join(row.values)
+                        raise UsageError(f"{spec.title} is not measured on these data; choose from {measured}.")
+                    value = row.values[threshold.metric].value
+                    if threshold.fails(value):
+                        violations.append(
+                            f"{row.title}, {result.direction}: {spec.title} is {value:.4g}, {threshold.side} "
+                            f"{threshold.bound:g}."
                         )
-        return found
+        return violations
 
 
-def evaluate(options: Options, tell: Tell = lambda what, done, total: None) -> Evaluation:
-    """Judge models. Raises UsageError where they, the data or the options will not do.
+def evaluate(options: EvaluationOptions, progress: Progress = lambda text, done, total: None) -> Evaluation:
+    """Evaluate models.
 
-    tell: is told what is being done, and how many pictures of how many.
+    Args:
+        options: what to evaluate, on which images, and how.
+        progress: called with a text, the number of images done, and of all images.
+
+    Raises:
+        UsageError: the models, the dataset or the options are not usable.
     """
-    began, notes = time.monotonic(), list[str]()
-    models = models_of(options.models, options.which)
-    directions = directions_of(models, options.direction)
-    votes = read_votes(options.votes, [model.name for model in models])
-    found = _data(options, models, lambda text: tell(text, 0, 0))
-    shape, damage = _shape(options, models), _damage(options, models)
-    if damage is not None:
-        options = replace(options, setting=replace(options.setting, strength=damage.strength))
-    seen = found.fingerprint() in {model.says("data", "fingerprint") for model in models}
-    sets = [
-        trial(found, direction, split=options.split, count=options.count, shape=shape, damage=damage, seen=seen)
+    start = time.monotonic()
+    notes: list[str] = []
+    models = resolve_models(options.models, options.checkpoint)
+    directions = resolve_directions(models, options.direction)
+    votes = read_votes(options.votes_file, [model.name for model in models])
+    layout = _find_layout(options, models)
+    resize = _resize_policy(options, models)
+    degradation = _degradation(options, models)
+    if degradation is not None:
+        options = replace(options, inference=replace(options.inference, strength=degradation.strength))
+    fingerprints = {model.info.data.fingerprint for model in models if model.info is not None}
+    is_training_data = layout.fingerprint() in fingerprints
+    eval_sets = [
+        build_eval_set(
+            layout,
+            direction,
+            split=options.split,
+            max_images=options.max_images,
+            resize=resize,
+            degradation=degradation,
+            is_training_data=is_training_data,
+        )
         for direction in directions
     ]
-    judge = _judge(options, notes, tell)
-    name = found.root.resolve().name
-    sections = [Course(options, models, pictures, judge, name).section() for pictures in sets]
-    notes += [note for section in sections for note in _remarks(section, models)]
-    return Evaluation(models, sections, notes, time.monotonic() - began, votes)
+    metrics = _metric_suite(options, notes, progress)
+    data = layout.root.resolve().name
+    results = [DirectionEvaluator(options, models, eval_set, metrics, data).evaluate() for eval_set in eval_sets]
+    for result in results:
+        notes += _notes(result, models)
+    return Evaluation(models, results, notes, time.monotonic() - start, votes)
 
 
-def _remarks(section: Section, models: Sequence[Model]) -> Iterator[str]:
-    """What a reader of a table might overlook."""
-    where = section.direction
+def _notes(result: DirectionResult, models: Sequence[EvaluatedModel]) -> Iterator[str]:
+    """Yield what a reader of the table might overlook."""
+    direction = result.direction
     for model in models:
-        if where not in model.directions:
-            yield f"{model.title} has no direction {where}, and no line in its table."
-    for row in section.rows:
+        if direction not in model.directions:
+            yield f"{model.title} has no direction {direction} and is missing in its table."
+    for row in result.rows:
         change = row.values.get("change")
-        if row.kind == "model" and row.name != IDENTITY and change is not None and change.value < UNCHANGED:
-            yield f"{row.title}, {where}: outputs are nearly the inputs ({change.value:.1f} grey levels of 255 apart)."
+        if row.kind == "model" and row.name != IDENTITY and change is not None and change.value < IDENTITY_THRESHOLD:
+            yield (
+                f"{row.title}, {direction}: outputs are nearly equal to the inputs (mean difference {change.value:.1f} "
+                "of 255 grey levels)."
+            )
 
 
-def _data(options: Options, models: Sequence[Model], tell: Any) -> Layout:
-    name = options.data or next((str(name) for model in models if (name := model.says("data", "name"))), None)
+def _find_layout(options: EvaluationOptions, models: Sequence[EvaluatedModel]) -> Layout:
+    names = [options.data, *(model.info.data.name for model in models if model.info is not None)]
+    name = next((name for name in names if name), None)
     if name is None:
-        raise UsageError("On which pictures? --data NAME or --data PATH.")
-    return layout(locate(name) or prepare(name, tell))
+        raise UsageError("No dataset was named. Give --data NAME or --data PATH.")
+    return detect_layout(find_dataset(name) or ensure_dataset(name))
 
 
-def _shape(options: Options, models: Sequence[Model]) -> Shape:
-    sizes = [size for model in models if isinstance(size := model.says("size"), int)]
-    fits = {model.says("settings", "data", "fit") for model in models if model.path is not None}
-    usual = 0 if any(model.task for model in models) else max(sizes, default=0)  # photos are restored as they are
-    size = options.size if options.size is not None else usual
-    return Shape(size, options.fit or ("cover" if fits == {"cover"} else "stretch"))
+def _resize_policy(options: EvaluationOptions, models: Sequence[EvaluatedModel]) -> ResizePolicy:
+    """Return how images are resized; by default as in training, and not at all for restoration models."""
+    training_sizes = [model.info.size for model in models if model.info is not None]
+    size = options.size
+    if size is None:
+        size = 0 if any(model.task for model in models) else max(training_sizes, default=0)
+    if options.resize:
+        return ResizePolicy(size, options.resize)
+    modes = {model.info.resize for model in models if model.info is not None}
+    return ResizePolicy(size, "cover" if modes == {"cover"} else "stretch")
 
 
-def _damage(options: Options, models: Sequence[Model]) -> Damage | None:
-    task = task_of(models)
+def _degradation(options: EvaluationOptions, models: Sequence[EvaluatedModel]) -> Degradation | None:
+    task = common_task(models)
     if task is None:
         if options.strength is not None:
-            raise UsageError("--task-strength is for restoration models, and none of these is one.")
+            raise UsageError("--degradation-level is for restoration models; none of these models is one.")
         return None
-    strength = task.middle() if options.strength is None else options.strength
-    Degrader(task, strength)  # raises where the task has no strength, or not this one
-    return Damage(task, strength)
+    strength = task.mid_strength() if options.strength is None else options.strength
+    Degrader(task, strength)  # raises UsageError if the task has no strength, or not this one
+    return Degradation(task, strength)
 
 
-def _judge(options: Options, notes: list[str], tell: Tell) -> Judge:
-    device = str(pick_device(options.setting.device))
+def _metric_suite(options: EvaluationOptions, notes: list[str], progress: Progress) -> MetricSuite:
+    """Return the networks of the metrics, and add a note for each metric that is left out."""
+    device = str(resolve_device(options.inference.device))
+    lpips = None
     try:
         lpips = Lpips(device)
-    except BundleError as error:
-        lpips = None
+    except ModelFileError as error:
         notes.append(f"LPIPS is left out. {error}")
     inception = Inception(device)
     if not inception.has_logits:
-        notes.append("The Inception Score is left out: the weights at hand lack the layer that gives labels.")
-    return Judge(inception, lpips, FeatureCache.usual(), tell)
+        notes.append("The Inception Score is left out: the Inception weights have no classification layer.")
+    return MetricSuite(inception, lpips, FeatureCache.default(), progress)

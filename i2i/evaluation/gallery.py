@@ -1,4 +1,4 @@
-"""Which pictures are shown beside the numbers: some at random, and those that did best and worst."""
+"""The gallery of a report: outputs for random inputs, and the best and the worst outputs of each model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,101 +7,144 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from i2i.evaluation.eval_set import Pictures, Trial
+from i2i.evaluation.eval_set import EvalSet, ImageSet
 from i2i.evaluation.feature_cache import Features
-from i2i.evaluation.metric_suite import Measured, Values
-from i2i.evaluation.models import Make
-from i2i.metrics import likeness
+from i2i.evaluation.metric_suite import Measurements, Values
+from i2i.metrics import mmd_witness
 
-RANDOM = 6  # pictures
-EXTREME = 4
+NUM_RANDOM = 6
+NUM_EXTREME = 4  # best, and as many worst
 
 
 @dataclass(frozen=True)
-class Score:
-    """One number a picture by which it did well or badly: the more, or where ``less``, the less the better."""
+class SampleScore:
+    """One value per output, by which the best and the worst are chosen.
+
+    Args:
+        values: (N,).
+        description: of the value.
+        lower_is_better: as for LPIPS.
+    """
 
     values: Values
-    says: str
-    less: bool = False
+    description: str
+    lower_is_better: bool = False
 
-    def order(self) -> list[int]:
-        """Indices of the pictures, best first."""
-        return np.argsort(self.values if self.less else -self.values, kind="stable").tolist()
+    def ranking(self) -> list[int]:
+        """Return the indices of the outputs, best first."""
+        return np.argsort(self.values if self.lower_is_better else -self.values, kind="stable").tolist()
 
 
 @dataclass
-class Shown:
-    """A picture, and what each of the models made of it."""
+class GalleryItem:
+    """An input with its target and the models' outputs.
+
+    Args:
+        name: of the input's file, or the seed.
+        input: None for images from noise.
+        target: None for unpaired data.
+        outputs: title of the model → output.
+        score: formatted value of the SampleScore.
+    """
 
     name: str
     input: Image.Image | None
-    truth: Image.Image | None
+    target: Image.Image | None
     outputs: dict[str, Image.Image] = field(default_factory=dict)
     score: str = ""
 
 
 @dataclass
 class Gallery:
-    """``random`` holds the same pictures for all models; best and worst are of each model, by its title."""
+    """Example outputs in one direction.
+
+    Args:
+        seed: of the random choice.
+        random: items with the outputs of all models.
+        best: title of the model → its best outputs, the best first.
+        worst: title of the model → its worst outputs, the worst first.
+        score_description: what "best" and "worst" mean.
+    """
 
     seed: int
-    random: list[Shown] = field(default_factory=list)
-    best: dict[str, list[Shown]] = field(default_factory=dict)
-    worst: dict[str, list[Shown]] = field(default_factory=dict)
-    says: str = ""
+    random: list[GalleryItem] = field(default_factory=list)
+    best: dict[str, list[GalleryItem]] = field(default_factory=dict)
+    worst: dict[str, list[GalleryItem]] = field(default_factory=dict)
+    score_description: str = ""
 
 
-def score(found: Measured, real: Features, inputs: Features | None) -> Score:
-    """LPIPS or PSNR where there is a truth; else how much more a picture is like real ones than like its input's kind.
+def score_outputs(measurements: Measurements, real: Features, inputs: Features | None) -> SampleScore:
+    """Return the score of each output.
 
-    Without inputs: than like the other outputs.
+    The score is LPIPS or PSNR if there are targets. Else it is the MMD witness with KID's kernel: how much more an
+    output resembles the real images than the inputs, or than the other outputs if there are no inputs.
+
+    Args:
+        measurements: of N outputs.
+        real: features of the real images, (M, D).
+        inputs: features of the inputs, (N, D), if there are inputs.
     """
-    if "lpips" in found.each:
-        return Score(found.each["lpips"], "LPIPS to the truth", less=True)
-    if "psnr" in found.each:
-        return Score(found.each["psnr"], "PSNR to the truth")
+    if "lpips" in measurements.per_image:
+        return SampleScore(measurements.per_image["lpips"], "LPIPS to the target", lower_is_better=True)
+    if "psnr" in measurements.per_image:
+        return SampleScore(measurements.per_image["psnr"], "PSNR to the target")
+    features = measurements.features
     if inputs is not None:
-        return Score(likeness(found.features, real, inputs), "likeness to real pictures more than to inputs, by KID's "
-                     "kernel")  # fmt: skip
-    return Score(likeness(found.features, real, found.features), "likeness to real pictures more than to other "
-                 "outputs, by KID's kernel")  # fmt: skip
+        description = "likeness to real images more than to inputs, by KID's kernel"
+        return SampleScore(mmd_witness(features, real, inputs), description)
+    description = "likeness to real images more than to other outputs, by KID's kernel"
+    return SampleScore(mmd_witness(features, real, features), description)
 
 
-def chosen(count: int, seed: int) -> list[int]:
-    """Indices of pictures drawn at random, in order."""
-    return sorted(np.random.default_rng(seed).permutation(count)[:RANDOM].tolist())
+def random_indices(count: int, seed: int) -> list[int]:
+    """Return at most NUM_RANDOM of the indices below ``count``, in rising order."""
+    return sorted(np.random.default_rng(seed).permutation(count)[:NUM_RANDOM].tolist())
 
 
-def begin(pictures: Trial, seed: int) -> Gallery:
-    """A gallery with the random pictures and nothing made of them yet."""
-    shown = [_frame(pictures, index) for index in chosen(pictures.outputs, seed)]
-    return Gallery(seed, shown)
+def new_gallery(eval_set: EvalSet, seed: int) -> Gallery:
+    """Return a gallery of random inputs, without outputs."""
+    return Gallery(seed, [_item(eval_set, index) for index in random_indices(eval_set.num_outputs, seed)])
 
 
-def _frame(pictures: Trial, index: int) -> Shown:
-    if pictures.inputs is None:
-        return Shown(f"seed {index}", None, None)
-    truth = pictures.real[index] if pictures.paired else None
-    return Shown(pictures.inputs.name(index), pictures.inputs[index], truth)
+def _item(eval_set: EvalSet, index: int) -> GalleryItem:
+    if eval_set.inputs is None:
+        return GalleryItem(f"seed {index}", None, None)
+    target = eval_set.real[index] if eval_set.paired else None
+    return GalleryItem(eval_set.inputs.name(index), eval_set.inputs[index], target)
 
 
-def add(gallery: Gallery, title: str, make: Make | Any, pictures: Trial, scored: Score) -> None:
-    """Put what a model makes into the gallery. make: takes inputs, or is a sequence of pictures made already."""
-    order = scored.order()
-    extremes = order[:EXTREME], order[::-1][:EXTREME]
-    gallery.says = scored.says
-    for shown, index in zip(gallery.random, chosen(pictures.outputs, gallery.seed), strict=True):
-        shown.outputs[title] = _made(make, pictures.inputs, [index])[0]
-    for place, indices in zip((gallery.best, gallery.worst), extremes, strict=True):
-        made = _made(make, pictures.inputs, indices)
-        place[title] = [_frame(pictures, index) for index in indices]
-        for shown, index, image in zip(place[title], indices, made, strict=True):
-            shown.outputs[title] = image
-            shown.score = f"{scored.values[index]:.3g}".replace("-", "−")
+def add_model(gallery: Gallery, title: str, outputs: Any, eval_set: EvalSet, score: SampleScore) -> None:
+    """Add the outputs of a model.
+
+    Args:
+        gallery: changed in place.
+        title: of the model.
+        outputs: a TranslateFn, or the sequence of all outputs for a model without inputs.
+        eval_set: images of the evaluation.
+        score: of all outputs.
+    """
+    gallery.score_description = score.description
+    indices = random_indices(eval_set.num_outputs, gallery.seed)
+    for item, index in zip(gallery.random, indices, strict=True):
+        item.outputs[title] = _outputs_at(outputs, eval_set.inputs, [index])[0]
+    ranking = score.ranking()
+    gallery.best[title] = _scored_items(title, outputs, eval_set, score, ranking[:NUM_EXTREME])
+    gallery.worst[title] = _scored_items(title, outputs, eval_set, score, ranking[::-1][:NUM_EXTREME])
 
 
-def _made(make: Any, inputs: Pictures | None, indices: Sequence[int]) -> list[Image.Image]:
+def _scored_items(
+    title: str, outputs: Any, eval_set: EvalSet, score: SampleScore, indices: Sequence[int]
+) -> list[GalleryItem]:
+    items = []
+    for index, output in zip(indices, _outputs_at(outputs, eval_set.inputs, indices), strict=True):
+        item = _item(eval_set, index)
+        item.outputs[title] = output
+        item.score = f"{score.values[index]:.3g}".replace("-", "−")
+        items.append(item)
+    return items
+
+
+def _outputs_at(outputs: Any, inputs: ImageSet | None, indices: Sequence[int]) -> list[Image.Image]:
     if inputs is None:
-        return [make[index] for index in indices]
-    return make([inputs[index] for index in indices])
+        return [outputs[index] for index in indices]
+    return outputs([inputs[index] for index in indices])

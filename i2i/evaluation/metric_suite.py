@@ -1,4 +1,4 @@
-"""Outputs held against inputs, truth and other real pictures."""
+"""Measure the outputs of models: Inception features, and metrics of each output with its input and target."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,131 +12,180 @@ from PIL import Image
 from torch import Tensor
 
 from i2i.errors import DatasetError
-from i2i.evaluation.eval_set import CHUNK, Pictures
+from i2i.evaluation.eval_set import READ_BATCH, ImageSet
 from i2i.evaluation.feature_cache import FeatureCache, Features
-from i2i.evaluation.models import Make
+from i2i.evaluation.models import TranslateFn
 from i2i.metrics import Inception
-from i2i.metrics.paired import MS_SSIM_SMALLEST, SMALLEST, SSIM_SMALLEST, Lpips, levels, ms_ssim, psnr, ssim
+from i2i.metrics.paired import (
+    LPIPS_MIN_SIZE,
+    MS_SSIM_MIN_SIZE,
+    SSIM_MIN_SIZE,
+    Lpips,
+    mean_abs_error,
+    ms_ssim,
+    psnr,
+    ssim,
+)
 
 Values = NDArray[np.float64]
-Tell = Callable[[str, int, int], None]  # what is done, how many pictures of how many
+Progress = Callable[[str, int, int], None]  # (text, images done, images in total)
 
 
 @dataclass
-class Measured:
-    """What was found of a heap of outputs: features (N, D), logits, and by measure one number a picture (N,)."""
+class Measurements:
+    """What was measured on N outputs.
+
+    Args:
+        features: Inception features, (N, D).
+        logits: Inception logits, (N, classes); None if the network has none.
+        per_image: metric name → one value per output, (N,).
+    """
 
     features: Features
     logits: Features | None = None
-    each: dict[str, Values] = field(default_factory=dict)
+    per_image: dict[str, Values] = field(default_factory=dict)
 
 
 @dataclass
-class Judge:
-    """The networks of the measures, and where features of real pictures are kept."""
+class MetricSuite:
+    """The networks of the metrics.
+
+    Args:
+        inception: for FID, KID and the Inception Score.
+        lpips: None leaves LPIPS out.
+        cache: of the features of real images.
+        progress: called with a text, the number of images done, and of all images.
+    """
 
     inception: Inception
     lpips: Lpips | None
     cache: FeatureCache
-    tell: Tell = lambda what, done, total: None
+    progress: Progress = lambda text, done, total: None
 
-    def real(self, pictures: Pictures, what: str) -> Features:
-        """Features of real pictures, from the cache where they are there."""
+    def reference_features(self, images: ImageSet, title: str) -> Features:
+        """Return the Inception features of real images, from the cache if possible."""
 
-        def make() -> Features:
-            return self.inception.features(pictures, lambda done: self.tell(what, done, len(pictures)))
+        def compute() -> Features:
+            return self.inception.features(images, lambda done: self.progress(title, done, len(images)))
 
-        return self.cache.get(pictures, self.inception.hash, make)
+        return self.cache.get(images, self.inception.hash, compute)
 
-    def heap(self, images: Sequence[Image.Image], what: str) -> Measured:
-        """Pictures that stand for themselves."""
-        features, logits = self.inception.features_and_logits(images, lambda done: self.tell(what, done, len(images)))
-        return Measured(features, logits)
+    def measure_generated(self, images: Sequence[Image.Image], title: str) -> Measurements:
+        """Measure images that have neither input nor target."""
+        features, logits = self.inception.features_and_logits(
+            images, lambda done: self.progress(title, done, len(images))
+        )
+        return Measurements(features, logits)
 
-    def outputs(
+    def measure_translated(
         self,
-        make: Make,
-        inputs: Pictures,
-        truth: Pictures | None,
-        what: str,
+        translate: TranslateFn,
+        inputs: ImageSet,
+        targets: ImageSet | None,
+        title: str,
         *,
-        back: Make | None = None,
-        known: Features | None = None,
-    ) -> Measured:
-        """Outputs of all inputs. truth: of each, where there is one. back: takes outputs to inputs again.
+        translate_back: TranslateFn | None = None,
+        features: Features | None = None,
+    ) -> Measurements:
+        """Translate all inputs and measure the outputs.
 
-        known: the features of the outputs, where they need not be looked for.
+        Args:
+            translate: returns one output per input.
+            inputs: N images.
+            targets: N images, or None if the data are unpaired.
+            title: for the progress.
+            translate_back: the opposite direction, for the cycle error; None leaves it out.
+            features: of the outputs, (N, D), if they are known already.
+
+        Raises:
+            DatasetError: an output and its target differ in size.
         """
-        found, features, logits = list[dict[str, Values]](), list[Features](), list[Features]()
-        for some in _chunks(len(inputs)):
-            images = inputs.some(some)
-            out = make(images)
-            if known is None:
-                seen, labels = self.inception.features_and_logits(out)
-                features.append(seen)
-                logits += [labels] if labels is not None else []
-            against = {"input": images}
-            if truth is not None:
-                against["truth"] = truth.some(some)
-            if back is not None:
-                against["back"] = back(out)
-            found.append(self._each(out, against, [inputs.name(index) for index in some]))
-            self.tell(what, some[-1] + 1, len(inputs))
-        each = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
-        together = np.concatenate(features) if known is None else known
-        return Measured(together, np.concatenate(logits) if logits else None, each)
+        value_batches = list[dict[str, Values]]()
+        feature_batches = list[Features]()
+        logit_batches = list[Features]()
+        for indices in _batches(len(inputs)):
+            batch = inputs.read(indices)
+            outputs = translate(batch)
+            if features is None:
+                output_features, output_logits = self.inception.features_and_logits(outputs)
+                feature_batches.append(output_features)
+                if output_logits is not None:
+                    logit_batches.append(output_logits)
+            names = [inputs.name(index) for index in indices]
+            target_batch = targets.read(indices) if targets is not None else None
+            reconstructions = translate_back(outputs) if translate_back is not None else None
+            value_batches.append(self._per_image(names, batch, outputs, target_batch, reconstructions))
+            self.progress(title, indices[-1] + 1, len(inputs))
+        per_image = {name: np.concatenate([values[name] for values in value_batches]) for name in value_batches[0]}
+        return Measurements(
+            np.concatenate(feature_batches) if features is None else features,
+            np.concatenate(logit_batches) if logit_batches else None,
+            per_image,
+        )
 
-    def _each(
-        self, out: list[Image.Image], against: dict[str, list[Image.Image]], names: list[str]
+    def _per_image(
+        self,
+        names: list[str],
+        inputs: list[Image.Image],
+        outputs: list[Image.Image],
+        targets: list[Image.Image] | None,
+        reconstructions: list[Image.Image] | None,
     ) -> dict[str, Values]:
-        """By measure one number a picture of ``out``."""
-        shown = [np.asarray(image) for image in out]
-        given = [comparable(image, other.size) for image, other in zip(against["input"], out, strict=True)]
-        found = {"change": _compared(levels, shown, given)}
-        if "back" in against:
-            found["cycle"] = _compared(levels, [np.asarray(image) for image in against["back"]], given)
-        measures = self._looks(min(min(image.size) for image in out))
-        if self.lpips is not None and "lpips" in measures:
-            found["change_lpips"] = _compared(self.lpips, shown, given)
-        if "truth" in against:
-            for image, true, name in zip(out, against["truth"], names, strict=True):
-                if image.size != true.size:
-                    sizes = " and ".join(f"{width}x{height}" for width, height in (image.size, true.size))
-                    raise DatasetError(f"{name} and its truth differ in size ({sizes}). --size brings both to one.")
-            for metric, measure in measures.items():
-                found[metric] = _compared(measure, shown, against["truth"])
-        return found
+        """Return metric name → one value per output."""
+        resized_inputs = [resized_like(image, output.size) for image, output in zip(inputs, outputs, strict=True)]
+        values = {"change": _apply(mean_abs_error, outputs, resized_inputs)}
+        if reconstructions is not None:
+            values["cycle"] = _apply(mean_abs_error, reconstructions, resized_inputs)
+        metrics = self._paired_metrics_for_size(min(min(image.size) for image in outputs))
+        if "lpips" in metrics:
+            values["change_lpips"] = _apply(metrics["lpips"], outputs, resized_inputs)
+        if targets is not None:
+            _check_sizes(names, outputs, targets)
+            for name, metric in metrics.items():
+                values[name] = _apply(metric, outputs, targets)
+        return values
 
-    def _looks(self, smallest: int) -> dict[str, Callable[[Tensor, Tensor], Values]]:
-        """The measures of likeness that pictures of ``smallest`` pixels a side are large enough for."""
-        known: dict[str, tuple[Any, int]] = {
-            "lpips": (self.lpips, SMALLEST), "psnr": (psnr, 1), "ssim": (ssim, SSIM_SMALLEST),
-            "ms_ssim": (ms_ssim, MS_SSIM_SMALLEST),
-        }  # fmt: skip
-        return {name: measure for name, (measure, least) in known.items() if measure and smallest >= least}
+    def _paired_metrics_for_size(self, side: int) -> dict[str, Callable[[Tensor, Tensor], Values]]:
+        """Return the metrics that images with a shortest side of ``side`` pixels are large enough for."""
+        metrics: dict[str, tuple[Any, int]] = {
+            "lpips": (self.lpips, LPIPS_MIN_SIZE),
+            "psnr": (psnr, 1),
+            "ssim": (ssim, SSIM_MIN_SIZE),
+            "ms_ssim": (ms_ssim, MS_SSIM_MIN_SIZE),
+        }
+        return {name: metric for name, (metric, min_size) in metrics.items() if metric and side >= min_size}
 
 
-def comparable(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """An input beside an output of ``size``: enlarged by bicubic where the output is larger, holes as they lie."""
-    plain = image if image.mode == "RGB" else image.convert("RGB")
-    return plain if plain.size == size else plain.resize(size, Image.Resampling.BICUBIC)
+def resized_like(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return an input as RGB at the size of its output, resized bicubically. Masked regions keep their pixels."""
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    return rgb if rgb.size == size else rgb.resize(size, Image.Resampling.BICUBIC)
 
 
-def _chunks(count: int) -> Iterator[range]:
-    return (range(start, min(count, start + CHUNK)) for start in range(0, count, CHUNK))
+def _batches(count: int) -> Iterator[range]:
+    return (range(start, min(count, start + READ_BATCH)) for start in range(0, count, READ_BATCH))
 
 
-def _compared(
-    measure: Callable[[Tensor, Tensor], Values], shown: Sequence[NDArray[np.uint8]], others: Iterable[Image.Image]
+def _check_sizes(names: Iterable[str], outputs: Iterable[Image.Image], targets: Iterable[Image.Image]) -> None:
+    for name, output, target in zip(names, outputs, targets, strict=True):
+        if output.size != target.size:
+            sizes = " and ".join(f"{width}x{height}" for width, height in (output.size, target.size))
+            raise DatasetError(
+                f"The output for {name} and its target differ in size ({sizes}). Give --size to resize both."
+            )
+
+
+def _apply(
+    metric: Callable[[Tensor, Tensor], Values], images: Iterable[Image.Image], references: Iterable[Image.Image]
 ) -> Values:
-    """A measure of pictures with their others, those of one size together."""
-    pairs = zip(shown, map(np.asarray, others), strict=True)
+    """Return a metric of each image and its reference. Successive images of one size make a batch."""
+    pairs = zip(map(np.asarray, images), map(np.asarray, references), strict=True)
     parts = []
-    for _, alike in groupby(pairs, lambda pair: pair[0].shape):
-        left, right = zip(*alike, strict=True)
-        parts.append(measure(_tensor(left), _tensor(right)))
+    for _, same_size in groupby(pairs, lambda pair: pair[0].shape):
+        image_batch, reference_batch = zip(*same_size, strict=True)
+        parts.append(metric(_to_tensor(image_batch), _to_tensor(reference_batch)))
     return np.concatenate(parts)
 
 
-def _tensor(pictures: Sequence[NDArray[np.uint8]]) -> Tensor:
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+def _to_tensor(images: Sequence[NDArray[np.uint8]]) -> Tensor:
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)

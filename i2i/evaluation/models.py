@@ -1,173 +1,205 @@
-"""The models that are judged: each with its checkpoints, and what it makes of a picture."""
+"""The evaluated models: their checkpoints, metadata, directions and tasks."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from PIL import Image
 
-from i2i.checkpoints.run import find_bundle, load_header, model_name
+from i2i.checkpoints.model_file import find_model_file, load_model_info, model_name
+from i2i.checkpoints.model_info import ModelInfo
 from i2i.config import to_json
 from i2i.device import Precision
-from i2i.errors import BundleError, UsageError
-from i2i.inference import sampler as sample
-from i2i.inference import translator
-from i2i.inference.loading import SAMPLE
-from i2i.inference.restoration import described_task, some_strength
+from i2i.directions import SAMPLE, Direction
+from i2i.errors import ModelFileError, UsageError
+from i2i.inference import loading, sampler
+from i2i.inference.restoration import task_of
 from i2i.restoration import Task
 
-Which = Literal["last", "best", "both"]
+CheckpointChoice = Literal["last", "best", "both"]
 IDENTITY = "identity"
-LEFT_ALONE = "input left alone"
-Make = Callable[[Sequence[Image.Image]], list[Image.Image]]
+IDENTITY_BASELINE = "input left alone"
+TranslateFn = Callable[[Sequence[Image.Image]], list[Image.Image]]
 
 
 @dataclass(frozen=True)
-class Model:
-    """A bundle, or "identity", which returns its input.
+class EvaluatedModel:
+    """A model file, or the identity.
 
-    checkpoint: "last", "best", "last and best", or "" where nobody knows.
+    Args:
+        name: of the run or the file, or "identity".
+        path: of the model file; None for the identity.
+        checkpoint: "last", "best", "last and best", or "" if unknown.
+        info: metadata of the model file; None for the identity.
     """
 
     name: str
     path: Path | None
     checkpoint: str
-    header: dict[str, Any] = field(default_factory=dict)
+    info: ModelInfo | None = None
 
     @property
-    def directions(self) -> list[str]:
-        found = self.header.get("directions", ["AtoB", "BtoA"])
-        return found if isinstance(found, list) else []
+    def directions(self) -> tuple[str, ...]:
+        return self.info.directions if self.info is not None else tuple(Direction)
 
     @property
     def title(self) -> str:
         """Such as "horse2zebra-cyclegan (best by KID, 4000 steps)"."""
-        if self.path is None:
-            return LEFT_ALONE
-        steps, metric = self.header.get("steps"), self.says("best", "metric")
-        by = f" by {str(metric).upper()}" if metric and "best" in self.checkpoint else ""
-        told = ", ".join(filter(None, (self.checkpoint + by, _counted(steps) if isinstance(steps, int) else "")))
-        return f"{self.name} ({told})" if told else self.name
+        if self.info is None:
+            return IDENTITY_BASELINE
+        details = []
+        if self.info.best is not None and "best" in self.checkpoint:
+            details.append(f"{self.checkpoint} by {self.info.best.metric.upper()}")
+        elif self.checkpoint:
+            details.append(self.checkpoint)
+        steps = self.info.steps
+        if steps is not None:
+            details.append("1 step" if steps == 1 else f"{steps} steps")
+        return f"{self.name} ({', '.join(details)})" if details else self.name
 
     @property
     def task(self) -> Task | None:
-        """What a restoration model undoes. Raises BundleError where the header does not say it rightly."""
-        return described_task(str(self.path), self.header) if "task" in self.header else None
+        """The restoration task; None for a translator.
+
+        Raises:
+            ModelFileError: the metadata describe it incorrectly.
+        """
+        return task_of(str(self.path), self.info) if self.info is not None and self.info.task is not None else None
 
     @property
     def run(self) -> Path | None:
-        """The folder of the run it belongs to, where it lies in one."""
+        """The run's folder, if the model file is in one."""
         folder = self.path.parent if self.path else None
         return folder if folder and (folder / "config.json").is_file() else None
 
-    def says(self, *keys: str) -> Any:
-        """A value out of the header's nested tables, or None."""
-        found: Any = self.header
-        for key in keys:
-            found = found.get(key) if isinstance(found, dict) else None
-        return found
 
+def resolve_models(names: Sequence[str], checkpoint: CheckpointChoice) -> list[EvaluatedModel]:
+    """Return the models with the given names.
 
-def models_of(names: Sequence[str], which: Which) -> list[Model]:
-    """The models of runs' names, runs' folders or bundles' paths; of a run its last and its best checkpoint.
+    Args:
+        names: runs' names, runs' folders, paths of model files, or "identity".
+        checkpoint: which checkpoints of a run to return.
 
-    Raises BundleError naming what there is, and UsageError where the same is named twice.
+    Raises:
+        ModelFileError: no such model, or a run without a best checkpoint for "best".
+        UsageError: one model is named twice.
     """
-    found: list[Model] = []
+    models: list[EvaluatedModel] = []
     for name in names:
-        found += [Model(IDENTITY, None, "")] if name == IDENTITY else _checkpoints(name, which)
-    titles = [(model.name, model.checkpoint) for model in found]
-    if twice := next((title for title in titles if titles.count(title) > 1), None):
-        raise UsageError(f"{' '.join(twice).strip()} is named twice.")
-    return found
+        models += [EvaluatedModel(IDENTITY, None, "")] if name == IDENTITY else _checkpoints(name, checkpoint)
+    titles = [(model.name, model.checkpoint) for model in models]
+    if duplicate := next((title for title in titles if titles.count(title) > 1), None):
+        raise UsageError(f"{' '.join(duplicate).strip()} is named twice.")
+    return models
 
 
-def _checkpoints(name: str, which: Which) -> list[Model]:
-    path = find_bundle(name)
+def _checkpoints(name: str, checkpoint: CheckpointChoice) -> list[EvaluatedModel]:
+    path = find_model_file(name)
+    last = load_model_info(path)
     if path.name != "weights.safetensors" or not (path.parent / "config.json").is_file():
-        header = load_header(path)
-        return [Model(_short(path, name), path, "best" if header.get("best") else "", header)]
-    best = path.with_name("best.safetensors")
-    if which == "best" and not best.is_file():
-        raise BundleError(f"{name} has no best checkpoint: --keep-best of `i2i train` keeps one.")
-    label, last = path.resolve().parent.name, load_header(path)
-    if which == "last" or not best.is_file():
-        return [Model(label, path, "last", last)]
-    kept = load_header(best)
-    if which == "both" and kept.get("steps") == last.get("steps"):  # the same weights: judged once
-        return [Model(label, best, "last and best", kept)]
-    return ([Model(label, path, "last", last)] if which == "both" else []) + [Model(label, best, "best", kept)]
+        return [EvaluatedModel(_short_name(path, name), path, "best" if last.best else "", last)]
+    best_path = path.with_name("best.safetensors")
+    if checkpoint == "best" and not best_path.is_file():
+        raise ModelFileError(f"{name} has no best checkpoint: `i2i train` keeps one with --best-metric.")
+    run = path.resolve().parent.name
+    if checkpoint == "last" or not best_path.is_file():
+        return [EvaluatedModel(run, path, "last", last)]
+    best = load_model_info(best_path)
+    if checkpoint == "best":
+        return [EvaluatedModel(run, best_path, "best", best)]
+    if best.steps == last.steps:  # the same weights
+        return [EvaluatedModel(run, best_path, "last and best", best)]
+    return [EvaluatedModel(run, path, "last", last), EvaluatedModel(run, best_path, "best", best)]
 
 
-def _short(path: Path, name: str) -> str:
+def _short_name(path: Path, name: str) -> str:
     if path.parent.name == "snapshots":
         return model_name(path.resolve())
     return path.resolve().parent.name if path.stem in ("best", "weights") else Path(name).stem
 
 
-def _counted(steps: int) -> str:
-    return "1 step" if steps == 1 else f"{steps} steps"
-
-
 @dataclass(frozen=True)
-class Setting:
-    """On what the models are run."""
+class InferenceOptions:
+    """How models are run.
+
+    Args:
+        device: "auto", or a torch device.
+        precision: "auto", "float32" or "bfloat16".
+        strength: of the degradation, for restoration models that take it as input.
+    """
 
     device: str = "auto"
     precision: Precision = "auto"
-    strength: float | None = None  # of the damage, which some restoration models want to be told
+    strength: float | None = None
 
 
-def maker(model: Model, direction: str, setting: Setting) -> Make:
-    """What takes inputs to outputs in a direction. Raises BundleError or UsageError where it cannot be loaded."""
-    if model.path is None:
+def load_translate_fn(model: EvaluatedModel, direction: str, options: InferenceOptions) -> TranslateFn:
+    """Return a function that translates a batch of images.
+
+    Raises:
+        ModelFileError: the model file cannot be used.
+        UsageError: the model has no such direction.
+    """
+    if model.info is None:
         return list
-    told = setting.strength if some_strength(model.header) is not None else None
-    return translator.load(
-        str(model.path), direction, device=setting.device, precision=setting.precision, strength=told
-    ).translate
+    strength = options.strength if model.info.takes_strength else None
+    translator = loading.load(
+        str(model.path), direction, device=options.device, precision=options.precision, strength=strength
+    )
+    return translator.translate
 
 
-def sampler(model: Model, setting: Setting) -> Callable[[int], list[Image.Image]]:
-    """What paints that many pictures, of the seeds from 0 on."""
-    loaded = sample.load(str(model.path), device=setting.device, precision=setting.precision)
-    return lambda count: list(loaded(range(count)))
+def load_sample_fn(model: EvaluatedModel, options: InferenceOptions) -> Callable[[int], list[Image.Image]]:
+    """Return a function that generates a number of images, with seeds from 0."""
+    generate = sampler.load(str(model.path), device=options.device, precision=options.precision)
+    return lambda count: list(generate(range(count)))
 
 
-def directions_of(models: Sequence[Model], asked: str | None) -> list[str]:
-    """The directions that are judged: all that a model has, in order. Raises UsageError for one that none has.
+def resolve_directions(models: Sequence[EvaluatedModel], direction: str | None) -> list[str]:
+    """Return the directions to evaluate.
 
-    Models that paint from noise and models that translate cannot stand in one table.
+    Args:
+        models: at least one.
+        direction: None for all that any model has.
+
+    Raises:
+        UsageError: no model has ``direction``, or generators from noise are mixed with translators.
     """
     trained = [model for model in models if model.path is not None]
-    painting = [model.name for model in trained if model.directions == SAMPLE]
-    if painting and len(painting) < len(models):
-        raise UsageError(f"{painting[0]} paints pictures from noise and cannot be compared with a translator.")
-    known = [d for d in ("AtoB", "BtoA", *SAMPLE) if any(d in model.directions for model in trained)] or ["AtoB"]
-    if asked is None:
-        return known
-    if asked not in known and trained:
-        raise UsageError(f"No model here has the direction {asked!r}; there is {', '.join(known)}.")
-    return [asked]
+    generators = [model.name for model in trained if SAMPLE in model.directions]
+    if generators and len(generators) < len(models):
+        raise UsageError(f"{generators[0]} generates images from noise and cannot be compared with a translator.")
+    order = (*Direction, SAMPLE)
+    available = [name for name in order if any(name in model.directions for model in trained)] or [Direction.A_TO_B]
+    if direction is None:
+        return available
+    if direction not in available and trained:
+        raise UsageError(f"None of the models has the direction {direction!r}; choose from {', '.join(available)}.")
+    return [direction]
 
 
-def task_of(models: Sequence[Model]) -> Task | None:
-    """The restoration task of the models that are trained; None where they translate.
+def common_task(models: Sequence[EvaluatedModel]) -> Task | None:
+    """Return the restoration task of all models; None for translators.
 
-    Raises UsageError where they do not all undo the same: settings of one task may differ, for the first counts.
+    The models may have been trained with other settings of one task; the first model's are returned.
+
+    Raises:
+        UsageError: the models have different tasks or scales.
     """
     tasks = {model.title: model.task for model in models if model.path is not None}
-    kinds = {title: (to_json(task)["task"], task.scale) if task else None for title, task in tasks.items()}
-    if len(set(kinds.values())) > 1:
-        (one, first), (other, second) = next(
-            pair for pair in zip(kinds.items(), list(kinds.items())[1:], strict=False) if pair[0][1] != pair[1][1]
-        )
-        raise UsageError(f"{one} and {other} cannot stand in one table: {_undoes(first)}, and {_undoes(second)}.")
+    kinds = [(title, (to_json(task)["task"], task.scale) if task else None) for title, task in tasks.items()]
+    for (title_a, kind_a), (title_b, kind_b) in pairwise(kinds):
+        if kind_a != kind_b:
+            raise UsageError(
+                f"{title_a} and {title_b} cannot be compared: {_describe_task(kind_a)}, and {_describe_task(kind_b)}."
+            )
     return next(iter(tasks.values()), None)
 
 
-def _undoes(kind: tuple[str, int] | None) -> str:
+def _describe_task(kind: tuple[str, int] | None) -> str:
     if kind is None:
         return "one translates"
-    return f"one restores ({kind[0]}{f' ×{kind[1]}' if kind[1] > 1 else ''})"
+    name, scale = kind
+    return f"one restores ({name} ×{scale})" if scale > 1 else f"one restores ({name})"

@@ -1,51 +1,62 @@
-"""What is judged on what, and how."""
+"""Options of an evaluation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from i2i.data.resize import Fit
-from i2i.errors import ConfigError, UsageError
-from i2i.evaluation.metric_specs import COLUMNS
-from i2i.evaluation.models import Setting, Which
+from i2i.config import require
+from i2i.data.resize import ResizeMode
+from i2i.errors import UsageError
+from i2i.evaluation.metric_specs import METRICS
+from i2i.evaluation.models import CheckpointChoice, InferenceOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """What a user asks for.
+class EvaluationOptions:
+    """What to evaluate, on which images, and how.
 
-    strength: of the damage that restoration models are to undo, by default the middle of its range.
-    votes: a file with votes of the demo's Judge tab, by default the one beside the runs.
-    data: a dataset, by default the one that the first model was trained on. size: pixels a side to which all pictures
-    are brought; 0: as they are; None: the largest training size among the models. by: the measure that ranks.
+    Args:
+        models: runs' names, paths of model files, or "identity".
+        data: a dataset; None for the first model's training dataset.
+        direction: None for all that the models have.
+        split: None for test, else val.
+        max_images: of each domain; None for all.
+        size: side in pixels to which all images are resized; 0 keeps them as they are; None for the largest training
+            size among the models.
+        resize: None for the models' mode in training.
+        rank_by: a metric; None for LPIPS or PSNR if there are targets, else KID.
+        checkpoint: which checkpoints of a run.
+        cycle: whether to measure the cycle error.
+        seed: of the intervals and of the gallery's choice.
+        gallery: whether to keep images for a report.
+        votes_file: of the demo's blind test; None for the default file.
+        strength: of the degradation, for restoration models; None for the middle of its range.
+        inference: how the models are run.
     """
 
     models: Sequence[str]
     data: str | None = None
     direction: str | None = None
     split: str | None = None
-    count: int | None = None
+    max_images: int | None = None
     size: int | None = None
-    fit: Fit | None = None
-    by: str | None = None
-    which: Which = "both"
+    resize: ResizeMode | None = None
+    rank_by: str | None = None
+    checkpoint: CheckpointChoice = "both"
     cycle: bool = True
     seed: int = 0
     gallery: bool = False
-    votes: Path | None = None
+    votes_file: Path | None = None
     strength: float | None = None
-    setting: Setting = field(default_factory=Setting)
+    inference: InferenceOptions = field(default_factory=InferenceOptions)
 
     def __post_init__(self) -> None:
         if not self.models:
-            raise UsageError("Which model? Name at least one, or identity.")
-        if self.by is not None and (self.by not in COLUMNS or COLUMNS[self.by].better == "neither"):
-            raise ConfigError(f"by is {self.by!r}; it must be one of {', '.join(_rankable())}.")
-        if self.count is not None and self.count < 2:
-            raise ConfigError(f"count is {self.count}; it must be 2 or above.")
-        if self.size is not None and not (self.size == 0 or 8 <= self.size <= 8192):
-            raise ConfigError(f"size is {self.size}; it must be 0 (as they are) or from 8 to 8192.")
-
-
-def _rankable() -> list[str]:
-    return [column.name for column in COLUMNS.values() if column.better != "neither"]
+            raise UsageError("No model was named. Name at least one, or identity.")
+        rankable = [spec.name for spec in METRICS.values() if spec.better != "neither"]
+        require(
+            self.rank_by is None or self.rank_by in rankable, "rank_by", self.rank_by, f"one of {', '.join(rankable)}"
+        )
+        require(self.max_images is None or self.max_images >= 2, "max_images", self.max_images, "2 or above")
+        is_valid_size = self.size is None or self.size == 0 or 8 <= self.size <= 8192
+        require(is_valid_size, "size", self.size, "0 (as they are) or from 8 to 8192")

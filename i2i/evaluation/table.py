@@ -1,4 +1,4 @@
-"""Measures with their intervals, models in their order, and which differences are more than noise."""
+"""The table of an evaluation: metrics with confidence intervals, the ranking, and comparisons of models."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,90 +8,131 @@ from typing import Any, Literal
 import numpy as np
 
 from i2i.evaluation.feature_cache import Features
-from i2i.evaluation.metric_specs import COLUMNS
-from i2i.evaluation.metric_suite import Measured, Values
-from i2i.evaluation.models import LEFT_ALONE
+from i2i.evaluation.metric_specs import METRICS
+from i2i.evaluation.metric_suite import Measurements, Values
+from i2i.evaluation.models import IDENTITY_BASELINE
 from i2i.metrics import fid, inception_score, kid, kid_subsets
-from i2i.metrics.bootstrap import FID_MOST, FID_RESAMPLES, RESAMPLES, Estimate, around, resamples
+from i2i.metrics.bootstrap import (
+    FID_MAX_IMAGES,
+    FID_RESAMPLES,
+    RESAMPLES,
+    Estimate,
+    bootstrap_counts,
+    bootstrap_interval,
+)
 from i2i.metrics.distribution import fid_resampled, kid_resampled
 
-Kind = Literal["floor", "model", "ceiling"]
-LABELS = 10  # pictures at least for an Inception Score
+RowKind = Literal["floor", "model", "ceiling"]
+MIN_IMAGES_FOR_INCEPTION_SCORE = 10
 
 
 @dataclass
 class Row:
-    """A line of the table: its measures, and what they are in resamples of the test pictures.
+    """A row of the table.
 
-    Rows of one table are resampled alike, so that differences of two are differences on the same pictures.
+    The rows of one table are resampled alike, so that the difference of two rows is one on the same images.
+
+    Args:
+        title: for display.
+        kind: "floor" for the baseline that a model should beat, "ceiling" for real images.
+        name: of the model.
+        checkpoint: of the model.
+        values: metric name → value and interval.
+        resampled: metric name → values in the bootstrap resamples, (R,).
+        measurements: what the values were computed from.
+        kid_subsets: mean, standard deviation and images per subset of KID as papers report it.
     """
 
     title: str
-    kind: Kind
+    kind: RowKind
     name: str = ""
     checkpoint: str = ""
     values: dict[str, Estimate] = field(default_factory=dict)
     resampled: dict[str, Values] = field(default_factory=dict)
-    measured: Measured | None = None
-    subsets: tuple[float, float, int] | None = None  # of KID, as papers give it: mean, deviation, pictures in each
+    measurements: Measurements | None = None
+    kid_subsets: tuple[float, float, int] | None = None
 
-    def to_json(self, names: Sequence[str] | None = None) -> dict[str, Any]:
-        """names: of the pictures, where the numbers of each are wanted."""
-        told: dict[str, Any] = {"title": self.title, "kind": self.kind, "name": self.name,
-                                "checkpoint": self.checkpoint}  # fmt: skip
-        told["metrics"] = {name: found.value for name, found in self.values.items()}
-        told["intervals"] = {name: ends for name, found in self.values.items() if (ends := _ends(found))}
-        if self.subsets:
-            told["kid_subsets"] = dict(zip(("mean", "std", "size"), self.subsets, strict=True))
-        if names is not None and self.measured is not None and self.measured.each:
-            each = self.measured.each
-            told["pictures"] = [
-                {"name": name, **{metric: float(values[i]) for metric, values in each.items()}}
-                for i, name in enumerate(names)
+    def to_json(self, image_names: Sequence[str] | None = None) -> dict[str, Any]:
+        """Return the row as plain values.
+
+        Args:
+            image_names: of the outputs, to include their own metrics; None to leave them out.
+        """
+        row: dict[str, Any] = {
+            "title": self.title,
+            "kind": self.kind,
+            "name": self.name,
+            "checkpoint": self.checkpoint,
+            "metrics": {name: estimate.value for name, estimate in self.values.items()},
+            "intervals": {
+                name: interval for name, estimate in self.values.items() if (interval := _interval(estimate))
+            },
+        }
+        if self.kid_subsets:
+            row["kid_subsets"] = dict(zip(("mean", "std", "size"), self.kid_subsets, strict=True))
+        if image_names is not None and self.measurements is not None and self.measurements.per_image:
+            per_image = self.measurements.per_image
+            row["pictures"] = [
+                {"name": name, **{metric: float(values[index]) for metric, values in per_image.items()}}
+                for index, name in enumerate(image_names)
             ]
-        return told
+        return row
 
 
-def fill(row: Row, found: Measured, real: Features, seed: int) -> Row:
-    """The row with its measures. real: features that outputs are held against."""
-    row.measured = found
-    drawn, others = resamples(len(found.features), RESAMPLES, seed), resamples(len(real), RESAMPLES, seed + 1)
-    if max(len(found.features), len(real)) <= FID_MOST:
-        few = FID_RESAMPLES
-        _put(row, "fid", fid(found.features, real), fid_resampled(found.features, real, drawn[:few], others[:few]))
+def compute_row(row: Row, measurements: Measurements, real: Features, seed: int) -> Row:
+    """Compute the metrics of a row in place, and return it.
+
+    Args:
+        row: with its title.
+        measurements: of the N outputs.
+        real: features of the real images, (M, D).
+        seed: of the resampling.
+    """
+    row.measurements = measurements
+    features = measurements.features
+    counts = bootstrap_counts(len(features), RESAMPLES, seed)
+    real_counts = bootstrap_counts(len(real), RESAMPLES, seed + 1)
+    fid_value = fid(features, real)
+    if max(len(features), len(real)) <= FID_MAX_IMAGES:
+        resampled = fid_resampled(features, real, counts[:FID_RESAMPLES], real_counts[:FID_RESAMPLES])
+        _set(row, "fid", fid_value, resampled)
     else:
-        row.values["fid"] = _alone(fid(found.features, real))
-    _put(row, "kid", kid(found.features, real), kid_resampled(found.features, real, drawn, others))
-    subsets = kid_subsets(found.features, real, seed=seed)
-    row.subsets = (
-        float(subsets.mean()),
-        float(subsets.std()),
-        max(2, min(1000, len(found.features) // 2, len(real) // 2)),
-    )
-    if found.logits is not None and len(found.logits) >= LABELS:
-        row.values["is"] = _alone(inception_score(found.logits, seed=seed)[0])
-    for name, values in found.each.items():
-        _put(row, name, float(values.mean()), drawn @ values / len(values))
-    row.values = {name: row.values[name] for name in COLUMNS if name in row.values}
+        row.values["fid"] = _without_interval(fid_value)
+    _set(row, "kid", kid(features, real), kid_resampled(features, real, counts, real_counts))
+    subsets = kid_subsets(features, real, seed=seed)
+    subset_size = max(2, min(1000, len(features) // 2, len(real) // 2))
+    row.kid_subsets = (float(subsets.mean()), float(subsets.std()), subset_size)
+    if measurements.logits is not None and len(measurements.logits) >= MIN_IMAGES_FOR_INCEPTION_SCORE:
+        row.values["is"] = _without_interval(inception_score(measurements.logits, seed=seed)[0])
+    for name, values in measurements.per_image.items():
+        _set(row, name, float(values.mean()), counts @ values / len(values))
+    row.values = {name: row.values[name] for name in METRICS if name in row.values}
     return row
 
 
-def _alone(value: float) -> Estimate:
-    """Without an interval: where one would take too long, or is not to be had."""
+def _without_interval(value: float) -> Estimate:
     return Estimate(value, float("nan"), float("nan"))
 
 
-def _ends(found: Estimate) -> list[float] | None:
-    return [found.low, found.high] if np.isfinite([found.low, found.high]).all() else None
+def _interval(estimate: Estimate) -> list[float] | None:
+    return [estimate.low, estimate.high] if np.isfinite([estimate.low, estimate.high]).all() else None
 
 
-def _put(row: Row, name: str, value: float, resampled: Values) -> None:
-    row.values[name], row.resampled[name] = around(value, resampled), resampled
+def _set(row: Row, name: str, value: float, resampled: Values) -> None:
+    row.values[name] = bootstrap_interval(value, resampled)
+    row.resampled[name] = resampled
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models, the better first. difference: how much better, in the measure's own unit, above 0."""
+    """Two rows compared by one metric.
+
+    Args:
+        metric: its name.
+        better: title of the better row.
+        worse: title of the worse row.
+        difference: by how much the better row is better, in the metric's own unit; its value is not negative.
+    """
 
     metric: str
     better: str
@@ -99,49 +140,54 @@ class Comparison:
     difference: Estimate
 
     @property
-    def noise(self) -> bool:
-        """Whether the difference may be none."""
+    def within_noise(self) -> bool:
+        """Whether the interval of the difference includes 0, or there is no interval."""
         return not self.difference.low > 0
 
-    def text(self) -> str:
-        column, gap = COLUMNS[self.metric], self.difference
-        how = f"{column.title} {'higher' if column.better == 'more' else 'lower'} by {column.text(gap.value)}"
-        width = f"[{column.text(gap.low)}, {column.text(gap.high)}]"
-        unit = f" {column.unit}" if column.unit else ""
-        if self.noise:
-            return f"{self.better} and {self.worse}: within noise ({how} {width}{unit})"
-        better = f"The {self.better}" if self.better == LEFT_ALONE else self.better
-        worse = f"the {self.worse}" if self.worse == LEFT_ALONE else self.worse
-        return f"{better} is better than {worse}: {how} {width}{unit}"
+    def describe(self) -> str:
+        """Return the comparison in one sentence."""
+        spec = METRICS[self.metric]
+        direction = "higher" if spec.better == "higher" else "lower"
+        difference = f"{spec.title} {direction} by {spec.format(self.difference.value)}"
+        interval = f"[{spec.format(self.difference.low)}, {spec.format(self.difference.high)}]"
+        unit = f" {spec.unit}" if spec.unit else ""
+        if self.within_noise:
+            return f"{self.better} and {self.worse}: within noise ({difference} {interval}{unit})"
+        better = f"The {self.better}" if self.better == IDENTITY_BASELINE else self.better
+        worse = f"the {self.worse}" if self.worse == IDENTITY_BASELINE else self.worse
+        return f"{better} is better than {worse}: {difference} {interval}{unit}"
 
     def to_json(self) -> dict[str, Any]:
-        gap = self.difference
-        return {"metric": self.metric, "better": self.better, "worse": self.worse, "difference": gap.value,
-                "interval": _ends(gap), "within_noise": self.noise}  # fmt: skip
+        return {
+            "metric": self.metric,
+            "better": self.better,
+            "worse": self.worse,
+            "difference": self.difference.value,
+            "interval": _interval(self.difference),
+            "within_noise": self.within_noise,
+        }
 
 
 def ranked(rows: Sequence[Row], metric: str) -> list[Row]:
-    """The models, best first."""
+    """Return the rows of models, best first."""
     models = [row for row in rows if row.kind == "model" and metric in row.values]
-    return sorted(models, key=lambda row: row.values[metric].value, reverse=COLUMNS[metric].better == "more")
+    return sorted(models, key=lambda row: row.values[metric].value, reverse=METRICS[metric].better == "higher")
 
 
 def comparisons(rows: Sequence[Row], metric: str) -> list[Comparison]:
-    """Each model with the next best, and the best one with the input left alone."""
-    order = ranked(rows, metric)
-    pairs = list(pairwise(order))
-    pairs += [(order[0], row) for row in rows if order and row.kind == "floor" and metric in row.values]
-    return [_compared(one, other, metric) for one, other in pairs]
+    """Compare each model with the next best, and the best model with the baseline."""
+    ranking = ranked(rows, metric)
+    pairs = list(pairwise(ranking))
+    pairs += [(ranking[0], row) for row in rows if ranking and row.kind == "floor" and metric in row.values]
+    return [_compare(a, b, metric) for a, b in pairs]
 
 
-def _compared(one: Row, other: Row, metric: str) -> Comparison:
-    column = COLUMNS[metric]
-    if column.beats(other.values[metric].value, one.values[metric].value):
-        one, other = other, one
-    sign = 1 if column.better == "more" else -1
-    gap = sign * (one.values[metric].value - other.values[metric].value)
-    if metric not in one.resampled:  # too many pictures for intervals of FID: nothing can be said
-        return Comparison(metric, one.title, other.title, _alone(gap))
-    return Comparison(
-        metric, one.title, other.title, around(gap, sign * (one.resampled[metric] - other.resampled[metric]))
-    )
+def _compare(a: Row, b: Row, metric: str) -> Comparison:
+    spec = METRICS[metric]
+    better, worse = (b, a) if spec.is_better(b.values[metric].value, a.values[metric].value) else (a, b)
+    sign = 1 if spec.better == "higher" else -1
+    difference = sign * (better.values[metric].value - worse.values[metric].value)
+    if metric not in better.resampled:  # FID of many images has no interval
+        return Comparison(metric, better.title, worse.title, _without_interval(difference))
+    resampled = sign * (better.resampled[metric] - worse.resampled[metric])
+    return Comparison(metric, better.title, worse.title, bootstrap_interval(difference, resampled))

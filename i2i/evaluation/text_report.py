@@ -4,50 +4,54 @@ import math
 import textwrap
 from collections.abc import Sequence
 
-from i2i.evaluation.direction import Section
+from i2i.directions import describe_direction
+from i2i.evaluation.direction import DirectionResult
 from i2i.evaluation.evaluate import Evaluation
-from i2i.evaluation.metric_specs import COLUMNS, Column
+from i2i.evaluation.metric_specs import METRICS, MetricSpec
 from i2i.evaluation.table import Row
 from i2i.metrics.bootstrap import Estimate
 
-TITLES = 34  # letters before a title is broken
-DIRECTIONS = {"AtoB": "A to B", "BtoA": "B to A", "sample": "Pictures from noise"}
+TITLE_WIDTH = 34  # characters
 
 
-def text(found: Evaluation) -> str:
-    """Tables, what follows from them, and how the numbers came about."""
-    parts = [_section(section) for section in found.sections]
-    parts += ["\n".join(["People", *(f"  {tally.text()}" for tally in found.votes)])] if found.votes else []
-    parts += [f"note: {note}" for note in found.notes]
+def format_report(evaluation: Evaluation) -> str:
+    """Return the tables, comparisons, votes and notes."""
+    parts = [_format_direction(result) for result in evaluation.directions]
+    if evaluation.votes:
+        parts.append("\n".join(["Blind test", *(f"  {tally.describe()}" for tally in evaluation.votes)]))
+    parts += [f"note: {note}" for note in evaluation.notes]
     return "\n\n".join(parts)
 
 
-def _section(section: Section) -> str:
-    columns = [COLUMNS[name] for name in COLUMNS if any(name in row.values for row in section.rows)]
-    head = [f"{column.title} {column.unit}".strip() for column in columns]
-    lines = [[cell(column, row.values.get(column.name)) for column in columns] for row in section.rows]
-    widths = [max(map(len, cells)) for cells in zip(head, *lines, strict=True)]
-    shown = [f"{DIRECTIONS[section.direction]}: {section.protocol.text()}", "", _line("", head, widths)]
-    for row, cells in zip(section.rows, lines, strict=True):
-        shown += _row(row, cells, widths)
-    shown += ["", "± is half of a 95 % interval, by 1000 resamples of the pictures (FID: 200)"]
-    if section.comparisons:
-        shown += ["", *(f"{comparison.text()}" for comparison in section.comparisons)]
-    return "\n".join(shown)
+def _format_direction(result: DirectionResult) -> str:
+    specs = [spec for spec in METRICS.values() if any(spec.name in row.values for row in result.rows)]
+    heads = [f"{spec.title} {spec.unit}".strip() for spec in specs]
+    cells = [[format_cell(spec, row.values.get(spec.name)) for spec in specs] for row in result.rows]
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    title = f"{describe_direction(result.direction)}: {result.protocol.describe()}"
+    lines = [title, "", _format_line("", heads, widths)]
+    for row, row_cells in zip(result.rows, cells, strict=True):
+        lines += _format_row(row, row_cells, widths)
+    lines += ["", "± is half of the 95 % interval from 1000 resamples of the images (FID: 200)"]
+    if result.comparisons:
+        lines += ["", *(comparison.describe() for comparison in result.comparisons)]
+    return "\n".join(lines)
 
 
-def _row(row: Row, cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-    first, *others = textwrap.wrap(row.title, TITLES - 2)
-    return [_line(f"  {first}", cells, widths), *(f"    {other}" for other in others)]
+def _format_row(row: Row, cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+    first, *rest = textwrap.wrap(row.title, TITLE_WIDTH - 2)
+    return [_format_line(f"  {first}", cells, widths), *(f"    {line}" for line in rest)]
 
 
-def _line(title: str, cells: Sequence[str], widths: Sequence[int]) -> str:
-    return f"{title:{TITLES}}  " + "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+def _format_line(title: str, cells: Sequence[str], widths: Sequence[int]) -> str:
+    columns = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+    return f"{title:{TITLE_WIDTH}}  {'  '.join(columns)}"
 
 
-def cell(column: Column, found: Estimate | None) -> str:
-    """Such as "21.20 ±1.30"."""
-    if found is None:
+def format_cell(spec: MetricSpec, estimate: Estimate | None) -> str:
+    """Return such as "21.20 ±1.30"."""
+    if estimate is None:
         return "–"
-    half = (found.high - found.low) / 2
-    return column.text(found.value) + (f" ±{column.text(half)}" if math.isfinite(half) else "")
+    half_width = (estimate.high - estimate.low) / 2
+    interval = f" ±{spec.format(half_width)}" if math.isfinite(half_width) else ""
+    return spec.format(estimate.value) + interval

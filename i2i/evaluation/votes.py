@@ -1,4 +1,4 @@
-"""What people said in the demo's blind test: one table in one file, written vote by vote and read as tallies."""
+"""Votes of the demo's blind test: stored in one SQLite file, read as tallies."""
 
 import csv
 import io
@@ -11,24 +11,34 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from i2i.checkpoints.run import root
+from i2i.checkpoints.run import checkpoints_dir
+from i2i.directions import Direction, describe_direction
 from i2i.errors import I2IError, UsageError
 
-FILE = "votes.sqlite"
+FILE_NAME = "votes.sqlite"
 REAL, TRANSLATED = "real", "translated"
-SIDES = {"AtoB": "A to B", "BtoA": "B to A"}
-PATIENCE = 20.0  # seconds that a vote waits for others to be written
-Z = 1.959964  # of the normal distribution, at 95 %
+WRITE_TIMEOUT = 20.0  # seconds to wait for other writers
+Z_95 = 1.959964  # 97.5 % quantile of the normal distribution, for intervals at 95 %
 
 
 @dataclass(frozen=True, kw_only=True)
 class Vote:
-    """A row of the table, whose columns are these fields.
+    """One answer of the blind test. The fields are the columns of the table.
 
-    kind: "pair": a real picture and one translated by ``model_a``, and which of them is real was asked. ``truth`` is
-    "translated", and the answer what that one was taken for. "models": the same picture through ``model_a`` and
-    ``model_b``; ``truth`` is "" and the answer names the model that was preferred. exposure: seconds for which they
-    were shown; None: until the answer. picture: the input's name. seconds: from showing them to the answer.
+    Args:
+        time: of the answer, ISO 8601.
+        session: identifies the voter.
+        kind: "pair" for a real image and a translation by ``model_a``, where the voter chose the real one; "models"
+            for translations of one image by ``model_a`` and ``model_b``, where the voter chose the better one.
+        model_a: name of a model.
+        model_b: name of the other model; "" for a pair.
+        direction: "AtoB" or "BtoA".
+        exposure: seconds for which the images were visible; None until the answer.
+        picture: name of the input.
+        truth: "translated" for a pair, "" for two models.
+        answer: for a pair what the voter took the translation for, "real" or "translated"; for two models the name of
+            the better one.
+        seconds: until the answer.
     """
 
     time: str
@@ -47,136 +57,168 @@ class Vote:
 COLUMNS = tuple(field.name for field in fields(Vote))
 
 
-def votes_file() -> Path:
-    """The usual one, in the checkpoints' folder."""
-    return root() / FILE
+def default_votes_file() -> Path:
+    """Return the file in the folder of the runs."""
+    return checkpoints_dir() / FILE_NAME
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How many of ``votes`` went one way. other: the model it was held against; "" where people were to tell real
-    pictures from translations, and ``for_it`` counts those taken for real: half of them, where nobody can tell.
+    """The votes on a model in one kind of test.
 
-    exposure: seconds for which pairs were shown; None: until the answer.
+    Args:
+        model: its name.
+        opponent: the other model; "" for pairs of a real image and a translation.
+        wins: votes for the model: translations taken for real (half of all if voters cannot tell), or preferences.
+        votes: all votes.
+        voters: different people.
+        direction: "AtoB" or "BtoA".
+        exposure: seconds for which the images were visible; None until the answer.
     """
 
     model: str
-    other: str
-    for_it: int
+    opponent: str
+    wins: int
     votes: int
-    people: int
-    direction: str = "AtoB"
+    voters: int
+    direction: str = Direction.A_TO_B
     exposure: float | None = 1.0
 
     @property
     def rate(self) -> float:
-        return self.for_it / self.votes
+        """wins / votes."""
+        return self.wins / self.votes
 
     def interval(self) -> tuple[float, float]:
-        """Of the rate, at 95 % (Wilson 1927)."""
-        n, p = self.votes, self.rate
-        middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
-        half = Z / (1 + Z**2 / n) * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-        return max(0.0, middle - half), min(1.0, middle + half)
+        """Return the 95 % score interval of the rate (Wilson 1927)."""
+        n = self.votes
+        p = self.rate
+        z = Z_95
+        centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+        half_width = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+        return max(0.0, centre - half_width), min(1.0, centre + half_width)
 
     @property
-    def shown(self) -> str:
+    def exposure_text(self) -> str:
         """Such as "shown for 1 s"."""
         return "shown until the answer" if self.exposure is None else f"shown for {self.exposure:g} s"
 
-    def text(self) -> str:
+    def describe(self) -> str:
+        """Return the tally in one sentence."""
         low, high = self.interval()
-        how = f"preferred to {self.other}" if self.other else "taken for the real one of a pair"
-        people = "1 person" if self.people == 1 else f"{self.people} people"
+        direction = describe_direction(self.direction)
+        outcome = f"preferred to {self.opponent}" if self.opponent else "taken for the real one of a pair"
+        voters = "1 person" if self.voters == 1 else f"{self.voters} people"
         return (
-            f"{self.model} ({SIDES.get(self.direction, self.direction)}) was {how}, {self.shown}, in {self.for_it} of "
-            f"{self.votes} votes by {people}: {self.rate:.0%} [{low:.0%}, {high:.0%}]"
+            f"{self.model} ({direction}) was {outcome}, {self.exposure_text}, in {self.wins} of {self.votes} votes by "
+            f"{voters}: {self.rate:.0%} [{low:.0%}, {high:.0%}]"
         )
 
     def to_json(self) -> dict[str, Any]:
-        return {"model": self.model, "other": self.other or None, "direction": self.direction,
-                "exposure": self.exposure, "for": self.for_it, "votes": self.votes, "people": self.people,
-                "rate": self.rate, "interval": list(self.interval())}  # fmt: skip
+        return {
+            "model": self.model,
+            "other": self.opponent or None,
+            "direction": self.direction,
+            "exposure": self.exposure,
+            "for": self.wins,
+            "votes": self.votes,
+            "people": self.voters,
+            "rate": self.rate,
+            "interval": list(self.interval()),
+        }
 
 
 def add_vote(path: Path, vote: Vote) -> None:
-    """Append a vote to a file, made where there is none. Any number of threads and processes may do so at once.
+    """Append a vote to a file; make the file if it does not exist. Threads and processes may do so concurrently.
 
-    Raises I2IError where it cannot be written.
+    Raises:
+        I2IError: the file cannot be written.
     """
-    marks = ", ".join("?" * len(COLUMNS))
+    placeholders = ", ".join("?" for _ in COLUMNS)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _open(path, "rwc") as base:
-            base.execute("BEGIN IMMEDIATE")  # one short transaction: others wait for it
-            base.execute(f"CREATE TABLE IF NOT EXISTS votes({', '.join(_declared())})")
-            base.execute(f"INSERT INTO votes({', '.join(COLUMNS)}) VALUES({marks})", astuple(vote))
-            base.execute("COMMIT")
+        with _connect(path, "rwc") as connection:
+            connection.execute("BEGIN IMMEDIATE")  # one short transaction; other writers wait for its end
+            connection.execute(f"CREATE TABLE IF NOT EXISTS votes({', '.join(_column_definitions())})")
+            connection.execute(f"INSERT INTO votes({', '.join(COLUMNS)}) VALUES({placeholders})", astuple(vote))
+            connection.execute("COMMIT")
     except (OSError, sqlite3.Error) as error:
         raise I2IError(f"The vote could not be written to {path.name}: {error}.") from error
 
 
-def _declared() -> Iterator[str]:
+def _column_definitions() -> Iterator[str]:
     for field in fields(Vote):
         yield f"{field.name} {'TEXT NOT NULL' if field.type is str else 'REAL'}"
 
 
 def votes_csv(path: Path) -> str:
-    """All votes of a file as CSV with a head, oldest first: the head alone where there is no file."""
+    """Return all votes of a file as CSV with a header, oldest first; only the header if there is no file."""
     text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\r\n")  # RFC 4180
-    rows.writerow(COLUMNS)
-    rows.writerows(_rows(path) if path.is_file() else ())
+    writer = csv.writer(text, lineterminator="\r\n")  # RFC 4180
+    writer.writerow(COLUMNS)
+    writer.writerows(_read_rows(path) if path.is_file() else ())
     return text.getvalue()
 
 
 def read_votes(path: Path | None, models: Iterable[str]) -> list[Tally]:
-    """The tallies of ``models``, from a file, or from the usual one where there is one.
+    """Return the tallies of some models.
 
-    A run's name stands for all checkpoints of the run. Raises UsageError where a file that was asked for is missing, or
-    holds no votes.
+    Args:
+        path: of the file; None for the default file, which need not exist.
+        models: their names. A run's name includes all checkpoints of the run.
+
+    Raises:
+        UsageError: the file does not exist or holds no votes.
     """
-    chosen = path or votes_file()
-    if not chosen.is_file():
+    file = path or default_votes_file()
+    if not file.is_file():
         if path is not None:
-            raise UsageError(f"{path} does not exist. The demo's Judge tab keeps its votes in {FILE}.")
+            raise UsageError(f"{path} does not exist. The demo's blind test stores its votes in {FILE_NAME}.")
         return []
-    wanted = set(models)
+    names = set(models)
+    votes = [Vote(**dict(zip(COLUMNS, row, strict=True))) for row in _read_rows(file)]
     return [
         tally
-        for tally in _tallies([Vote(**dict(zip(COLUMNS, row, strict=True))) for row in _rows(chosen)])
-        if wanted & {part for name in (tally.model, tally.other) for part in (name, name.partition("/")[0])}
+        for tally in _count(votes)
+        if not names.isdisjoint({*_model_and_run(tally.model), *_model_and_run(tally.opponent)})
     ]
 
 
-def _rows(path: Path) -> list[tuple[Any, ...]]:
+def _model_and_run(name: str) -> tuple[str, str]:
+    return name, name.partition("/")[0]
+
+
+def _read_rows(path: Path) -> list[tuple[Any, ...]]:
     try:
-        with _open(path, "ro") as base:
-            return base.execute(f"SELECT {', '.join(COLUMNS)} FROM votes ORDER BY time, rowid").fetchall()
+        with _connect(path, "ro") as connection:
+            return connection.execute(f"SELECT {', '.join(COLUMNS)} FROM votes ORDER BY time, rowid").fetchall()
     except sqlite3.Error as error:
-        raise UsageError(f"{path} holds no votes of the demo's Judge tab: {error}.") from error
+        raise UsageError(f"{path} holds no votes of the demo's blind test: {error}.") from error
 
 
 @contextmanager
-def _open(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    base = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=PATIENCE, isolation_level=None)
+def _connect(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=WRITE_TIMEOUT, isolation_level=None)
     try:
-        yield base
+        yield connection
     finally:
-        base.close()
+        connection.close()
 
 
-def _tallies(votes: Sequence[Vote]) -> list[Tally]:
-    """By model, opponent, direction and exposure: what differs in one of them was another test."""
-    counts: dict[tuple[Any, ...], list[bool]] = defaultdict(list)
-    people: dict[tuple[Any, ...], set[str]] = defaultdict(set)
+def _count(votes: Sequence[Vote]) -> list[Tally]:
+    """Count the votes by model, opponent, direction and exposure; another value of any of them is another test."""
+    outcomes: dict[tuple[Any, ...], list[bool]] = defaultdict(list)
+    sessions: dict[tuple[Any, ...], set[str]] = defaultdict(set)
     for vote in votes:
         if not vote.model_a or not vote.answer:
             continue
-        key = vote.model_a, "" if vote.truth else vote.model_b, vote.direction, vote.exposure
-        counts[key].append(vote.answer == (REAL if vote.truth else vote.model_a))
-        people[key].add(vote.session)
+        opponent = "" if vote.truth else vote.model_b
+        key = vote.model_a, opponent, vote.direction, vote.exposure
+        outcomes[key].append(vote.answer == (REAL if vote.truth else vote.model_a))
+        sessions[key].add(vote.session)
     return [
-        Tally(model, other, sum(found), len(found), len(people[model, other, direction, exposure]), direction, exposure)
-        for (model, other, direction, exposure), found in counts.items()
+        Tally(model, opponent, sum(wins), len(wins), len(sessions[key]), direction, exposure)
+        for key, wins in outcomes.items()
+        for model, opponent, direction, exposure in [key]
     ]

@@ -1,4 +1,4 @@
-"""Every kind of stored picture as 8-bit sRGB, upright, with its transparency beside it."""
+"""Conversion of decoded images of any mode to upright 8-bit sRGB and an alpha channel."""
 
 import io
 from functools import lru_cache
@@ -7,111 +7,123 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 _ORIENTATION = 0x0112
-_BLOCK = 4_000_000  # values scaled at a time
+_BLOCK = 4_000_000  # values converted at a time, to bound the memory
+_PIL_MODE_BY_COLOUR_SPACE = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK", "Lab": "LAB"}
 
 
-def upright_rgb(image: Image.Image) -> Image.Image:
-    """As sRGB, turned upright by its EXIF orientation, whatever its mode: 16 bit, float, palette, alpha on white …"""
-    return on_white(*upright(image))
+def to_upright_srgb(image: Image.Image) -> Image.Image:
+    """Return an image of any mode (16-bit, float, palette, alpha …) as upright sRGB, blended on white."""
+    return blend_on_white(*to_upright_srgb_with_alpha(image))
 
 
-def upright(image: Image.Image, *, profiles: bool = True) -> tuple[Image.Image, Image.Image | None]:
-    """The picture as sRGB, turned upright by its EXIF orientation, and its alpha (L); None where all is opaque.
+def to_upright_srgb_with_alpha(image: Image.Image, *, profiles: bool = True) -> tuple[Image.Image, Image.Image | None]:
+    """Return the image as sRGB, rotated upright by its EXIF orientation, and its alpha channel.
 
-    The colours are those stored, also where they are transparent. profiles: as in ``read``.
+    Args:
+        image: an opened image of any mode.
+        profiles: whether to convert the colours by an embedded ICC profile.
+
+    Returns: RGB, with the stored colours also where the image is transparent; and alpha (mode L), None if all of the
+        image is opaque.
     """
-    image.load()  # TIFF knows its orientation only then
+    image.load()  # TIFF knows its orientation only after loading
     profile = image.info.get("icc_profile") if profiles else None
-    colours, alpha = _split(_eight_bits(_turned(image)))
-    colours = _srgb(colours, profile) if profile else colours.convert("RGB")
-    colours.info = {}  # a saved copy must not claim the profile it had
-    return colours, alpha if alpha is not None and alpha.getextrema()[0] != 255 else None
+    colours, alpha = _split_alpha(_to_8bit(_apply_exif_orientation(image)))
+    colours = _convert_to_srgb(colours, profile) if profile else colours.convert("RGB")
+    colours.info = {}  # a saved copy must not claim the old profile
+    has_transparency = alpha is not None and alpha.getextrema()[0] != 255
+    return colours, alpha if has_transparency else None
 
 
-def on_white(colours: Image.Image, alpha: Image.Image | None) -> Image.Image:
-    """RGB as it looks on white paper, so that a colour hidden under alpha does not appear."""
+def blend_on_white(colours: Image.Image, alpha: Image.Image | None) -> Image.Image:
+    """Return RGB ``colours`` blended on white by ``alpha``, so that colours hidden under alpha do not appear."""
     if alpha is None:
         return colours
-    whole = colours.copy()
-    whole.putalpha(alpha)
-    return Image.alpha_composite(Image.new("RGBA", colours.size, "white"), whole).convert("RGB")
+    rgba = colours.copy()
+    rgba.putalpha(alpha)
+    return Image.alpha_composite(Image.new("RGBA", colours.size, "white"), rgba).convert("RGB")
 
 
-def off_white(seen: Image.Image, alpha: Image.Image) -> Image.Image:
-    """RGBA that looks like the RGB picture ``seen`` on white: c = (seen − (1 − α) · 255) / α, clipped.
+def unblend_from_white(blended: Image.Image, alpha: Image.Image) -> Image.Image:
+    """Return RGBA that looks like ``blended`` on white: c = (blended − (1 − α) · 255) / α, clipped.
 
-    The inverse of ``on_white``, but for what is hidden: where alpha is 0 the colour is black.
+    The inverse of ``blend_on_white``, except that the colour is black where alpha is 0.
+
+    Args:
+        blended: RGB.
+        alpha: mode L, of the same size.
     """
-    levels = np.asarray(seen)
-    found = np.empty((*levels.shape[:2], 4), np.uint8)
-    found[..., 3] = np.asarray(alpha)
-    rows = max(1, _BLOCK // (3 * seen.width))
-    for top in range(0, seen.height, rows):
-        some = levels[top : top + rows].astype(np.float32)
-        share = found[top : top + rows, :, 3:].astype(np.float32) / 255
-        some -= (1 - share) * 255
-        some /= np.maximum(share, 1 / 255)
-        found[top : top + rows, :, :3] = some.round().clip(0, 255) * (share > 0)
-    return Image.fromarray(found, "RGBA")
+    levels = np.asarray(blended)
+    rgba = np.empty((*levels.shape[:2], 4), np.uint8)
+    rgba[..., 3] = np.asarray(alpha)
+    block_rows = max(1, _BLOCK // (3 * blended.width))
+    for top in range(0, blended.height, block_rows):
+        block = levels[top : top + block_rows].astype(np.float32)
+        opacity = rgba[top : top + block_rows, :, 3:].astype(np.float32) / 255
+        block -= (1 - opacity) * 255
+        block /= np.maximum(opacity, 1 / 255)
+        rgba[top : top + block_rows, :, :3] = block.round().clip(0, 255) * (opacity > 0)
+    return Image.fromarray(rgba, "RGBA")
 
 
-def _turned(image: Image.Image) -> Image.Image:
+def _apply_exif_orientation(image: Image.Image) -> Image.Image:
     try:
-        turned = image.getexif().get(_ORIENTATION, 1) != 1
-        return ImageOps.exif_transpose(image) if turned else image
-    except Exception:  # EXIF is parsed by trust: damaged, it raises what it likes, and the pixels are still right
+        is_rotated = image.getexif().get(_ORIENTATION, 1) != 1
+        return ImageOps.exif_transpose(image) if is_rotated else image
+    except Exception:  # Pillow raises all kinds of errors for damaged EXIF, and the pixels are still right
         return image
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def _to_8bit(image: Image.Image) -> Image.Image:
     if not (image.mode.startswith("I") or image.mode == "F"):
         return image
-    return Image.fromarray(eight_bits(np.asarray(image)))  # PIL's own conversion clips 16 bit to white
+    return Image.fromarray(to_uint8_array(np.asarray(image)))  # Pillow's own conversion clips 16 bit to white
 
 
-def eight_bits(values: np.ndarray) -> np.ndarray:
-    """Integers or floats (h, w, …) as uint8: 0 is black, and white is 1, 255 or 65535, whichever holds all values."""
-    top = _top(values)
+def to_uint8_array(values: np.ndarray) -> np.ndarray:
+    """Scale integers or floats (h, w, …) to uint8: 0 is black; the smallest of 1, 255, 65535 that fits is white."""
+    white = _white_level(values)
     levels = np.empty(values.shape, np.uint8)
-    rows = max(1, _BLOCK // values[0].size)
-    for first in range(0, len(values), rows):
-        some = np.nan_to_num(values[first : first + rows].astype(np.float64), posinf=top)
-        levels[first : first + rows] = (some.clip(0, top) * (255 / top)).round()
+    block_rows = max(1, _BLOCK // values[0].size)
+    for top in range(0, len(values), block_rows):
+        block = np.nan_to_num(values[top : top + block_rows].astype(np.float64), posinf=white)
+        levels[top : top + block_rows] = (block.clip(0, white) * (255 / white)).round()
     return levels
 
 
-def _top(values: np.ndarray) -> float:
-    """The value that stands for white: of the ranges in use, the smallest that holds the largest value."""
+def _white_level(values: np.ndarray) -> float:
+    """Return the value of white: of the usual ranges, the smallest that contains the largest value."""
     if values.dtype.kind == "f":
         finite = values[np.isfinite(values)]
         ranges = [1.0, 255.0, 65535.0]
     else:
-        finite, ranges = values, [65535.0]
+        finite = values
+        ranges = [65535.0]
     largest = float(finite.max(initial=0))
-    return next((top for top in ranges if largest <= top), largest)
+    return next((white for white in ranges if largest <= white), largest)
 
 
-def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Colours (L, RGB, CMYK, LAB …) and alpha, if there is any."""
+def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Split an image into colours (L, RGB, CMYK, LAB …) and alpha, if it has one."""
     if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
-        whole = image.convert("RGBA")
-        return whole.convert("RGB"), whole.getchannel("A")
+        rgba = image.convert("RGBA")
+        return rgba.convert("RGB"), rgba.getchannel("A")
     if image.mode in ("P", "1"):
         return image.convert("RGB" if image.mode == "P" else "L"), None
     return image, None
 
 
-def _srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """RGB, by an embedded ICC profile (Adobe RGB, Display P3, CMYK …)."""
-    space = _space(profile)
-    if space == "GRAY" and image.mode == "RGB":  # grey with alpha
+def _convert_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Convert to sRGB by an embedded ICC profile (Adobe RGB, Display P3, CMYK …)."""
+    colour_space = _profile_colour_space(profile)
+    if colour_space == "GRAY" and image.mode == "RGB":  # grey with alpha
         image = image.getchannel("R") if _is_grey(image) else image
-    elif space == "RGB" and image.mode == "L":
+    elif colour_space == "RGB" and image.mode == "L":
         image = image.convert("RGB")
-    if {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK", "Lab": "LAB"}.get(space) != image.mode:
-        return image.convert("RGB")  # the profile is of another kind of picture: the pixels are taken as they are
-    change = _to_srgb(profile, image.mode)
-    return image.convert("RGB") if change is None else change.apply(image)
+    if _PIL_MODE_BY_COLOUR_SPACE.get(colour_space) != image.mode:
+        return image.convert("RGB")  # the profile does not fit the image: ignore it
+    transform = _srgb_transform(profile, image.mode)
+    return image.convert("RGB") if transform is None else transform.apply(image)
 
 
 def _is_grey(image: Image.Image) -> bool:
@@ -120,26 +132,27 @@ def _is_grey(image: Image.Image) -> bool:
 
 
 @lru_cache(16)
-def _space(profile: bytes) -> str:
+def _profile_colour_space(profile: bytes) -> str:
+    """Return the colour space of an ICC profile, such as "RGB"; "" for a damaged profile."""
     try:
         return str(ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile.xcolor_space).strip()
     except (ImageCms.PyCMSError, OSError, ValueError):
-        return ""  # damaged
+        return ""
 
 
 @lru_cache(16)
-def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """None where the profile is sRGB under any name, or damaged."""
+def _srgb_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Return the transform to sRGB; None if the profile is damaged or is sRGB under any name."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-        change = ImageCms.ImageCmsTransform(source, srgb, mode, "RGB")
+        transform = ImageCms.ImageCmsTransform(source, srgb, mode, "RGB")
     except (ImageCms.PyCMSError, OSError, ValueError):
         return None
     if mode == "RGB":
         steps = np.linspace(0, 255, 17).round().astype(np.uint8)
         cube = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(17, -1, 3)
-        changed = np.asarray(change.apply(Image.fromarray(cube)))
-        if np.abs(changed.astype(int) - cube).max() <= 1:
+        transformed = np.asarray(transform.apply(Image.fromarray(cube)))
+        if np.abs(transformed.astype(int) - cube).max() <= 1:
             return None
-    return change
+    return transform

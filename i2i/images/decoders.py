@@ -1,4 +1,4 @@
-"""Pictures decoded in processes of their own, so that no file can take the reading process along."""
+"""Decoding in separate processes, so that no file can crash or block the calling process."""
 
 import json
 import os
@@ -15,43 +15,32 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from i2i.errors import PictureError
+from i2i.errors import ImageError
 from i2i.images.formats import MAX_PIXELS
-from i2i.images.metadata import Source
-from i2i.images.reading import Photo, look, read_photo
+from i2i.images.metadata import SourceMetadata
+from i2i.images.reading import LoadedImage
 
-SECONDS = 60.0  # for a picture, and one more for each million pixels
-_STARTING = 60.0  # seconds that a process may take to start, on the slowest machine
+TIMEOUT_SECONDS = 60.0  # for one image, and one second more for each million pixels
+_STARTUP_SECONDS = 60.0  # that a process may take to start, on the slowest machine
 _ALARM = getattr(signal, "SIGALRM", 14)
-_TOO_LONG, _GIVEN_UP = "took too long to decode and was given up", "was not read: reading was given up"
-_NO_DECODER = "could not be read: no decoder can be started"
+_TIMED_OUT = "took too long to decode and was given up"
+_CLOSED = "was not read: reading was given up"
+_NOT_STARTED = "could not be read: no decoder can be started"
 _PIPE_BYTES = 1 << 20
+_MAX_HEADER_BYTES = 10_000_000
 
 
-class Here:
-    """Reads in this process, as ``Decoders`` does in others: for files that are known to be harmless."""
+class DecoderPool:
+    """Runs ``load_image`` in a pool of processes. Any number of threads may call it; they wait for a free process.
 
-    def __init__(self, max_pixels: int = MAX_PIXELS) -> None:
-        self.max_pixels = max_pixels
+    A file that takes longer than the timeout, takes far more memory than an image of its size should, or crashes its
+    decoder raises ImageError, as any damaged file does. Its process is replaced by a new one.
 
-    def look(self, path: Path) -> tuple[tuple[int, int], int]:
-        """Width and height as stored, and the number of frames."""
-        return look(path)
-
-    def read(self, path: Path, frame: int = 0) -> Photo:
-        """As ``read_photo``."""
-        return read_photo(path, frame, self.max_pixels)
-
-    def close(self) -> None:
-        """There is nothing to be ended."""
-
-
-class Decoders:
-    """``read_photo`` in one of ``count`` processes, called from as many threads as there are, or more, which wait.
-
-    A file that takes longer than ``seconds``, takes far more memory than a picture of its size should, or crashes its
-    decoder raises PictureError, as any bad file does, and costs its process, in whose place another is started.
-    reader: the name of the module whose ``Frames`` reads.
+    Args:
+        count: number of processes.
+        max_pixels: the largest image that is decoded.
+        seconds: timeout for one image; one second is added for each million pixels.
+        reader: name of the module whose ``FrameReader`` reads the files.
     """
 
     def __init__(
@@ -59,146 +48,162 @@ class Decoders:
         count: int,
         *,
         max_pixels: int = MAX_PIXELS,
-        seconds: float = SECONDS,
+        seconds: float = TIMEOUT_SECONDS,
         reader: str = "i2i.images.reading",
     ) -> None:
-        self.max_pixels, self.seconds, self.reader = max_pixels, seconds, reader
+        self.max_pixels = max_pixels
+        self.seconds = seconds
+        self._workers = [_Worker(reader) for _ in range(count)]
         self._free: SimpleQueue[_Worker] = SimpleQueue()
-        self._all = [_Worker(reader) for _ in range(count)]
-        for worker in self._all:
+        for worker in self._workers:
             self._free.put(worker)
 
     def start(self) -> None:
-        """Start all processes now, beside whatever the caller does next; else each starts when it is needed."""
-        for worker in self._all:
+        """Start all processes now, in parallel with the caller's next work. Otherwise each starts when needed."""
+        for worker in self._workers:
             worker.start()
 
-    def look(self, path: Path) -> tuple[tuple[int, int], int]:
-        """Width and height as stored, and the number of frames."""
-        with self._asked("look", path, 0) as (about, _):
-            return (int(about["size"][0]), int(about["size"][1])), int(about["frames"])
+    def probe(self, path: Path) -> tuple[tuple[int, int], int]:
+        """Return (width, height) as stored, and the number of frames."""
+        with self._request("probe", path, 0) as (reply, _):
+            return (int(reply["size"][0]), int(reply["size"][1])), int(reply["frames"])
 
-    def read(self, path: Path, frame: int = 0) -> Photo:
-        """As ``read_photo``."""
-        with self._asked("read", path, frame) as (about, take):
-            size = (int(about["size"][0]), int(about["size"][1]))
-            if size[0] * size[1] > self.max_pixels:
-                raise _Gone
-            lengths = [int(length) for length in about["parts"]]
-            if lengths[0] != 3 * size[0] * size[1] or lengths[1] not in (0, size[0] * size[1]):
-                raise _Gone
-            pixels, alpha, exif = (take(length) for length in lengths)
-        credits = {str(name): tuple(map(str, values)) for name, values in about["credits"].items()}
-        return Photo(
-            Image.fromarray(np.frombuffer(pixels, np.uint8).reshape(size[1], size[0], 3)),
-            Image.fromarray(np.frombuffer(alpha, np.uint8).reshape(size[1], size[0])) if alpha else None,
-            Source(bytes(exif), credits, bool(about["generated"])),
+    def read(self, path: Path, frame: int = 0) -> LoadedImage:
+        """Read a frame as ``load_image`` does."""
+        with self._request("read", path, frame) as (reply, read_exactly):
+            width = int(reply["size"][0])
+            height = int(reply["size"][1])
+            lengths = [int(length) for length in reply["parts"]]
+            self._check_lengths(lengths, width * height)
+            pixels, alpha, exif = (read_exactly(length) for length in lengths)
+        credits = {str(name): tuple(map(str, values)) for name, values in reply["credits"].items()}
+        return LoadedImage(
+            Image.fromarray(np.frombuffer(pixels, np.uint8).reshape(height, width, 3)),
+            Image.fromarray(np.frombuffer(alpha, np.uint8).reshape(height, width)) if alpha else None,
+            SourceMetadata(bytes(exif), credits, bool(reply["generated"])),
         )
 
+    def _check_lengths(self, lengths: list[int], pixels: int) -> None:
+        """Check the announced bytes of pixels and alpha. A decoder taken over by a file may announce anything."""
+        if pixels > self.max_pixels or lengths[0] != 3 * pixels or lengths[1] not in (0, pixels):
+            raise _WorkerDied
+
     @contextmanager
-    def _asked(self, task: str, path: Path, frame: int) -> Iterator[tuple[dict[str, Any], Callable[[int], bytearray]]]:
+    def _request(
+        self, task: str, path: Path, frame: int
+    ) -> Iterator[tuple[dict[str, Any], Callable[[int], bytearray]]]:
+        """Send a request to a free process. Yields the reply and a function that reads the bytes after it."""
         request = {"task": task, "path": str(path), "frame": frame, "max_pixels": self.max_pixels}
         worker = self._free.get()
-        # It keeps to the time by itself, but where the system knows no alarm, or the file has taught it not to listen.
-        worker.watched(_STARTING + 3 * self.seconds + self.max_pixels / 1e6)
+        # The process times out by itself, unless the system has no timer or the file has disabled the signal.
+        worker.start_timeout(_STARTUP_SECONDS + 3 * self.seconds + self.max_pixels / 1e6)
         try:
-            about = worker.ask({**request, "seconds": self.seconds})
-            if "error" in about:
-                raise PictureError(str(about["error"]))
-            yield about, worker.take
-        except PictureError:
+            reply = worker.request({**request, "seconds": self.seconds})
+            if "error" in reply:
+                raise ImageError(str(reply["error"]))
+            yield reply, worker.read_exactly
+        except ImageError:
             raise
         except MemoryError as error:
-            worker.end()  # what it has yet to say is not the answer to the next question
-            raise PictureError(f"{path} takes more memory to decode than there is.") from error
-        except Exception as error:  # the process is gone, cannot be started, or says what none of ours would
-            raise PictureError(f"{path} {worker.end()}.") from error
+            worker.end()  # the rest of its output must not be taken for the next reply
+            raise ImageError(f"{path} takes more memory to decode than there is.") from error
+        except Exception as error:  # the process has ended, cannot be started, or sent an invalid reply
+            raise ImageError(f"{path} {worker.end()}.") from error
         except BaseException:
             worker.end()
             raise
         finally:
-            worker.unwatched()
+            worker.cancel_timeout()
             self._free.put(worker)
 
     def close(self) -> None:
-        """End the processes, whatever they are doing; from now on nothing is read."""
-        for worker in self._all:
+        """End all processes, whatever they are doing. Later reads raise ImageError."""
+        for worker in self._workers:
             worker.close()
 
-    def __enter__(self) -> "Decoders":
+    def __enter__(self) -> "DecoderPool":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
 
-class _Gone(Exception):
-    """The process ended, or says what none of ours would."""
+class _WorkerDied(Exception):
+    """The process ended, or sent a reply that the worker would never send."""
 
 
 class _Worker:
-    """A process that can be started anew, by one thread at a time; until it is closed, which any may do."""
+    """A process that can be restarted. One thread at a time uses it; any thread may close it."""
 
     def __init__(self, reader: str) -> None:
         self.reader = reader
         self.process: subprocess.Popen[bytes] | None = None
-        self.late = self.closed = self.used = False
-        self.fate = _NO_DECODER  # what became of the last process, as the end of a sentence about a file
-        self.watch: threading.Timer | None = None
-        self._deciding = threading.Lock()
+        self.timed_out = False
+        self.closed = False
+        self.has_replied = False
+        self.exit_reason = _NOT_STARTED  # of the last process; continues a sentence that starts with the file's name
+        self.timer: threading.Timer | None = None
+        self._lock = threading.Lock()
 
     def start(self) -> subprocess.Popen[bytes]:
+        """Return the running process, started if necessary. Raises _WorkerDied if the worker is closed."""
         if self.process is not None and self.process.poll() is not None:
-            self.end()  # it ended while nothing was asked of it
-        with self._deciding:
+            self.end()  # it ended while idle
+        with self._lock:
             if self.closed:
-                raise _Gone
+                raise _WorkerDied
             if self.process is None:
-                self.late, self.used, self.fate = False, False, _NO_DECODER
-                self.process = self._begun()
+                self.timed_out = False
+                self.has_replied = False
+                self.exit_reason = _NOT_STARTED
+                self.process = self._spawn()
             return self.process
 
-    def _begun(self) -> subprocess.Popen[bytes]:
-        # -P: nothing in the working directory is taken for one of the modules that are imported.
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        # -P: modules are not imported from the working directory.
         command = [sys.executable, "-P", "-m", "i2i.images.worker", self.reader]
-        places = [*(path for path in sys.path if path), str(Path(__file__).resolve().parents[2])]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+        import_paths = [*(path for path in sys.path if path), str(Path(__file__).resolve().parents[2])]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(import_paths)}
         environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
         )
-        with suppress(ImportError, AttributeError, OSError):  # fewer turns for a large picture, on Linux
+        with suppress(ImportError, AttributeError, OSError):  # on Linux: a larger pipe, fewer reads for a large image
             import fcntl
 
             fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)  # type: ignore[arg-type]
         return process
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Asked again in a new process where the old one crashes: a file before this one may have broken it."""
-        try:
-            return self._answer(request)
-        except _Gone:
-            if not self.used or self.end() in (_TOO_LONG, _GIVEN_UP):
-                raise
-        return self._answer(request)
+    def request(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the reply to a request. If the process crashes, retry once in a new one.
 
-    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        An earlier file may have broken the old process.
+        """
+        try:
+            return self._request_once(request)
+        except _WorkerDied:
+            if not self.has_replied or self.end() in (_TIMED_OUT, _CLOSED):
+                raise
+        return self._request_once(request)
+
+    def _request_once(self, request: dict[str, Any]) -> dict[str, Any]:
         process = self.start()
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
-            line = process.stdout.readline(10_000_000)
+            line = process.stdout.readline(_MAX_HEADER_BYTES)
         except (OSError, ValueError) as error:
-            raise _Gone from error
+            raise _WorkerDied from error
         if not line.endswith(b"\n"):
-            raise _Gone
-        about = dict(json.loads(line))
-        self.used = True
-        return about
+            raise _WorkerDied
+        reply = dict(json.loads(line))
+        self.has_replied = True
+        return reply
 
-    def take(self, length: int) -> bytearray:
+    def read_exactly(self, length: int) -> bytearray:
+        """Read ``length`` bytes of the process's output."""
         assert self.process is not None
         assert self.process.stdout is not None
         data = bytearray(length)
@@ -206,43 +211,45 @@ class _Worker:
         while view:
             count = self.process.stdout.readinto(view)  # type: ignore[attr-defined]
             if not count:
-                raise _Gone
+                raise _WorkerDied
             view = view[count:]
         return data
 
-    def watched(self, seconds: float) -> None:
-        """From here on it has so much time, and is then killed: whoever waits for its answer hears that it is gone."""
-        self.watch = threading.Timer(seconds, self._give_up)
-        self.watch.daemon = True
-        self.watch.start()
+    def start_timeout(self, seconds: float) -> None:
+        """Kill the process after ``seconds``. A thread that waits for its reply then gets _WorkerDied."""
+        self.timer = threading.Timer(seconds, self._kill_timed_out)
+        self.timer.daemon = True
+        self.timer.start()
 
-    def unwatched(self) -> None:
-        with self._deciding:
-            if self.watch is not None:
-                self.watch.cancel()
-            self.watch = None
+    def cancel_timeout(self) -> None:
+        with self._lock:
+            if self.timer is not None:
+                self.timer.cancel()
+            self.timer = None
 
-    def _give_up(self) -> None:
-        with self._deciding:
-            if self.watch is threading.current_thread() and self.process is not None:  # and not a moment too late
-                self.late = True
+    def _kill_timed_out(self) -> None:
+        with self._lock:
+            # A cancelled timer may still run: it is no longer the current one.
+            if self.timer is threading.current_thread() and self.process is not None:
+                self.timed_out = True
                 self.process.kill()
 
     def close(self) -> None:
-        """End the process; no other takes its place."""
-        with self._deciding:
+        """End the process for good."""
+        with self._lock:
             self.closed = True
             if self.process is not None:
                 self.process.kill()
         self.end()
 
     def end(self) -> str:
-        """End the process, if there is one. Returns ``fate``."""
-        process, self.process = self.process, None
+        """End the process if one is running. Returns the reason why reading failed."""
+        process = self.process
+        self.process = None
         if process is None:
-            return _GIVEN_UP if self.closed else self.fate
+            return _CLOSED if self.closed else self.exit_reason
         with suppress(subprocess.TimeoutExpired):
-            process.wait(0.2)  # that of one which ended by itself is the code that tells
+            process.wait(0.2)  # if it is ending by itself, its own exit code is the informative one
         if process.returncode is None:
             process.kill()
             process.wait()
@@ -250,6 +257,8 @@ class _Worker:
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
-        in_time = not self.late and process.returncode != -_ALARM
-        self.fate = f"crashed its decoder (exit code {process.returncode})" if in_time else _TOO_LONG
-        return _GIVEN_UP if self.closed else self.fate
+        if self.timed_out or process.returncode == -_ALARM:
+            self.exit_reason = _TIMED_OUT
+        else:
+            self.exit_reason = f"crashed its decoder (exit code {process.returncode})"
+        return _CLOSED if self.closed else self.exit_reason

@@ -1,72 +1,116 @@
-"""Bytes to and from disk: only regular files are read, and a written file is whole or not there."""
+"""Reading and writing of files: only regular files are read, and files and folders are written atomically."""
 
 import os
+import shutil
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from i2i.errors import PictureError
+from i2i.errors import ImageError
+
+# Opening a FIFO without O_NONBLOCK would wait for a writer.
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """A file opened for reading. Raises PictureError where it is missing, empty or no regular file.
+    """Open a file for reading. Raises ImageError if it is missing, empty or not a regular file.
 
-    A FIFO or device is never waited for: not even one that takes the file's place between the look and the opening.
+    This never waits for a FIFO or a device, even if one replaces the file between the check and the opening.
     """
     try:
-        _regular(path, path.stat())
-        file = os.fdopen(os.open(path, os.O_RDONLY | _OPTIONS), "rb")
+        _check_regular(path, path.stat())
+        file = os.fdopen(os.open(path, _OPEN_FLAGS), "rb")
     except FileNotFoundError as error:
-        found = "is a link to nowhere" if path.is_symlink() else "does not exist"
-        raise PictureError(f"{path} {found}.") from error
+        problem = "is a symbolic link to a missing file" if path.is_symlink() else "does not exist"
+        raise ImageError(f"{path} {problem}.") from error
     except OSError as error:
-        raise PictureError(f"{path}: {error.strerror or error}.") from error
+        raise ImageError(f"{path}: {error.strerror or error}.") from error
     try:
-        _regular(path, os.fstat(file.fileno()))
-    except PictureError:
+        _check_regular(path, os.fstat(file.fileno()))
+    except ImageError:
         file.close()
         raise
     return file
 
 
-_OPTIONS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+def _check_regular(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError(f"{path} is not a regular file.")
+    if status.st_size == 0:
+        raise ImageError(f"{path} is empty (0 bytes).")
 
 
-def _regular(path: Path, found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise PictureError(f"{path} is not a regular file.")
-    if found.st_size == 0:
-        raise PictureError(f"{path} is empty (0 bytes).")
+def write_atomic(
+    path: Path, data: bytes, before_rename: Callable[[os.stat_result], None] = lambda status: None
+) -> None:
+    """Write a file so that it is either complete or absent: to a temporary name, flushed to disk, then renamed.
 
-
-def write_atomic(path: Path, data: bytes, ready: Callable[[os.stat_result], None] = lambda written: None) -> None:
-    """Write to a temporary name beside ``path``, flush to disk, rename: the file is whole or not there.
-
-    ready: is called with what is on disk, just before it takes its name.
+    Args:
+        path: the file to write; an existing one is replaced.
+        data: its content.
+        before_rename: called with the status of the temporary file just before it is renamed.
     """
-    temporary = temporary_name(path)
+    temporary = temporary_path(path)
     try:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        ready(temporary.stat())
+        before_rename(temporary.stat())
         temporary.replace(path)
-        flush_folder(path.parent)
+        fsync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def temporary_name(path: Path) -> Path:
-    """A hidden name beside ``path`` that no other thread or process uses."""
+def temporary_path(path: Path) -> Path:
+    """Return a hidden name beside ``path`` that no other thread or process uses."""
     # 50 characters are at most 200 of the 255 bytes that a name may have.
     return path.with_name(f".{path.name[:50]}.{os.getpid()}-{threading.get_native_id()}.part")
 
 
-def flush_folder(folder: Path) -> None:
-    """Make a rename outlast a power cut. Windows cannot open a folder, and has no need to."""
+@contextmanager
+def temporary_folder(path: Path, hidden: Path | None = None) -> Iterator[Path]:
+    """Yield a new folder beside ``path``. The remaining content is removed at the end.
+
+    Args:
+        path: the folder that will hold the content.
+        hidden: path of the new folder; by default a hidden name that no other process uses.
+    """
+    folder = hidden or path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    shutil.rmtree(folder, ignore_errors=True)  # left by an earlier process with the same id
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def atomic_folder(path: Path, hidden: Path | None = None) -> Iterator[Path]:
+    """Yield a new hidden folder, which is renamed to ``path`` at the end, or removed after an exception.
+
+    Args:
+        path: the folder to write; it may exist if it is empty.
+        hidden: path of the hidden folder; by default a name beside ``path`` that no other process uses.
+    """
+    with temporary_folder(path, hidden) as folder:
+        yield folder
+        rename_folder(folder, path)
+
+
+def rename_folder(source: Path, target: Path) -> None:
+    """Rename a folder. An empty folder at ``target`` is replaced."""
+    if target.exists():
+        target.rmdir()  # Windows cannot rename onto an existing folder
+    source.rename(target)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Flush a folder to disk, so that a rename survives a power cut. Windows cannot open folders and needs no flush."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""The picture formats that are read and written: a list of those allowed, whatever Pillow could do besides."""
+"""The image formats that i2i reads and writes. Pillow's other formats are not allowed."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -9,13 +9,21 @@ MAX_PIXELS = 89_000_000
 
 @dataclass(frozen=True)
 class Format:
-    """name: Pillow's. suffixes: the first is the usual one. alpha: can hold it. frames: may hold more than one."""
+    """An image format.
+
+    Args:
+        name: Pillow's name.
+        suffixes: file name suffixes, the usual one first.
+        alpha: whether it can store alpha.
+        frames: whether it may contain several images.
+        lossy: whether it has a quality from 1 to 100.
+    """
 
     name: str
     suffixes: tuple[str, ...]
     alpha: bool = False
     frames: bool = False
-    lossy: bool = False  # has a quality from 1 to 100
+    lossy: bool = False
 
 
 _FORMATS = (
@@ -30,17 +38,17 @@ _FORMATS = (
     Format("GIF", (".gif",), frames=True),
     Format("TGA", (".tga",), alpha=True),
 )
-BY_SUFFIX = {suffix: format for format in _FORMATS for suffix in format.suffixes}
-BY_NAME = {format.name: format for format in _FORMATS}
-HEIC = {".heic", ".heif"}
+FORMAT_BY_SUFFIX = {suffix: format for format in _FORMATS for suffix in format.suffixes}
+FORMAT_BY_NAME = {format.name: format for format in _FORMATS}
+HEIC_SUFFIXES = {".heic", ".heif"}
 HAS_HEIC = find_spec("pillow_heif") is not None
-# The endings under which pictures are looked for.
-FORMATS = set(BY_SUFFIX) | (HEIC if HAS_HEIC else set())
+# Files with these suffixes count as images when a folder is listed.
+IMAGE_SUFFIXES = set(FORMAT_BY_SUFFIX) | (HEIC_SUFFIXES if HAS_HEIC else set())
 
 
-def decoders(path: Path) -> list[str]:
-    """Pillow's names of the decoders that a file may be given to.
+def allowed_decoders(path: Path) -> list[str]:
+    """Return Pillow's names of the decoders that may open a file.
 
-    TGA has no signature: its decoder takes almost any bytes for a picture, so it sees files of that name alone.
+    TGA files have no signature, and the TGA decoder accepts almost any bytes. It is allowed only for .tga files.
     """
     return [format.name for format in _FORMATS if format.name != "TGA" or path.suffix.lower() in format.suffixes]

@@ -1,4 +1,4 @@
-"""Many pictures in one."""
+"""Grids: many images in one."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,38 +12,56 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def grid(columns: dict[str, "Tensor"]) -> Image.Image:
-    """Columns of pictures under their titles. Each (N, 3, H, W) in [-1, 1], all of one shape; N rows.
+def sample_grid(columns: dict[str, "Tensor"]) -> Image.Image:
+    """Arrange columns of images under their titles. A single column becomes rows of eight without a title.
 
-    A single column is broken into rows of eight, without a title.
+    Args:
+        columns: title to images (N, 3, H, W) in [-1, 1], all of one shape.
     """
-    cells = [to_uint8(pictures).permute(0, 2, 3, 1).cpu().numpy() for pictures in columns.values()]
-    return sheet(cells, list(columns)) if len(cells) > 1 else tiles(cells[0])
+    arrays = [to_uint8(images).permute(0, 2, 3, 1).cpu().numpy() for images in columns.values()]
+    return labelled_grid(arrays, list(columns)) if len(arrays) > 1 else make_grid(arrays[0])
 
 
-def tiles(pictures: np.ndarray, across: int = 8, gap: int = 2) -> Image.Image:
-    """uint8 (N, H, W, 3) in rows of ``across``, in the order of reading, on white."""
-    count, height, width = pictures.shape[:3]
-    across = min(across, count)
-    rows = -(-count // across)
-    canvas = np.full((rows * (height + gap) - gap, across * (width + gap) - gap, 3), 255, np.uint8)
-    for index, picture in enumerate(pictures):
-        top, left = index // across * (height + gap), index % across * (width + gap)
-        canvas[top : top + height, left : left + width] = picture
+def make_grid(images: np.ndarray, num_columns: int = 8, gap: int = 2) -> Image.Image:
+    """Arrange images row by row on white.
+
+    Args:
+        images: uint8 (N, H, W, 3).
+        num_columns: images in a row.
+        gap: pixels between images.
+    """
+    count, height, width = images.shape[:3]
+    num_columns = min(num_columns, count)
+    num_rows = -(-count // num_columns)
+    canvas = np.full((num_rows * (height + gap) - gap, num_columns * (width + gap) - gap, 3), 255, np.uint8)
+    for index, image in enumerate(images):
+        row, column = divmod(index, num_columns)
+        top = row * (height + gap)
+        left = column * (width + gap)
+        canvas[top : top + height, left : left + width] = image
     return Image.fromarray(canvas)
 
 
-def sheet(columns: Sequence[np.ndarray], titles: Sequence[str], gap: int = 2) -> Image.Image:
-    """As ``grid``, of uint8 arrays (N, H, W, 3)."""
-    rows, height, width = columns[0].shape[:3]
-    head = max(14, height // 12)
-    canvas = np.full((head + rows * (height + gap), len(columns) * (width + gap) - gap, 3), 255, np.uint8)
+def labelled_grid(columns: Sequence[np.ndarray], titles: Sequence[str], gap: int = 2) -> Image.Image:
+    """Arrange columns of images under their titles.
+
+    Args:
+        columns: uint8 (N, H, W, 3) each, all of one shape.
+        titles: one for each column.
+        gap: pixels between images.
+    """
+    num_rows, height, width = columns[0].shape[:3]
+    title_height = max(14, height // 12)
+    canvas_height = title_height + num_rows * (height + gap)
+    canvas = np.full((canvas_height, len(columns) * (width + gap) - gap, 3), 255, np.uint8)
     for x, column in enumerate(columns):
-        for y, cell in enumerate(column):
-            top, left = head + y * (height + gap), x * (width + gap)
-            canvas[top : top + height, left : left + width] = cell
-    image = Image.fromarray(canvas)
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=max(9.0, head * 0.62))
+        for y, image in enumerate(column):
+            top = title_height + y * (height + gap)
+            left = x * (width + gap)
+            canvas[top : top + height, left : left + width] = image
+    grid = Image.fromarray(canvas)
+    draw = ImageDraw.Draw(grid)
+    font = ImageFont.load_default(size=max(9.0, title_height * 0.62))
     for x, title in enumerate(titles):
-        draw.text((x * (width + gap) + 3, head * 0.12), title, fill="black", font=font)
-    return image
+        draw.text((x * (width + gap) + 3, title_height * 0.12), title, fill="black", font=font)
+    return grid

@@ -1,70 +1,83 @@
-"""Holes filled with what surrounds them: where a network that paints into them begins."""
+"""Filling of masked regions from their surroundings, as the starting point of an inpainting network."""
 
 import numpy as np
 
-BAND = 256  # rows, an even number, that are worked on at once where the picture is largest
+BAND_ROWS = 256  # rows processed at a time at full resolution, an even number
 
 
-def filled(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, C): the picture, with smoothly interpolated values where ``hole`` (H, W, bool) is. Grey if all is.
+def pull_push_fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Fill masked pixels by smooth interpolation of the known ones, which stay unchanged.
 
-    Pull-push (Gortler et al. 1996, section 3.4): what is known is averaged over squares of 2, 4, 8 … pixels a side
-    until each has some of it, and what is not is taken from the next larger squares, bilinearly. Known values stay.
+    Pull-push (Gortler et al. 1996, section 3.4): known values are averaged over squares of 2, 4, 8 … pixels a side
+    until every square has some. Unknown values are interpolated bilinearly from the next larger squares.
+
+    Args:
+        image: uint8 (H, W, C).
+        mask: bool (H, W), true where to fill.
+
+    Returns: uint8 (H, W, C); all grey if every pixel is masked.
     """
-    if hole.all():
-        return np.full_like(picture, 128)
-    if not hole.any():
-        return picture
-    found, coarse = picture.copy(), _pushed(*_halved(picture, hole))
-    for top in range(0, hole.shape[0], BAND):
-        y, x = hole[top : top + BAND].nonzero()
-        found[y + top, x] = _between(coarse, y + top, x).round()
-    return found
+    if mask.all():
+        return np.full_like(image, 128)
+    if not mask.any():
+        return image
+    result = image.copy()
+    coarse = _pull_push(*_pull_first(image, mask))
+    for top in range(0, mask.shape[0], BAND_ROWS):
+        y, x = mask[top : top + BAND_ROWS].nonzero()
+        result[y + top, x] = _sample_bilinear(coarse, y + top, x).round()
+    return result
 
 
-def _halved(picture: np.ndarray, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each square of 2 x 2 pixels the sum of what is known (h, w, C) and how much that is, at most 1 (h, w, 1)."""
+def _pull_first(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weighted sum of the known pixels of each 2×2 square (h, w, C) and its weight, at most 1 (h, w, 1)."""
     bands = []
-    for top in range(0, hole.shape[0], BAND):
-        weight = (~hole[top : top + BAND]).astype(np.float32)[..., None]
-        bands.append(_shared(_squares(np.concatenate([picture[top : top + BAND] * weight, weight], 2))))
-    values, weights = zip(*bands, strict=True)
-    return np.concatenate(values), np.concatenate(weights)
+    for top in range(0, mask.shape[0], BAND_ROWS):
+        weight = (~mask[top : top + BAND_ROWS]).astype(np.float32)[..., None]
+        weighted = image[top : top + BAND_ROWS] * weight
+        bands.append(_normalise_weights(_sum_2x2(np.concatenate([weighted, weight], 2))))
+    sums, weights = zip(*bands, strict=True)
+    return np.concatenate(sums), np.concatenate(weights)
 
 
-def _squares(values: np.ndarray) -> np.ndarray:
-    """Sums over squares of 2 x 2 pixels; beyond an odd edge there is nothing."""
-    whole = np.pad(values, ((0, values.shape[0] % 2), (0, values.shape[1] % 2), (0, 0)))
-    return whole[::2, ::2] + whole[1::2, ::2] + whole[::2, 1::2] + whole[1::2, 1::2]
+def _sum_2x2(values: np.ndarray) -> np.ndarray:
+    """Return the sums over 2×2 squares; values beyond an odd edge count as 0."""
+    padded = np.pad(values, ((0, values.shape[0] % 2), (0, values.shape[1] % 2), (0, 0)))
+    return padded[::2, ::2] + padded[1::2, ::2] + padded[::2, 1::2] + padded[1::2, 1::2]
 
 
-def _shared(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted sums and, as the last channel, their weights: the same for weights of at most 1."""
+def _normalise_weights(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split weighted sums from their weight, the last channel, and scale both so that the weight is at most 1."""
     weight = sums[..., -1:]
-    share = np.minimum(weight, 1) / np.maximum(weight, 1e-6)
-    return sums[..., :-1] * share, weight * share
+    factor = np.minimum(weight, 1) / np.maximum(weight, 1e-6)
+    return sums[..., :-1] * factor, weight * factor
 
 
-def _pushed(weighted: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Values (H, W, C) for sums of weighted ones and their weights (H, W, 1), from 0 to 1."""
+def _pull_push(weighted: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return values (H, W, C) without gaps for weighted sums (H, W, C) and their weights (H, W, 1) in [0, 1]."""
     import cv2
 
     height, width = weight.shape[:2]
     values = weighted / np.maximum(weight, 1e-6)
     if weight.min() >= 1 or height == width == 1:
         return values
-    coarse = _pushed(*_shared(_squares(np.concatenate([weighted, weight], 2))))
+    coarse = _pull_push(*_normalise_weights(_sum_2x2(np.concatenate([weighted, weight], 2))))
     size = (2 * coarse.shape[1], 2 * coarse.shape[0])
     fine = cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR).reshape(size[1], size[0], -1)
     return weight * values + (1 - weight) * fine[:height, :width]
 
 
-def _between(coarse: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Values (n, C) at pixels of a picture of twice the size, bilinear."""
-    found: np.ndarray = np.zeros((len(y), coarse.shape[2]), np.float32)
-    places = [np.clip(at / 2 - 0.25, 0, length - 1) for at, length in ((y, coarse.shape[0]), (x, coarse.shape[1]))]
-    (above, left), (down, right) = ([at.astype(int) for at in places], [at - at.astype(int) for at in places])
-    for row, height in ((above, 1 - down), (np.minimum(above + 1, coarse.shape[0] - 1), down)):
-        for column, width in ((left, 1 - right), (np.minimum(left + 1, coarse.shape[1] - 1), right)):
-            found += coarse[row, column] * (height * width)[:, None].astype(np.float32)
-    return found
+def _sample_bilinear(coarse: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Interpolate ``coarse`` (h, w, C) at pixels of an image of twice the size: (n, C)."""
+    rows, columns = coarse.shape[:2]
+    row = np.clip(y / 2 - 0.25, 0, rows - 1)
+    column = np.clip(x / 2 - 0.25, 0, columns - 1)
+    top = row.astype(int)
+    left = column.astype(int)
+    down = row - top
+    right = column - left
+    values: np.ndarray = np.zeros((len(y), coarse.shape[2]), np.float32)
+    for row_index, row_weight in ((top, 1 - down), (np.minimum(top + 1, rows - 1), down)):
+        for column_index, column_weight in ((left, 1 - right), (np.minimum(left + 1, columns - 1), right)):
+            values += coarse[row_index, column_index] * (row_weight * column_weight)[:, None].astype(np.float32)
+    return values

@@ -1,4 +1,4 @@
-"""The one reader: a file's picture as upright 8-bit sRGB, or the reason why there is none."""
+"""Decoding of image files to upright 8-bit sRGB, with the reason where a file cannot be decoded."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -8,176 +8,193 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
-from i2i.errors import PictureError
-from i2i.images.colour import on_white, upright
+from i2i.errors import ImageError
+from i2i.images.colour import blend_on_white, to_upright_srgb_with_alpha
 from i2i.images.files import open_regular
-from i2i.images.float_tiff import float_tiff
-from i2i.images.formats import BY_NAME, HAS_HEIC, MAX_PIXELS, decoders
-from i2i.images.metadata import Source, source_of
-from i2i.images.signatures import other_kind, picture_kind
+from i2i.images.float_tiff import open_float_tiff
+from i2i.images.formats import FORMAT_BY_NAME, HAS_HEIC, MAX_PIXELS, allowed_decoders
+from i2i.images.metadata import SourceMetadata, read_source_metadata
+from i2i.images.signatures import describe_non_image, sniff_image_format
 
 
 @dataclass(frozen=True, eq=False)
-class Photo:
-    """A picture out of a file. image: RGB, on white where it is transparent. alpha: L, None where all is opaque."""
+class LoadedImage:
+    """An image decoded from a file.
+
+    Args:
+        image: RGB, blended on white where it is transparent.
+        alpha: mode L; None if the image is opaque.
+        source: the metadata that a result may copy.
+    """
 
     image: Image.Image
     alpha: Image.Image | None = None
-    source: Source = Source()
+    source: SourceMetadata = SourceMetadata()
 
 
 def read(path: Path, max_pixels: int = MAX_PIXELS, *, profiles: bool = True) -> Image.Image:
-    """The picture in a file as RGB, turned upright by its EXIF orientation; of several, the first.
+    """Read the first image of a file as RGB, rotated upright by its EXIF orientation, blended on white.
 
-    profiles: bring the colours of an embedded ICC profile to sRGB; else the numbers stay as they are stored.
-    Raises PictureError with the reason where the file is missing, no picture, too large or damaged.
+    Args:
+        path: the file.
+        max_pixels: the largest image that is decoded.
+        profiles: whether to convert the colours to sRGB by an embedded ICC profile; else the numbers stay as stored.
+
+    Raises: ImageError with the reason if the file is missing, is no image, is too large or is damaged.
     """
-    with _decoded(path, 0, max_pixels) as image:
-        return on_white(*upright(image, profiles=profiles))
+    with _decode(path, 0, max_pixels) as image:
+        return blend_on_white(*to_upright_srgb_with_alpha(image, profiles=profiles))
 
 
-def read_photo(path: Path, frame: int = 0, max_pixels: int = MAX_PIXELS) -> Photo:
-    """As ``read``, with alpha and with what the file says about the picture. frame: counted from 0."""
-    with _decoded(path, frame, max_pixels) as image:
-        return _photo(image)
+def load_image(path: Path, frame: int = 0, max_pixels: int = MAX_PIXELS) -> LoadedImage:
+    """Read an image as ``read`` does, with its alpha and its metadata. ``frame`` is counted from 0."""
+    with _decode(path, frame, max_pixels) as image:
+        return _to_loaded_image(image)
 
 
-class Frames:
-    """``look``, and ``read_photo`` with the file held open whose later frame was read last.
+class FrameReader:
+    """Reads frames of files, and keeps the last animation open.
 
-    The next frame of an animation is then a step away; in a file opened anew each is sought from the first one on.
+    Reading frames in ascending order then decodes each once; a newly opened file is decoded from its first frame on.
     """
 
     def __init__(self) -> None:
-        self._open, self._image = ExitStack(), Image.new("L", (0, 0))
-        self._held: tuple[object, ...] = ()
+        self._exit_stack = ExitStack()
+        self._image = Image.new("L", (0, 0))
+        self._open_file: tuple[object, ...] = ()
         self._frame = 0
 
-    def look(self, path: Path) -> tuple[tuple[int, int], int]:
-        return look(path)
+    def probe(self, path: Path) -> tuple[tuple[int, int], int]:
+        """Return ``probe(path)``."""
+        return probe(path)
 
-    def read_photo(self, path: Path, frame: int = 0, max_pixels: int = MAX_PIXELS) -> Photo:
-        asked = path, *_state(path)
-        if asked != self._held or frame <= self._frame:
+    def load_image(self, path: Path, frame: int = 0, max_pixels: int = MAX_PIXELS) -> LoadedImage:
+        """Return ``load_image(path, frame, max_pixels)``."""
+        file = (path, *_file_state(path))
+        if file != self._open_file or frame <= self._frame:
             self._close()
         if not frame:
-            return read_photo(path, 0, max_pixels)
+            return load_image(path, 0, max_pixels)
         try:
-            if not self._held:
-                self._image = self._open.enter_context(_opened(path))
-            with _sought(path, self._image, frame, max_pixels):
-                photo = _photo(self._image)
+            if not self._open_file:
+                self._image = self._exit_stack.enter_context(_open_image(path))
+            with _at_frame(path, self._image, frame, max_pixels):
+                loaded = _to_loaded_image(self._image)
         except BaseException:
             self._close()
             raise
-        self._held, self._frame = asked, frame
-        return photo
+        self._open_file = file
+        self._frame = frame
+        return loaded
 
     def _close(self) -> None:
-        self._open.close()
-        self._held, self._frame = (), 0
+        self._exit_stack.close()
+        self._open_file = ()
+        self._frame = 0
 
 
-def _state(path: Path) -> tuple[int, ...]:
+def _file_state(path: Path) -> tuple[int, ...]:
+    """Return numbers that change when the file is replaced or written; empty if it cannot be read."""
     try:
-        found = path.stat()
-    except OSError:  # which opening it will explain
+        status = path.stat()
+    except OSError:  # opening the file will raise with the reason
         return ()
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _photo(image: Image.Image) -> Photo:
-    colours, alpha = upright(image)
-    return Photo(on_white(colours, alpha), alpha, source_of(image))
+def _to_loaded_image(image: Image.Image) -> LoadedImage:
+    colours, alpha = to_upright_srgb_with_alpha(image)
+    return LoadedImage(blend_on_white(colours, alpha), alpha, read_source_metadata(image))
 
 
-def header(path: Path) -> tuple[tuple[int, int], str]:
-    """Width and height (as stored, before EXIF rotation) and PIL mode, without decoding the pixels.
+def read_header(path: Path) -> tuple[tuple[int, int], str]:
+    """Return (width, height) as stored, before EXIF rotation, and the PIL mode, without decoding the pixels.
 
-    Raises PictureError as ``read`` does, except for damage that only decoding finds.
+    Raises: ImageError as ``read`` does, except for damage that only decoding detects.
     """
-    with _opened(path) as image:
+    with _open_image(path) as image:
         return image.size, image.mode
 
 
-def look(path: Path) -> tuple[tuple[int, int], int]:
-    """Width and height as ``header`` gives them, and how many pictures a file holds: pages, or frames of an animation.
+def probe(path: Path) -> tuple[tuple[int, int], int]:
+    """Return (width, height) as ``read_header`` does, and the number of images: pages, or frames of an animation.
 
-    The preview that a camera puts into a JPEG is not one. Raises PictureError as ``header`` does.
+    The preview that a camera stores in a JPEG is not counted.
+
+    Raises: ImageError as ``read_header`` does.
     """
-    with _opened(path) as image:
+    with _open_image(path) as image:
         try:
-            several = image.format in BY_NAME and BY_NAME[image.format].frames
-            return image.size, int(getattr(image, "n_frames", 1)) if several else 1
-        except Exception as error:  # decoders raise whatever they like on hostile bytes
-            raise _damaged(path, error) from error
+            may_have_frames = image.format in FORMAT_BY_NAME and FORMAT_BY_NAME[image.format].frames
+            return image.size, int(getattr(image, "n_frames", 1)) if may_have_frames else 1
+        except Exception as error:  # decoders raise all kinds of errors for hostile bytes
+            raise _damage_error(path, error) from error
 
 
 @contextmanager
-def _decoded(path: Path, frame: int, max_pixels: int) -> Iterator[Image.Image]:
-    with _opened(path) as image, _sought(path, image, frame, max_pixels):
+def _decode(path: Path, frame: int, max_pixels: int) -> Iterator[Image.Image]:
+    with _open_image(path) as image, _at_frame(path, image, frame, max_pixels):
         yield image
 
 
 @contextmanager
-def _sought(path: Path, image: Image.Image, frame: int, max_pixels: int) -> Iterator[None]:
-    """The picture at a frame, no larger than allowed; what goes wrong inside is damage of the file."""
+def _at_frame(path: Path, image: Image.Image, frame: int, max_pixels: int) -> Iterator[None]:
+    """Seek a frame and check its size. Errors inside the block are reported as damage of the file."""
     try:
         if frame:
             image.seek(frame)
         if image.width * image.height > max_pixels:
-            found = f"{image.width}x{image.height} pixels"
-            raise PictureError(f"{path} has {found}; at most {_million(max_pixels)} are read.")
+            size = f"{image.width}x{image.height} pixels"
+            raise ImageError(f"{path} has {size}; at most {_format_pixels(max_pixels)} are read.")
         yield
-    except PictureError:
+    except ImageError:
         raise
     except Exception as error:
-        raise _damaged(path, error) from error
+        raise _damage_error(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> PictureError:
+def _damage_error(path: Path, error: Exception) -> ImageError:
     if isinstance(error, MemoryError):
-        return PictureError(f"{path} takes more memory to decode than there is.")
-    return PictureError(f"{path} is damaged: {str(error).strip('. ') or type(error).__name__}.")
+        return ImageError(f"{path} takes more memory to decode than there is.")
+    return ImageError(f"{path} is damaged: {str(error).strip('. ') or type(error).__name__}.")
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _open_image(path: Path) -> Iterator[Image.Image]:
     with open_regular(path) as file:
-        yield _identified(path, file)
+        yield _identify(path, file)
 
 
-def _identified(path: Path, file: BinaryIO) -> Image.Image:
+def _identify(path: Path, file: BinaryIO) -> Image.Image:
+    """Open an image by its content. Raises ImageError that names the content if it is no readable image."""
     head = file.read(512)
     file.seek(0)
-    kind = picture_kind(head)
+    name, is_readable = sniff_image_format(head) or ("", False)
     try:
-        return Image.open(file, formats=_heic(path) if kind and kind[0] == "HEIC" else decoders(path))
+        return Image.open(file, formats=_heic_decoder(path) if name == "HEIC" else allowed_decoders(path))
     except UnidentifiedImageError as error:
-        if kind and kind[0] == "TIFF" and (colours := float_tiff(file)):
-            return colours
-        found = f"a {kind[0]} picture" if kind else other_kind(head)
-        broken = ", broken at its start" if kind and kind[1] else ""
-        raise PictureError(f"{path}: not a picture i2i can read (it looks like {found}{broken}).") from error
+        if name == "TIFF" and (image := open_float_tiff(file)):
+            return image
+        content = f"a {name} image" if name else describe_non_image(head)
+        damage = ", damaged at its start" if is_readable else ""
+        raise ImageError(f"{path}: not an image that i2i can read (it looks like {content}{damage}).") from error
     except Image.DecompressionBombError as error:
-        raise PictureError(f"{path} is too large to be decoded safely: {error}.") from error
-    except PictureError:
+        raise ImageError(f"{path} is too large to be decoded safely: {error}.") from error
+    except ImageError:
         raise
     except Exception as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a picture i2i can read"
-        raise PictureError(f"{path}: {reason}.") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not an image that i2i can read"
+        raise ImageError(f"{path}: {reason}.") from error
 
 
-def _heic(path: Path) -> list[str]:
+def _heic_decoder(path: Path) -> list[str]:
     if not HAS_HEIC:
-        raise PictureError(
-            f'{path}: a HEIC picture, which takes pillow-heif, the extra "heic": pip install pillow-heif.'
-        )
+        raise ImageError(f'{path}: HEIC images need pillow-heif, the extra "heic": pip install pillow-heif.')
     import pillow_heif
 
     pillow_heif.register_heif_opener(thumbnails=False)
     return ["HEIF"]
 
 
-def _million(pixels: int) -> str:
+def _format_pixels(pixels: int) -> str:
     return f"{pixels / 1e6:.3g} million" if pixels >= 1_000_000 else str(pixels)

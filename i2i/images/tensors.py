@@ -1,4 +1,4 @@
-"""uint8 levels and the numbers that networks see."""
+"""Conversion between uint8 pixels and the float range of the networks."""
 
 from typing import TYPE_CHECKING
 
@@ -7,14 +7,24 @@ if TYPE_CHECKING:
 
 
 def to_float(pixels: "Tensor") -> "Tensor":
-    """uint8 (…) in 0…255 to float32 in [-1, 1]."""
+    """Convert uint8 in 0…255, of any shape, to float32 in [-1, 1].
+
+    >>> import torch
+    >>> to_float(torch.tensor([0, 255], dtype=torch.uint8))
+    tensor([-1.,  1.])
+    """
     import torch
 
     return torch.div(pixels, 127.5).sub_(1)
 
 
-def to_uint8(picture: "Tensor") -> "Tensor":
-    """Float in [-1, 1] to uint8 in 0…255, rounded to the nearest; what lies outside is clipped."""
+def to_uint8(image: "Tensor") -> "Tensor":
+    """Convert float in [-1, 1], of any shape, to uint8 in 0…255, rounded to the nearest; values outside are clipped.
+
+    >>> import torch
+    >>> to_uint8(torch.tensor([-1.0, 0.0, 1.0, 2.0]))
+    tensor([  0, 128, 255, 255], dtype=torch.uint8)
+    """
     import torch
 
-    return ((picture.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return ((image.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

@@ -1,4 +1,4 @@
-"""TIFF, written here: Pillow compresses one, or gives it EXIF, but not both."""
+"""A TIFF encoder. Pillow can compress a TIFF or give it EXIF, but not both."""
 
 import struct
 import zlib
@@ -7,33 +7,64 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-_EXIF_IFD, _PROFILE, _XMP = 34665, 34675, 700
-_DEFLATE, _DIFFERENCES, _RGB, _GREY, _STRAIGHT_ALPHA, _BYTES = 8, 2, 2, 1, 2, 7
+# Tags (TIFF 6.0, section 8)
+_WIDTH = 256
+_HEIGHT = 257
+_BITS_PER_SAMPLE = 258
+_COMPRESSION = 259
+_PHOTOMETRIC = 262
+_STRIP_OFFSETS = 273
+_SAMPLES_PER_PIXEL = 277
+_ROWS_PER_STRIP = 278
+_STRIP_BYTE_COUNTS = 279
+_PREDICTOR = 317
+_EXTRA_SAMPLES = 338
+_EXIF_IFD = 34665
+_PROFILE = 34675
+_XMP = 700
+# Values
+_DEFLATE = 8
+_HORIZONTAL_DIFFERENCING = 2
+_RGB = 2
+_GREY = 1
+_UNASSOCIATED_ALPHA = 2
+_UNDEFINED_BYTES = 7
 
 
-def tiff(image: Image.Image, exif: bytes, xmp: bytes, profile: bytes) -> bytes:
-    """A grey, RGB or RGBA picture in one strip, each row as differences of neighbours, deflated (TIFF 6.0, section 14).
+def encode_tiff(image: Image.Image, exif: bytes, xmp: bytes, profile: bytes) -> bytes:
+    """Encode an image in one strip with horizontal differencing (TIFF 6.0, section 14) and deflate.
 
-    exif: a block as in a JPEG; xmp, profile: as they are. Any may be empty.
+    Args:
+        image: grey, RGB or RGBA.
+        exif: an EXIF block as in a JPEG; may be empty.
+        xmp: an XMP packet; may be empty.
+        profile: an ICC profile; may be empty.
     """
     levels = np.asarray(image).reshape(image.height, image.width, -1)
     channels = levels.shape[2]
-    steps = levels.copy()
-    steps[:, 1:] -= levels[:, :-1]  # uint8 wraps around, as the format wants it
-    strip = zlib.compress(steps.tobytes(), 6)
+    differences = levels.copy()
+    differences[:, 1:] -= levels[:, :-1]  # uint8 wraps around, as the format requires
+    strip = zlib.compress(differences.tobytes(), 6)
     directory = ImageFileDirectory_v2(b"II*\0\0\0\0\0")
-    directory.update({256: image.width, 257: image.height, 258: (8,) * channels, 259: _DEFLATE, 317: _DIFFERENCES})
-    directory.update({262: _RGB if channels > 2 else _GREY, 273: 0, 277: channels, 278: image.height, 279: len(strip)})
+    directory[_WIDTH] = image.width
+    directory[_HEIGHT] = image.height
+    directory[_BITS_PER_SAMPLE] = (8,) * channels
+    directory[_COMPRESSION] = _DEFLATE
+    directory[_PREDICTOR] = _HORIZONTAL_DIFFERENCING
+    directory[_PHOTOMETRIC] = _RGB if channels > 2 else _GREY
+    directory[_STRIP_OFFSETS] = 0  # Pillow's tobytes() adds the end of the directory
+    directory[_SAMPLES_PER_PIXEL] = channels
+    directory[_ROWS_PER_STRIP] = image.height
+    directory[_STRIP_BYTE_COUNTS] = len(strip)
     if channels == 4:
-        directory[338] = _STRAIGHT_ALPHA
+        directory[_EXTRA_SAMPLES] = _UNASSOCIATED_ALPHA
     for tag, data in ((_PROFILE, profile), (_XMP, xmp)):
         if data:
-            directory.tagtype[tag] = _BYTES
+            directory.tagtype[tag] = _UNDEFINED_BYTES
             directory[tag] = data
     if exif:
         block = Image.Exif()
         block.load(exif)
         directory.update(dict(block))
         directory[_EXIF_IFD] = block.get_ifd(_EXIF_IFD)
-    # 273, where the strip begins, is counted from the directory's end by those who write the directory.
     return b"II*\0" + struct.pack("<I", 8) + directory.tobytes(8) + strip

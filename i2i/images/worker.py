@@ -1,8 +1,8 @@
-"""A process that decodes pictures for another: python -m i2i.images.worker READER
+"""A process that decodes images for another one: python -m i2i.images.worker READER_MODULE
 
-What hangs, crashes or takes too much memory here ends this process and no other. Asked by lines of JSON on standard
-input; answers on standard output by a line of JSON and as many bytes as it announces. No object crosses but numbers,
-text and pixels, so that a decoder taken over by a hostile file cannot make the asking process run anything.
+A file that hangs, crashes or takes too much memory ends this process and no other. Requests are lines of JSON on
+standard input. A reply on standard output is one line of JSON, followed by as many bytes as it announces. Only numbers,
+text and pixels are exchanged: a decoder that a hostile file has taken over cannot make the parent process run anything.
 """
 
 import importlib
@@ -15,78 +15,83 @@ from typing import Any, BinaryIO
 
 from PIL import AvifImagePlugin, Image
 
-from i2i.errors import PictureError
+from i2i.errors import ImageError
 
-PIXEL_BYTES = 48  # of address space allowed for each pixel: composing alpha holds seven copies at four bytes
+PIXEL_BYTES = 48  # address space allowed for each pixel: alpha compositing holds seven copies of four bytes
 SPARE_BYTES = 512_000_000
-_SECONDS_A_MILLION = 1.0
+_SECONDS_PER_MEGAPIXEL = 1.0
 
 
 def main() -> None:
     replies = os.fdopen(os.dup(1), "wb")
-    with Path(os.devnull).open("wb") as nowhere:  # C libraries have opinions, and print them
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
-    Image.MAX_IMAGE_PIXELS = None  # the reader checks sizes itself, and says what it found
+    with Path(os.devnull).open("wb") as null:  # C libraries print messages
+        os.dup2(null.fileno(), 1)
+        os.dup2(null.fileno(), 2)
+    Image.MAX_IMAGE_PIXELS = None  # the reader checks sizes itself, with a better message
     AvifImagePlugin.DEFAULT_MAX_THREADS = 2
-    reader = importlib.import_module(sys.argv[1]).Frames()
+    reader = importlib.import_module(sys.argv[1]).FrameReader()
     for line in sys.stdin.buffer:
-        _reply(replies, *_done(reader, json.loads(line)))
+        _send(replies, *_handle(reader, json.loads(line)))
 
 
-def _done(reader: Any, asked: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    path, largest, seconds = Path(asked["path"]), asked["max_pixels"], asked["seconds"]
+def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Return the reply to a request: its header, and its parts (pixels, alpha, EXIF)."""
+    path = Path(request["path"])
+    max_pixels = request["max_pixels"]
+    seconds = request["seconds"]
     try:
-        _limit(seconds, largest)
-        (width, height), frames = reader.look(path)
-        if asked["task"] == "look":
+        _set_limits(seconds, max_pixels)
+        (width, height), frames = reader.probe(path)
+        if request["task"] == "probe":
             return {"size": (width, height), "frames": frames}, []
-        pixels = min(width * height, largest)
-        _limit(seconds + _SECONDS_A_MILLION * pixels / 1e6, largest if frames > 1 else pixels)
-        photo = reader.read_photo(path, asked["frame"], largest)
-    except PictureError as error:
+        pixels = min(width * height, max_pixels)
+        _set_limits(seconds + _SECONDS_PER_MEGAPIXEL * pixels / 1e6, max_pixels if frames > 1 else pixels)
+        loaded = reader.load_image(path, request["frame"], max_pixels)
+    except ImageError as error:
         return {"error": str(error)}, []
     except MemoryError:
-        return {"error": f"{path} takes more memory to decode than a picture of its size should."}, []
-    except Exception as error:  # a fault of the reader's own: it is told, and the batch goes on
+        return {"error": f"{path} takes more memory to decode than an image of its size should."}, []
+    except Exception as error:  # an error of the reader itself: report it, so that other files can still be read
         return {"error": f"{path} could not be read: {type(error).__name__}: {error}."}, []
     finally:
-        _no_limit()
-    about = {"size": photo.image.size, "credits": dict(photo.source.credits), "generated": photo.source.generated}
-    return about, [photo.image.tobytes(), photo.alpha.tobytes() if photo.alpha else b"", photo.source.exif]
+        _clear_limits()
+    source = loaded.source
+    header = {"size": loaded.image.size, "credits": dict(source.credits), "generated": source.generated}
+    return header, [loaded.image.tobytes(), loaded.alpha.tobytes() if loaded.alpha else b"", source.exif]
 
 
-def _reply(replies: BinaryIO, about: dict[str, Any], parts: list[bytes]) -> None:
-    replies.write(json.dumps({**about, "parts": [len(part) for part in parts]}).encode() + b"\n")
+def _send(replies: BinaryIO, header: dict[str, Any], parts: list[bytes]) -> None:
+    replies.write(json.dumps({**header, "parts": [len(part) for part in parts]}).encode() + b"\n")
     for part in parts:
         replies.write(part)
     replies.flush()
 
 
-def _limit(seconds: float, pixels: int) -> None:
-    """From here on, so much time and memory; where the system has no such limits, none."""
+def _set_limits(seconds: float, pixels: int) -> None:
+    """Limit the time and memory from now on, where the system supports such limits."""
     if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_REAL, seconds)  # unhandled, it ends the process even inside a decoder
+        signal.setitimer(signal.ITIMER_REAL, seconds)  # the unhandled signal ends the process even inside a decoder
     _limit_memory(PIXEL_BYTES * pixels + SPARE_BYTES)
 
 
-def _no_limit() -> None:
+def _clear_limits() -> None:
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, 0)
     _limit_memory(None)
 
 
-def _limit_memory(more: int | None) -> None:
-    """Allow ``more`` bytes of address space than are in use; None: any."""
+def _limit_memory(extra_bytes: int | None) -> None:
+    """Limit the address space to what is in use plus ``extra_bytes``; None removes the limit."""
     try:
         import resource
 
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        if more is None:
+        if extra_bytes is None:
             soft = hard
         else:
             used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-            soft = used + more if hard == resource.RLIM_INFINITY else min(used + more, hard)
+            limit = used + extra_bytes
+            soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     except (ImportError, OSError, ValueError):
         return

@@ -1,4 +1,4 @@
-"""Colours that were found on a small copy of a photo, given to the photo itself."""
+"""Transfer the colours of a small copy of a photo to the photo."""
 
 import numpy as np
 import torch
@@ -7,80 +7,96 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from i2i.images import to_float, to_uint8
-from i2i.networks.output_heads import CHROMA, coloured
+from i2i.networks.output_heads import CHROMA_SCALE, apply_chroma
 
-RADIUS = 3  # pixels of the small copy within which colour goes with lightness
-TOLERANCE = 4.0  # of lightness L*: changes far below it are no edge of colour
-BAND = 1_000_000  # pixels that are coloured at once
+RADIUS = 3  # radius of the guided filter's window, in pixels of the small copy
+TOLERANCE = 4.0  # √ε of the guided filter, in units of L*: smaller changes of lightness are not edges
+BAND_PIXELS = 1_000_000  # pixels that are coloured at a time
 
 
-def shrunk(size: tuple[int, int], shorter: int) -> tuple[int, int]:
-    """Width and height of a copy whose shorter side has ``shorter`` pixels; those of a photo no larger than it."""
-    scale = min(1.0, shorter / min(size))
+def downscaled_size(size: tuple[int, int], shorter_side: int) -> tuple[int, int]:
+    """Return width and height of a copy whose shorter side has at most ``shorter_side`` pixels."""
+    scale = min(1.0, shorter_side / min(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 @torch.inference_mode()
-def recoloured(photo: Image.Image, small: Image.Image, device: torch.device | None = None) -> Image.Image:
-    """RGB of the photo's size: its lightness L* with the colours a* and b* of ``small``, its coloured copy.
+def transfer_chroma(photo: Image.Image, small: Image.Image, device: torch.device | None = None) -> Image.Image:
+    """Give a photo the colours of its small coloured copy, by a fast guided filter (He and Sun 2015).
 
-    Fast guided filter (He and Sun 2015): around each pixel of the copy colour is taken for a linear function of
-    lightness, which is then asked with the lightness of the photo, so that colours end where things do. What such a
-    function leaves of the copy's colours is added, and none is stronger than those around it. A photo as large as its
-    copy gets the very colours of the copy. device: computes it; None: the CPU.
+    Around each pixel of the copy, a* and b* are fitted by a linear function of L*. The function is evaluated at the L*
+    of the photo, so that colours end at the edges of the photo. The residual of the fit is added, and the result is
+    clamped to the range of colours around the pixel. A photo of the size of its copy gets exactly the colours of the
+    copy.
+
+    Args:
+        photo: RGB.
+        small: the coloured copy, RGB.
+        device: device of the computation; None is the CPU.
+
+    Returns: RGB of the size of the photo: its L* with transferred a* and b*.
     """
     pixels = np.asarray(photo)
     height, width = pixels.shape[:2]
-    known = _known(_tensor(np.asarray(small)).to(device))
-    found, rows = np.empty((height, width, 3), np.uint8), max(1, BAND // width)
-    for top in range(0, height, rows):
-        band = _tensor(pixels[top : top + rows]).to(device)
-        place = (torch.arange(top, top + band.shape[2], device=device) + 0.5) / height
-        slope, offset, rest, low, high = _stretched(_rows(known, place), width).split(2, 1)
-        chroma = (slope * _lab(band)[:, :1] + offset + rest).clamp(low, high)
-        done = to_uint8(coloured(band, chroma / CHROMA))
-        found[top : top + rows] = done[0].permute(1, 2, 0).cpu().numpy()
-    return Image.fromarray(found)
+    coefficients = _guided_filter_coefficients(_to_tensor(np.asarray(small)).to(device))
+    output = np.empty((height, width, 3), np.uint8)
+    band_rows = max(1, BAND_PIXELS // width)
+    for top in range(0, height, band_rows):
+        band = _to_tensor(pixels[top : top + band_rows]).to(device)
+        positions = (torch.arange(top, top + band.shape[2], device=device) + 0.5) / height
+        band_coefficients = _resize_columns(_sample_rows(coefficients, positions), width)
+        slope, offset, residual, low, high = band_coefficients.split(2, 1)
+        chroma = (slope * _to_lab(band)[:, :1] + offset + residual).clamp(low, high)
+        coloured = to_uint8(apply_chroma(band, chroma / CHROMA_SCALE))
+        output[top : top + band_rows] = coloured[0].permute(1, 2, 0).cpu().numpy()
+    return Image.fromarray(output)
 
 
-def _known(small: Tensor) -> Tensor:
-    """What a coloured copy (1, 3, h, w) in [-1, 1] tells of a* and b*, (1, 10, h, w).
+def _guided_filter_coefficients(small: Tensor) -> Tensor:
+    """Fit a* and b* of a coloured copy (1, 3, h, w) in [-1, 1] by linear functions of L*.
 
-    Slope and offset over L*, what these leave, and the least and the greatest around each pixel.
+    Returns: (1, 10, h, w): for a* and b* each the slope, the offset, the residual of the fit, and the least and the
+        greatest value around each pixel.
     """
-    lab = _lab(small)
-    light, colour = lab[:, :1], lab[:, 1:]
-    mean_light, mean_colour = _mean(light), _mean(colour)
-    together = _mean(light * colour) - mean_light * mean_colour
-    slope = together / (_mean(light * light) - mean_light**2 + TOLERANCE**2)
-    slope, offset = _mean(slope), _mean(mean_colour - slope * mean_light)
-    window = 2 * RADIUS + 1, 1, RADIUS
-    low, high = -F.max_pool2d(-colour, *window), F.max_pool2d(colour, *window)
-    return torch.cat([slope, offset, colour - slope * light - offset, low, high], 1)
+    lab = _to_lab(small)
+    lightness, chroma = lab[:, :1], lab[:, 1:]
+    mean_lightness = _window_mean(lightness)
+    mean_chroma = _window_mean(chroma)
+    covariance = _window_mean(lightness * chroma) - mean_lightness * mean_chroma
+    variance = _window_mean(lightness * lightness) - mean_lightness**2
+    slope = covariance / (variance + TOLERANCE**2)
+    offset = _window_mean(mean_chroma - slope * mean_lightness)
+    slope = _window_mean(slope)
+    residual = chroma - slope * lightness - offset
+    window = 2 * RADIUS + 1, 1, RADIUS  # kernel size, stride, padding
+    low = -F.max_pool2d(-chroma, *window)
+    high = F.max_pool2d(chroma, *window)
+    return torch.cat([slope, offset, residual, low, high], 1)
 
 
-def _mean(values: Tensor) -> Tensor:
-    """Over the square of RADIUS around each pixel, as far as there is a picture."""
+def _window_mean(values: Tensor) -> Tensor:
+    """Average over the window of RADIUS around each pixel, within the image."""
     return F.avg_pool2d(values, 2 * RADIUS + 1, 1, RADIUS, count_include_pad=False)
 
 
-def _rows(values: Tensor, place: Tensor) -> Tensor:
-    """Rows of (1, C, h, w) at heights ``place`` from 0 to 1, bilinear."""
-    at = (place * values.shape[2] - 0.5).clamp(0, values.shape[2] - 1)
-    above = at.floor().long()
-    below, share = (above + 1).clamp(max=values.shape[2] - 1), (at - above)[:, None]
-    return values[:, :, above] * (1 - share) + values[:, :, below] * share
+def _sample_rows(values: Tensor, positions: Tensor) -> Tensor:
+    """Sample rows of (1, C, h, w) at vertical positions from 0 to 1, with linear interpolation."""
+    row = (positions * values.shape[2] - 0.5).clamp(0, values.shape[2] - 1)
+    above = row.floor().long()
+    below = (above + 1).clamp(max=values.shape[2] - 1)
+    fraction = (row - above)[:, None]
+    return values[:, :, above] * (1 - fraction) + values[:, :, below] * fraction
 
 
-def _stretched(values: Tensor, width: int) -> Tensor:
+def _resize_columns(values: Tensor, width: int) -> Tensor:
     return F.interpolate(values, (values.shape[2], width), mode="bilinear")
 
 
-def _lab(picture: Tensor) -> Tensor:
+def _to_lab(image: Tensor) -> Tensor:
     from kornia import color
 
-    return color.rgb_to_lab((picture + 1) / 2)
+    return color.rgb_to_lab((image + 1) / 2)
 
 
-def _tensor(pixels: np.ndarray) -> Tensor:
+def _to_tensor(pixels: np.ndarray) -> Tensor:
     return to_float(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None])

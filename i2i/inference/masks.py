@@ -1,62 +1,72 @@
-"""Photos with parts that are to be filled in: those that are transparent, or that a second picture marks."""
+"""Masks for inpainting, from the transparency of a photo and from mask images."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image, ImageChops, ImageOps
 
-from i2i.data.layout import pictures
-from i2i.errors import PictureError, UsageError
-from i2i.images import Photo, off_white, read, read_photo
+from i2i.data.layout import list_images
+from i2i.errors import ImageError, UsageError
+from i2i.images import LoadedImage, read, unblend_from_white
 
-OPAQUE = 128  # alpha from which a pixel is known
+ALPHA_THRESHOLD = 128  # pixels with at least this alpha are known; the others are masked
 
 
-class HoleReader:
-    """Reads a photo as RGBA whose alpha is 0 where it is to be filled in, and 255 elsewhere.
+class MaskReader:
+    """Give photos an alpha channel that is 0 where they are to be filled, and 255 elsewhere.
 
-    mask: a picture whose light parts are the holes of every photo; or a folder with one of each photo's name. What is
-    transparent, by half or more, is a hole as well. Raises UsageError where there is no such mask.
+    Pixels whose alpha is below ALPHA_THRESHOLD are masked, and pixels that are light in the mask image.
+
+    Args:
+        mask: a mask image for all photos, a folder with a mask of the same name for each photo, or None.
+
+    Raises: UsageError if ``mask`` does not exist.
     """
 
     def __init__(self, mask: Path | None) -> None:
         if mask is not None and not mask.exists():
-            raise UsageError(f"{mask} does not exist. --mask is a picture, or a folder with one of each photo's name.")
+            raise UsageError(
+                f"{mask} does not exist. --mask takes an image, or a folder with an image of each photo's name."
+            )
         self.mask = mask
-        self.masks = {path.stem: path for path in pictures(mask)} if mask is not None and mask.is_dir() else None
+        self.mask_by_stem = None
+        if mask is not None and mask.is_dir():
+            self.mask_by_stem = {path.stem: path for path in list_images(mask)}
 
-    def __call__(self, path: Path) -> Image.Image:
-        """Raises PictureError where photo or mask cannot be read, do not fit each other, or there is no hole."""
-        photo = self.marked(path, read_photo(path))
-        whole = photo.image.copy()
-        if photo.alpha is not None:
-            whole.putalpha(photo.alpha)
-        return whole
+    def apply_mask(
+        self, path: Path, photo: LoadedImage, read_mask: Callable[[Path], Image.Image] = read
+    ) -> LoadedImage:
+        """Return the photo with its mask as alpha channel, and with unblended colours where it is half-transparent.
 
-    def marked(self, path: Path, photo: Photo, read: Callable[[Path], Image.Image] = read) -> Photo:
-        """The photo of a file with the holes as its alpha, and its colours as they are wherever they are seen at all.
+        Args:
+            path: path of the photo; its stem selects the mask within a folder.
+            photo: the photo.
+            read_mask: reads a mask image.
 
-        read: reads its mask. Raises PictureError as calling it does.
+        Raises: ImageError if the mask cannot be read or has another size, or if nothing or everything is masked.
         """
         known = photo.alpha or Image.new("L", photo.image.size, 255)
         if self.mask is not None:
-            known = ImageChops.darker(known, self._unmarked(path, photo.image.size, read))
-        known = known.point(lambda value: 255 if value >= OPAQUE else 0)
+            known = ImageChops.darker(known, self._known_region(path, photo.image.size, read_mask))
+        known = known.point(lambda value: 255 if value >= ALPHA_THRESHOLD else 0)
         if known.getextrema() == (255, 255):
-            how = "nothing in it is transparent" + ("" if self.mask is None else ", and its mask is black")
-            raise PictureError(f"{path} has no hole to fill: {how}. Make parts transparent, or mark them by --mask.")
+            reason = "no pixel is transparent" + ("" if self.mask is None else ", and its mask is black")
+            raise ImageError(
+                f"{path} has no masked region: {reason}. Make regions transparent, or mask them by --mask."
+            )
         if known.getextrema() == (0, 0):
-            how = "transparent" if self.mask is None else "transparent or white in its mask"
-            raise PictureError(f"{path} is one hole: all of it is {how}. Black in a mask is what stays.")
-        colours = off_white(photo.image, photo.alpha).convert("RGB") if photo.alpha else photo.image
-        return Photo(colours, known, photo.source)
+            reason = "transparent" if self.mask is None else "transparent or white in its mask"
+            raise ImageError(f"{path} is masked completely: every pixel is {reason}. Black in a mask means keep.")
+        colours = unblend_from_white(photo.image, photo.alpha).convert("RGB") if photo.alpha else photo.image
+        return LoadedImage(colours, known, photo.source)
 
-    def _unmarked(self, path: Path, size: tuple[int, int], read: Callable[[Path], Image.Image]) -> Image.Image:
-        mask = self.mask if self.masks is None else self.masks.get(path.stem)
-        if mask is None:
-            raise PictureError(f"{path} has no mask: {self.mask} holds none of its name.")
-        marked = read(mask).convert("L")
-        if marked.size != size:
-            found, wanted = (f"{width}x{height}" for width, height in (marked.size, size))
-            raise PictureError(f"{mask} is {found}; a mask must have the size of its photo, {wanted}.")
-        return ImageOps.invert(marked)
+    def _known_region(self, path: Path, size: tuple[int, int], read_mask: Callable[[Path], Image.Image]) -> Image.Image:
+        """Return the mask of a photo, inverted: an image of mode L that is light where the photo is known."""
+        mask_path = self.mask if self.mask_by_stem is None else self.mask_by_stem.get(path.stem)
+        if mask_path is None:
+            raise ImageError(f"{path} has no mask: {self.mask} holds no image of the name {path.stem}.")
+        mask = read_mask(mask_path).convert("L")
+        if mask.size != size:
+            actual = f"{mask.width}x{mask.height}"
+            raise ImageError(f"{mask_path} is {actual}; a mask must have the size of its photo, {size[0]}x{size[1]}.")
+        return ImageOps.invert(mask)

@@ -1,82 +1,137 @@
-"""How a network sees pictures: padded, with the level or the mask it was trained to have, or as a small copy."""
+"""Prepare images for a network: orientation, padding, downscaling, and the level or mask channel."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
+from torch import Tensor
 
 from i2i.errors import UsageError
-from i2i.images import upright_rgb
-from i2i.images.pull_push import filled
-from i2i.inference.chroma_transfer import shrunk
-from i2i.inference.masks import OPAQUE
-from i2i.inference.transfer import put
+from i2i.images import to_float, to_upright_srgb
+from i2i.images.pull_push import pull_push_fill
+from i2i.inference.chroma_transfer import downscaled_size
+from i2i.inference.masks import ALPHA_THRESHOLD
 from i2i.networks import GeneratorConfig, RestorerConfig
-from i2i.restoration.inpaint import grey
+from i2i.restoration.colorize import to_grayscale
 
-SMALLEST = 16  # pixels a side to which smaller pictures are padded, so that every layer has some to look at
+MIN_SIDE = 16  # smaller images are padded to this many pixels a side, so that no layer gets an empty feature map
 Size = tuple[int, int]  # width and height
 
 
-class Sight:
-    """What a network of this config, trained on pictures of ``size`` pixels a side, is given for a picture.
+@dataclass(frozen=True)
+class PaddedBatch:
+    """Images of one padded size, ready for the device.
 
-    level: in [-1, 1], what it is told of the strength of the damage. pinned: batches are made in memory from which a
-    copy to CUDA runs beside the network.
+    Args:
+        pixels: uint8 (N, H, W, C) on the CPU.
+        offsets: left and top of each image within its padded image.
+        sizes: width and height of each image, without the padding.
     """
 
-    def __init__(self, config: GeneratorConfig, size: int, level: float = 0.0, *, pinned: bool = False) -> None:
-        restorer = config if isinstance(config, RestorerConfig) else RestorerConfig()
-        self.shows, self.scale = restorer.shows, restorer.scale
-        self.small = size if restorer.answers == "chroma" else None  # shorter side of a copy on which it finds colours
-        self.multiple, self.reach = config.multiple(size), restorer.reach if restorer is config else None
-        self._level, self._pinned = level, pinned
+    pixels: Tensor
+    offsets: list[Size]
+    sizes: list[Size]
 
-    def upright(self, image: Image.Image) -> Image.Image:
-        """RGB, or RGBA for what fills holes, turned by its EXIF orientation."""
-        if self.shows != "mask":
-            return upright_rgb(image)
+
+class Preprocessor:
+    """Turn images into the input of a network.
+
+    Args:
+        config: config of the network.
+        size: pixels a side of the images the network was trained on.
+        conditioning_level: in [-1, 1], the degradation level, for a network with a level channel.
+        pin_memory: whether to lay batches out in pinned memory, from which copies to CUDA are asynchronous.
+    """
+
+    def __init__(
+        self, config: GeneratorConfig, size: int, conditioning_level: float = 0.0, *, pin_memory: bool = False
+    ) -> None:
+        restorer = config if isinstance(config, RestorerConfig) else RestorerConfig()
+        self.conditioning = restorer.conditioning
+        # Colours are predicted on a copy whose shorter side has this many pixels, as in training.
+        self.colour_side = size if restorer.prediction == "chroma" else None
+        self.size_multiple = config.size_multiple(size)
+        self.receptive_radius = restorer.receptive_radius if restorer is config else None
+        self._conditioning_level = conditioning_level
+        self._pin_memory = pin_memory
+
+    def load_rgb(self, image: Image.Image) -> Image.Image:
+        """Return ``image`` as upright RGB; for an inpainting network, return it as upright RGBA.
+
+        Raises: UsageError if an inpainting network gets an image that is not RGBA.
+        """
+        if self.conditioning != "mask":
+            return to_upright_srgb(image)
         if image.mode != "RGBA":
-            raise UsageError("This model fills what is transparent: it takes RGBA pictures.")
+            raise UsageError(
+                f"This model fills transparent regions. It takes RGBA images; found an image of mode {image.mode}."
+            )
         return ImageOps.exif_transpose(image)
 
-    def padded(self, size: Size) -> Size:
-        """Width and height in which the network sees a picture of ``size``."""
-        seen = size if self.small is None else shrunk(size, self.small)
-        width, height = (-(-max(length, SMALLEST) // self.multiple) * self.multiple for length in seen)
-        return width, height
+    def padded_size(self, size: Size) -> Size:
+        """Return the width and height of the network's input for an image of ``size``."""
+        width, height = self._network_size(size)
+        return self._padded_length(width), self._padded_length(height)
 
-    def laid_out(self, images: Sequence[Image.Image]) -> tuple[torch.Tensor, list[Size]]:
-        """uint8 (N, H, W, C) of the padded size they share, and where in it the left top corner of each lies."""
-        width, height = self.padded(images[0].size)
+    def _network_size(self, size: Size) -> Size:
+        """Return the size at which the network sees an image, before padding."""
+        return size if self.colour_side is None else downscaled_size(size, self.colour_side)
+
+    def _padded_length(self, length: int) -> int:
+        return -(-max(length, MIN_SIDE) // self.size_multiple) * self.size_multiple
+
+    def preprocess(self, images: Sequence[Image.Image]) -> PaddedBatch:
+        """Lay images from ``load_rgb`` that share a padded size out in one batch, padded by reflection."""
+        width, height = self.padded_size(images[0].size)
         shape = len(images), height, width, len(images[0].getbands())
-        batch = torch.empty(shape, dtype=torch.uint8, pin_memory=self._pinned)
-        pixels = (self._pixels(image) for image in images)
-        return batch, [put(each, place) for each, place in zip(pixels, batch.numpy(), strict=True)]
+        pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=self._pin_memory)
+        offsets, sizes = [], []
+        for image, padded in zip(images, pixels.numpy(), strict=True):
+            image_pixels = self._to_pixels(image)
+            offsets.append(reflect_pad_into(image_pixels, padded))
+            sizes.append((image_pixels.shape[1], image_pixels.shape[0]))
+        return PaddedBatch(pixels, offsets, sizes)
 
-    def _pixels(self, image: Image.Image) -> np.ndarray:
-        """uint8 (H, W, C); what is transparent to a network that fills it is filled from around it to begin with.
+    def _to_pixels(self, image: Image.Image) -> np.ndarray:
+        """Return uint8 (H, W, C), at the size the network sees.
 
-        A network that finds colours is shown none, as in its training.
+        Masked regions are filled from their surroundings. A network that predicts colours gets grey pixels, as in its
+        training.
         """
+        if self.colour_side is not None:
+            return to_grayscale(np.asarray(image.resize(self._network_size(image.size), Image.Resampling.BICUBIC)))
         pixels = np.asarray(image)
-        if self.small is not None:
-            return grey(pixels)
-        if self.shows != "mask":
+        if self.conditioning != "mask":
             return pixels
-        return np.concatenate([filled(pixels[..., :3], pixels[..., 3] < OPAQUE), pixels[..., 3:]], 2)
+        filled = pull_push_fill(pixels[..., :3], pixels[..., 3] < ALPHA_THRESHOLD)
+        return np.concatenate([filled, pixels[..., 3:]], 2)
 
-    def given(self, picture: torch.Tensor) -> torch.Tensor:
-        """(N, 3 or, with transparency, 4, H, W) in [-1, 1] as the network is to have it."""
-        if self.shows == "level":
-            return torch.cat([picture, torch.full_like(picture[:, :1], self._level)], 1)
-        if self.shows == "mask":
-            hole = picture[:, 3:] < 0
-            return torch.cat([picture[:, :3], hole * 2.0 - 1.0], 1)
-        return picture
+    def network_input(self, pixels: Tensor) -> Tensor:
+        """Return the input of the network for uint8 (N, H, W, C), on any device: float32 (N, 3 or 4, H, W) in [-1, 1].
 
-    def cropped(self, whole: torch.Tensor, corner: Size, size: Size) -> torch.Tensor:
-        """What came of a picture of ``size`` out of what came of it padded, (H, W, 3)."""
-        (left, top), (width, height) = ((self.scale * length for length in pair) for pair in (corner, size))
-        return whole[top : top + height, left : left + width]
+        The fourth channel is the degradation level, or the mask: 1 where the image is to be filled, else -1.
+        """
+        image = to_float(pixels.permute(0, 3, 1, 2))  # channels-last memory
+        if self.conditioning == "level":
+            return torch.cat([image, torch.full_like(image[:, :1], self._conditioning_level)], 1)
+        if self.conditioning == "mask":
+            masked = image[:, 3:] < 0
+            return torch.cat([image[:, :3], masked * 2.0 - 1.0], 1)
+        return image
+
+
+def reflect_pad_into(pixels: np.ndarray, padded: np.ndarray) -> Size:
+    """Copy (h, w, C) into the middle of (H, W, C), with its edges reflected around it.
+
+    Returns: left and top of the image within ``padded``.
+    """
+    missing_rows = padded.shape[0] - pixels.shape[0]
+    missing_columns = padded.shape[1] - pixels.shape[1]
+    top, left = missing_rows // 2, missing_columns // 2
+    if missing_rows or missing_columns:
+        margins = (top, missing_rows - top), (left, missing_columns - left), (0, 0)
+        pixels = np.pad(pixels, margins, mode="reflect")
+    padded[...] = pixels
+    return left, top

@@ -1,46 +1,47 @@
-"""How strong a damage a restoration model is told to undo."""
+"""The degradation level that a restoration model takes as input."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
+from i2i.checkpoints.model_info import ModelInfo
 from i2i.config import from_json
-from i2i.errors import BundleError, ConfigError, UsageError
+from i2i.errors import ConfigError, ModelFileError, UsageError
 from i2i.restoration import TASKS, Task
 
-if TYPE_CHECKING:
-    from i2i.networks import GeneratorConfig
 
+def conditioning_level(model: str, info: ModelInfo, strength: float | None) -> float:
+    """Return the degradation level for the network's level channel.
 
-def level_of(model: str, config: "GeneratorConfig", header: Mapping[str, Any], strength: float | None) -> float:
-    """In [-1, 1], what the network is told of a strength; 0 where it is told nothing.
+    Args:
+        model: name of the model, for error messages.
+        info: metadata of the model file.
+        strength: strength of the degradation, in the unit of the model's task.
 
-    Raises UsageError where a strength is wanted, not wanted or out of range.
+    Returns: in [-1, 1]; 0 for a network without a level channel.
+
+    Raises: UsageError if the strength is missing, out of range, or given to a network without a level channel.
     """
-    from i2i.networks import RestorerConfig
-
-    if not isinstance(config, RestorerConfig) or config.shows != "level":
+    if not info.takes_strength:
         if strength is not None:
-            raise UsageError(f"{model} judges by itself how strong the damage is: it takes no --task-strength.")
+            raise UsageError(f"{model} does not take the degradation strength as input: omit --degradation-level.")
         return 0.0
-    task = described_task(model, header)
-    low, high = task.strengths() or (0.0, 0.0)
+    task = task_of(model, info)
+    low, high = task.strength_range() or (0.0, 0.0)
     if strength is None or not low <= strength <= high:
-        found = "none was given" if strength is None else f"found {strength:g}"
-        wanted = f"--task-strength {low:g} to {high:g}"
-        raise UsageError(f"{model} is to be told how strong the damage is by {wanted}; {found}.")
-    return task.level(strength) / 127.5 - 1
+        actual = "none was given" if strength is None else f"found {strength:g}"
+        raise UsageError(
+            f"{model} takes the degradation strength as input: --degradation-level {low:g} to {high:g}; {actual}."
+        )
+    return task.conditioning_level(strength) / 127.5 - 1
 
 
-def some_strength(header: Mapping[str, Any]) -> float | None:
-    """A strength that a model takes, by its header; None where it takes none."""
-    generator = header.get("generator")
-    wanted = isinstance(generator, dict) and generator.get("shows") == "level"
-    return described_task("The model", header).middle() if wanted else None
+def default_strength(info: ModelInfo) -> float | None:
+    """Return the middle of the strengths that a model takes as input, or None if it takes none."""
+    return task_of("The model", info).mid_strength() if info.takes_strength else None
 
 
-def described_task(model: str, header: Mapping[str, Any]) -> Task:
-    """The task that a restoration model was trained for. Raises BundleError where its header does not say it."""
+def task_of(model: str, info: ModelInfo) -> Task:
+    """Return the task that a restoration model was trained for. Raises ModelFileError if the metadata has none."""
     try:
-        return from_json(TASKS[header["task"]["task"]], header["task"], "task")
-    except (ConfigError, KeyError, TypeError) as error:
-        raise BundleError(f"{model}: its header does not describe the task it was trained for ({error}).") from error
+        return from_json(TASKS[info.task_name], info.task, "task")
+    except (ConfigError, KeyError) as error:
+        raise ModelFileError(
+            f"{model}: its metadata does not describe the task it was trained for ({error})."
+        ) from error

@@ -1,7 +1,8 @@
-"""Less flicker in clips: norms whose statistics follow the frames slowly, and dropout off.
+"""Reduce flicker in videos: normalization statistics that follow the frames slowly, and no dropout.
 
-Instance norm takes its statistics from each frame anew: what comes into the frame at one side changes the tone of all
-of it. Here they are averaged over the frames so far, m ← λ m + (1 − λ) m_frame, per channel of each norm.
+Instance norm computes its statistics for each frame: an object that enters the frame changes the colours of the whole
+frame. Here the statistics are an exponential moving average over frames, m ← λ m + (1 − λ) m_frame, for each channel of
+each norm.
 """
 
 import math
@@ -11,31 +12,36 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from i2i.inference.streaming import Strips
+from i2i.inference.streaming import StreamedTensor
 from i2i.networks.layers import InstanceNorm
 
-SECONDS = 0.4  # in which the weight of a frame falls to 1/e
+TIME_CONSTANT = 0.4  # seconds after which the weight of a frame has fallen to 1/e
 
 
-class Steady:
-    """A context in which a network's norms remember, over frames given in their order, in batches or one by one.
+class TemporalNorm:
+    """A context in which the norms of a network average their statistics over frames.
 
-    rate: frames a second.
+    Frames come in their order, in batches or one by one.
+
+    Args:
+        network: the network.
+        rate: frames a second.
     """
 
     def __init__(self, network: nn.Module, rate: float) -> None:
-        self.memory = math.exp(-1 / (SECONDS * rate))
-        self._norms = [module for module in network.modules() if _takes_statistics(module)]
+        self.decay = math.exp(-1 / (TIME_CONSTANT * rate))
+        self._norms = [module for module in network.modules() if _uses_input_statistics(module)]
         self._dropouts = [module for module in network.modules() if isinstance(module, nn.Dropout) and module.training]
-        self._moments: dict[nn.Module, Tensor] = {}
-        self._network, self._compiled = network, network._compiled_call_impl
+        self._statistics: dict[nn.Module, Tensor] = {}
+        self._network = network
+        self._compiled = network._compiled_call_impl
 
-    def forget(self) -> None:
-        """The next frame is of another scene."""
-        self._moments.clear()
+    def reset(self) -> None:
+        """Forget the statistics, because the next frame begins a new scene."""
+        self._statistics.clear()
 
-    def __enter__(self) -> "Steady":
-        self._network._compiled_call_impl = None  # which knows nothing of what follows
+    def __enter__(self) -> "TemporalNorm":
+        self._network._compiled_call_impl = None  # the compiled network does not call the replaced functions
         for norm in self._norms:
             norm.forward = self._forward_of(norm)
         for dropout in self._dropouts:
@@ -45,39 +51,40 @@ class Steady:
     def __exit__(self, *_: object) -> None:
         self._network._compiled_call_impl = self._compiled
         for norm in self._norms:
-            del norm.forward  # that of its class is there again
+            del norm.forward  # uncovers the method of the class
         for dropout in self._dropouts:
             dropout.train()
 
     def _forward_of(self, norm: Any) -> Callable[[Any], Any]:
-        weight, bias = getattr(norm, "weight", None), getattr(norm, "bias", None)
+        weight = getattr(norm, "weight", None)
+        bias = getattr(norm, "bias", None)
 
-        def forward(x: Tensor | Strips) -> Tensor | Strips:
-            if isinstance(x, Strips):
-                source, mean, variance = x.with_moments()
-                (moments,) = self._smoothed(norm, torch.stack([mean, variance])[None])
-                return source.scaled(moments[0], moments[1], norm.eps, weight, bias)
+        def forward(x: Tensor | StreamedTensor) -> Tensor | StreamedTensor:
+            if isinstance(x, StreamedTensor):
+                source, mean, variance = x.mean_var()
+                (statistics,) = self._average(norm, torch.stack([mean, variance])[None])
+                return source.apply_norm(statistics[0], statistics[1], norm.eps, weight, bias)
             rows = x.permute(0, 2, 3, 1).flatten(1, 2).float()  # (N, H·W, C)
             mean = rows.mean(1)
             variance = (rows - mean[:, None]).square_().mean(1)
-            smooth = self._smoothed(norm, torch.stack([mean, variance], 1))  # (N, 2, C)
-            found = (rows - smooth[:, :1]) * torch.rsqrt(smooth[:, 1:] + norm.eps)
+            averaged = self._average(norm, torch.stack([mean, variance], 1))  # (N, 2, C)
+            normalized = (rows - averaged[:, :1]) * torch.rsqrt(averaged[:, 1:] + norm.eps)
             if weight is not None:
-                found = found * weight + bias
-            return found.to(x.dtype).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
+                normalized = normalized * weight + bias
+            return normalized.to(x.dtype).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
 
         return forward
 
-    def _smoothed(self, norm: nn.Module, moments: Tensor) -> Tensor:
-        """Mean and variance (N, 2, C) of frames in their order, averaged with those before each."""
-        found = []
-        for frame in moments:
-            before = self._moments.get(norm)
-            now = frame if before is None else torch.lerp(frame, before, self.memory)
-            self._moments[norm] = now
-            found.append(now)
-        return torch.stack(found)
+    def _average(self, norm: nn.Module, statistics: Tensor) -> Tensor:
+        """Average mean and variance (N, 2, C) of frames in their order with those of the frames before."""
+        averages = []
+        for frame in statistics:
+            previous = self._statistics.get(norm)
+            average = frame if previous is None else torch.lerp(frame, previous, self.decay)
+            self._statistics[norm] = average
+            averages.append(average)
+        return torch.stack(averages)
 
 
-def _takes_statistics(module: nn.Module) -> bool:
+def _uses_input_statistics(module: nn.Module) -> bool:
     return isinstance(module, InstanceNorm) or (isinstance(module, nn.BatchNorm2d) and module.training)

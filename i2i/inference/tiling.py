@@ -1,41 +1,52 @@
-"""Pictures too large for a network that sees no farther than some pixels around each: in tiles that overlap as far."""
+"""Run a network on a large image in overlapping tiles. Its receptive field must be finite."""
 
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-Span = tuple[int, int, int, int]  # rows or columns that a tile is for, and those that it is given
+TileSpan = tuple[int, int, int, int]  # first and last row (or column) of a tile, without and with its overlap
 
 
-def in_tiles(
-    height: int, width: int, run: Callable[[slice, slice], Tensor], reach: int, multiple: int, room: int
+def tiled_forward(
+    height: int, width: int, run: Callable[[slice, slice], Tensor], radius: int, multiple: int, max_tile_pixels: int
 ) -> Tensor:
-    """What the whole picture would give, (s·height, s·width, C) on the CPU, where ``run`` enlarges s times.
+    """Run a network tile by tile; the result equals one pass over the whole image.
 
-    run: given rows and columns, of which there are multiples of ``multiple``, what comes of them, (s·h, s·w, C). reach:
-    pixels beyond which nothing changes a pixel of the result. room: pixels of the largest tile. Raises
-    NotImplementedError where most of such a tile would be what lies around it.
+    Args:
+        height: rows of the image, a multiple of ``multiple``.
+        width: columns of the image, a multiple of ``multiple``.
+        run: runs the network on rows and columns: (s·h, s·w, C), where s is the scale of the network.
+        radius: pixels on each side beyond which no input pixel changes an output pixel.
+        multiple: tile sides are multiples of this many pixels.
+        max_tile_pixels: pixels of the largest tile, with its overlap.
+
+    Returns: (s·height, s·width, C) on the CPU.
+
+    Raises: NotImplementedError if most of such a tile would be overlap.
     """
-    around = -(-reach // multiple) * multiple
-    side = int(room**0.5) // multiple * multiple - 2 * around
-    if side < max(around, multiple):
-        raise NotImplementedError(f"tiles of {room} pixels are too small for a network that sees {reach} pixels around")
-    found = torch.empty(0)
-    for top, bottom, first, last in spans(height, side, around, multiple):
-        for left, right, begin, end in spans(width, side, around, multiple):
-            piece = run(slice(first, last), slice(begin, end))
-            s = piece.shape[0] // (last - first)
-            if not len(found):
-                found = torch.empty(s * height, s * width, piece.shape[2], dtype=piece.dtype)
-            inside = piece[s * (top - first) : s * (bottom - first), s * (left - begin) : s * (right - begin)]
-            found[s * top : s * bottom, s * left : s * right] = inside
-    return found
+    overlap = -(-radius // multiple) * multiple
+    side = int(max_tile_pixels**0.5) // multiple * multiple - 2 * overlap
+    if side < max(overlap, multiple):
+        raise NotImplementedError(f"tiles of {max_tile_pixels} pixels are too small for a receptive radius of {radius}")
+    output = torch.empty(0)
+    for top, bottom, padded_top, padded_bottom in tile_spans(height, side, overlap, multiple):
+        for left, right, padded_left, padded_right in tile_spans(width, side, overlap, multiple):
+            tile = run(slice(padded_top, padded_bottom), slice(padded_left, padded_right))
+            s = tile.shape[0] // (padded_bottom - padded_top)
+            if not len(output):
+                output = torch.empty(s * height, s * width, tile.shape[2], dtype=tile.dtype)
+            rows = slice(s * (top - padded_top), s * (bottom - padded_top))
+            columns = slice(s * (left - padded_left), s * (right - padded_left))
+            output[s * top : s * bottom, s * left : s * right] = tile[rows, columns]
+    return output
 
 
-def spans(length: int, side: int, around: int, multiple: int) -> Iterator[Span]:
-    """``length``, a multiple of ``multiple``, in parts of about one size, none longer than ``side``."""
-    units, count = length // multiple, -(-length // side)
-    for part in range(count):
-        begin, end = (units * step // count * multiple for step in (part, part + 1))
-        yield begin, end, max(begin - around, 0), min(end + around, length)
+def tile_spans(length: int, side: int, overlap: int, multiple: int) -> Iterator[TileSpan]:
+    """Split ``length``, a multiple of ``multiple``, into parts of about equal size, none longer than ``side``."""
+    units = length // multiple
+    count = -(-length // side)
+    for index in range(count):
+        start = units * index // count * multiple
+        end = units * (index + 1) // count * multiple
+        yield start, end, max(start - overlap, 0), min(end + overlap, length)

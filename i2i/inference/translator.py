@@ -1,43 +1,44 @@
-"""A trained translator in use: picture in, picture out, of any size."""
+"""Translate images of any size with a trained network."""
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
-from itertools import groupby
+from collections.abc import Sequence
+from itertools import islice, takewhile
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
 from torch import nn
 
-from i2i.checkpoints.run import find_bundle, load_bundle, provenance
-from i2i.device import Precision, autocast, is_of_memory, pick_device, pick_precision, seeded
-from i2i.errors import I2IError, UsageError
-from i2i.images import Provenance, to_float, to_uint8
-from i2i.inference.chroma_transfer import recoloured, shrunk
-from i2i.inference.loading import SAMPLE, described
-from i2i.inference.masks import HoleReader
-from i2i.inference.preprocessing import SMALLEST, Sight, Size
-from i2i.inference.restoration import level_of
-from i2i.inference.streaming import in_strips, in_tiles
-from i2i.inference.transfer import area, picture_of, to_host
-from i2i.networks import GENERATORS, GeneratorConfig, Identity, IdentityConfig, RestorerConfig, use_mode
-from i2i.networks.batching import minds_company
+from i2i.checkpoints.model_info import ModelInfo
+from i2i.device import Precision, is_out_of_memory, resolve_device, resolve_dtype
+from i2i.errors import I2IError
+from i2i.images import Provenance
+from i2i.inference.masks import MaskReader
+from i2i.inference.postprocessing import PendingImage, Postprocessor
+from i2i.inference.preprocessing import Preprocessor, Size
+from i2i.inference.runner import NetworkRunner
+from i2i.networks import GeneratorConfig, RestorerConfig, prepare_for_inference
 
-WHOLE = 2_000_000  # pixels of the largest picture that a CPU translates in one piece: 9 blocks take 3 GB for it
-Pending = Callable[[], Image.Image]  # waits for a picture that is being translated
+MAX_COLOURED_BATCH = 4  # images that are coloured together: they stay in memory beside their small copies
 
 
 class Translator:
-    """One direction of a bundle, ready to translate pictures.
+    """Translate images with one direction of a model file.
 
     >>> zebra = i2i.load("horse2zebra-cyclegan")(Image.open("horse.jpg"))
 
-    level: in [-1, 1], what a network is told of the strength of the damage. mask: see ``HoleReader``. provenance: what
-    its pictures are to say of the model. notice: is told, once, when as many pictures as were to go through together do
-    not fit the memory.
+    A batch passes three parts in order: ``preprocessor``, ``runner`` (the network) and ``postprocessor``.
+
+    Args:
+        network: the generator.
+        config: config of the generator.
+        size: pixels a side of the images the generator was trained on.
+        direction: "AtoB" or "BtoA".
+        device: "auto", or the name of a torch device.
+        precision: "auto", "float32" or "bfloat16".
+        info: metadata of the model file; None for the identity.
+        conditioning_level: in [-1, 1], the degradation level, for a network with a level channel.
+        mask: mask of an inpainting model, see ``MaskReader``.
+        provenance: the model, as its results name it in their metadata.
     """
 
     def __init__(
@@ -49,236 +50,124 @@ class Translator:
         direction: str,
         device: str = "auto",
         precision: Precision = "auto",
-        about: Mapping[str, Any] | None = None,
-        level: float = 0.0,
+        info: ModelInfo | None = None,
+        conditioning_level: float = 0.0,
         mask: Path | None = None,
         provenance: Provenance | None = None,
-        notice: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.device = pick_device(device)
-        self.dtype = pick_precision(precision, self.device)
-        self.network = use_mode(network, config).to(self.device).to(memory_format=torch.channels_last)
+        self.device = resolve_device(device)
+        self.dtype = resolve_dtype(precision, self.device)
         self.direction = direction
-        self.about, self.provenance = dict(about or {}), provenance
-        self.sight = Sight(config, size, level, pinned=self.device.type == "cuda")
-        self.holes = HoleReader(mask) if self.sight.shows == "mask" else None
-        self._reach = self.sight.reach  # None: the network sees all of a picture
-        self._alone = minds_company(self.network)
-        self._notice = notice
-        # Pixels of the largest picture that goes through in one piece, and of the largest pass of several, as far as is
-        # known. A CPU does not say when its memory is full.
-        self._whole = self._room = WHOLE if self.device.type == "cpu" else sys.maxsize
-        self._compiled = self._told = False
-        self._pieces = True  # until the network turns out to use what cannot be computed in them
+        self.info = info
+        self.provenance = provenance
+        network = prepare_for_inference(network, config).to(self.device).to(memory_format=torch.channels_last)
+        self.preprocessor = Preprocessor(config, size, conditioning_level, pin_memory=self.device.type == "cuda")
+        self.runner = NetworkRunner(network, self.preprocessor, self.device, self.dtype)
+        scale = config.scale if isinstance(config, RestorerConfig) else 1
+        transfer_chroma = self.preprocessor.colour_side is not None
+        self.postprocessor = Postprocessor(scale, transfer_chroma=transfer_chroma, device=self.device)
+        self.mask_reader = MaskReader(mask) if self.preprocessor.conditioning == "mask" else None
+
+    @property
+    def network(self) -> nn.Module:
+        """The generator, on ``device``."""
+        return self.runner.network
 
     @property
     def scale(self) -> int:
-        """How much larger than a picture its translation is."""
-        return self.sight.scale
+        """The size of a result relative to its image."""
+        return self.postprocessor.scale
 
     def compile(self) -> None:
-        """Have the network compiled at its first passes, or ``notice`` told why not: minutes that pay for thousands."""
-        self.network.compile()
-        self._compiled = True
+        """Compile the network at its first passes, which takes minutes and pays for thousands of images.
+
+        If that fails, a warning is logged and the network runs uncompiled.
+        """
+        self.runner.compile()
 
     def __call__(self, image: Image.Image) -> Image.Image:
-        """The translation of ``image``, turned upright by its EXIF orientation, as RGB of ``scale`` times its size.
+        """Translate one image.
 
-        Padded by reflection to what the network can take, and cropped back. Dropout, where the model keeps
-        it in use, is drawn from the same seed each time. A model that fills holes wants RGBA, transparent where
-        there is one; one that finds colours is shown a copy whose shorter side is as in its training. Raises I2IError
-        where the picture does not fit memory.
+        The image is turned by its EXIF orientation, padded by reflection to a size the network takes, and the result is
+        cropped. Dropout, where the model uses it at inference, is the same each time. A colorization model sees a copy
+        whose shorter side is as in its training.
+
+        Args:
+            image: RGB or any mode that converts to it; for an inpainting model, RGBA that is transparent where it is to
+                be filled.
+
+        Returns: RGB, ``scale`` times the size of the upright image.
+
+        Raises: I2IError if the image does not fit the memory.
+
+        >>> translate = i2i.load("horse2zebra-cyclegan")
+        >>> translate(Image.new("RGB", (70, 50))).size
+        (70, 50)
         """
         return self.translate([image])[0]
 
     def translate(self, images: Sequence[Image.Image]) -> list[Image.Image]:
-        """As calling it on each of ``images``, but faster: neighbours of one ``padded`` size share passes.
+        """Translate several images. Consecutive images of one padded size share a pass, which is faster.
 
-        A picture comes out the same in any company, up to the rounding of another order of sums: models with dropout
-        or batch statistics in use see one picture at a time.
+        Results do not depend on the batch, up to the order of floating-point sums: models that use dropout or batch
+        statistics at inference get one image at a time.
         """
-        upright, started = [self.sight.upright(image) for image in images], list[Pending]()
-        while left := upright[len(started) :]:
-            started += self.begin(left[: self.at_once(self.padded(left[0].size))])
-        return [pending() for pending in started]
+        upright = [self.preprocessor.load_rgb(image) for image in images]
+        pending: list[PendingImage] = []
+        while remaining := upright[len(pending) :]:
+            count = self.preferred_batch_size(self.padded_size(remaining[0].size))
+            pending += self.submit(remaining[:count])
+        return [wait() for wait in pending]
 
-    def begin(self, images: Sequence[Image.Image]) -> list[Pending]:
-        """Put upright RGB pictures, such as ``read`` gives, through together; each result is waited for by a call.
+    def submit(self, images: Sequence[Image.Image]) -> list[PendingImage]:
+        """Start to translate images, and return one function for each, which waits for its result.
 
-        On CUDA the device is at work while the caller goes on, and results may be waited for in other threads. A pass
-        that does not fit the memory is halved, down to one picture, and later ones are no larger; one picture that does
-        not fit is computed in pieces, with the statistics of all of it, and comes out the same.
+        On CUDA the device works while the caller continues, and the functions may be called in other threads. On
+        out-of-memory the batch is halved and the limit is remembered. A single image that does not fit runs in tiles or
+        by rows, with the same result (see ``NetworkRunner``).
+
+        Args:
+            images: upright, as ``i2i.images.read`` returns them: RGB, or RGBA for an inpainting model.
+
+        Raises: I2IError if an image does not fit the memory.
         """
-        if self.sight.small is None:
-            return self._begin(images)
-        copies = [image.resize(shrunk(image.size, self.sight.small), Image.Resampling.BICUBIC) for image in images]
-        begun = self._begin(copies)
-        return [partial(self._recoloured, image, pending) for image, pending in zip(images, begun, strict=True)]
-
-    def _recoloured(self, photo: Image.Image, small: Pending) -> Image.Image:
-        return recoloured(photo, small(), self.device)
-
-    def _begin(self, images: Sequence[Image.Image]) -> list[Pending]:
-        started: list[Pending] = []
-        while left := images[len(started) :]:
-            if self._pieces and area(self.padded(left[0].size)) > self._whole:
-                try:
-                    started.append(self._in_pieces(left[0]))
-                except NotImplementedError:  # in tiles, then in strips, else as it is
-                    self._reach, self._pieces = None, self._reach is not None
-                continue
-            shape, neighbours = next(groupby(left, lambda image: self.padded(image.size)))
-            room = 1 if self._alone else max(1, self._room // (shape[0] * shape[1]))
-            some = list(neighbours)[:room]
+        pending: list[PendingImage] = []
+        while remaining := images[len(pending) :]:
+            size = self.padded_size(remaining[0].size)
+            batch = self._next_batch(remaining, size)
             try:
-                started += self._pass(some)
+                pending += self._translate_batch(batch)
                 continue
-            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not is_of_memory(error):
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
                     raise
-                if len(some) == 1 and not self._pieces:
-                    raise self._too_large(left[0]) from error
-            self._reduce(len(some), shape)  # only here is what the failed pass held free again
-        return started
+                if not self.runner.can_retry(len(batch), size):
+                    width, height = batch[0].size
+                    raise I2IError(
+                        f"An image of {width}x{height} pixels does not fit the memory of {self.device}."
+                    ) from error
+            # Outside of the handler: the error holds the memory of the failed pass.
+            self.runner.limits.reduce(len(batch), size)
+        return pending
 
-    def padded(self, size: Size) -> Size:
-        """Width and height in which the network sees a picture of ``size``; what shares them can share a pass."""
-        return self.sight.padded(size)
+    def _next_batch(self, images: Sequence[Image.Image], size: Size) -> list[Image.Image]:
+        """Return the first images, of one padded size, that may run together."""
+        same_size = takewhile(lambda image: self.padded_size(image.size) == size, images)
+        return list(islice(same_size, self.runner.max_batch_size(size)))
 
-    def at_once(self, size: Size) -> int:
-        """How many pictures of a ``padded`` size go through fastest in one pass."""
-        if self._alone or area(size) > self._whole:
-            return 1
-        # A CPU is busy from 64² to 128² pixels on: 9 blocks in bfloat16 take 56, 49, 41 and 41 ms of one core a picture
-        # of 64² in passes of 1, 2, 4 and 8; 164, 157, 164 and 172 at 128²; 590, 660, 720 and 930 at 256². A GPU wants
-        # millions of pixels to fill its units in the residual blocks, at a sixteenth of the pixels.
-        pixels, most = (8_000_000, 32) if self.device.type == "cuda" else (128 * 128, 8)
-        if self.sight.small is not None:  # the photos themselves may be large, and wait with their copies
-            most = 4
-        return max(1, min(most, pixels // (size[0] * size[1])))
+    def _translate_batch(self, images: Sequence[Image.Image]) -> list[PendingImage]:
+        batch = self.preprocessor.preprocess(images)
+        output = self.runner.run(batch.pixels)
+        return self.postprocessor.postprocess(output, batch, images)
 
-    def _reduce(self, count: int, size: Size) -> None:
-        """Remember that ``count`` pictures of a padded size are too many, and say so the first time."""
-        if count == 1:
-            self._whole = area(size) - 1
-            self._notice(
-                f"A picture of {size[0]}x{size[1]} pixels does not fit the memory of {self.device} in one piece: "
-                "going on in pieces."
-            )
-            return
-        if not self._told:
-            self._told = True
-            self._notice(
-                f"{count} pictures of {size[0]}x{size[1]} pixels do not fit the memory of {self.device} at once: "
-                "going on with fewer at a time."
-            )
-        self._room = count // 2 * area(size)
+    def padded_size(self, size: Size) -> Size:
+        """Return the width and height of the network's input for an image of ``size``.
 
-    @torch.inference_mode()
-    def _pass(self, images: Sequence[Image.Image]) -> list[Pending]:
-        batch, corners = self.sight.laid_out(images)
-        picture = to_float(batch.to(self.device, non_blocking=True).permute(0, 3, 1, 2))  # channels-last, as it lies
-        with seeded(self.device, 0), autocast(self.device, self.dtype):
-            translated = to_uint8(self._run(self.sight.given(picture))).permute(0, 2, 3, 1)
-        found = [
-            to_host(self.sight.cropped(whole, corner, image.size))
-            for whole, corner, image in zip(translated, corners, images, strict=True)
-        ]
-        done = torch.cuda.Event() if self.device.type == "cuda" else None
-        if done is not None:
-            done.record(torch.cuda.current_stream(self.device))
-        return [partial(picture_of, pixels.numpy(), done) for pixels in found]
+        Images with the same padded size can share a pass.
+        """
+        return self.preprocessor.padded_size(size)
 
-    def _run(self, picture: torch.Tensor) -> torch.Tensor:
-        try:
-            return self.network(picture)
-        except Exception as error:  # a compiler has countless ways to fail
-            if not self._compiled or is_of_memory(error):
-                raise
-            self.network._compiled_call_impl, self._compiled = None, False
-            self._notice(f"The network cannot be compiled here ({str(error).splitlines()[0]}): used as it is.")
-        return self.network(picture)
-
-    @torch.inference_mode()
-    def _in_pieces(self, image: Image.Image) -> Pending:
-        """As ``_pass``, but waits for the result, in memory that grows with a sixteenth of the pixels or not at all."""
-
-        def fetch(rows: slice, columns: slice = slice(None)) -> torch.Tensor:
-            return self.sight.given(to_float(batch[:, rows, columns].to(self.device).permute(0, 3, 1, 2)))
-
-        try:
-            batch, (corner,) = self.sight.laid_out([image])
-            height, width = batch.shape[1:3]
-            with seeded(self.device, 0), autocast(self.device, self.dtype):
-                if self._reach is not None:
-                    found = in_tiles(height, width, lambda *place: _levels(self._run(fetch(*place))),
-                                     self._reach, self.sight.multiple, min(self._whole, WHOLE))  # fmt: skip
-                else:  # the network as it is: a compiler looks into tensors alone
-                    network = self.network._call_impl if self._compiled else self.network
-                    picture = in_strips(height, width, lambda top, bottom: fetch(slice(top, bottom)))
-                    found = torch.cat([_levels(strip) for _, strip in network(picture).strips()])
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not is_of_memory(error):
-                raise
-            raise self._too_large(image) from error
-        return partial(picture_of, self.sight.cropped(found, corner, image.size).numpy(), None)
-
-    def _too_large(self, image: Image.Image) -> I2IError:
-        size = f"{image.width}x{image.height}"
-        return I2IError(f"A picture of {size} pixels does not fit the memory of {self.device}.")
-
-
-def _levels(picture: torch.Tensor) -> torch.Tensor:
-    """(1, 3, H, W) in [-1, 1] as uint8 (H, W, 3) on the CPU."""
-    return to_uint8(picture)[0].permute(1, 2, 0).cpu()
-
-
-def load(
-    model: str,
-    direction: str | None = None,
-    *,
-    device: str = "auto",
-    precision: Precision = "auto",
-    strength: float | None = None,
-    mask: Path | None = None,
-    notice: Callable[[str], None] = lambda text: None,
-) -> Translator:
-    """The translator of a run's name, a run's folder or a bundle's path; "identity" returns its input.
-
-    direction: "AtoB" or "BtoA"; by default the model's first. strength: of the damage, in the unit of the model's task,
-    for a model that wants to be told. mask, notice: see ``Translator``.
-    Raises BundleError or UsageError, naming what there is.
-    """
-    if model == "identity":
-        return Translator(
-            Identity(), IdentityConfig(), size=SMALLEST, direction=direction or "AtoB", device=device, notice=notice
-        )
-    path = find_bundle(model)
-    bundle = load_bundle(path)
-    if bundle.header.get("directions") == SAMPLE:
-        raise UsageError(
-            f"{model} makes pictures from noise and has no picture to translate: "
-            f"`i2i sample {model} --out grid.png` shows what it paints."
-        )
-    config, size, directions = described(path, bundle, GENERATORS, ("AtoB", "BtoA"), "translator")
-    if mask is not None and (not isinstance(config, RestorerConfig) or config.shows != "mask"):
-        raise UsageError(f"{model} fills no holes: --mask is for models of the task inpaint.")
-    chosen = direction or directions[0]
-    if chosen not in directions:
-        raise UsageError(f"{model} has no direction {chosen!r}; it has {', '.join(directions)}.")
-    network = config.build(size)
-    network.load_state_dict(bundle.of(chosen))
-    made = provenance(path)
-    return Translator(
-        network,
-        config,
-        size=size,
-        direction=chosen,
-        device=device,
-        precision=precision,
-        about=bundle.header,
-        provenance=replace(made, model=f"{made.model} {chosen}"),
-        level=level_of(model, config, bundle.header, strength),
-        mask=mask,
-        notice=notice,
-    )
+    def preferred_batch_size(self, size: Size) -> int:
+        """Return how many images of a padded size are translated fastest in one pass."""
+        count = self.runner.preferred_batch_size(size)
+        return count if self.preprocessor.colour_side is None else min(count, MAX_COLOURED_BATCH)

@@ -1,7 +1,7 @@
-"""Augmentation of all that a discriminator sees, so that it does not learn few pictures by heart.
+"""Augmentation of the discriminator's inputs, against overfitting to a small dataset.
 
-The operations and their strengths are those of DiffAugment (Zhao et al. 2020). They are differentiable,
-drawn on the pictures' device, and never clipped.
+The operations and their strengths are those of DiffAugment (Zhao et al. 2020). They are differentiable, their
+parameters are sampled on the device of the images, and their results are not clipped to [-1, 1].
 """
 
 from collections.abc import Sequence
@@ -11,127 +11,149 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-FARTHEST = 1 / 8  # of a side: how far a picture is moved
-HOLE = 1 / 2  # of a side: what is cut out
-EVERY = 4  # batches between two adjustments of ADA's probability (Karras et al. 2020, section 3)
+TRANSLATION_RATIO = 1 / 8  # largest translation, as a fraction of the side
+CUTOUT_RATIO = 1 / 2  # side of the cutout, as a fraction of the side
+ADA_INTERVAL = 4  # batches between two adjustments of ADA's probability (Karras et al. 2020, section 3)
 
 
-class Draws(NamedTuple):
-    """What chance decided for each of N pictures."""
+class AugmentParams(NamedTuple):
+    """The random parameters of each of N images."""
 
     brightness: Tensor  # (N, 1, 1, 1, 1), added
-    saturation: Tensor  # (N, 1, 1, 1, 1), factor of the distance from grey, pixel by pixel
-    contrast: Tensor  # (N, 1, 1, 1, 1), factor of the distance from the mean of the picture
-    shift: Tensor  # (N, 2), pixels down and to the right
-    hole: Tensor  # (N, 2), row and column of the middle of what is cut out; out of the picture: nothing is
+    saturation: Tensor  # (N, 1, 1, 1, 1), factor of the distance to the grey value of the pixel
+    contrast: Tensor  # (N, 1, 1, 1, 1), factor of the distance to the mean of the image
+    translation: Tensor  # (N, 2), pixels down and to the right
+    cutout: Tensor  # (N, 2), row and column of the centre of the cutout; a centre far outside cuts nothing
 
 
-def draw(pictures: Tensor, p: Tensor | None = None) -> Draws:
-    """Draws for ``pictures`` (N, 3k, H, W); each operation is done with probability ``p`` (), or always.
+def sample_params(images: Tensor, p: Tensor | None = None) -> AugmentParams:
+    """Sample the parameters of every operation.
 
-    Operations that are not done have the values that leave a picture as it is.
+    Args:
+        images: (N, 3k, H, W).
+        p: (), probability of each operation, from 0 to 1; None applies every operation. A skipped operation has the
+            parameters that leave the image unchanged.
     """
-    sides, device = pictures.shape[2:], pictures.device
-    unit = torch.rand(3, len(pictures), 1, 1, 1, 1, device=device, dtype=pictures.dtype)
-    shifts, holes = [], []
+    sides, device = images.shape[2:], images.device
+    uniform = torch.rand(3, len(images), 1, 1, 1, 1, device=device, dtype=images.dtype)
+    translations, cutouts = [], []
     for side in sides:
-        far = _part(side, FARTHEST)
-        shifts.append(torch.randint(-far, far + 1, (len(pictures),), device=device))
-        holes.append(torch.randint(0, side + 1 - _part(side, HOLE) % 2, (len(pictures),), device=device))
-    drawn = Draws(unit[0] - 0.5, 2 * unit[1], unit[2] + 0.5, torch.stack(shifts, 1), torch.stack(holes, 1))
+        limit = _pixels_of(side, TRANSLATION_RATIO)
+        translations.append(torch.randint(-limit, limit + 1, (len(images),), device=device))
+        cutouts.append(torch.randint(0, side + 1 - _pixels_of(side, CUTOUT_RATIO) % 2, (len(images),), device=device))
+    params = AugmentParams(
+        brightness=uniform[0] - 0.5,
+        saturation=2 * uniform[1],
+        contrast=uniform[2] + 0.5,
+        translation=torch.stack(translations, 1),
+        cutout=torch.stack(cutouts, 1),
+    )
     if p is None:
-        return drawn
-    skipped = torch.rand(len(drawn), len(pictures), device=device) >= p
-    idle = (0.0, 1.0, 1.0, 0, -2 * max(sides))
-    return Draws(*(
+        return params
+    skipped = torch.rand(len(params), len(images), device=device) >= p
+    identity = (0.0, 1.0, 1.0, 0, -2 * max(sides))
+    return AugmentParams(*(
         values.masked_fill(mask.view(-1, *[1] * (values.dim() - 1)), neutral)
-        for mask, values, neutral in zip(skipped, drawn, idle, strict=True)
+        for mask, values, neutral in zip(skipped, params, identity, strict=True)
     ))  # fmt: skip
 
 
-def augmented(pictures: Tensor, draws: Draws | None) -> Tensor:
-    """``pictures`` (N, 3k, H, W) in [-1, 1] as drawn: k of them side by side are changed alike, each by itself.
+def apply_params(images: Tensor, params: AugmentParams | None) -> Tensor:
+    """Apply brightness, saturation, contrast, translation and cutout, in this order.
 
-    Brightness, saturation, contrast, translation with zeros, cutout with zeros, in this order.
+    Args:
+        images: (N, 3k, H, W) in [-1, 1]: k RGB images, which get the same operations. Mean and grey value are those
+            of each of the k images.
+        params: parameters of each of the N items; None returns ``images`` unchanged.
+
+    Returns: (N, 3k, H, W), not clipped; translation and cutout fill with zeros.
     """
-    if draws is None:
-        return pictures
-    x = pictures.unflatten(1, (-1, 3)) + draws.brightness  # (N, k, 3, H, W)
-    x = torch.lerp(x.mean(2, keepdim=True), x, draws.saturation)
-    x = torch.lerp(x.mean((2, 3, 4), keepdim=True), x, draws.contrast)
-    return _cut_out(_moved(x.flatten(1, 2), draws.shift), draws.hole)
+    if params is None:
+        return images
+    x = images.unflatten(1, (-1, 3)) + params.brightness  # (N, k, 3, H, W)
+    x = torch.lerp(x.mean(2, keepdim=True), x, params.saturation)
+    x = torch.lerp(x.mean((2, 3, 4), keepdim=True), x, params.contrast)
+    return _cutout(_translate(x.flatten(1, 2), params.translation), params.cutout)
 
 
-def _part(side: int, share: float) -> int:
-    return int(side * share + 0.5)
+def _pixels_of(side: int, ratio: float) -> int:
+    return int(side * ratio + 0.5)
 
 
-def _moved(x: Tensor, shift: Tensor) -> Tensor:
+def _translate(x: Tensor, translation: Tensor) -> Tensor:
     height, width = x.shape[2:]
-    down, right = _part(height, FARTHEST), _part(width, FARTHEST)
-    wide = F.pad(x, (right, right, down, down))
-    rows = torch.arange(height, device=x.device) + down - shift[:, :1]  # (N, H)
-    columns = torch.arange(width, device=x.device) + right - shift[:, 1:]  # (N, W)
-    places = (rows[:, :, None] * wide.shape[3] + columns[:, None]).flatten(1)  # (N, HW)
-    return wide.flatten(2).gather(2, places[:, None].expand(-1, x.shape[1], -1)).unflatten(2, (height, width))
+    pad_y, pad_x = _pixels_of(height, TRANSLATION_RATIO), _pixels_of(width, TRANSLATION_RATIO)
+    padded = F.pad(x, (pad_x, pad_x, pad_y, pad_y))
+    rows = torch.arange(height, device=x.device) + pad_y - translation[:, :1]  # (N, H)
+    columns = torch.arange(width, device=x.device) + pad_x - translation[:, 1:]  # (N, W)
+    indices = (rows[:, :, None] * padded.shape[3] + columns[:, None]).flatten(1)  # (N, HW)
+    return padded.flatten(2).gather(2, indices[:, None].expand(-1, x.shape[1], -1)).unflatten(2, (height, width))
 
 
-def _cut_out(x: Tensor, hole: Tensor) -> Tensor:
+def _cutout(x: Tensor, centres: Tensor) -> Tensor:
     inside = []
-    for side, middle in zip(x.shape[2:], hole.unbind(1), strict=True):
-        length = _part(side, HOLE)
-        start = (middle - length // 2)[:, None]
-        place = torch.arange(side, device=x.device)
-        inside.append((start <= place) & (place < start + length))  # (N, side)
+    for side, centre in zip(x.shape[2:], centres.unbind(1), strict=True):
+        length = _pixels_of(side, CUTOUT_RATIO)
+        start = (centre - length // 2)[:, None]
+        positions = torch.arange(side, device=x.device)
+        inside.append((start <= positions) & (positions < start + length))  # (N, side)
     rows, columns = inside
     return x.masked_fill((rows[:, :, None] & columns[:, None])[:, None], 0.0)
 
 
 class Augment(nn.Module):
-    """Leaves pictures as they are; the other ways of augmenting are kinds of this one."""
+    """Base class of the augmentations; this one leaves images unchanged."""
 
-    def draw(self, pictures: Tensor) -> Draws | None:
-        """What is to be done to ``pictures`` (N, 3k, H, W); None: nothing."""
+    def sample_params(self, images: Tensor) -> AugmentParams | None:
+        """Sample the parameters for ``images`` (N, 3k, H, W); None means no augmentation."""
         return None
 
-    def observe(self, real: Sequence[Tensor]) -> None:
-        """Told the discriminator's judgements of real pictures, at every scale, in each of its turns."""
+    def update_stats(self, real_logits: Sequence[Tensor]) -> None:
+        """Update the statistics of D. Call it in each turn of D with the logits of real images at every scale."""
 
 
 class DiffAugment(Augment):
-    """Every operation on every picture (Zhao et al. 2020)."""
+    """Apply every operation to every image (Zhao et al. 2020)."""
 
-    def draw(self, pictures: Tensor) -> Draws:
-        return draw(pictures)
+    def sample_params(self, images: Tensor) -> AugmentParams:
+        return sample_params(images)
 
 
 class AdaptiveAugment(Augment):
-    """Each operation with probability p, which rises while D is too sure of real pictures (Karras et al. 2020).
+    """Apply each operation with a probability p that follows the overfitting of D (Karras et al. 2020).
 
-    r = E[sign(D(x) − middle)] is compared with ``target`` every EVERY batches, and p moved towards it, so fast that
-    ``pictures`` real pictures take it from 0 to 1. ``middle``: a judgement that is for neither real nor fake.
+    r = E[sign(D(x) − threshold)] over real images. Every ADA_INTERVAL batches p rises if r is above the target and
+    falls if r is below it.
+
+    Args:
+        decision_threshold: the logit above which D classifies an image as real.
+        target: target of r, from 0 to 1.
+        num_images: number of real images in which p can rise from 0 to 1.
     """
 
     p: Tensor  # (), from 0 to 1
-    sureness: Tensor  # (), the sum of r over the batches since the last adjustment
-    batches: Tensor  # (), how many these are
+    sureness: Tensor  # (), sum of r over the batches since the last adjustment
+    batches: Tensor  # (), number of batches since the last adjustment
 
-    def __init__(self, middle: float, target: float, pictures: int) -> None:
+    def __init__(self, decision_threshold: float, target: float, num_images: int) -> None:
         super().__init__()
-        self.middle, self.target, self.pictures = middle, target, pictures
+        self.decision_threshold = decision_threshold
+        self.target = target
+        self.num_images = num_images
         for name in ("p", "sureness", "batches"):
             self.register_buffer(name, torch.zeros(()))
 
-    def draw(self, pictures: Tensor) -> Draws:
-        return draw(pictures, self.p)
+    def sample_params(self, images: Tensor) -> AugmentParams:
+        return sample_params(images, self.p)
 
     @torch.no_grad()
-    def observe(self, real: Sequence[Tensor]) -> None:
-        self.sureness += torch.stack([(scale - self.middle).sign().mean() for scale in real]).mean()
+    def update_stats(self, real_logits: Sequence[Tensor]) -> None:
+        signs = [(logits - self.decision_threshold).sign().mean() for logits in real_logits]
+        self.sureness += torch.stack(signs).mean()
         self.batches += 1
-        due = self.batches >= EVERY
-        pace = len(real[0]) * EVERY / self.pictures
-        moved = (self.p + pace * (self.sureness / EVERY - self.target).sign()).clamp(0, 1)
-        self.p.copy_(torch.where(due, moved, self.p))
+        due = self.batches >= ADA_INTERVAL
+        step = len(real_logits[0]) * ADA_INTERVAL / self.num_images
+        adjusted = (self.p + step * (self.sureness / ADA_INTERVAL - self.target).sign()).clamp(0, 1)
+        self.p.copy_(torch.where(due, adjusted, self.p))
         self.sureness.masked_fill_(due, 0.0)
         self.batches.masked_fill_(due, 0.0)

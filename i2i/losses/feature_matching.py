@@ -1,40 +1,46 @@
-"""Losses between the activations that a discriminator has for real pictures and for fakes.
+"""Losses between the discriminator's features of real images and of fakes.
 
-real, fake: the activations of each layer, (N, C, …); no gradient flows into ``real``. Both losses are in float32.
+``real`` and ``fake`` hold the features of each layer, (N, C, …). No gradient flows into ``real``. Both losses are
+computed in float32 and return a scalar.
 """
 
 from collections.abc import Sequence
-from functools import reduce
 
 import torch
 from torch import Tensor
+
+from i2i.losses._reduce import sum_terms
 
 
 def feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     """Σᵢ 1/Nᵢ ‖Dⁱ(s, x) − Dⁱ(s, G(s))‖₁ over the layers i of all scales (Wang et al. 2018, eqs. 4 and 5).
 
-    For pairs: place by place. The authors' code divides by the number of scales, and the paper does not.
+    For paired images, which are compared at each location. The authors' code divides by the number of scales; the
+    paper does not.
+
+    >>> feature_matching(real=[torch.zeros(1, 3, 8, 8)], fake=[torch.full((1, 3, 8, 8), 0.5)])
+    tensor(0.5000)
     """
-    return _summed([(x.detach() - y).abs().mean() for x, y in zip(_wide(real), _wide(fake), strict=True)])
+    return sum_terms((x.detach() - y).abs().mean() for x, y in zip(_to_float(real), _to_float(fake), strict=True))
 
 
-def mean_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+def mean_feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     """Σᵢ ‖E[fᵢ(x)] − E[fᵢ(G(z))]‖₂² over the layers i (Salimans et al. 2016, section 3.1, where there is one layer).
 
-    For pictures that do not correspond: the expectation is the mean over the batch and the places of a layer.
+    For unpaired images. The expectation is the mean over the batch and the locations of a layer.
+
+    >>> mean_feature_matching(real=[torch.zeros(1, 3, 8, 8)], fake=[torch.full((1, 3, 8, 8), 0.5)])
+    tensor(0.7500)
     """
-    return _summed([
-        (_channels(x.detach()) - _channels(y)).square().sum() for x, y in zip(_wide(real), _wide(fake), strict=True)
-    ])  # fmt: skip
+    return sum_terms(
+        (_channel_means(x.detach()) - _channel_means(y)).square().sum()
+        for x, y in zip(_to_float(real), _to_float(fake), strict=True)
+    )
 
 
-def _channels(x: Tensor) -> Tensor:
+def _channel_means(x: Tensor) -> Tensor:
     return x.mean([axis for axis in range(x.dim()) if axis != 1])
 
 
-def _wide(layers: Sequence[Tensor]) -> list[Tensor]:
+def _to_float(layers: Sequence[Tensor]) -> list[Tensor]:
     return [x if x.dtype == torch.float64 else x.float() for x in layers]
-
-
-def _summed(terms: list[Tensor]) -> Tensor:
-    return reduce(torch.add, terms)

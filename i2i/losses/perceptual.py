@@ -1,53 +1,67 @@
-"""How different two pictures look, by the layers of a network that was trained to recognise things."""
-
-from functools import reduce
+"""Perceptual loss: the LPIPS distance between two images."""
 
 import torch
 from torch import Tensor, nn
 
 from i2i.errors import ConfigError
+from i2i.losses._reduce import sum_terms
 from i2i.pretrained.alexnet import freeze
-from i2i.pretrained.lpips import SMALLEST, lpips_network
+from i2i.pretrained.lpips import LPIPS_MIN_SIZE, load_lpips
 
 
-class Perceptual(nn.Module):
-    """LPIPS v0.1 with AlexNet (Zhang et al. 2018, eq. 1), frozen; its weights are in no state and move nobody.
+class LPIPSLoss(nn.Module):
+    """LPIPS v0.1 with AlexNet (Zhang et al. 2018, eq. 1), frozen. Its weights are in no state and in no optimizer.
 
-    Takes pictures and the pictures they are to look like, (N, 3, H, W) in [-1, 1], H and W at least SMALLEST. Returns
-    the mean distance, a scalar in float32; no gradient flows into the latter. Raises BundleError where the weights can
-    be neither found nor downloaded.
+    Raises:
+        ModelFileError: if the weights can be neither found nor downloaded.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.network = lpips_network("use --weight-perceptual 0")
+        self.network = load_lpips("use --weight-perceptual 0")
         freeze(self.network)
 
-    def train(self, mode: bool = True) -> "Perceptual":
-        """Stays in evaluation: the heads have dropout."""
+    def train(self, mode: bool = True) -> "LPIPSLoss":
+        """Stay in evaluation mode, because the heads have dropout."""
         return super().train(False)
 
-    def forward(self, pictures: Tensor, truth: Tensor) -> Tensor:
-        with torch.autocast(pictures.device.type, enabled=False):
-            with torch.no_grad():
-                expected = self._features(truth)
-            terms = [
-                head((found - wanted).square()).mean()
-                for head, found, wanted in zip(self.network.lins, self._features(pictures), expected, strict=True)
-            ]
-            return reduce(torch.add, terms)
+    def forward(self, images: Tensor, target: Tensor) -> Tensor:
+        """Return the mean distance of ``images`` to ``target``.
 
-    def _features(self, pictures: Tensor) -> list[Tensor]:
-        """Each layer's activations, every place at unit length."""
-        scaled = self.network.scaling_layer(pictures if pictures.dtype == torch.float64 else pictures.float())
-        # 1e-20 where the library adds 1e-10 to the root: the same, but for a finite slope where all activations are 0.
+        Args:
+            images: (N, 3, H, W) in [-1, 1], H and W at least LPIPS_MIN_SIZE.
+            target: (N, 3, H, W) in [-1, 1]; no gradient flows into it.
+
+        Returns: a scalar in float32.
+        """
+        with torch.autocast(images.device.type, enabled=False):
+            with torch.no_grad():
+                target_features = self._features(target)
+            return sum_terms(
+                head((x - y).square()).mean()
+                for head, x, y in zip(self.network.lins, self._features(images), target_features, strict=True)
+            )
+
+    def _features(self, images: Tensor) -> list[Tensor]:
+        """Return the features of each layer, scaled to unit length at each location."""
+        scaled = self.network.scaling_layer(images if images.dtype == torch.float64 else images.float())
+        # The library adds 1e-10 to the root. 1e-20 under the root gives the same value, and a finite derivative where
+        # all features are 0.
         return [x / (x.square().sum(1, keepdim=True) + 1e-20).sqrt() for x in self.network.net(scaled)]
 
 
-def check_perceptual(weight: float, size: int) -> None:
-    """Raise ConfigError where pictures of ``size`` pixels a side are too small for a perceptual loss of ``weight``."""
-    if weight and size < SMALLEST:
+def require_lpips_size(weight: float, size: int) -> None:
+    """Check that images are large enough for a perceptual loss.
+
+    Args:
+        weight: λ of the perceptual loss; with 0 every size is allowed.
+        size: pixels a side.
+
+    Raises:
+        ConfigError: if ``size`` is below LPIPS_MIN_SIZE.
+    """
+    if weight and size < LPIPS_MIN_SIZE:
         raise ConfigError(
-            f"The perceptual loss needs pictures of at least {SMALLEST} px; size is {size}. Use a larger --size, or "
-            "--weight-perceptual 0."
+            f"The perceptual loss needs images of at least {LPIPS_MIN_SIZE} px; size is {size}. Use a larger --size, "
+            "or --weight-perceptual 0."
         )

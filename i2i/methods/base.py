@@ -1,64 +1,91 @@
-"""What an objective is: networks, and the turns in which they are trained."""
+"""The base class of the methods: networks, and the turns in which they are trained."""
 
 from collections.abc import Hashable, Iterator, Mapping
 
 from torch import Tensor, nn
 
-from i2i.diagnostics import View
+from i2i.diagnostics import SampleView
 from i2i.losses.augment import AdaptiveAugment
-from i2i.networks import GeneratorConfig, SamplerConfig
+from i2i.networks import GeneratorConfig, NoiseGeneratorConfig
 
-Batch = tuple[Tensor, ...]
-Turn = tuple[str, dict[str, Tensor]]
-Pictures = dict[str, Tensor]
+Batch = tuple[Tensor, ...]  # (N, 3, H, W) in [-1, 1] for each domain
+Turn = tuple[str, dict[str, Tensor]]  # a player and the losses that it minimises: "player/term" → scalar
+ImageDict = dict[str, Tensor]  # title → (N, 3, H, W) in [-1, 1]
 
 
-class Objective(nn.Module):
-    """Networks and the game they play. The trainer knows no more of a method than this."""
+class Method(nn.Module):
+    """A training method. The trainer knows nothing else about it.
 
-    critic_weight = 1.0  # by what the terms of D are multiplied
-    shown = 4  # pictures a domain in the fixed batch that is looked at
+    A method is a game of players, such as G and D (Goodfellow et al. 2014). In each training step the players move in
+    turns: a turn is one optimizer step on the networks of one player.
+    """
+
+    discriminator_weight = 1.0  # factor of the terms of D
+    discriminator_outputs = 1  # logit maps of a discriminator, whose losses are added up
+    num_samples = 4  # images of each domain in the fixed batch for samples
 
     def players(self) -> dict[str, list[nn.Module]]:
-        """The modules that move together, by the name under which ``turns`` gives them losses."""
+        """Return player → the modules that its optimizer trains. The names are those that ``turns`` yields."""
         raise NotImplementedError
 
     def translators(self) -> dict[str, nn.Module]:
-        """What ships: direction ("AtoB", "BtoA") → network."""
+        """Return direction ("AtoB", "BtoA") → the network that the model file will hold."""
         raise NotImplementedError
 
-    def generator_config(self) -> GeneratorConfig | SamplerConfig:
-        """How each of the translators is built."""
+    def generator_config(self) -> GeneratorConfig | NoiseGeneratorConfig:
+        """Return the config from which each of the translators is built."""
         raise NotImplementedError
 
-    def draw(self, count: int) -> None:
-        """Draw what chance decides on the host, before the turns of a step with ``count`` pictures a domain."""
+    def prepare_step(self, count: int) -> None:
+        """Draw the random numbers that come from the host. Called before the turns of each step.
 
-    def phase(self, step: int) -> Hashable:
-        """Steps of one phase play the same turns of the same terms: what was recorded of one replays another."""
+        Args:
+            count: images of each domain in the batch of the step.
+        """
+
+    def graph_key(self, step: int) -> Hashable:
+        """Return a key of the turns of a step. Steps of one key have the same turns with the same terms.
+
+        A CUDA graph captured in a step is replayed in the other steps of its key.
+        """
         return 0
 
     def turns(self, batch: Batch, step: int) -> Iterator[Turn]:
-        """One training step: each yield is a player and the terms ("player/term" → scalar) it minimises.
+        """Run one training step. Each yield is a player and the losses that it minimises.
 
-        The player has moved by the time the next turn is asked for. ``batch``: pictures (N, 3, H, W). Nothing in it
-        waits for the device or depends on what the device holds, so that a step can be recorded once and replayed.
+        When the iterator is resumed, the player has made its optimizer step. The code must not synchronise with the
+        device (``.item()``), nor depend on values on the device, so that a step can be captured and replayed.
+
+        Args:
+            batch: images (N, 3, H, W) in [-1, 1] of each domain.
+            step: index of the training step, from 0.
         """
         raise NotImplementedError
 
-    def samples(self, batch: Batch, translators: Mapping[str, nn.Module]) -> Pictures:
-        """Title → pictures (N, 3, H, W) that show what ``translators`` make of a fixed batch."""
+    def sample_images(self, batch: Batch, translators: Mapping[str, nn.Module]) -> ImageDict:
+        """Return the columns of a sample grid: title → images (N, 3, H, W) in [-1, 1].
+
+        Args:
+            batch: the fixed batch of ``num_samples`` images of each domain.
+            translators: direction → network, as in ``translators``, with the weights to sample from.
+        """
         raise NotImplementedError
 
-    def views(self, batch: Batch, shown: Pictures, translators: Mapping[str, nn.Module]) -> list[View]:
-        """For the training doctor: what each direction has to show in ``shown``, the samples of ``batch``."""
+    def health_views(self, batch: Batch, images: ImageDict, translators: Mapping[str, nn.Module]) -> list[SampleView]:
+        """Return what the training doctor examines of each direction.
+
+        Args:
+            batch: the fixed batch.
+            images: the result of ``sample_images`` for this batch.
+            translators: the networks that made ``images``.
+        """
         return []
 
-    def measures(self, batch: Batch, shown: Pictures) -> dict[str, float]:
-        """Name → how good ``shown``, the samples of the fixed ``batch``, are; waits for the device."""
+    def metrics(self, batch: Batch, images: ImageDict) -> dict[str, float]:
+        """Return name → quality of ``images``, the result of ``sample_images``. Synchronises with the device."""
         return {}
 
-    def gauges(self) -> dict[str, float]:
-        """Name → number worth a place in the log that is no loss; waits for the device."""
-        adaptive = ((name, part) for name, part in self.named_modules() if isinstance(part, AdaptiveAugment))
-        return {f"{name}/p": float(part.p) for name, part in adaptive}
+    def log_scalars(self) -> dict[str, float]:
+        """Return name → number to log besides the losses. Synchronises with the device."""
+        augmentations = (item for item in self.named_modules() if isinstance(item[1], AdaptiveAugment))
+        return {f"{name}/p": float(augment.p) for name, augment in augmentations}

@@ -1,4 +1,4 @@
-"""CUT and FastCUT: translation in one direction, learnt without pairs and without a way back (Park et al. 2020)."""
+"""CUT and FastCUT: unpaired translation in one direction, without a cycle (Park et al. 2020)."""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,55 +8,62 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.config import option, require
-from i2i.diagnostics import View
+from i2i.config import Config, option, require
+from i2i.diagnostics import SampleView
+from i2i.directions import Direction
 from i2i.errors import ConfigError
-from i2i.losses.adversarial import Adversarial, AdversarialConfig
-from i2i.losses.compatible import check_critic
+from i2i.losses.adversarial import AdversarialConfig, AdversarialLoss, check_norm_for_penalty
 from i2i.losses.contrastive import patch_nce
-from i2i.losses.discriminator_input import Judge
+from i2i.losses.discriminator_input import AugmentedDiscriminator
 from i2i.losses.pixel import robust_colour_distance
-from i2i.methods.base import Batch, Objective, Pictures, Turn
-from i2i.networks import GeneratorConfig, PatchGANConfig, ProjectedConfig, Resnet, ResnetConfig, check_size
-from i2i.networks.batching import minds_company
-from i2i.networks.projector import Projector, draw_places, mirrored
+from i2i.methods.base import Batch, ImageDict, Method, Turn
+from i2i.networks import GeneratorConfig, PatchGANConfig, ProjectedConfig, Resnet, ResnetConfig, check_input_size
+from i2i.networks.batching import depends_on_batch
+from i2i.networks.projector import Projector, flip_locations, sample_locations
 
 
 @dataclass(frozen=True, kw_only=True)
-class CUTConfig:
+class CUTConfig(Config):
     generator: ResnetConfig = option(
-        ResnetConfig(upsampling="bilinear", antialias=True, init="xavier"), "architecture of the generator"
+        ResnetConfig(upsampling="bilinear", antialias=True, weight_init="xavier"), "architecture of the generator"
     )
     discriminator: PatchGANConfig | ProjectedConfig = option(
-        PatchGANConfig(antialias=True, init="xavier"), "the discriminator", prefix="d"
+        PatchGANConfig(antialias=True, weight_init="xavier"), "the discriminator", prefix="d"
     )
     adversarial: AdversarialConfig = option(AdversarialConfig(), "the adversarial loss")
-    weight_nce: float = option(1.0, "λ of the contrastive loss (PatchNCE)")
-    nce_identity: bool = option(True, "half of the contrastive loss on pictures of B, which G is to leave as they are")
-    nce_layers: str = option("0,4,8,12,16", "the generator's layers whose features are compared, counted from 0")
-    nce_patches: int = option(256, "places of a picture that are compared in each layer")
-    nce_temperature: float = option(0.07, "τ of the contrastive loss")
-    nce_features: int = option(256, "numbers that describe a place")
-    flip_equivariance: bool = option(False, "translate half of the pictures mirrored, and compare them mirrored back")
+    weight_nce: float = option(1.0, "λ of the contrastive loss (PatchNCE)", ge=0)
+    nce_identity: bool = option(
+        True, "compute half of the contrastive loss on images of B, which G should leave unchanged"
+    )
+    nce_layers: str = option("0,4,8,12,16", "layers of the generator whose features are compared, counted from 0")
+    nce_num_patches: int = option(
+        256, "locations of an image that are compared in each layer", was="nce_patches", ge=2, le=65_536
+    )
+    nce_temperature: float = option(0.07, "τ of the contrastive loss", gt=0)
+    nce_dim: int = option(256, "dimension of the projected features", was="nce_features", ge=1, le=4096)
+    flip_equivariance: bool = option(
+        False, "translate half of the images mirrored, and compare their features mirrored back"
+    )
     weight_background: float = option(
-        0.0, "λ of the robust distance of the translation's colours to the input's, which spares large changes; 0: none"
+        0.0,
+        "λ of the robust distance of the output's colours to the input's, which tolerates large changes; 0 disables it",
+        ge=0,
     )
     reconstruction_steps: int = option(
-        0, "steps at the start in which the generator learns to reproduce its inputs and nothing else"
+        0, "steps at the start in which the generator is trained only to reproduce its inputs", ge=0
     )
 
     def __post_init__(self) -> None:
-        require(self.weight_nce >= 0, "weight_nce", self.weight_nce, "0 or above")
-        require(2 <= self.nce_patches <= 65_536, "nce_patches", self.nce_patches, "from 2 to 65536")
-        require(self.nce_temperature > 0, "nce_temperature", self.nce_temperature, "above 0")
-        require(1 <= self.nce_features <= 4096, "nce_features", self.nce_features, "from 1 to 4096")
-        require(self.weight_background >= 0, "weight_background", self.weight_background, "0 or above")
-        require(self.reconstruction_steps >= 0, "reconstruction_steps", self.reconstruction_steps, "0 or above")
+        super().__post_init__()
         self.layers()
-        check_critic(self.adversarial, self.discriminator)
+        check_norm_for_penalty(self.adversarial, self.discriminator)
 
     def layers(self) -> list[int]:
-        """The numbers in ``nce_layers``, ascending. Raises ConfigError where it is no list of different numbers."""
+        """Return the numbers in ``nce_layers``, ascending.
+
+        Raises:
+            ConfigError: if it is not a comma-separated list of different numbers.
+        """
         words = [word.strip() for word in self.nce_layers.split(",")]
         numbers = [int(word) for word in words if word.isascii() and word.isdigit()]
         valid = len(numbers) == len(words) == len(set(numbers))
@@ -64,146 +71,161 @@ class CUTConfig:
         return sorted(numbers)
 
     def build(self, size: int) -> "CUT":
-        """The objective for pictures of ``size`` pixels a side. Raises ConfigError where a network cannot take it."""
+        """Return the method for images of ``size`` pixels a side. Raises ConfigError if a network does not fit them."""
         return CUT(self, size)
 
 
-class Pass(NamedTuple):
-    """Pictures on their way through the generator."""
+class GeneratorOutput(NamedTuple):
+    """Translations of one batch, and the features of its inputs."""
 
-    fakes: Tensor  # (N, 3, H, W), the translations; of a mirrored picture, if it was translated mirrored
-    keys: list[Tensor]  # (N, C, h, w) for each layer: the features of the pictures themselves, without gradient
-    flipped: Tensor | None  # (N, 1): whether a picture was translated mirrored; None: none was
+    fakes: Tensor  # (N, 3, H, W), the translations of the inputs, some of which were mirrored before
+    keys: list[Tensor]  # (N, C, h, w) for each layer: features of the unmirrored inputs, without gradient
+    flipped: Tensor | None  # (N, 1), whether each input was mirrored before its translation; None: no input
 
 
-class CUT(Objective):
-    """A GAN whose translations keep, place by place, what tells their inputs' places apart (Park et al. 2020, eq. 5).
+class CUT(Method):
+    """A GAN with a contrastive loss between the patches of input and output (Park et al. 2020, eq. 5).
 
-    G: A → B, whose first half is the encoder; H projects its features; D_B judges pictures of domain B.
+    G: A → B, whose first half is the encoder; H projects its features; D_B judges images of domain B.
     """
 
-    critic_weight = 0.5
+    discriminator_weight = 0.5
 
     def __init__(self, config: CUTConfig, size: int) -> None:
         super().__init__()
-        check_size(config.discriminator, size)
+        check_input_size(config.discriminator, size)
         if not isinstance(config.generator, ResnetConfig):
             raise ConfigError(
-                f"CUT compares features of a resnet's encoder; generator is {config.generator.network!r}."
+                f"CUT compares features of a resnet's encoder; generator is {config.generator.network!r}. "
+                "Use a ResnetConfig."
             )
-        self.config, self.layers = config, config.layers()
+        self.config = config
+        self.discriminator_outputs = config.discriminator.num_outputs()
+        self.layers = config.layers()
         self.G = config.generator.build(size)
-        self.H = Projector(_widths(self.G, self.layers), config.nce_features)
+        self.H = Projector(_feature_channels(self.G, self.layers), config.nce_dim)
         self.D_B = config.discriminator.build()
-        self.encode, self.translate = Way(self.G.features), Way(self.G.with_features)
-        self.adversarial = Adversarial(config.adversarial)
-        self.augment = self.adversarial.augmentation()
+        self.encode = CallableModule(self.G.features)
+        self.translate = CallableModule(self.G.with_features)
+        self.adversarial = AdversarialLoss(config.adversarial)
+        self.augment = self.adversarial.build_augment()
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.G, self.H, self.encode, self.translate], "D": [self.D_B]}
 
     def translators(self) -> dict[str, nn.Module]:
-        return {"AtoB": self.G}
+        return {Direction.A_TO_B: self.G}
 
     def generator_config(self) -> GeneratorConfig:
         return self.config.generator
 
-    def phase(self, step: int) -> Hashable:
-        return step < self.config.reconstruction_steps, self.adversarial.phase(step)
+    def graph_key(self, step: int) -> Hashable:
+        return step < self.config.reconstruction_steps, self.adversarial.graph_key(step)
 
     def turns(self, batch: Batch, step: int) -> Iterator[Turn]:
         real_a, real_b = batch
         if step < self.config.reconstruction_steps:
             yield "G", {"G/reconstruction": F.l1_loss(self.G(torch.cat(batch)), torch.cat(batch))}
             return
-        plays = self.adversarial.generator_plays(step)
-        identity = plays and self.config.nce_identity and self.config.weight_nce
+        generator_due = self.adversarial.generator_due(step)
+        identity = generator_due and self.config.nce_identity and self.config.weight_nce
         reals = [real_a, real_b] if identity else [real_a]
-        passes = [self._pass(x) for x in (reals if minds_company(self.G) else [torch.cat(reals)])]
-        fake_b = passes[0].fakes[: len(real_a)]
+        inputs = reals if depends_on_batch(self.G) else [torch.cat(reals)]
+        outputs = [self._generate(x) for x in inputs]
+        fake_b = outputs[0].fakes[: len(real_a)]
 
-        judge = Judge(self.D_B, self.augment)
-        terms = self.adversarial.discriminator(judge, real_b, fake_b, step)
-        yield "D", {f"D/{name}": term / 2 for name, term in terms.items()}  # halved, as CycleGAN's
-        self.adversarial.after_discriminator(self.D_B)
+        discriminator = AugmentedDiscriminator(self.D_B, self.augment)
+        terms = self.adversarial.discriminator(discriminator, real_b, fake_b, step)
+        yield "D", {f"D/{name}": term / 2 for name, term in terms.items()}  # halved, as in CycleGAN
+        self.adversarial.clip_discriminator(self.D_B)
 
-        if plays:
-            terms = self.adversarial.generator(judge, fake_b, real_b)
+        if generator_due:
+            terms = self.adversarial.generator(discriminator, fake_b, real_b)
             losses = {f"G/{name}": term for name, term in terms.items()}
             if self.config.weight_nce:
-                nce = torch.cat([self._nce(each) for each in passes]).split(len(real_a))
-                weight = self.config.weight_nce / len(nce)
-                losses |= {name: weight * of.mean() for name, of in zip(("G/nce", "G/nce_identity"), nce, strict=False)}
+                losses |= self._nce_losses(outputs, len(real_a))
             if self.config.weight_background:
-                flipped = passes[0].flipped
-                seen = real_a
-                if flipped is not None:
-                    seen = torch.where(flipped[: len(real_a), :, None, None], real_a.flip(3), real_a)
-                losses["G/background"] = self.config.weight_background * robust_colour_distance(fake_b, seen)
+                source = real_a
+                if (flipped := outputs[0].flipped) is not None:
+                    source = _flip_where(flipped[: len(real_a)], real_a)
+                losses["G/background"] = self.config.weight_background * robust_colour_distance(fake_b, source)
             yield "G", losses
 
-    def _pass(self, pictures: Tensor) -> Pass:
+    def _generate(self, images: Tensor) -> GeneratorOutput:
         if self.config.flip_equivariance:
-            flipped = coins(pictures)
-            seen = torch.where(flipped[..., None, None], pictures.flip(3), pictures)
-            return Pass(self.G(seen), self._keys(pictures), flipped)
-        if minds_company(self.G):  # features of a pass of their own, as published
-            return Pass(self.G(pictures), self._keys(pictures), None)
-        fakes, keys = self.translate(pictures, self.layers)
-        return Pass(fakes, [x.detach() for x in keys], None)
+            flipped = coin_flips(images)
+            return GeneratorOutput(self.G(_flip_where(flipped, images)), self._keys(images), flipped)
+        if depends_on_batch(self.G):  # a separate pass for the features, as published
+            return GeneratorOutput(self.G(images), self._keys(images), None)
+        fakes, features = self.translate(images, self.layers)
+        return GeneratorOutput(fakes, [x.detach() for x in features], None)
 
-    def _keys(self, pictures: Tensor) -> list[Tensor]:
-        return [x.detach() for x in self.encode(pictures, self.layers)]
+    def _keys(self, images: Tensor) -> list[Tensor]:
+        return [x.detach() for x in self.encode(images, self.layers)]
 
-    def _nce(self, each: Pass) -> Tensor:
-        """PatchNCE between the translations and their inputs, mean over the layers: (N,)."""
-        queries = self.encode(each.fakes, self.layers)
-        places = [draw_places(x, self.config.nce_patches) for x in queries]
-        there = places
-        if each.flipped is not None:
-            there = [
-                torch.where(each.flipped, mirrored(at, x.shape[3]), at) for at, x in zip(places, queries, strict=True)
+    def _nce_losses(self, outputs: list[GeneratorOutput], batch_size: int) -> dict[str, Tensor]:
+        """Return the weighted "G/nce" and, if ``outputs`` include images of B, "G/nce_identity"."""
+        parts = torch.cat([self._nce(output) for output in outputs]).split(batch_size)
+        weight = self.config.weight_nce / len(parts)
+        return {name: weight * nce.mean() for name, nce in zip(("G/nce", "G/nce_identity"), parts, strict=False)}
+
+    def _nce(self, output: GeneratorOutput) -> Tensor:
+        """Return PatchNCE between the translations and their inputs, mean over the layers: (N,)."""
+        features = self.encode(output.fakes, self.layers)
+        key_locations = [sample_locations(x, self.config.nce_num_patches) for x in features]
+        query_locations = key_locations
+        if output.flipped is not None:
+            query_locations = [
+                torch.where(output.flipped, flip_locations(locations, x.shape[3]), locations)
+                for locations, x in zip(key_locations, features, strict=True)
             ]
         with torch.no_grad():
-            v_plus = self.H(each.keys, places)
-        losses = [
-            patch_nce(v, plus, self.config.nce_temperature)
-            for v, plus in zip(self.H(queries, there), v_plus, strict=True)
-        ]
+            keys = self.H(output.keys, key_locations)
+        queries = self.H(features, query_locations)
+        losses = [patch_nce(v, v_plus, self.config.nce_temperature) for v, v_plus in zip(queries, keys, strict=True)]
         return torch.stack(losses).mean(0)
 
-    def samples(self, batch: Batch, translators: Mapping[str, nn.Module]) -> Pictures:
+    def sample_images(self, batch: Batch, translators: Mapping[str, nn.Module]) -> ImageDict:
         real_a, real_b = batch
-        G = translators["AtoB"]
+        G = translators[Direction.A_TO_B]
         return {"input": real_a, "translation": G(real_a), "target": real_b, "its translation": G(real_b)}
 
-    def views(self, batch: Batch, shown: Pictures, translators: Mapping[str, nn.Module]) -> list[View]:
+    def health_views(self, batch: Batch, images: ImageDict, translators: Mapping[str, nn.Module]) -> list[SampleView]:
         real_a, real_b = batch
-        return [View(direction="translation", output=shown["translation"], target=real_b, input=real_a)]
+        return [SampleView(direction="translation", output=images["translation"], target=real_b, input=real_a)]
 
 
-def coins(pictures: Tensor) -> Tensor:
-    """Heads or tails for each of ``pictures`` (N, …), drawn on their device: (N, 1)."""
-    return torch.rand(len(pictures), 1, device=pictures.device) < 0.5
+def coin_flips(images: Tensor) -> Tensor:
+    """Draw True or False with p = ½ for each of ``images`` (N, …), on their device: (N, 1)."""
+    return torch.rand(len(images), 1, device=images.device) < 0.5
 
 
-class Way(nn.Module):
-    """One of a network's ways as a module without weights, so that it is compiled as networks are."""
+def _flip_where(flipped: Tensor, images: Tensor) -> Tensor:
+    """Mirror those of ``images`` (N, C, H, W) for which ``flipped`` (N, 1) is true."""
+    return torch.where(flipped[..., None, None], images.flip(3), images)
 
-    def __init__(self, way: Callable[..., Any]) -> None:
+
+class CallableModule(nn.Module):
+    """Wraps a method of a network as a module without weights, so that it can be compiled like the network.
+
+    Args:
+        function: a bound method of the network, which is registered elsewhere.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__()
-        self._way = way
+        self._function = function
 
-    def forward(self, *given: Any) -> Any:
-        return self._way(*given)
+    def forward(self, *args: Any) -> Any:
+        return self._function(*args)
 
 
-def _widths(generator: Resnet, layers: list[int]) -> list[int]:
-    """The channels of the generator's layers. Raises ConfigError where it has no such layers."""
-    there = generator.widths()
-    if layers[-1] >= len(there):
+def _feature_channels(generator: Resnet, layers: list[int]) -> list[int]:
+    """Return the number of channels of each of ``layers``. Raises ConfigError if the generator lacks one of them."""
+    channels = generator.feature_channels()
+    if layers[-1] >= len(channels):
         raise ConfigError(
             f"nce_layers names layer {layers[-1]}; the encoder and the residual blocks of this generator are layers 0 "
-            f"to {len(there) - 1}. Name others by --nce-layers, or raise --blocks."
+            f"to {len(channels) - 1}. Choose others with --nce-layers, or raise --blocks."
         )
-    return [there[layer] for layer in layers]
+    return [channels[layer] for layer in layers]

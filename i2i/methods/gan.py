@@ -1,4 +1,4 @@
-"""GAN: pictures made from noise (Goodfellow et al. 2014; Radford et al. 2016)."""
+"""GAN: images generated from noise (Goodfellow et al. 2014; Radford et al. 2016)."""
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
@@ -6,85 +6,88 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from i2i.config import option
-from i2i.diagnostics import View
-from i2i.losses.adversarial import Adversarial, AdversarialConfig
-from i2i.losses.compatible import check_critic
-from i2i.losses.discriminator_input import Judge
-from i2i.methods.base import Batch, Objective, Pictures, Turn
-from i2i.networks import DCGANConfig, MLPConfig, SamplerConfig
-from i2i.networks.latent import noise_of
+from i2i.config import Config, option
+from i2i.diagnostics import SampleView
+from i2i.directions import SAMPLE
+from i2i.losses.adversarial import AdversarialConfig, AdversarialLoss, check_norm_for_penalty
+from i2i.losses.discriminator_input import AugmentedDiscriminator
+from i2i.methods.base import Batch, ImageDict, Method, Turn
+from i2i.networks import DCGANConfig, MLPConfig, NoiseGeneratorConfig
+from i2i.networks.latent import latents_from_seeds
 
-SHOWN = 64  # pictures in a sample grid: those of the seeds 0 to 63, as `i2i sample` draws them
+NUM_SAMPLES = 64  # images in a sample grid: those of the seeds 0 to 63, as `i2i sample` draws them
 
 
 @dataclass(frozen=True, kw_only=True)
-class GANConfig:
+class GANConfig(Config):
     networks: DCGANConfig | MLPConfig = option(
         DCGANConfig(), "architecture of generator and discriminator", flag="network"
     )
     adversarial: AdversarialConfig = option(AdversarialConfig(loss="non-saturating"), "the adversarial loss")
 
     def __post_init__(self) -> None:
-        check_critic(self.adversarial, self.networks.discriminator)
+        super().__post_init__()
+        check_norm_for_penalty(self.adversarial, self.networks.discriminator)
 
     @property
-    def generator(self) -> SamplerConfig:
+    def generator(self) -> NoiseGeneratorConfig:
         return self.networks.generator
 
     def build(self, size: int) -> "GAN":
-        """The objective for pictures of ``size`` pixels a side. Raises ConfigError where a network cannot take it."""
+        """Return the method for images of ``size`` pixels a side. Raises ConfigError if a network does not fit them."""
         return GAN(self, size)
 
 
-class GAN(Objective):
-    """A generator of pictures from noise against a critic (Goodfellow et al. 2014, algorithm 1).
+class GAN(Method):
+    """A generator of images from noise against a discriminator (Goodfellow et al. 2014, algorithm 1).
 
-    z ~ N(0, 1), where some of the papers draw from a cube: all of its directions are alike.
+    z ~ N(0, 1), which has no preferred direction; some of the papers draw z from a cube.
     """
 
-    fixed: Tensor  # (SHOWN, latent): the noise of the sample grids
+    sample_latents: Tensor  # (NUM_SAMPLES, latent), the latents of the sample grids
 
     def __init__(self, config: GANConfig, size: int) -> None:
         super().__init__()
         self.config = config
         self.G = config.networks.generator.build(size)
         self.D = config.networks.discriminator.build(size)
-        self.adversarial = Adversarial(config.adversarial)
-        self.augment = self.adversarial.augmentation()
-        self.register_buffer("fixed", noise_of(range(SHOWN), config.generator.latent), persistent=False)
+        self.adversarial = AdversarialLoss(config.adversarial)
+        self.augment = self.adversarial.build_augment()
+        latents = latents_from_seeds(range(NUM_SAMPLES), config.generator.latent)
+        self.register_buffer("sample_latents", latents, persistent=False)
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.G], "D": [self.D]}
 
     def translators(self) -> dict[str, nn.Module]:
-        return {"sample": self.G}
+        return {SAMPLE: self.G}
 
-    def generator_config(self) -> SamplerConfig:
+    def generator_config(self) -> NoiseGeneratorConfig:
         return self.config.generator
 
-    def phase(self, step: int) -> Hashable:
-        return self.adversarial.phase(step)
+    def graph_key(self, step: int) -> Hashable:
+        return self.adversarial.graph_key(step)
 
-    def noise(self, like: Tensor) -> Tensor:
-        """Fresh noise (N, latent) for as many pictures as ``like`` has."""
+    def draw_latents(self, like: Tensor) -> Tensor:
+        """Draw latents (N, latent) for as many images as ``like`` has, on its device and in its dtype."""
         return torch.randn(len(like), self.config.generator.latent, device=like.device, dtype=like.dtype)
 
     def turns(self, batch: Batch, step: int) -> Iterator[Turn]:
         (real,) = batch
-        judge = Judge(self.D, self.augment)
+        discriminator = AugmentedDiscriminator(self.D, self.augment)
         with torch.no_grad():
-            fake = self.G(self.noise(real))
-        terms = self.adversarial.discriminator(judge, real, fake, step)
+            fake = self.G(self.draw_latents(real))
+        terms = self.adversarial.discriminator(discriminator, real, fake, step)
         yield "D", {f"D/{name}": term for name, term in terms.items()}
-        self.adversarial.after_discriminator(self.D)
+        self.adversarial.clip_discriminator(self.D)
 
-        if self.adversarial.generator_plays(step):
-            terms = self.adversarial.generator(judge, self.G(self.noise(real)), real)
+        if self.adversarial.generator_due(step):
+            fake = self.G(self.draw_latents(real))
+            terms = self.adversarial.generator(discriminator, fake, real)
             yield "G", {f"G/{name}": term for name, term in terms.items()}
 
-    def samples(self, batch: Batch, translators: Mapping[str, nn.Module]) -> Pictures:
-        return {"samples": translators["sample"](self.fixed)}
+    def sample_images(self, batch: Batch, translators: Mapping[str, nn.Module]) -> ImageDict:
+        return {"samples": translators[SAMPLE](self.sample_latents)}
 
-    def views(self, batch: Batch, shown: Pictures, translators: Mapping[str, nn.Module]) -> list[View]:
-        return [View(direction="samples", output=shown["samples"], target=batch[0])]
+    def health_views(self, batch: Batch, images: ImageDict, translators: Mapping[str, nn.Module]) -> list[SampleView]:
+        return [SampleView(direction="samples", output=images["samples"], target=batch[0])]

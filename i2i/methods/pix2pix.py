@@ -1,4 +1,4 @@
-"""Pix2Pix: translation learnt from pairs (Isola et al. 2017)."""
+"""Pix2Pix: translation learnt from paired images (Isola et al. 2017)."""
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn import functional as F
 
-from i2i.config import option, require
-from i2i.diagnostics import View
+from i2i.config import Config, option
+from i2i.diagnostics import SampleView
+from i2i.directions import Direction
 from i2i.images import to_uint8
-from i2i.losses.adversarial import Adversarial, AdversarialConfig
-from i2i.losses.compatible import check_critic
-from i2i.losses.discriminator_input import Judge
-from i2i.losses.perceptual import Perceptual, check_perceptual
-from i2i.methods.base import Batch, Objective, Pictures, Turn
+from i2i.losses.adversarial import AdversarialConfig, AdversarialLoss, check_norm_for_penalty
+from i2i.losses.discriminator_input import AugmentedDiscriminator
+from i2i.losses.perceptual import LPIPSLoss, require_lpips_size
+from i2i.methods.base import Batch, ImageDict, Method, Turn
 from i2i.metrics.paired import psnr
 from i2i.networks import (
     GeneratorConfig,
@@ -23,13 +23,13 @@ from i2i.networks import (
     ResnetConfig,
     RestorerConfig,
     UnetConfig,
-    check_size,
+    check_input_size,
 )
-from i2i.networks.output_heads import as_seen
+from i2i.networks.output_heads import rgb_input_at
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pix2PixConfig:
+class Pix2PixConfig(Config):
     generator: UnetConfig | ResnetConfig | RestorerConfig | IdentityConfig = option(
         UnetConfig(), "architecture of the generator; with a --task the restorer"
     )
@@ -37,76 +37,82 @@ class Pix2PixConfig:
         PatchGANConfig(norm="batch"), "the discriminator", prefix="d"
     )
     adversarial: AdversarialConfig = option(AdversarialConfig(loss="non-saturating"), "the adversarial loss")
-    weight_l1: float = option(100.0, "λ of the L1 distance to the true picture")
-    weight_perceptual: float = option(0.0, "λ of the perceptual distance (LPIPS) to the true picture; 0: none")
+    weight_l1: float = option(100.0, "λ of the L1 distance to the target", ge=0)
+    weight_perceptual: float = option(0.0, "λ of the perceptual distance (LPIPS) to the target; 0 disables it", ge=0)
 
     def __post_init__(self) -> None:
-        require(self.weight_l1 >= 0, "weight_l1", self.weight_l1, "0 or above")
-        require(self.weight_perceptual >= 0, "weight_perceptual", self.weight_perceptual, "0 or above")
-        check_critic(self.adversarial, self.discriminator)
+        super().__post_init__()
+        check_norm_for_penalty(self.adversarial, self.discriminator)
 
     def build(self, size: int) -> "Pix2Pix":
-        """The objective for pictures of ``size`` pixels a side. Raises ConfigError where a network cannot take it."""
+        """Return the method for images of ``size`` pixels a side. Raises ConfigError if a network does not fit them."""
         return Pix2Pix(self, size)
 
 
-class Pix2Pix(Objective):
-    """Conditional GAN with an L1 anchor (Isola et al. 2017, eq. 4). D sees condition and picture together."""
+class Pix2Pix(Method):
+    """Conditional GAN with an L1 anchor (Isola et al. 2017, eq. 4). D gets condition and image concatenated."""
 
-    critic_weight = 0.5
+    discriminator_weight = 0.5
 
     def __init__(self, config: Pix2PixConfig, size: int) -> None:
         super().__init__()
-        check_size(config.discriminator, size)
-        check_perceptual(config.weight_perceptual, size)
+        check_input_size(config.discriminator, size)
+        require_lpips_size(config.weight_perceptual, size)
         self.config = config
+        self.discriminator_outputs = config.discriminator.num_outputs()
         self.G = config.generator.build(size)
         self.D = config.discriminator.build(channels=6)
-        self.adversarial = Adversarial(config.adversarial)
-        self.augment = self.adversarial.augmentation()
-        self.perceptual = Perceptual() if config.weight_perceptual else None
+        self.adversarial = AdversarialLoss(config.adversarial)
+        self.augment = self.adversarial.build_augment()
+        self.perceptual = LPIPSLoss() if config.weight_perceptual else None
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.G], "D": [self.D]}
 
     def translators(self) -> dict[str, nn.Module]:
-        return {"AtoB": self.G}
+        return {Direction.A_TO_B: self.G}
 
     def generator_config(self) -> GeneratorConfig:
         return self.config.generator
 
-    def phase(self, step: int) -> Hashable:
-        return self.adversarial.phase(step)
+    def graph_key(self, step: int) -> Hashable:
+        return self.adversarial.graph_key(step)
 
     def turns(self, batch: Batch, step: int) -> Iterator[Turn]:
         real_a, real_b = batch
-        fake_b, judge = self.G(real_a), Judge(self.D, self.augment, given=as_seen(real_a, real_b))
+        fake_b = self.G(real_a)
+        condition = rgb_input_at(real_a, real_b)
+        discriminator = AugmentedDiscriminator(self.D, self.augment, condition)
 
-        terms = self.adversarial.discriminator(judge, real_b, fake_b, step)
+        terms = self.adversarial.discriminator(discriminator, real_b, fake_b, step)
         yield "D", {f"D/{name}": term / 2 for name, term in terms.items()}  # halved: section 3.3
-        self.adversarial.after_discriminator(self.D)
+        self.adversarial.clip_discriminator(self.D)
 
-        if self.adversarial.generator_plays(step):
-            terms = self.adversarial.generator(judge, fake_b, real_b)
+        if self.adversarial.generator_due(step):
+            terms = self.adversarial.generator(discriminator, fake_b, real_b)
             terms["l1"] = self.config.weight_l1 * F.l1_loss(fake_b, real_b)
             if self.perceptual is not None:
                 terms["perceptual"] = self.config.weight_perceptual * self.perceptual(fake_b, real_b)
             yield "G", {f"G/{name}": term for name, term in terms.items()}
 
-    def samples(self, batch: Batch, translators: Mapping[str, nn.Module]) -> Pictures:
+    def sample_images(self, batch: Batch, translators: Mapping[str, nn.Module]) -> ImageDict:
         real_a, real_b = batch
         return {
-            "input": as_seen(real_a, real_b),
-            "translation": translators["AtoB"](real_a).to(real_b.dtype),
-            "truth": real_b,
+            "input": rgb_input_at(real_a, real_b),
+            "translation": translators[Direction.A_TO_B](real_a).to(real_b.dtype),
+            "target": real_b,
         }
 
-    def views(self, batch: Batch, shown: Pictures, translators: Mapping[str, nn.Module]) -> list[View]:
-        output, seen = shown["translation"], shown["input"]
-        return [View(direction="translation", output=output, target=batch[1], input=seen, paired=True)]
+    def health_views(self, batch: Batch, images: ImageDict, translators: Mapping[str, nn.Module]) -> list[SampleView]:
+        return [
+            SampleView(
+                direction="translation", output=images["translation"], target=batch[1], input=images["input"],
+                paired=True,
+            )
+        ]  # fmt: skip
 
-    def measures(self, batch: Batch, shown: Pictures) -> dict[str, float]:
+    def metrics(self, batch: Batch, images: ImageDict) -> dict[str, float]:
+        target = to_uint8(batch[1])
         return {
-            f"psnr/{title}": float(psnr(to_uint8(shown[title]), to_uint8(batch[1])).mean())
-            for title in ("input", "translation")
+            f"psnr/{title}": float(psnr(to_uint8(images[title]), target).mean()) for title in ("input", "translation")
         }

@@ -1,4 +1,7 @@
-"""Regression: the picture that is right on average, learnt from pairs or, for a task, from clean photos alone."""
+"""Regression: one network trained on paired images, or for a restoration task on clean photos alone.
+
+With the L2 distance it predicts the mean of the possible targets.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,84 +10,87 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.config import option, require
-from i2i.diagnostics import View
+from i2i.config import Config, option
+from i2i.diagnostics import SampleView
+from i2i.directions import Direction
 from i2i.images import to_uint8
-from i2i.losses.perceptual import Perceptual, check_perceptual
+from i2i.losses.perceptual import LPIPSLoss, require_lpips_size
 from i2i.losses.pixel import charbonnier
-from i2i.methods.base import Batch, Objective, Pictures, Turn
+from i2i.methods.base import Batch, ImageDict, Method, Turn
 from i2i.metrics.paired import psnr
 from i2i.metrics.ssim import ms_ssim
 from i2i.networks import GeneratorConfig, IdentityConfig, ResnetConfig, RestorerConfig, UnetConfig
-from i2i.networks.output_heads import as_seen
+from i2i.networks.output_heads import rgb_input_at
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegressionConfig:
+class RegressionConfig(Config):
     generator: RestorerConfig | UnetConfig | ResnetConfig | IdentityConfig = option(
         RestorerConfig(), "architecture of the network"
     )
-    pixel: Literal["charbonnier", "l1", "l2"] = option("charbonnier", "distance of the values to the true ones")
-    weight_pixel: float = option(1.0, "λ of that distance")
-    weight_ms_ssim: float = option(0.0, "λ of 1 − MS-SSIM; 0: none")
-    weight_perceptual: float = option(0.0, "λ of the perceptual distance (LPIPS) to the true picture; 0: none")
-
-    def __post_init__(self) -> None:
-        for name in ("weight_pixel", "weight_ms_ssim", "weight_perceptual"):
-            require(getattr(self, name) >= 0, name, getattr(self, name), "0 or above")
+    pixel_loss: Literal["charbonnier", "l1", "l2"] = option(
+        "charbonnier", "distance of the pixel values to the target", was="pixel"
+    )
+    weight_pixel: float = option(1.0, "λ of the pixel loss", ge=0)
+    weight_ms_ssim: float = option(0.0, "λ of 1 − MS-SSIM; 0 disables it", ge=0)
+    weight_perceptual: float = option(0.0, "λ of the perceptual distance (LPIPS) to the target; 0 disables it", ge=0)
 
     def build(self, size: int) -> "Regression":
-        """The objective for pictures of ``size`` pixels a side. Raises ConfigError where a network cannot take it."""
+        """Return the method for images of ``size`` pixels a side. Raises ConfigError if they are too small."""
         return Regression(self, size)
 
 
-class Regression(Objective):
-    """One network that minimises the distance of its result to the truth; nobody to judge it."""
+class Regression(Method):
+    """One network that minimises the distance of its output to the target, without a discriminator."""
 
-    shown = 8
+    num_samples = 8
 
     def __init__(self, config: RegressionConfig, size: int) -> None:
         super().__init__()
-        check_perceptual(config.weight_perceptual, size)
+        require_lpips_size(config.weight_perceptual, size)
         self.config = config
         self.G = config.generator.build(size)
-        self.perceptual = Perceptual() if config.weight_perceptual else None
+        self.perceptual = LPIPSLoss() if config.weight_perceptual else None
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.G]}
 
     def translators(self) -> dict[str, nn.Module]:
-        return {"AtoB": self.G}
+        return {Direction.A_TO_B: self.G}
 
     def generator_config(self) -> GeneratorConfig:
         return self.config.generator
 
     def turns(self, batch: Batch, step: int) -> Iterator[Turn]:
-        given, truth = batch
-        restored = self.G(given)
-        terms = {f"G/{self.config.pixel}": self.config.weight_pixel * self._distance(restored, truth)}
+        network_input, target = batch
+        output = self.G(network_input)
+        losses = {f"G/{self.config.pixel_loss}": self.config.weight_pixel * self._pixel_loss(output, target)}
         if self.config.weight_ms_ssim:
-            terms["G/ms_ssim"] = self.config.weight_ms_ssim * (1 - ms_ssim(restored, truth))
+            losses["G/ms_ssim"] = self.config.weight_ms_ssim * (1 - ms_ssim(output, target))
         if self.perceptual is not None:
-            terms["G/perceptual"] = self.config.weight_perceptual * self.perceptual(restored, truth)
-        yield "G", terms
+            losses["G/perceptual"] = self.config.weight_perceptual * self.perceptual(output, target)
+        yield "G", losses
 
-    def _distance(self, restored: Tensor, truth: Tensor) -> Tensor:
-        if self.config.pixel == "l1":
-            return F.l1_loss(restored, truth)
-        return F.mse_loss(restored, truth) if self.config.pixel == "l2" else charbonnier(restored, truth)
+    def _pixel_loss(self, output: Tensor, target: Tensor) -> Tensor:
+        if self.config.pixel_loss == "l1":
+            return F.l1_loss(output, target)
+        return F.mse_loss(output, target) if self.config.pixel_loss == "l2" else charbonnier(output, target)
 
-    def samples(self, batch: Batch, translators: Mapping[str, nn.Module]) -> Pictures:
-        given, truth = batch
-        return {"input": as_seen(given, truth), "restored": translators["AtoB"](given).float(), "truth": truth}
+    def sample_images(self, batch: Batch, translators: Mapping[str, nn.Module]) -> ImageDict:
+        network_input, target = batch
+        return {
+            "input": rgb_input_at(network_input, target),
+            "restored": translators[Direction.A_TO_B](network_input).float(),
+            "target": target,
+        }
 
-    def views(self, batch: Batch, shown: Pictures, translators: Mapping[str, nn.Module]) -> list[View]:
+    def health_views(self, batch: Batch, images: ImageDict, translators: Mapping[str, nn.Module]) -> list[SampleView]:
         return [
-            View(direction="restored", output=shown["restored"], target=batch[1], input=shown["input"], paired=True)
+            SampleView(
+                direction="restored", output=images["restored"], target=batch[1], input=images["input"], paired=True
+            )
         ]
 
-    def measures(self, batch: Batch, shown: Pictures) -> dict[str, float]:
-        return {
-            f"psnr/{title}": float(psnr(to_uint8(shown[title]), to_uint8(batch[1])).mean())
-            for title in ("input", "restored")
-        }
+    def metrics(self, batch: Batch, images: ImageDict) -> dict[str, float]:
+        target = to_uint8(batch[1])
+        return {f"psnr/{title}": float(psnr(to_uint8(images[title]), target).mean()) for title in ("input", "restored")}

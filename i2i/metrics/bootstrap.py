@@ -1,20 +1,20 @@
-"""How sure a number is: intervals by the bootstrap (Efron 1979).
+"""Confidence intervals by the bootstrap (Efron 1979).
 
-Every resample draws as many pictures as there are, with repetition, from each heap. The bootstrap's own bias (fewer
-different pictures, which raises FID) is left out: an interval is the spread of the resamples around their mean, put
-around the value.
+Every resample draws as many images as there are, with replacement, from each set. The bias of the bootstrap is left
+out: a resample has fewer distinct images, which raises FID. An interval is therefore the spread of the resamples
+around their mean, centred on the value.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from i2i.metrics.distribution import Rows, Values, fid, fid_resampled, kid, kid_resampled
+from i2i.metrics.distribution import Features, Values, fid, fid_resampled, kid, kid_resampled
 
-LEVEL = 0.95
+CONFIDENCE = 0.95
 RESAMPLES = 1000
 FID_RESAMPLES = 200
-FID_MOST = 1000  # pictures of the larger heap up to which FID gets an interval: it takes a decomposition a resample
+FID_MAX_IMAGES = 1000  # images of the larger set up to which FID gets an interval: each resample decomposes a matrix
 
 
 @dataclass(frozen=True)
@@ -26,36 +26,41 @@ class Estimate:
     high: float
 
 
-def resamples(count: int, times: int, seed: int) -> Values:
-    """How often each of ``count`` pictures is drawn, in each of ``times`` resamples: (times, count)."""
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=times)
-    drawn[(drawn > 0).sum(1) < 2] = 1  # a picture alone makes no heap; happens only where there are a handful
-    return drawn.astype(np.float64)
+def bootstrap_counts(count: int, times: int, seed: int) -> Values:
+    """Return how often each of ``count`` images is drawn in each of ``times`` resamples: (times, count)."""
+    counts = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=times)
+    # A resample of a single distinct image has no covariance. It takes every image once instead; this happens only
+    # with very few images.
+    counts[(counts > 0).sum(1) < 2] = 1
+    return counts.astype(np.float64)
 
 
-def around(value: float, resampled: Values) -> Estimate:
-    """The interval of a value, from what it is in resamples."""
-    tail = (1 - LEVEL) / 2
+def bootstrap_interval(value: float, resampled: Values) -> Estimate:
+    """Return the interval of ``value``.
+
+    Args:
+        value: the metric of all images.
+        resampled: (R,), the metric of each resample.
+    """
+    tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(resampled - resampled.mean(), [tail, 1 - tail])
     return Estimate(value, value + float(low), value + float(high))
 
 
-def mean_interval(values: Values, *, times: int = RESAMPLES, seed: int = 0) -> Estimate:
-    """The mean of one number a picture."""
-    return around(float(values.mean()), resamples(len(values), times, seed) @ values / len(values))
+def kid_interval(x: Features, y: Features, *, times: int = RESAMPLES, seed: int = 0) -> Estimate:
+    """Return ``kid`` with its interval from ``times`` resamples."""
+    return bootstrap_interval(kid(x, y), kid_resampled(x, y, *_resample_pair(x, y, times, seed)))
 
 
-def kid_interval(x: Rows, y: Rows, *, times: int = RESAMPLES, seed: int = 0) -> Estimate:
-    """``kid`` with its interval."""
-    return around(kid(x, y), kid_resampled(x, y, *_both(x, y, times, seed)))
+def fid_interval(x: Features, y: Features, *, times: int = FID_RESAMPLES, seed: int = 0) -> Estimate | None:
+    """Return ``fid`` with its interval from ``times`` resamples; None with more than FID_MAX_IMAGES images.
 
-
-def fid_interval(x: Rows, y: Rows, *, times: int = FID_RESAMPLES, seed: int = 0) -> Estimate | None:
-    """``fid`` with its interval; None where there are more than FID_MOST pictures, for it would take hours."""
-    if max(len(x), len(y)) > FID_MOST:
+    With more images the interval would take hours.
+    """
+    if max(len(x), len(y)) > FID_MAX_IMAGES:
         return None
-    return around(fid(x, y), fid_resampled(x, y, *_both(x, y, times, seed)))
+    return bootstrap_interval(fid(x, y), fid_resampled(x, y, *_resample_pair(x, y, times, seed)))
 
 
-def _both(x: Rows, y: Rows, times: int, seed: int) -> tuple[Values, Values]:
-    return resamples(len(x), times, seed), resamples(len(y), times, seed + 1)
+def _resample_pair(x: Features, y: Features, times: int, seed: int) -> tuple[Values, Values]:
+    return bootstrap_counts(len(x), times, seed), bootstrap_counts(len(y), times, seed + 1)

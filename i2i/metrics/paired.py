@@ -1,97 +1,107 @@
-"""How close pictures are to their truth.
+"""Metrics of images against their targets: mean absolute error, PSNR, SSIM, MS-SSIM, LPIPS.
 
-Every measure takes two batches of uint8 pictures (N, 3, H, W) and gives a number a picture: (N,), float64.
+Every metric takes two batches of uint8 images (N, 3, H, W) and returns one number for each image: (N,), float64.
 """
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
+from torch.nn import functional as F
 
-from i2i.device import pick_device
+from i2i.device import resolve_device
 from i2i.images import to_float
 from i2i.metrics.inception import full_precision
-from i2i.pretrained import digest
-from i2i.pretrained.lpips import SMALLEST, lpips_network
+from i2i.metrics.ssim import MS_SSIM_EXPONENTS, MS_SSIM_MIN_SIZE, SSIM_MIN_SIZE, ssim_map
+from i2i.pretrained import weights_digest
+from i2i.pretrained.lpips import LPIPS_MIN_SIZE, load_lpips
+
+__all__ = [
+    "LPIPS_MIN_SIZE", "MS_SSIM_MIN_SIZE", "PSNR_CEILING", "SSIM_MIN_SIZE", "Lpips", "mean_abs_error", "ms_ssim", "psnr",
+    "ssim",
+]  # fmt: skip
 
 Values = NDArray[np.float64]
-CEILING = 100.0  # dB, where pictures are equal and PSNR would be infinite
-SSIM_SMALLEST = 11  # pixels a side that hold the window
-MS_SSIM_SMALLEST = 176  # pixels a side that hold it after four halvings
-SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # exponents of MS-SSIM, from the finest scale
+PSNR_CEILING = 100.0  # dB, for equal images, whose PSNR is infinite
 
 
-def levels(pictures: Tensor, truth: Tensor) -> Values:
-    """Mean absolute difference in grey levels, of 255."""
-    return _host((pictures.double() - truth.double()).abs().flatten(1).mean(1))
+def mean_abs_error(images: Tensor, target: Tensor) -> Values:
+    """Mean absolute difference in grey levels, from 0 to 255.
 
-
-def psnr(pictures: Tensor, truth: Tensor) -> Values:
-    """10 log₁₀(255² / MSE) in dB, with the MSE over all pixels and channels; at most CEILING."""
-    mse = (pictures.double() - truth.double()).square().flatten(1).mean(1)
-    return _host((10 * torch.log10(255**2 / mse)).clamp(max=CEILING))
-
-
-def ssim(pictures: Tensor, truth: Tensor) -> Values:
-    """Structural similarity (Wang et al. 2004, eq. 13), mean over the places where its window fits, and the channels.
-
-    H and W are at least SSIM_SMALLEST. As scikit-image with Gaussian weights; torchmetrics pads, and is 3 % off.
+    >>> dark = torch.full((1, 3, 8, 8), 100, dtype=torch.uint8)
+    >>> mean_abs_error(dark + 10, target=dark).round(3)
+    array([10.])
     """
-    similarity, _ = _similarity(pictures.double(), truth.double())
-    return _host(similarity.mean(1))
+    return _to_numpy((images.double() - target.double()).abs().flatten(1).mean(1))
 
 
-def ms_ssim(pictures: Tensor, truth: Tensor) -> Values:
-    """The same at five scales (Wang et al. 2003, eq. 7), negative contrasts taken as 0. H and W are at least
-    MS_SSIM_SMALLEST."""
-    x, y = pictures.double(), truth.double()
+def psnr(images: Tensor, target: Tensor) -> Values:
+    """10 log₁₀(255² / MSE) in dB, with the MSE over all pixels and channels; at most PSNR_CEILING.
+
+    >>> dark = torch.full((1, 3, 8, 8), 100, dtype=torch.uint8)
+    >>> psnr(dark + 10, target=dark).round(3)
+    array([28.131])
+    """
+    mse = (images.double() - target.double()).square().flatten(1).mean(1)
+    return _to_numpy((10 * torch.log10(255**2 / mse)).clamp(max=PSNR_CEILING))
+
+
+def ssim(images: Tensor, target: Tensor) -> Values:
+    """Structural similarity (Wang et al. 2004, eq. 13), mean over the channels and the locations of its window.
+
+    H and W are at least SSIM_MIN_SIZE. The window stays inside the image, as in scikit-image with Gaussian weights;
+    torchmetrics pads the border, and its values differ by 3 %.
+
+    >>> dark = torch.full((1, 3, 16, 16), 100, dtype=torch.uint8)
+    >>> ssim(dark + 10, target=dark).round(3)
+    array([0.995])
+    """
+    similarity, _ = ssim_map(images.double(), target.double(), data_range=255)
+    return _to_numpy(_spatial_mean(similarity).mean(1))
+
+
+def ms_ssim(images: Tensor, target: Tensor) -> Values:
+    """SSIM at five scales (Wang et al. 2003, eq. 7), with negative contrast terms set to 0.
+
+    H and W are at least MS_SSIM_MIN_SIZE.
+
+    >>> dark = torch.full((1, 3, 176, 176), 100, dtype=torch.uint8)
+    >>> ms_ssim(dark + 10, target=dark).round(3)
+    array([0.999])
+    """
+    x, y = images.double(), target.double()
     product = torch.ones(x.shape[:2], dtype=x.dtype, device=x.device)
-    for exponent in SCALES[:-1]:
-        product = product * _similarity(x, y)[1].clamp(min=0) ** exponent
-        x, y = functional.avg_pool2d(x, 2), functional.avg_pool2d(y, 2)
-    return _host((product * _similarity(x, y)[0].clamp(min=0) ** SCALES[-1]).mean(1))
-
-
-def _similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """SSIM, and its term of contrast and structure, of float (N, C, H, W) in 0…255: (N, C) each."""
-    offsets = torch.arange(SSIM_SMALLEST, dtype=x.dtype, device=x.device) - SSIM_SMALLEST // 2
-    window = torch.exp(-offsets.square() / (2 * 1.5**2))
-    window = (window / window.sum()).expand(x.shape[1], 1, 1, -1)
-
-    def mean(z: Tensor) -> Tensor:
-        rows = functional.conv2d(z, window, groups=x.shape[1])
-        return functional.conv2d(rows, window.transpose(2, 3), groups=x.shape[1])
-
-    mean_x, mean_y = mean(x), mean(y)
-    covariance = mean(x * y) - mean_x * mean_y
-    variances = mean(x * x) - mean_x.square() + mean(y * y) - mean_y.square()
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    contrast = (2 * covariance + c2) / (variances + c2)
-    similarity = contrast * (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
-    return similarity.flatten(2).mean(2), contrast.flatten(2).mean(2)
+    for exponent in MS_SSIM_EXPONENTS[:-1]:
+        _, contrast = ssim_map(x, y, data_range=255)
+        product = product * _spatial_mean(contrast).clamp(min=0) ** exponent
+        x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
+    similarity, _ = ssim_map(x, y, data_range=255)
+    return _to_numpy((product * _spatial_mean(similarity).clamp(min=0) ** MS_SSIM_EXPONENTS[-1]).mean(1))
 
 
 class Lpips:
-    """LPIPS v0.1 with AlexNet (Zhang et al. 2018), by its library. H and W are at least SMALLEST.
+    """LPIPS v0.1 with AlexNet (Zhang et al. 2018), computed by its library. H and W are at least LPIPS_MIN_SIZE.
 
-    Raises BundleError where its weights can be neither found nor downloaded.
+    Raises:
+        ModelFileError: if its weights can be neither found nor downloaded.
     """
 
     def __init__(self, device: str = "auto") -> None:
-        self.device = pick_device(device)
-        self.network = lpips_network("leave LPIPS out").to(self.device).eval().requires_grad_(False)
-        self.hash = digest(self.network.state_dict())
+        self.device = resolve_device(device)
+        self.network = load_lpips("leave LPIPS out").to(self.device).eval().requires_grad_(False)
+        self.hash = weights_digest(self.network.state_dict())
 
     @torch.no_grad()
-    def __call__(self, pictures: Tensor, truth: Tensor) -> Values:
+    def __call__(self, images: Tensor, target: Tensor) -> Values:
         with full_precision(self.device):
-            found = self.network(to_float(pictures.to(self.device)), to_float(truth.to(self.device)))
-        return _host(found).reshape(len(pictures))
+            distances = self.network(to_float(images.to(self.device)), to_float(target.to(self.device)))
+        return _to_numpy(distances).reshape(len(images))
 
 
-def _host(values: Tensor) -> Values:
+def _spatial_mean(maps: Tensor) -> Tensor:
+    """Return the mean of maps (N, C, h, w) over their locations: (N, C)."""
+    return maps.flatten(2).mean(2)
+
+
+def _to_numpy(values: Tensor) -> Values:
     return values.double().cpu().numpy()
-
-
-__all__ = ["CEILING", "MS_SSIM_SMALLEST", "SMALLEST", "SSIM_SMALLEST", "Lpips", "levels", "ms_ssim", "psnr", "ssim"]

@@ -1,4 +1,4 @@
-"""Networks: plain modules, each built from a small frozen config beside it."""
+"""Networks: plain modules, each built from a small frozen config."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -6,43 +6,45 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 
-from i2i.config import option
+from i2i.config import Config, option
 from i2i.networks.dcgan import DCGANConfig, DCGANDiscriminatorConfig, DCGANGeneratorConfig
 from i2i.networks.mlp import MLPConfig, MLPDiscriminatorConfig, MLPGeneratorConfig
-from i2i.networks.patchgan import PatchGAN, PatchGANConfig, check_size
+from i2i.networks.patchgan import PatchGAN, PatchGANConfig, check_input_size
 from i2i.networks.projected import ProjectedConfig, ProjectedDiscriminator
 from i2i.networks.resnet import Resnet, ResnetConfig
 from i2i.networks.restorer import Restorer, RestorerConfig
 from i2i.networks.unet import Unet, UnetConfig
 
 __all__ = [
-    "GENERATORS", "SAMPLERS", "DCGANConfig", "DCGANDiscriminatorConfig", "DCGANGeneratorConfig",
+    "GENERATORS", "NOISE_GENERATORS", "DCGANConfig", "DCGANDiscriminatorConfig", "DCGANGeneratorConfig",
     "GeneratorConfig", "Identity", "IdentityConfig", "MLPConfig", "MLPDiscriminatorConfig",
-    "MLPGeneratorConfig", "PatchGAN", "PatchGANConfig", "ProjectedConfig",
+    "MLPGeneratorConfig", "NoiseGeneratorConfig", "PatchGAN", "PatchGANConfig", "ProjectedConfig",
     "ProjectedDiscriminator", "Resnet", "ResnetConfig", "Restorer", "RestorerConfig",
-    "SamplerConfig", "Unet", "UnetConfig", "check_size", "use_mode",
+    "Unet", "UnetConfig", "check_input_size", "prepare_for_inference",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
-class IdentityConfig:
-    network: Literal["identity"] = option("identity", "architecture")
-    inference: ClassVar = "eval"
+class IdentityConfig(Config):
+    """Config of ``Identity``."""
 
-    def multiple(self, size: int) -> int:
-        """Any input will do."""
+    network: Literal["identity"] = option("identity", "architecture")
+    inference_mode: ClassVar = "eval"
+
+    def size_multiple(self, size: int) -> int:
+        """Return 1: inputs of any size are valid."""
         return 1
 
     def build(self, size: int) -> "Identity":
-        """The network, for pictures of any size."""
+        """Build the network, which takes images of any size."""
         return Identity()
 
 
 class Identity(nn.Module):
-    """Returns its input: stands wherever a generator can, to try a pipeline without one."""
+    """Return the input. Takes a generator's place to test a pipeline without one."""
 
-    def forward(self, picture: Tensor) -> Tensor:
-        return picture
+    def forward(self, image: Tensor) -> Tensor:
+        return image
 
 
 GeneratorConfig = ResnetConfig | UnetConfig | RestorerConfig | IdentityConfig
@@ -52,18 +54,18 @@ GENERATORS: dict[str, type[GeneratorConfig]] = {
     "restorer": RestorerConfig,
     "identity": IdentityConfig,
 }
-SamplerConfig = DCGANGeneratorConfig | MLPGeneratorConfig  # of networks that take noise (N, latent) to pictures
-SAMPLERS: dict[str, type[SamplerConfig]] = {"dcgan": DCGANGeneratorConfig, "mlp": MLPGeneratorConfig}
+NoiseGeneratorConfig = DCGANGeneratorConfig | MLPGeneratorConfig  # networks from noise (N, latent) to images
+NOISE_GENERATORS: dict[str, type[NoiseGeneratorConfig]] = {"dcgan": DCGANGeneratorConfig, "mlp": MLPGeneratorConfig}
 
 
-def use_mode(network: nn.Module, config: GeneratorConfig | SamplerConfig) -> nn.Module:
-    """The network made ready for use, by the inference policy of its config: "eval" or "train".
+def prepare_for_inference(network: nn.Module, config: GeneratorConfig | NoiseGeneratorConfig) -> nn.Module:
+    """Set ``network`` to the inference mode of its config, without gradients, and return it.
 
-    "train" keeps dropout on and takes batch norm's statistics from the picture at hand (Isola et al. 2017,
-    section 3.4): running statistics gathered at batch 1 blur or blacken.
+    In mode "train" dropout stays on and batch norm takes its statistics from the input (Isola et al. 2017,
+    section 3.4): running statistics gathered at batch size 1 blur or blacken the result.
     """
-    network.train(config.inference == "train").requires_grad_(False)
+    network.train(config.inference_mode == "train").requires_grad_(False)
     for module in network.modules():
-        if isinstance(module, ParametrizationList):  # spectral norm would go on iterating with every picture
+        if isinstance(module, ParametrizationList):  # in train mode, spectral norm would change with every image
             module.eval()
     return network

@@ -1,4 +1,4 @@
-"""What the networks are made of: norms, convolutions, initialisation, and the float32 island."""
+"""Building blocks of the networks: norms, convolutions, initialisation, spectral norm and float32 layers."""
 
 from typing import Any, Literal
 
@@ -9,110 +9,51 @@ from torch.nn import init
 from torch.nn.utils import parametrizations
 from torch.nn.utils.parametrize import register_parametrization
 
-from i2i.networks.cpu_conv import Conv2d
+from i2i.networks.cpu_conv import FewChannelConv2d
+from i2i.networks.instance_norm import InstanceNorm
 
 Norm = Literal["instance", "batch", "none"]
 Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
 
 
-class InstanceNorm(nn.Module):
-    """Each channel of each picture to mean 0 and variance 1 (Ulyanov et al. 2016), no affine, no statistics kept.
-
-    Not ``torch.nn.functional.instance_norm``: on CPU its gradient is wrong at batch 1 when the gradient from
-    above is channels-last. Statistics are float32 whatever the input (float64 for float64).
-    """
-
-    def __init__(self, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.eps = eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not isinstance(x, Tensor):  # a map computed in strips takes its statistics by itself
-            return x.normalised(self.eps)
-        if torch.compiler.is_compiling():  # the compiler fuses the formula, and derives its gradient, by itself
-            return _plain(x, self.eps)
-        return _Normalise.apply(x, self.eps)
-
-
-class _Normalise(torch.autograd.Function):
-    """(x − mean) / √(variance + ε) over height and width, and its gradient, in the order of channels-last memory.
-
-    Seen as (N, H·W, C), a channels-last picture is reduced along its rows: several times faster on a CPU than the
-    same formula over the last two of four dimensions.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
-        rows = _rows(x)
-        mean = rows.mean(1, keepdim=True)
-        centred = rows - mean
-        scale = torch.rsqrt(centred.square().mean(1, keepdim=True) + eps)
-        ctx.save_for_backward(x, mean, scale)
-        ctx.eps = eps
-        return _scaled(centred, scale, x)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (gradient,) = gradients
-        x, mean, scale = ctx.saved_tensors
-        if torch.is_grad_enabled():  # a penalty differentiates once more: the plain formula knows how
-            (slope,) = torch.autograd.grad(_plain(x, ctx.eps), x, gradient, create_graph=True)
-            return slope, None
-        above, normal = _rows(gradient), (_rows(x) - mean).mul_(scale)
-        along = (above * normal).mean(1, keepdim=True)
-        slope = (above - above.mean(1, keepdim=True)).addcmul_(normal, along, value=-1)
-        return _scaled(slope, scale, x), None
-
-
-def _rows(x: Tensor) -> Tensor:
-    """(N, C, H, W) as (N, H·W, C) in float32 (float64 stays); no copy of channels-last float32."""
-    rows = x.permute(0, 2, 3, 1).flatten(1, 2)
-    return rows if x.dtype == torch.float64 else rows.float()
-
-
-def _scaled(rows: Tensor, scale: Tensor, like: Tensor) -> Tensor:
-    """rows · scale as a channels-last picture of the shape and type of ``like``, in one pass."""
-    picture = torch.empty_like(like, memory_format=torch.channels_last)
-    torch.mul(rows, scale, out=picture.permute(0, 2, 3, 1).flatten(1, 2))
-    return picture
-
-
-def _plain(x: Tensor, eps: float) -> Tensor:
-    wide = x if x.dtype == torch.float64 else x.float()
-    variance, mean = torch.var_mean(wide, dim=(2, 3), correction=0, keepdim=True)
-    return ((wide - mean) * torch.rsqrt(variance + eps)).to(x.dtype)
-
-
 def norm(kind: Norm, channels: int) -> nn.Module:
-    """The normalisation layer of a name."""
+    """Build the normalisation layer ``kind`` for feature maps of ``channels``."""
     if kind == "instance":
         return InstanceNorm()
     return nn.BatchNorm2d(channels) if kind == "batch" else nn.Identity()
 
 
-def needs_bias(kind: Norm) -> bool:
-    """A convolution before batch norm has its bias in the norm's shift."""
+def uses_bias(kind: Norm) -> bool:
+    """Return whether a convolution before this norm has a bias. Before batch norm the norm's shift replaces it."""
     return kind != "batch"
 
 
-def conv(kind: Norm, channels: int, out: int, size: int, stride: int = 1, padding: int = 0) -> nn.Conv2d:
-    """The convolution before a norm."""
-    layer = _ConvDeadBias if kind == "instance" else Conv2d
-    return layer(channels, out, size, stride, padding, bias=needs_bias(kind))
+def conv(
+    kind: Norm, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, padding: int = 0
+) -> nn.Conv2d:
+    """Build a convolution that is followed by the norm ``kind``."""
+    layer = _ConvFrozenBias if kind == "instance" else FewChannelConv2d
+    return layer(in_channels, out_channels, kernel_size, stride, padding, bias=uses_bias(kind))
 
 
 def conv_transpose(
-    kind: Norm, channels: int, out: int, size: int, stride: int = 1, padding: int = 0, output_padding: int = 0
+    kind: Norm,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    stride: int = 1,
+    padding: int = 0,
+    output_padding: int = 0,
 ) -> nn.ConvTranspose2d:
-    """The transposed convolution before a norm."""
-    layer = _ConvTransposeDeadBias if kind == "instance" else nn.ConvTranspose2d
-    return layer(channels, out, size, stride, padding, output_padding, bias=needs_bias(kind))
+    """Build a transposed convolution that is followed by the norm ``kind``."""
+    layer = _ConvTransposeFrozenBias if kind == "instance" else nn.ConvTranspose2d
+    return layer(in_channels, out_channels, kernel_size, stride, padding, output_padding, bias=uses_bias(kind))
 
 
-class _ConvDeadBias(Conv2d):
-    """Before instance norm, which takes away whatever a bias adds.
+class _ConvFrozenBias(FewChannelConv2d):
+    """Convolution before instance norm, which cancels any bias.
 
-    The bias belongs to the published networks, and stays among the weights; the work and the training leave it out.
+    The bias is kept among the weights, as in the published networks, but it is neither computed nor trained.
     """
 
     def __init__(self, *shape: Any, **options: Any) -> None:
@@ -124,8 +65,8 @@ class _ConvDeadBias(Conv2d):
         return self.convolve(x, None)
 
 
-class _ConvTransposeDeadBias(nn.ConvTranspose2d):
-    """As ``_ConvDeadBias``."""
+class _ConvTransposeFrozenBias(nn.ConvTranspose2d):
+    """Transposed convolution with the frozen, unused bias of ``_ConvFrozenBias``."""
 
     def __init__(self, *shape: Any, **options: Any) -> None:
         super().__init__(*shape, **options)
@@ -133,36 +74,38 @@ class _ConvTransposeDeadBias(nn.ConvTranspose2d):
             self.bias.requires_grad_(False)
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        padding: Any = self.padding  # never one of the words that a plain convolution may have
+        padding: Any = self.padding  # a transposed convolution never has a word such as "same" here
         return F.conv_transpose2d(
             x, self.weight, None, self.stride, padding, self.output_padding, self.groups, self.dilation
         )
 
 
-def in_float32(module: nn.Module, x: Tensor) -> Tensor:
-    """``module(x)`` outside autocast: the last layer of every network is computed in full precision."""
+def run_in_float32(module: nn.Module, x: Tensor) -> Tensor:
+    """Return ``module(x)`` in float32, outside autocast (float64 stays). The last layer of every network runs so."""
     with torch.autocast(x.device.type, enabled=False):
         return module(x if x.dtype == torch.float64 else x.float())
 
 
-def with_activations(body: nn.Sequential, x: Tensor, kinds: tuple[type[nn.Module], ...]) -> tuple[Tensor, list[Tensor]]:
-    """``body(x)``, and what each of its layers of ``kinds`` gives on the way."""
-    found = []
+def forward_with_activations(
+    body: nn.Sequential, x: Tensor, layer_types: tuple[type[nn.Module], ...]
+) -> tuple[Tensor, list[Tensor]]:
+    """Return ``body(x)`` and the outputs of its layers that are of ``layer_types``."""
+    activations = []
     for layer in body:
         x = layer(x)
-        if isinstance(layer, kinds):
-            found.append(x)
-    return x, found
+        if isinstance(layer, layer_types):
+            activations.append(x)
+    return x, activations
 
 
 def initialize(network: nn.Module, kind: Init, gain: float = 0.02) -> None:
-    """Draw the weights of all convolutions and linear layers from ``kind``; biases 0; batch norm N(1, gain).
+    """Initialise convolutions and linear layers by ``kind``, their biases with 0, batch norm's weights by N(1, gain).
 
-    ``normal`` is N(0, 0.02), the initialisation of DCGAN, Pix2Pix and CycleGAN.
+    "normal" is N(0, 0.02), the initialisation of DCGAN, Pix2Pix and CycleGAN.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            _draw(module.weight, kind, gain)
+            _initialize_weight(module.weight, kind, gain)
             if module.bias is not None:
                 init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
@@ -170,7 +113,7 @@ def initialize(network: nn.Module, kind: Init, gain: float = 0.02) -> None:
             init.zeros_(module.bias)
 
 
-def _draw(weight: Tensor, kind: Init, gain: float) -> None:
+def _initialize_weight(weight: Tensor, kind: Init, gain: float) -> None:
     if kind == "normal":
         init.normal_(weight, 0.0, gain)
     elif kind == "xavier":
@@ -182,24 +125,24 @@ def _draw(weight: Tensor, kind: Init, gain: float) -> None:
 
 
 def add_spectral_norm(network: nn.Module) -> None:
-    """Divide every convolution's weight by its largest singular value (Miyato et al. 2018)."""
+    """Divide the weight of every convolution and linear layer by its largest singular value (Miyato et al. 2018)."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            # As torch's own spectral_norm, which leaves the power iteration to autocast's bfloat16.
+            # torch's own spectral_norm would run the power iteration in autocast's bfloat16.
             dim = 1 if isinstance(module, nn.ConvTranspose2d) else 0
             register_parametrization(module, "weight", _SpectralNorm(module.weight, dim=dim))
 
 
 class _SpectralNorm(parametrizations._SpectralNorm):
     def forward(self, weight: Tensor) -> Tensor:
-        if weight.is_meta:  # a network of shapes alone, for which there is no autocast
+        if weight.is_meta:  # autocast does not support the meta device
             return super().forward(weight)
         with torch.autocast(weight.device.type, enabled=False):
             return super().forward(weight)
 
 
-def finish(network: nn.Module, kind: Init, spectral: bool) -> None:
-    """What every network does last: initialise, then, if asked, constrain."""
+def init_and_constrain(network: nn.Module, kind: Init, spectral_norm: bool) -> None:
+    """Initialise the weights of a finished network, then add spectral norm if wanted."""
     initialize(network, kind)
-    if spectral:
+    if spectral_norm:
         add_spectral_norm(network)

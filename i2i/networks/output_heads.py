@@ -1,4 +1,4 @@
-"""How a restoration network's answer and what it was given make the result; alike in training and in use."""
+"""How a restoration network's output and input make the restored image, the same in training and inference."""
 
 from typing import Literal
 
@@ -7,57 +7,75 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function
 
-Shows = Literal["picture", "level", "mask"]  # what there is beside the picture, as a fourth channel
-Answers = Literal["residual", "plain", "patch", "chroma"]
-CHROMA = 110.0  # a* and b* of an answer of 1: sRGB reaches from -108 to 98
-_LUMINANCE = (0.2126, 0.7152, 0.0722)
+Conditioning = Literal["image", "level", "mask"]  # fourth input channel beside RGB: none, level of degradation, mask
+Prediction = Literal["residual", "direct", "masked_residual", "chroma"]
+CHROMA_SCALE = 110.0  # a* and b* for an output of 1: sRGB reaches from -108 to 98
+_LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
 
 
-def composed(kind: Answers, given: Tensor, answer: Tensor, scale: int = 1) -> Tensor:
-    """The result, float32 (N, 3, scale·H, scale·W), nominally in [-1, 1].
+def compose_output(prediction: Prediction, network_input: Tensor, output: Tensor, scale: int = 1) -> Tensor:
+    """Compose the restored image from the network's input and output.
 
-    given: (N, 3 or 4, H, W). answer: (N, 3, scale·H, scale·W). "residual": added to the picture, which is enlarged
-    where it has to be. "plain": the answer itself. "patch": added to the picture, which something fills already, where
-    the mask is positive, and the picture untouched elsewhere. "chroma": the picture's lightness with the colour of the
-    answer's first two channels.
+    Args:
+        prediction: what ``output`` means. "residual": it is added to the input image, enlarged ``scale`` times.
+            "direct": it is the result. "masked_residual": it is added to the input image where the mask is positive;
+            elsewhere the input image is unchanged. "chroma": its first two channels are the a* and b* of the result,
+            whose lightness is the input image's.
+        network_input: (N, 3 or 4, H, W). The first three channels are the image in [-1, 1], the fourth is a mask or
+            a level.
+        output: (N, 3, scale·H, scale·W), the output of the last layer.
+        scale: size of the result relative to the input.
+
+    Returns: float32 (N, 3, scale·H, scale·W), nominally in [-1, 1] (float64 for float64 output).
     """
-    with torch.autocast(given.device.type, enabled=False):
-        picture, answer = given[:, :3], answer if answer.dtype == torch.float64 else answer.float()
-        if kind == "plain":
-            return answer
-        if kind == "patch":
-            return torch.where(given[:, 3:] > 0, picture + answer, picture)
-        if kind == "chroma":
-            return coloured(picture, answer[:, :2])
-        return answer + (F.interpolate(picture, scale_factor=scale, mode="bicubic") if scale > 1 else picture)
+    with torch.autocast(network_input.device.type, enabled=False):
+        image = network_input[:, :3]
+        output = output if output.dtype == torch.float64 else output.float()
+        if prediction == "direct":
+            return output
+        if prediction == "masked_residual":
+            return torch.where(network_input[:, 3:] > 0, image + output, image)
+        if prediction == "chroma":
+            return apply_chroma(image, output[:, :2])
+        return output + (F.interpolate(image, scale_factor=scale, mode="bicubic") if scale > 1 else image)
 
 
-def coloured(picture: Tensor, chroma: Tensor) -> Tensor:
-    """The picture's lightness with the a* and b* that ``chroma`` (N, 2, H, W) gives, of 1 for CHROMA.
+def apply_chroma(image: Tensor, chroma: Tensor) -> Tensor:
+    """Return the lightness of ``image`` with the a* and b* of ``chroma``.
 
-    picture: (N, 3, H, W) in [-1, 1]. What lies outside sRGB is brought in by making it paler, in linear light, so that
-    its luminance stays.
+    Colours outside sRGB are desaturated in linear light, which keeps their luminance.
+
+    Args:
+        image: (N, 3, H, W) in [-1, 1].
+        chroma: (N, 2, H, W), in units of CHROMA_SCALE.
+
+    Returns: (N, 3, H, W) in [-1, 1].
     """
-    if has_torch_function((picture, chroma)):  # of maps that stand in for tensors
-        return handle_torch_function(coloured, (picture, chroma), picture, chroma)
+    if has_torch_function((image, chroma)):  # for streamed feature maps
+        return handle_torch_function(apply_chroma, (image, chroma), image, chroma)
     from kornia import color
 
-    linear = color.rgb_to_linear_rgb((picture + 1) / 2)
-    luminance = sum(part * linear[:, i : i + 1] for i, part in enumerate(_LUMINANCE))
+    linear = color.rgb_to_linear_rgb((image + 1) / 2)
+    luminance = sum(weight * linear[:, i : i + 1] for i, weight in enumerate(_LUMINANCE_WEIGHTS))
     lightness = color.rgb_to_lab(color.linear_rgb_to_rgb(luminance.expand_as(linear)))[:, :1]  # type: ignore[union-attr]
-    wanted = color.lab_to_rgb(torch.cat([lightness, CHROMA * chroma], 1), clip=False)
-    colour = color.rgb_to_linear_rgb(wanted) - luminance
-    room = torch.where(colour > 0, 1 - luminance, luminance) / colour.abs().clamp(min=1e-6)
-    paler = room.amin(1, keepdim=True).clamp(0, 1)
-    return color.linear_rgb_to_rgb(luminance + paler * colour) * 2 - 1
+    target = color.lab_to_rgb(torch.cat([lightness, CHROMA_SCALE * chroma], 1), clip=False)
+    difference = color.rgb_to_linear_rgb(target) - luminance
+    headroom = torch.where(difference > 0, 1 - luminance, luminance) / difference.abs().clamp(min=1e-6)
+    saturation = headroom.amin(1, keepdim=True).clamp(0, 1)
+    return color.linear_rgb_to_rgb(luminance + saturation * difference) * 2 - 1
 
 
-coloured.pixelwise = True  # type: ignore[attr-defined]  # for strips: each pixel of the result takes that pixel alone
+apply_chroma.is_pointwise = True  # type: ignore[attr-defined]  # streaming: a result pixel depends on that pixel alone
 
 
-def as_seen(given: Tensor, truth: Tensor) -> Tensor:
-    """What a network is given as a picture of the truth's size: without level or mask, enlarged where it is smaller."""
-    picture = given[:, :3]
-    if picture.shape[2:] == truth.shape[2:]:
-        return picture
-    return F.interpolate(picture, truth.shape[2:], mode="bicubic")
+def rgb_input_at(network_input: Tensor, target: Tensor) -> Tensor:
+    """Return the RGB channels of a network's input, enlarged to the height and width of ``target`` if they differ.
+
+    Args:
+        network_input: (N, 3 or 4, h, w).
+        target: (N, 3, H, W).
+    """
+    image = network_input[:, :3]
+    if image.shape[2:] == target.shape[2:]:
+        return image
+    return F.interpolate(image, target.shape[2:], mode="bicubic")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.config import option, require
-from i2i.networks.layers import Init, add_spectral_norm, in_float32, initialize
+from i2i.networks.layers import Init, add_spectral_norm, initialize, run_in_float32
 from i2i.networks.patchgan import PatchGANConfig
 from i2i.pretrained.alexnet import AlexNetFeatures
 
@@ -19,45 +19,50 @@ class ProjectedConfig(PatchGANConfig):
     """Heads on frozen features, with a PatchGAN of the inherited settings beside them."""
 
     network: Literal["projected"] = option("projected", "architecture")  # type: ignore[assignment]
-    layers: str = option("2,3,5", "AlexNet's convolutions whose features are judged, from 1 to 5")
-    head_width: int = option(128, "channels of each head on the frozen features")
-    enlarge: float = option(2.0, "factor by which images are enlarged before they enter the frozen network")
+    layers: str = option("2,3,5", "AlexNet's convolutions whose features get a head, from 1 to 5")
+    head_width: int = option(128, "channels of each head on the frozen features", ge=1, le=1024)
+    enlarge: float = option(
+        2.0, "factor by which images are enlarged before they enter the frozen network", ge=0.5, le=8
+    )
     patchgan: bool = option(True, "a PatchGAN on the pixels beside the heads on frozen features (Kumari et al. 2022)")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(1 <= self.head_width <= 1024, "head_width", self.head_width, "from 1 to 1024")
-        require(0.5 <= self.enlarge <= 8, "enlarge", self.enlarge, "from 0.5 to 8")
         self.layer_numbers()
 
     def layer_numbers(self) -> list[int]:
-        """The numbers in ``layers``, ascending. Raises ConfigError where they are not different ones from 1 to 5."""
+        """Return the numbers in ``layers``, ascending. Raises ConfigError unless they are distinct and from 1 to 5."""
         words = [word.strip() for word in self.layers.split(",")]
         numbers = [int(word) for word in words if word in {"1", "2", "3", "4", "5"}]
         valid = len(numbers) == len(words) == len(set(numbers))
         require(valid, "layers", self.layers, "different numbers from 1 to 5 with commas between them")
         return sorted(numbers)
 
-    def smallest_input(self) -> int:
-        """Pixels a side below which a part of the discriminator has nothing left to judge."""
-        return max(self._smallest_enlarged(), super().smallest_input()) if self.patchgan else self._smallest_enlarged()
+    def num_outputs(self) -> int:
+        """Return the number of logit maps: one for each head, and those of the PatchGAN."""
+        return len(self.layer_numbers()) + (super().num_outputs() if self.patchgan else 0)
 
-    def _smallest_enlarged(self) -> int:
+    def min_input_size(self) -> int:
+        """Return the smallest image side, in pixels, for which every part of the discriminator has a logit."""
+        size = self._min_size_before_enlarging()
+        return max(size, super().min_input_size()) if self.patchgan else size
+
+    def _min_size_before_enlarging(self) -> int:
         return math.ceil(AlexNetFeatures.MIN_SIZE / self.enlarge)
 
-    def too_small(self, size: int) -> str:
-        """The message for images of ``size`` pixels a side, which are smaller than ``smallest_input``."""
-        if size >= self._smallest_enlarged():
-            return super().too_small(size)
+    def too_small_message(self, size: int) -> str:
+        """Return the error message for images of ``size`` pixels a side, smaller than ``min_input_size``."""
+        if size >= self._min_size_before_enlarging():
+            return super().too_small_message(size)
         return (
             f"A projected discriminator needs images of at least {AlexNetFeatures.MIN_SIZE} px after they are enlarged "
             f"{self.enlarge:g} times; size is {size}. Use a larger --size or --d-enlarge."
         )
 
     def build(self, channels: int = 3) -> "ProjectedDiscriminator":  # type: ignore[override]
-        """The discriminator of images of ``channels``: 3, or 6 for a condition and its image.
+        """Build the discriminator of images of ``channels``: 3, or 6 for a condition and its image.
 
-        Raises BundleError where the frozen network's weights can be neither found nor downloaded.
+        Raises ModelFileError where the weights of the frozen network can neither be found nor downloaded.
         """
         return ProjectedDiscriminator(self, AlexNetFeatures(), channels)
 
@@ -77,7 +82,7 @@ class ProjectedDiscriminator(nn.Module):
         self.backbone = backbone
         images = channels // 3
         self.heads = nn.ModuleList(
-            ProjectedHead(images * backbone.CHANNELS[number - 1], config.head_width, config.init)
+            ProjectedHead(images * backbone.CHANNELS[number - 1], config.head_width, config.weight_init)
             for number in self.layers
         )
         self.patchgan = PatchGANConfig.build(config, channels) if config.patchgan else None
@@ -89,16 +94,16 @@ class ProjectedDiscriminator(nn.Module):
         return tuple(logits)
 
     def with_features(self, images: Tensor) -> tuple[tuple[Tensor, ...], list[Tensor]]:
-        """The logits of each part, and the activations of all of its layers before them, (N, C, h, w) each."""
+        """Return the logits of each part, and the activations of all its layers before them, (N, C, h, w) each."""
         logits: list[Tensor] = []
         activations: list[Tensor] = []
         for head, x in zip(self.heads, self._features(images), strict=True):
-            judged, hidden = head.with_features(x)  # type: ignore[operator]
-            logits.append(judged)
+            head_logits, hidden = head.with_features(x)  # type: ignore[operator]
+            logits.append(head_logits)
             activations += hidden
         if self.patchgan is not None:
-            judged, hidden = self.patchgan.with_features(images)
-            logits += as_scales(judged)
+            patch_logits, hidden = self.patchgan.with_features(images)
+            logits += as_scales(patch_logits)
             activations += hidden
         return tuple(logits), activations
 
@@ -111,7 +116,7 @@ class ProjectedDiscriminator(nn.Module):
 
 
 def as_scales(logits: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """The logits of a PatchGAN at each of its scales, of which it usually has one."""
+    """Return the logits of a PatchGAN as a tuple with one item for each scale."""
     return (logits,) if isinstance(logits, Tensor) else logits
 
 
@@ -128,10 +133,10 @@ class ProjectedHead(nn.Module):
         add_spectral_norm(self)
 
     def forward(self, features: Tensor) -> Tensor:
-        return in_float32(self.to_logits, self.body(features))
+        return run_in_float32(self.to_logits, self.body(features))
 
     def with_features(self, features: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The logits, and the activations of the two layers before them."""
+        """Return the logits, and the activations of the two layers before them."""
         first = self.body[1](self.body[0](features))
         second = self.body[3](self.body[2](first))
-        return in_float32(self.to_logits, second), [first, second]
+        return run_in_float32(self.to_logits, second), [first, second]

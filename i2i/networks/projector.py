@@ -1,53 +1,60 @@
-"""The projector of CUT: what a generator's encoder sees at some places, as points on a sphere (Park et al. 2020)."""
+"""The projector of CUT: features of a generator's encoder at sampled locations as unit vectors (Park et al. 2020)."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from i2i.networks.layers import Init, in_float32, initialize
+from i2i.networks.layers import Init, initialize, run_in_float32
 
 
 class Projector(nn.Module):
-    """H: a two-layer MLP for each of an encoder's layers (Park et al. 2020, section 3.2).
+    """H: a two-layer MLP for each selected layer of the encoder (Park et al. 2020, section 3.2).
 
-    widths: the channels of the layers; ``features``: those of the answers.
+    Args:
+        in_channels: channels of each layer's feature map.
+        dim: length of the projected vectors.
+        init: initialisation of the MLPs.
     """
 
-    def __init__(self, widths: Sequence[int], features: int = 256, init: Init = "xavier") -> None:
+    def __init__(self, in_channels: Sequence[int], dim: int = 256, init: Init = "xavier") -> None:
         super().__init__()
         self.heads = nn.ModuleList(
-            nn.Sequential(nn.Linear(width, features), nn.ReLU(True), nn.Linear(features, features)) for width in widths
+            nn.Sequential(nn.Linear(channels, dim), nn.ReLU(True), nn.Linear(dim, dim)) for channels in in_channels
         )
         initialize(self, init)
 
-    def forward(self, maps: Sequence[Tensor], places: Sequence[Tensor]) -> list[Tensor]:
-        """For each layer its map (N, C, h, w) at its places (N, P), as unit vectors (N, P, features) in float32."""
-        taken = (take(x, where) for x, where in zip(maps, places, strict=True))
-        return [_unit(in_float32(head, x)) for head, x in zip(self.heads, taken, strict=True)]
+    def forward(self, features: Sequence[Tensor], locations: Sequence[Tensor]) -> list[Tensor]:
+        """Project each layer's features (N, C, h, w) at its locations (N, P) to unit vectors (N, P, dim) in float32."""
+        vectors = (gather_at(x, at) for x, at in zip(features, locations, strict=True))
+        return [_normalize(run_in_float32(head, x)) for head, x in zip(self.heads, vectors, strict=True)]
 
 
-def _unit(x: Tensor) -> Tensor:
-    """x / (‖x‖ + 1e-7), as published: of young heads, whose answers are short, the small number takes a part."""
+def _normalize(x: Tensor) -> Tensor:
+    """Return x / (‖x‖ + 1e-7), as published: the constant matters for untrained heads, whose vectors are short."""
     return x / (torch.linalg.vector_norm(x, dim=-1, keepdim=True) + 1e-7)
 
 
-def draw_places(x: Tensor, count: int) -> Tensor:
-    """``count`` different places of each picture of a map (N, C, h, w), all of them where there are fewer: (N, P).
+def sample_locations(features: Tensor, count: int) -> Tensor:
+    """Sample different locations of each feature map, on its device, without synchronising with the host.
 
-    A place is row · w + column. Drawn on the map's device, for which the host does not wait.
+    Args:
+        features: (N, C, h, w).
+        count: locations for each map; all of them where the map has fewer.
+
+    Returns: (N, P), row · w + column of each location.
     """
-    pictures, _, height, width = x.shape
-    lots = torch.rand(pictures, height * width, device=x.device)
-    return lots.topk(min(count, height * width), dim=1).indices
+    batch_size, _, height, width = features.shape
+    scores = torch.rand(batch_size, height * width, device=features.device)
+    return scores.topk(min(count, height * width), dim=1).indices
 
 
-def mirrored(places: Tensor, width: int) -> Tensor:
-    """The places that ``places`` of a map ``width`` wide become when it is mirrored, left to right."""
-    return places + (width - 1) - 2 * (places % width)
+def flip_locations(locations: Tensor, width: int) -> Tensor:
+    """Return where ``locations`` of a feature map ``width`` wide are after a horizontal flip."""
+    return locations + (width - 1) - 2 * (locations % width)
 
 
-def take(x: Tensor, places: Tensor) -> Tensor:
-    """A map (N, C, h, w) at places (N, P): (N, P, C)."""
-    rows = x.permute(0, 2, 3, 1).flatten(1, 2)  # (N, h·w, C), no copy of channels-last
-    return rows.gather(1, places[..., None].expand(-1, -1, x.shape[1]))
+def gather_at(features: Tensor, locations: Tensor) -> Tensor:
+    """Return the vectors (N, P, C) of feature maps (N, C, h, w) at locations (N, P)."""
+    rows = features.permute(0, 2, 3, 1).flatten(1, 2)  # (N, h·w, C), no copy of channels-last
+    return rows.gather(1, locations[..., None].expand(-1, -1, features.shape[1]))

@@ -8,44 +8,46 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.config import option, require
+from i2i.config import Config, option
 from i2i.errors import ConfigError
-from i2i.networks.blurpool import Double, Halve
-from i2i.networks.cpu_conv import Conv2d
-from i2i.networks.layers import Init, Norm, conv, conv_transpose, finish, in_float32, norm
+from i2i.networks.blurpool import BilinearUpsample2x, BlurPool2d
+from i2i.networks.cpu_conv import FewChannelConv2d
+from i2i.networks.layers import Init, Norm, conv, conv_transpose, init_and_constrain, norm, run_in_float32
 
-NEAR_ONE = 0.996
+ATANH_LIMIT = 0.996
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResnetConfig:
+class ResnetConfig(Config):
+    """Config of ``Resnet``."""
+
     network: Literal["resnet"] = option("resnet", "architecture")
-    ngf: int = option(64, "channels of the generator's first layer")
-    blocks: int = option(9, "residual blocks; the paper uses 9 at 256 px and above, 6 at 128 px")
+    ngf: int = option(64, "channels of the generator's first layer", ge=1, le=1024)
+    blocks: int = option(9, "residual blocks; the paper uses 9 at 256 px and above, 6 at 128 px", ge=0, le=64)
     upsampling: Literal["transposed", "resize", "bilinear"] = option(
         "transposed", "transposed convolution (CycleGAN), or convolution after a nearest or bilinear (CUT) resize"
     )
-    residual: bool = option(False, "add the answer to the input ahead of tanh: learning begins at the picture itself")
+    residual_output: bool = option(
+        False, "add the output to the input before tanh, so that training starts from the identity", was="residual"
+    )
+    skip_input: bool = option(
+        False, "concatenate the input before the last convolution, so that colours can bypass instance norm"
+    )
     antialias: bool = option(False, "blur before every subsampling in the generator (CUT)")
     norm: Norm = option("instance", "normalisation of the generator")
-    dropout: float = option(0.0, "dropout probability inside each residual block")
-    inference: Literal["train", "eval"] = option(
-        "eval", "in use: dropout and batch statistics as in training, or frozen"
+    dropout: float = option(0.0, "dropout probability inside each residual block", ge=0, lt=1)
+    inference_mode: Literal["train", "eval"] = option(
+        "eval", "at inference: dropout and batch statistics as in training, or frozen", was="inference"
     )
-    init: Init = option("normal", "initialisation of the generator")
+    weight_init: Init = option("normal", "initialisation of the generator", was="init")
     spectral_norm: bool = option(False, "spectral norm on every convolution of the generator")
 
-    def __post_init__(self) -> None:
-        require(1 <= self.ngf <= 1024, "ngf", self.ngf, "from 1 to 1024")
-        require(0 <= self.blocks <= 64, "blocks", self.blocks, "from 0 to 64")
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
-
-    def multiple(self, size: int) -> int:
-        """Pixels of which an input's height and width must be multiples."""
+    def size_multiple(self, size: int) -> int:
+        """Return the pixels of which an input's height and width must be multiples."""
         return 4
 
     def build(self, size: int) -> "Resnet":
-        """The generator, for pictures of ``size`` pixels a side in training. Raises ConfigError for a bad size."""
+        """Build the generator, trained on images of ``size`` pixels a side. Raises ConfigError for a bad size."""
         if size % 4 or size < 8:
             raise ConfigError(f"A resnet generator needs a size that is a multiple of 4, from 8; found {size}.")
         return Resnet(self)
@@ -59,7 +61,8 @@ class Resnet(nn.Module):
 
     def __init__(self, config: ResnetConfig) -> None:
         super().__init__()
-        n, kind = config.ngf, config.norm
+        n = config.ngf
+        kind = config.norm
         self.encoder = nn.Sequential(
             nn.ReflectionPad2d(3), conv(kind, 3, n, 7), norm(kind, n), nn.ReLU(True),
             *downsample(n, 2 * n, config), *downsample(2 * n, 4 * n, config),
@@ -69,47 +72,60 @@ class Resnet(nn.Module):
             *upsample(4 * n, 2 * n, config), norm(kind, 2 * n), nn.ReLU(True),
             *upsample(2 * n, n, config), norm(kind, n), nn.ReLU(True),
         )  # fmt: skip
-        last = Conv2d(n, 3, 7)
-        self.to_rgb = nn.Sequential(nn.ReflectionPad2d(3), last, *([] if config.residual else [nn.Tanh()]))
-        self.residual = config.residual
-        finish(self, config.init, config.spectral_norm)
-        if config.residual and not config.spectral_norm:
-            nn.init.zeros_(last.weight)
+        self.skip_input = config.skip_input
+        last_conv = FewChannelConv2d(n + 3 if config.skip_input else n, 3, 7)
+        tanh = [] if config.residual_output else [nn.Tanh()]
+        self.to_rgb = nn.Sequential(nn.ReflectionPad2d(3), last_conv, *tanh)
+        self.residual_output = config.residual_output
+        init_and_constrain(self, config.weight_init, config.spectral_norm)
+        if config.residual_output and not config.spectral_norm:
+            nn.init.zeros_(last_conv.weight)
 
-    def forward(self, picture: Tensor) -> Tensor:
-        return self._decoded(self.blocks(self.encoder(picture)), picture)
+    def forward(self, image: Tensor) -> Tensor:
+        return self._decode(self.blocks(self.encoder(image)), image)
 
-    def _decoded(self, x: Tensor, picture: Tensor) -> Tensor:
-        answer = in_float32(self.to_rgb, self.decoder(x))
-        # NEAR_ONE: tanh is 1 nowhere, and atanh not a number there. White and black are lost by half a grey level.
-        return torch.tanh(answer + torch.atanh(NEAR_ONE * picture.to(answer.dtype))) if self.residual else answer
+    def _decode(self, x: Tensor, image: Tensor) -> Tensor:
+        x = self.decoder(x)
+        if self.skip_input:
+            x = torch.cat([x, image.to(x.dtype)], 1)
+        output = run_in_float32(self.to_rgb, x)
+        if not self.residual_output:
+            return output
+        # tanh never reaches ±1, and atanh(±1) is infinite. ATANH_LIMIT changes white and black by half a grey level.
+        return torch.tanh(output + torch.atanh(ATANH_LIMIT * image.to(output.dtype)))
 
-    def widths(self) -> list[int]:
-        """The channels after each layer that ``features`` can be asked for."""
-        found = [3]
+    def feature_channels(self) -> list[int]:
+        """Return the channels of each layer that ``features`` can return."""
+        channels = [3]
         for layer in (*self.encoder, *self.blocks):
-            found.append(layer.out_channels if isinstance(layer, nn.Conv2d) else found[-1])
-        return found[1:]
+            channels.append(layer.out_channels if isinstance(layer, nn.Conv2d) else channels[-1])
+        return channels[1:]
 
-    def features(self, picture: Tensor, layers: Collection[int]) -> list[Tensor]:
-        """What stands after each of ``layers``, (N, C, h, w) each, shallow to deep; nothing deeper is computed.
+    def features(self, image: Tensor, layers: Collection[int]) -> list[Tensor]:
+        """Return the outputs of encoder layers, from shallow to deep. Deeper layers are not computed.
 
-        Layers are counted from 0 through ``encoder`` and ``blocks``; ``widths`` gives the channels of each. The bias of
-        a convolution that instance norm will take away is left out.
+        The bias of a convolution before instance norm is left out.
+
+        Args:
+            image: (N, 3, H, W) in [-1, 1].
+            layers: indices from 0 through ``encoder`` and ``blocks``; see ``feature_channels``.
+
+        Returns: (N, C, h, w) for each layer.
         """
-        return self._encoded(picture, layers, max(layers) + 1)[1]
+        return self._encode(image, layers, max(layers) + 1)[1]
 
-    def with_features(self, picture: Tensor, layers: Collection[int]) -> tuple[Tensor, list[Tensor]]:
-        """The translation of ``picture``, and as ``features``, in one pass."""
-        x, features = self._encoded(picture, layers, len(self.encoder) + len(self.blocks))
-        return self._decoded(x, picture), features
+    def with_features(self, image: Tensor, layers: Collection[int]) -> tuple[Tensor, list[Tensor]]:
+        """Return the translation of ``image``, and its ``features``, in one pass."""
+        x, features = self._encode(image, layers, len(self.encoder) + len(self.blocks))
+        return self._decode(x, image), features
 
-    def _encoded(self, x: Tensor, layers: Collection[int], end: int) -> tuple[Tensor, list[Tensor]]:
+    def _encode(self, x: Tensor, layers: Collection[int], end: int) -> tuple[Tensor, list[Tensor]]:
         features: list[Tensor] = []
-        for place, layer in enumerate([*self.encoder, *self.blocks][:end]):
+        for index, layer in enumerate([*self.encoder, *self.blocks][:end]):
+            # An in-place ReLU must not overwrite a feature map that is returned.
             overwrites = isinstance(layer, nn.ReLU) and features and x is features[-1]
             x = F.relu(x) if overwrites else layer(x)
-            if place in layers:
+            if index in layers:
                 features.append(x)
         return x, features
 
@@ -131,16 +147,21 @@ class ResidualBlock(nn.Module):
         return x + self.body(x)
 
 
-def downsample(channels: int, out: int, config: ResnetConfig) -> list[nn.Module]:
-    """Half the height and width: by a strided convolution, or by blur after one of every pixel (Zhang 2019)."""
-    stride, blur = (1, [Halve()]) if config.antialias else (2, [])
-    return [conv(config.norm, channels, out, 3, stride, 1), norm(config.norm, out), nn.ReLU(True), *blur]
+def downsample(in_channels: int, out_channels: int, config: ResnetConfig) -> list[nn.Module]:
+    """Build layers that halve height and width: a strided convolution, or a dense one and a blur (Zhang 2019)."""
+    stride, blur = (1, [BlurPool2d()]) if config.antialias else (2, [])
+    return [
+        conv(config.norm, in_channels, out_channels, 3, stride, 1),
+        norm(config.norm, out_channels),
+        nn.ReLU(True),
+        *blur,
+    ]
 
 
-def upsample(channels: int, out: int, config: ResnetConfig) -> list[nn.Module]:
-    """Twice the height and width. Resize-convolution avoids checkerboards (Odena et al. 2016)."""
+def upsample(in_channels: int, out_channels: int, config: ResnetConfig) -> list[nn.Module]:
+    """Build layers that double height and width. Resize-convolution avoids checkerboards (Odena et al. 2016)."""
     if config.upsampling == "transposed":
-        return [conv_transpose(config.norm, channels, out, 3, 2, 1, 1)]
+        return [conv_transpose(config.norm, in_channels, out_channels, 3, 2, 1, 1)]
     if config.upsampling == "bilinear":
-        return [Double(), conv(config.norm, channels, out, 3, 1, 1)]
-    return [nn.Upsample(scale_factor=2), nn.ReflectionPad2d(1), conv(config.norm, channels, out, 3)]
+        return [BilinearUpsample2x(), conv(config.norm, in_channels, out_channels, 3, 1, 1)]
+    return [nn.Upsample(scale_factor=2), nn.ReflectionPad2d(1), conv(config.norm, in_channels, out_channels, 3)]

@@ -1,4 +1,4 @@
-"""Where the weights of ready-made networks lie."""
+"""Weights of pretrained networks: find, load and identify them."""
 
 import hashlib
 import os
@@ -9,31 +9,31 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from i2i.errors import BundleError
+from i2i.errors import ModelFileError
 
 
 def find_weights(name: str) -> Path | None:
-    """The file ``name`` in the first folder of ``$I2I_WEIGHTS`` (separated as in $PATH) that has it."""
+    """Return the file ``name`` in the first folder of ``$I2I_WEIGHTS`` (separated as in $PATH) that contains it."""
     folders = filter(None, os.environ.get("I2I_WEIGHTS", "").split(os.pathsep))
     paths = (Path(folder).expanduser() / name for folder in folders)
     return next((path for path in paths if path.is_file()), None)
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, in float32. Raises BundleError where it is damaged or not finite."""
+    """Load the tensors of a .safetensors file in float32. Raises ModelFileError if it is damaged or not finite."""
     try:
         tensors = safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError) as error:
-        raise BundleError(f"{path} is not a readable safetensors file: {error}.") from error
+        raise ModelFileError(f"{path} is not a readable safetensors file: {error}.") from error
     if bad := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
-        raise BundleError(f"{path}: {bad[0]} holds values that are not finite. The file is damaged.")
+        raise ModelFileError(f"{path}: {bad[0]} holds values that are not finite. The file is damaged.")
     return {name: tensor.float() for name, tensor in tensors.items()}
 
 
-def digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of weights: of their names and numbers, whatever file or precision they came from."""
-    found = hashlib.sha256()
+def weights_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of weights: of their names and float values, whatever file or precision they came from."""
+    digest = hashlib.sha256()
     for name, value in sorted(tensors.items()):
         if value.is_floating_point():
-            found.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()
+            digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""What a training will cost on this machine: measured in a few of its own steps, on made-up pictures."""
+"""Measure the cost of a training on this machine: run a few of its own steps on random images."""
 
 import statistics
 import sys
@@ -11,127 +11,140 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from i2i.device import autocast, pick_device, pick_precision
+from i2i.device import autocast, resolve_device, resolve_dtype
 from i2i.recipes import Recipe
-from i2i.training.cuda_graphs import LONG, WARM, ReplayStepper, fastest
-from i2i.training.train_step import Stepper
+from i2i.training.cuda_graphs import CAPTURE_WARMUP_STEPS, MIN_STEPS_TO_COMPILE, GraphedTrainStep, accelerate
+from i2i.training.train_step import TrainStep
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
-    """Of one training step: medians over ``steps`` timed ones."""
+class StepCost:
+    """The cost of one training step, and of the whole training."""
 
     device: str
     precision: str
-    threads: int  # that torch computes with on the CPU
+    threads: int  # of torch on the CPU
     batch_size: int
-    size: int  # pixels a side
-    steps: int
-    seconds_per_step: float
-    pictures_per_second: float  # of each domain
-    peak_memory_mb: float  # on CUDA what torch allocated there, on a CPU the process at its largest
+    size: int  # side of the images in pixels
+    steps: int  # that were timed
+    seconds_per_step: float  # median of the timed steps
+    images_per_second: float  # of each domain
+    peak_memory_mb: float  # on CUDA allocated by torch, else the peak resident size of the process
     tflop_per_step: float  # of convolutions and matrix products, forward and backward
     tflops: float
-    conv_tflops: float  # what one large convolution reaches here, forward and backward, same precision
-    share_of_conv: float
-    total_steps: int | None  # of the whole training; None where its length depends on unknown data
+    conv_tflops: float  # of one large convolution on this device in the same precision, forward and backward
+    conv_utilisation: float  # tflops / conv_tflops
+    total_steps: int | None  # of the whole training; None if its length depends on a dataset that is not known
     total_hours: float | None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        keys = {"images_per_second": "pictures_per_second", "conv_utilisation": "share_of_conv"}
+        return {keys.get(name, name): value for name, value in asdict(self).items()}
 
 
-def bench(
-    plan: Recipe, epoch_length: int | None, steps: int = 10, tell: Callable[[str], None] = lambda text: None
-) -> Cost:
-    """Time ``steps`` steps of a plan, as a training plays them, after some that warm up.
+def benchmark_step(recipe: Recipe, epoch_length: int | None, steps: int = 10) -> StepCost:
+    """Time the training steps of a recipe, after warm-up, as the trainer runs them.
 
-    epoch_length: samples of its data, where known. tell: is given the reason where a step cannot be made fast.
+    Args:
+        recipe: the training to measure.
+        epoch_length: samples in an epoch; None if the dataset is not known.
+        steps: how many steps to time. With several discriminator steps for each generator step, how many such cycles.
     """
-    device = pick_device(plan.training.device)
-    dtype = pick_precision(plan.training.precision, device)
-    objective = plan.build().to(device).to(memory_format=torch.channels_last)
-    plain = Stepper(objective, plan.training, device, dtype)
-    known = plan.training.steps or (epoch_length and plan.training.total_steps(epoch_length))
-    stepper: Stepper | ReplayStepper = plain
-    count, size = plan.training.batch_size, plan.data.size
+    training = recipe.training
+    device = resolve_device(training.device)
+    dtype = resolve_dtype(training.precision, device)
+    method = recipe.build().to(device).to(memory_format=torch.channels_last)
+    eager = TrainStep(method, training, device, dtype)
+    train_step: TrainStep | GraphedTrainStep = eager
+    total_steps = training.steps or (epoch_length and training.total_steps(epoch_length))
 
-    def play(step: int) -> None:
-        batch = tuple(torch.rand(count, c, side, side, device=device) * 2 - 1 for c, side in plan.shapes())
-        stepper(tuple(x.contiguous(memory_format=torch.channels_last) for x in batch), step, plan.training.lr)
+    def run_step(step: int) -> None:
+        batch = tuple(
+            torch.rand(training.batch_size, channels, side, side, device=device) * 2 - 1
+            for channels, side in recipe.input_shapes()
+        )
+        batch = tuple(images.contiguous(memory_format=torch.channels_last) for images in batch)
+        train_step(batch, step, training.lr)
 
-    adversarial = getattr(plan.model, "adversarial", None)
-    cycle = adversarial.critic_steps if adversarial else 1  # steps after which every player has moved
+    adversarial = getattr(recipe.model, "adversarial", None)
+    cycle = adversarial.d_steps if adversarial else 1  # steps in which every player is trained at least once
 
-    def play_cycle(number: int) -> None:
+    def run_cycle(number: int) -> None:
         for step in range(cycle * number, cycle * (number + 1)):
-            play(step)
+            run_step(step)
 
-    play_cycle(0)
+    # Warm up, and count the operations of the second cycle: the first makes the optimizers' state.
+    run_cycle(0)
     with FlopCounterMode(display=False) as counter:
-        play_cycle(1)
-    stepper = fastest(plain, known or LONG, tell)
-    if stepper is not plain:
-        for number in range(2, 4 + WARM):
-            play_cycle(number)
-    seconds, flops = _median(play_cycle, steps, device) / cycle, counter.get_total_flops() / cycle
-    if plan.training.hours:
-        known = max(1, round(3600 * plan.training.hours / seconds))
-    rate, conv = flops / seconds / 1e12, _conv_rate(device, dtype)
-    return Cost(
+        run_cycle(1)
+
+    # Compile and capture as in training.
+    train_step = accelerate(eager, total_steps or MIN_STEPS_TO_COMPILE)
+    if train_step is not eager:
+        for number in range(2, 4 + CAPTURE_WARMUP_STEPS):
+            run_cycle(number)
+
+    seconds = _median_seconds(run_cycle, steps, device) / cycle
+    flop = counter.get_total_flops() / cycle
+    if training.max_hours:
+        total_steps = max(1, round(3600 * training.max_hours / seconds))
+    tflops = flop / seconds / 1e12
+    conv_tflops = _conv_tflops(device, dtype)
+    return StepCost(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         precision=str(dtype).removeprefix("torch."),
         threads=torch.get_num_threads(),
-        batch_size=count,
-        size=size,
+        batch_size=training.batch_size,
+        size=recipe.data.size,
         steps=steps,
         seconds_per_step=seconds,
-        pictures_per_second=count / seconds,
-        peak_memory_mb=peak_memory(device) / 1e6,
-        tflop_per_step=flops / 1e12,
-        tflops=rate,
-        conv_tflops=conv,
-        share_of_conv=rate / conv,
-        total_steps=known or None,
-        total_hours=known * seconds / 3600 if known else None,
+        images_per_second=training.batch_size / seconds,
+        peak_memory_mb=peak_memory_bytes(device) / 1e6,
+        tflop_per_step=flop / 1e12,
+        tflops=tflops,
+        conv_tflops=conv_tflops,
+        conv_utilisation=tflops / conv_tflops,
+        total_steps=total_steps or None,
+        total_hours=total_steps * seconds / 3600 if total_steps else None,
     )
 
 
-def _median(play: Callable[[int], None], rounds: int, device: torch.device) -> float:
+def _median_seconds(run: Callable[[int], None], repeats: int, device: torch.device) -> float:
     times = []
-    for index in range(rounds):
-        _wait(device)
-        began = time.perf_counter()
-        play(index + 2)
-        _wait(device)
-        times.append(time.perf_counter() - began)
+    for index in range(repeats):
+        _synchronize(device)
+        start = time.perf_counter()
+        run(index + 2)
+        _synchronize(device)
+        times.append(time.perf_counter() - start)
     return statistics.median(times)
 
 
-def _conv_rate(device: torch.device, dtype: torch.dtype) -> float:
-    """TFLOP/s of a 3×3 convolution of 256 channels at 64², that of the generator's blocks at 256 px."""
+def _conv_tflops(device: torch.device, dtype: torch.dtype) -> float:
+    """Return the TFLOP/s of a 3×3 convolution of 256 channels at 64², as in the generator's blocks at 256 px."""
     conv = nn.Conv2d(256, 256, 3, padding=1, bias=False).to(device).to(memory_format=torch.channels_last)
     x = torch.randn(1, 256, 64, 64, device=device).contiguous(memory_format=torch.channels_last).requires_grad_()
 
-    def play(_: int) -> None:
+    def run(_: int) -> None:
         with autocast(device, dtype):
             y = conv(x)
         y.backward(torch.ones_like(y))
 
-    play(0)
-    return 3 * 2 * 256 * 256 * 9 * 64 * 64 / _median(play, 5, device) / 1e12
+    run(0)
+    # 3: forward, and the gradients of input and weights. 2: multiply and add.
+    return 3 * 2 * 256 * 256 * 9 * 64 * 64 / _median_seconds(run, 5, device) / 1e12
 
 
-def _wait(device: torch.device) -> None:
+def _synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def peak_memory(device: torch.device) -> float:
-    """Bytes: on CUDA what torch has had allocated at most, elsewhere this process at its largest."""
+def peak_memory_bytes(device: torch.device) -> float:
+    """Return the peak memory: on CUDA allocated by torch, else the peak resident size of this process."""
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated(device))
     import resource
 
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss counts bytes there, KiB elsewhere
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss counts bytes on macOS and KiB elsewhere
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)

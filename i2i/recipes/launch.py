@@ -1,200 +1,260 @@
-"""From a recipe and a dataset's name to a trainer that is ready to run, new or resumed."""
+"""Make a trainer from a recipe and a dataset: for a new training, or for the resume of an earlier one."""
 
+import logging
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from i2i._version import __version__
+from i2i.checkpoints.model_info import DataInfo, ModelInfo
 from i2i.checkpoints.run import Run
 from i2i.config import to_json
-from i2i.data.dataset import OneWayConfig, TrainingPictures
-from i2i.data.ensure import prepare
-from i2i.data.image_cache import Packed, pack
-from i2i.data.layout import HINT, Kind, Layout, layout, locate
-from i2i.device import pick_device
-from i2i.diagnostics import Doctor, settings_of
-from i2i.errors import CacheError, ConfigError, DatasetError, PictureError, UsageError
-from i2i.images import header
-from i2i.recipes import Recipe, recipe, recipe_from_json
-from i2i.training.monitor import Watch
+from i2i.data.config import DirectedConfig
+from i2i.data.dataset import TrainingDataset
+from i2i.data.ensure import ensure_dataset
+from i2i.data.image_cache import ImageCache, build_image_cache
+from i2i.data.layout import HINT, Kind, Layout, detect_layout, find_dataset
+from i2i.device import resolve_device
+from i2i.diagnostics import AlarmMonitor, flag_values
+from i2i.directions import Direction
+from i2i.errors import CacheError, ConfigError, DatasetError, ImageError, UsageError
+from i2i.images import read_header
+from i2i.recipes import Recipe, find_recipe, recipe_from_json
+from i2i.training.monitor import TrainingMonitor
 from i2i.training.progress import TrainingProgress
-from i2i.training.trainer import Trainer, seed_everything
-from i2i.training.validator import Exam
-from i2i.training.warm_start import inherit
+from i2i.training.seeding import seed_everything
+from i2i.training.trainer import Trainer
+from i2i.training.validator import Validator
+from i2i.training.warm_start import load_matching_weights
 
-ADVICE = {
-    "paired": "`i2i train pix2pix` learns from it.",
-    "unpaired": "`i2i train cyclegan` learns from it, and `i2i train cut`.",
-    "clean": "`i2i train regression --task denoise` learns to restore photos like these, `i2i train gan` to paint more "
-    "of their kind. To translate between two kinds of photos, put the "
-    "second beside these: trainA/ and trainB/.",
+logger = logging.getLogger(__name__)
+
+DATA_KIND_HINTS = {
+    "paired": "Train on it with `i2i train pix2pix`.",
+    "unpaired": "Train on it with `i2i train cyclegan` or `i2i train cut`.",
+    "clean": "Train on it with `i2i train regression --task denoise` to restore such photos, or with `i2i train gan` "
+    "to generate more of them. To translate between two kinds of photos, put them into trainA/ and trainB/.",
 }
-# What may differ between the parts of one training: how it runs, not what is learnt.
-FREE = {"data": {"data"}, "model": set(),
-        "training": {"steps", "epochs", "hours", "lr", "device", "precision", "workers", "cache", "compile", "record",
-                     "log_every", "sample_every", "snapshot_every", "evaluate_every", "evaluate_pictures",
-                     "keep_best", "stop_on_alarm", "save_minutes"}}  # fmt: skip
-AUTO_CACHE = 32e9  # bytes of the largest pack that --cache auto makes
+# Fields that a resume may change: they affect how the training runs and how long, not what it learns.
+RESUMABLE_FIELDS: dict[str, set[str]] = {
+    "data": {"data"},
+    "model": set(),
+    "training": {
+        "steps", "epochs", "max_hours", "lr", "device", "precision", "workers", "cache", "compile", "cuda_graph",
+        "log_every", "sample_every", "snapshot_every", "eval_every", "eval_images", "best_metric", "stop_on_alarm",
+        "save_every_minutes",
+    },
+}  # fmt: skip
+MAX_AUTO_CACHE_BYTES = 32e9  # --cache auto makes no larger image cache
 
 
-def start(
-    objective: str, name: str | None, changes: dict[str, Any], run_name: str | None, progress: TrainingProgress
+def new_training(
+    method: str,
+    recipe_name: str | None,
+    overrides: dict[str, Any],
+    run_name: str | None,
+    progress: TrainingProgress,
 ) -> Trainer:
-    """A new training in a run of its own: recipe ``name`` (None: "paper") with ``changes`` (see ``Recipe.merged``).
+    """Return the trainer of a new run, and write the run's ``config.json``.
 
-    Raises UsageError where the settings, the dataset or the run's name will not do; nothing is written then.
+    Args:
+        method: such as "cyclegan".
+        recipe_name: such as "paper"; None for the method's first recipe.
+        overrides: settings that replace those of the recipe, as in ``Recipe.with_overrides``.
+        run_name: None for a name made from the dataset's and the method's.
+        progress: shows the progress of the training.
+
+    Raises:
+        UsageError: the settings, the dataset or the run's name are not usable. Nothing is written then.
     """
-    plan = recipe(objective, name).merged(changes)
-    if not plan.data.data:
-        raise UsageError(f"Which pictures? Name a dataset: --data NAME or --data PATH. {HINT}")
-    found = find_data(plan, progress.say)
-    run = Run.named(run_name or _derived_name(found.root, objective, getattr(plan.data.restores(), "task", "")))
-    trainer = _trainer(plan, found, run, progress, plan.training.begin_with)
-    run.create(plan.to_json())
+    recipe = find_recipe(method, recipe_name).with_overrides(overrides)
+    if not recipe.data.data:
+        raise UsageError(f"No dataset was named. Give --data NAME or --data PATH. {HINT}")
+    layout = load_and_check_layout(recipe)
+    task = getattr(recipe.data.restoration_task, "task", "")
+    run = Run.from_name(run_name or _default_run_name(layout.root, method, task))
+    trainer = _build_trainer(recipe, layout, run, progress, recipe.training.init_from)
+    run.create(recipe.to_json())
     return trainer
 
 
-def resume(
-    objective: str, name: str | None, changes: dict[str, Any], run_name: str | None, progress: TrainingProgress
+def resume_training(
+    method: str,
+    recipe_name: str | None,
+    overrides: dict[str, Any],
+    run_name: str | None,
+    progress: TrainingProgress,
 ) -> Trainer:
-    """The trainer of an earlier run, where it stopped. ``changes`` may only touch what does not alter the method.
+    """Return the trainer of an existing run in its last saved state.
 
-    The run is that of ``run_name``, or the one that ``start`` would have named after the dataset.
+    Args:
+        method: such as "cyclegan"; it must be the run's.
+        recipe_name: None, or the run's recipe.
+        overrides: settings to replace; only those of RESUMABLE_FIELDS may differ from the run's.
+        run_name: None for the name that ``new_training`` makes from the dataset's and the method's.
+        progress: shows the progress of the training.
+
+    Raises:
+        UsageError: there is no such run, or the settings differ from the run's.
     """
-    data = changes.get("data", {}).get("data")
+    data = overrides.get("data", {}).get("data")
     if not (run_name or data):
-        raise UsageError("Which run? --resume needs --name, or the --data it was started with.")
-    task = changes.get("data", {}).get("task", {}).get("task", "")
-    run = Run.named(run_name or _derived_name(locate(data) or Path(data), objective, task))
-    plan = recipe_from_json(run.config())
-    if plan.objective != objective:
-        raise UsageError(f"{run.path} is a {plan.objective} training: `i2i train {plan.objective} --resume …`.")
-    if name not in (None, plan.name):
-        raise ConfigError(f"{run.path} was started with --recipe {plan.name}, not {name}.")
-    plan = plan.merged(_allowed(plan, changes))
+        raise UsageError("No run was named. --resume needs --name, or the --data that the run was started with.")
+    task = overrides.get("data", {}).get("task", {}).get("task", "")
+    run = Run.from_name(run_name or _default_run_name(find_dataset(data) or Path(data), method, task))
+    recipe = recipe_from_json(run.load_config())
+    if recipe.method != method:
+        raise UsageError(f"{run.path} is a {recipe.method} training: `i2i train {recipe.method} --resume …`.")
+    if recipe_name not in (None, recipe.name):
+        raise ConfigError(f"{run.path} was started with --recipe {recipe.name}, not {recipe_name}.")
+    _check_resumable(recipe, overrides)
+    recipe = recipe.with_overrides(overrides)
     run.lock()
-    trainer = _trainer(plan, find_data(plan, progress.say), run, progress)
+    trainer = _build_trainer(recipe, load_and_check_layout(recipe), run, progress)
     state = run.load_state()
     if state is not None:
-        trainer.load_state(state)
-    run.write_config(plan.to_json())
+        trainer.load_state_dict(state)
+    run.save_config(recipe.to_json())
     return trainer
 
 
-def _derived_name(data: Path, objective: str, task: str) -> str:
-    """A run's name from its dataset's, with a dash for what a run's name cannot hold; and from what it learns."""
-    learns = [task] if task and objective == "regression" else [objective, task]
-    return "-".join(filter(None, [re.sub(r"[^A-Za-z0-9._-]+", "-", data.resolve().name).strip("-._"), *learns]))
+def _default_run_name(data: Path, method: str, task: str) -> str:
+    """Return "DATASET-METHOD", "DATASET-METHOD-TASK", or for regression "DATASET-TASK".
+
+    A dash replaces each part of the dataset's name that a run's name cannot hold.
+    """
+    dataset = re.sub(r"[^A-Za-z0-9._-]+", "-", data.resolve().name).strip("-._")
+    suffixes = [task] if task and method == "regression" else [method, task]
+    return "-".join(filter(None, [dataset, *suffixes]))
 
 
-def _allowed(plan: Recipe, changes: dict[str, Any]) -> dict[str, Any]:
-    """The changes that a resume may make. Raises ConfigError for one that would make it another training."""
-    merged = plan.merged(changes)
-    for section, free in FREE.items():
-        before, after = to_json(getattr(plan, section)), to_json(getattr(merged, section))
+def _check_resumable(recipe: Recipe, overrides: dict[str, Any]) -> None:
+    """Raise ConfigError if the overrides change a setting that a resume must not change."""
+    changed = recipe.with_overrides(overrides)
+    for section, fields in RESUMABLE_FIELDS.items():
+        before, after = to_json(getattr(recipe, section)), to_json(getattr(changed, section))
         for path, old, new in _differences(before, after, section):
-            if path.split(".")[1] not in free:
+            if path.split(".")[1] not in fields:
                 raise ConfigError(
                     f"This run was started with {path} = {old!r}, not {new!r}. Resume without that flag, or start "
                     "a new run with another --name."
                 )
-    return changes
 
 
-def _differences(before: dict[str, Any], after: dict[str, Any], where: str) -> Iterator[tuple[str, Any, Any]]:
+def _differences(before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the dotted path, the old and the new value of each field that differs."""
     for field in sorted(before.keys() | after.keys()):
-        old, new, path = before.get(field), after.get(field), f"{where}.{field}"
+        old, new = before.get(field), after.get(field)
         if isinstance(old, dict) and isinstance(new, dict):
-            yield from _differences(old, new, path)
+            yield from _differences(old, new, f"{path}.{field}")
         elif old != new:
-            yield path, old, new
+            yield f"{path}.{field}", old, new
 
 
-def _trainer(plan: Recipe, found: Layout, run: Run, progress: TrainingProgress, begin_with: str = "") -> Trainer:
-    seed_everything(plan.training.seed)
-    built = plan.build()
-    if begin_with:
-        inherit(built, begin_with, progress.say)
-    pictures = TrainingPictures(found, plan.data, plan.training.seed, _packed(plan, found, progress.say))
-    total = plan.training.total_steps(pictures.epoch_length)
-    doctor = Doctor(settings_of(plan.data, plan.model, plan.training), total, built.critic_weight)
-    watch = Watch(doctor, progress, stop=plan.training.stop_on_alarm)
-    told = about(plan, found, list(built.translators()))
-    exam = Exam(plan.training, pictures, told["directions"], built.generator_config(), run.best_path, progress)
-    return Trainer(built, pictures, plan.training, run, told, progress, watch, exam)
+def _build_trainer(
+    recipe: Recipe, layout: Layout, run: Run, progress: TrainingProgress, init_from: str = ""
+) -> Trainer:
+    training = recipe.training
+    seed_everything(training.seed)
+    method = recipe.build()
+    if init_from:
+        load_matching_weights(method, init_from)
+    dataset = TrainingDataset(layout, recipe.data, training.seed, _image_cache(recipe, layout))
+    total_steps = training.total_steps(dataset.epoch_length)
+    settings = flag_values(recipe.data, recipe.model, training)
+    alarms = AlarmMonitor(settings, total_steps, method.discriminator_weight, method.discriminator_outputs)
+    monitor = TrainingMonitor(alarms, stop_on_alarm=training.stop_on_alarm)
+    info = model_info(recipe, layout, list(method.translators()))
+    validator = Validator(training, dataset, info.directions, method.generator_config(), run.best_path)
+    return Trainer(method, dataset, training, run, info, progress, monitor, validator)
 
 
-def _packed(plan: Recipe, found: Layout, tell: Callable[[str], None]) -> Packed | None:
-    """The training pictures packed, where --cache wants them so. Raises CacheError where "on" cannot be done."""
-    cache = plan.training.cache
-    slow = plan.data.restores() is not None or plan.data.fitting() == "native"  # to decode a photo for each crop
-    if cache == "off" or (cache == "auto" and not slow and pick_device(plan.training.device).type != "cuda"):
+def _image_cache(recipe: Recipe, layout: Layout) -> ImageCache | None:
+    """Return the cache of the training images, or None to load them from their files.
+
+    With --cache auto there is a cache beside a CUDA device, and wherever each crop would decode a full-size photo.
+
+    Raises:
+        CacheError: --cache is "on" and the cache cannot be made.
+    """
+    mode = recipe.training.cache
+    decodes_full_photos = recipe.data.restoration_task is not None or recipe.data.resize_mode == "native"
+    if mode == "off":
+        return None
+    if mode == "auto" and not decodes_full_photos and resolve_device(recipe.training.device).type != "cuda":
         return None
     try:
-        most = AUTO_CACHE if cache == "auto" else math.inf
-        return pack(found, plan.data.loaded(), plan.data.fitting(), tell, limit=most)
+        limit = MAX_AUTO_CACHE_BYTES if mode == "auto" else math.inf
+        return build_image_cache(layout, recipe.data.load_size, recipe.data.resize_mode, limit=limit)
     except CacheError as error:
-        if cache == "on":
+        if mode == "on":
             raise CacheError(f"{error} Make room, set I2I_CACHE to another folder, or give --cache off.") from error
-        tell(f"The pictures are loaded from their files. {error}")
+        logger.warning("Training images are loaded from their files. %s", error)
         return None
 
 
-def about(plan: Recipe, found: Layout, directions: list[str]) -> dict[str, Any]:
-    """The part of a bundle's header that does not change while it trains."""
-    if isinstance(plan.data, OneWayConfig) and plan.data.direction == "BtoA":
-        directions = ["BtoA"]
-    name = found.root.resolve().name
-    task = plan.data.restores()
-    begun = re.sub(r".*/(?=[^/]+$)|/weights\.safetensors$", "", plan.training.begin_with)
-    settings = plan.merged(
-        {"data": {"data": name}, "training": {"begin_with": begun}}
-    )  # a bundle is shared: it tells no paths of its maker's machine
-    return {
-        "version": __version__,
-        "objective": plan.objective,
-        "recipe": plan.name,
-        "size": plan.data.size,
-        "directions": directions,
-        "generator": to_json(plan.model.generator),
-        "data": {
-            "name": name,
-            "fingerprint": found.fingerprint(),
-            "pictures": [len(domain) for domain in found.splits["train"]],
-        },
-        "settings": settings.to_json(),
-        **({"task": to_json(task)} if task else {}),
-    }
+def model_info(recipe: Recipe, layout: Layout, directions: Sequence[str]) -> ModelInfo:
+    """Return the part of a model file's metadata that does not change during a training.
 
-
-def find_data(plan: Recipe, tell: Callable[[str], None]) -> Layout:
-    """The dataset of a plan, looked at: of the kind it needs, and every file a picture.
-
-    Raises DatasetError with what to do.
+    The metadata holds names of datasets and models, but no paths, because model files are shared.
     """
-    found = layout(locate(plan.data.data) or prepare(plan.data.data, tell))
-    needed = plan.needs()
-    if found.kind != needed:
+    if isinstance(recipe.data, DirectedConfig) and recipe.data.direction == Direction.B_TO_A:
+        directions = [Direction.B_TO_A]
+    name = layout.root.resolve().name
+    task = recipe.data.restoration_task
+    init_from = re.sub(r".*/(?=[^/]+$)|/weights\.safetensors$", "", recipe.training.init_from)
+    settings = recipe.with_overrides({"data": {"data": name}, "training": {"init_from": init_from}})
+    return ModelInfo(
+        method=recipe.method,
+        recipe=recipe.name,
+        version=__version__,
+        size=recipe.data.size,
+        directions=tuple(map(str, directions)),
+        generator=to_json(recipe.model.generator),
+        task=to_json(task) if task else None,
+        data=DataInfo(name, layout.fingerprint(), tuple(len(domain) for domain in layout.splits["train"])),
+        settings=settings.to_json(),
+    )
+
+
+def load_and_check_layout(recipe: Recipe) -> Layout:
+    """Return the layout of a recipe's dataset, downloaded if necessary.
+
+    Raises:
+        DatasetError: there is no such dataset, its kind is not the one that the method needs, or a file is no image.
+    """
+    layout = detect_layout(find_dataset(recipe.data.data) or ensure_dataset(recipe.data.data))
+    needed = recipe.data_kind()
+    if layout.kind != needed:
         raise DatasetError(
-            f"{found.root} holds {found.kind} data ({found.source}), and {plan.objective} learns from {needed} data. "
-            f"{_advice(found, needed)} {HINT}"
+            f"{layout.root} holds {layout.kind} data ({layout.source}), and {recipe.method} needs {needed} data. "
+            f"{_data_kind_hint(layout, needed)} {HINT}"
         )
-    bad = []
-    for path in (path for domains in found.splits.values() for domain in domains for item in domain for path in item):
+    errors = []
+    for path in _all_files(layout):
         try:
-            header(path)
-        except PictureError as error:
-            bad.append(str(error))
-    if bad:
-        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-        raise DatasetError(f"{len(bad)} files are no pictures: {' '.join(bad[:3])}{more} Remove or replace them.")
-    return found
+            read_header(path)
+        except ImageError as error:
+            errors.append(str(error))
+    if errors:
+        more = f" and {len(errors) - 3} more" if len(errors) > 3 else ""
+        raise DatasetError(
+            f"{len(errors)} files cannot be read as images: {' '.join(errors[:3])}{more} Remove or replace them."
+        )
+    return layout
 
 
-def _advice(found: Layout, needed: Kind) -> str:
-    """What to do with data of another kind than is needed."""
-    if needed == "clean" and not found.source.startswith("side-by-side"):
-        return f"One of its folders alone will do, such as --data {found.splits['train'][0][0][0].parent}."
-    return ADVICE[found.kind]
+def _all_files(layout: Layout) -> Iterator[Path]:
+    for domains in layout.splits.values():
+        for domain in domains:
+            for item in domain:
+                yield from item
+
+
+def _data_kind_hint(layout: Layout, needed: Kind) -> str:
+    """Return what to do with a dataset whose kind is not the needed one."""
+    if needed == "clean" and not layout.source.startswith("side-by-side"):
+        return f"Name one of its folders, such as --data {layout.splits['train'][0][0][0].parent}."
+    return DATA_KIND_HINTS[layout.kind]

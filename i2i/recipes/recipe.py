@@ -1,13 +1,13 @@
-"""What a training is: its objective, and the settings of its data, its networks and losses, its course."""
+"""``Recipe``: the method of a training and all of its settings."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 from i2i.config import merge, to_json
-from i2i.data.dataset import DataConfig, PairedConfig, PhotosConfig
+from i2i.data.config import DataConfig, PairedConfig, SingleDomainConfig
 from i2i.data.layout import Kind
 from i2i.errors import ConfigError
-from i2i.methods.base import Objective
+from i2i.methods.base import Method
 from i2i.methods.cut import CUTConfig
 from i2i.methods.cyclegan import CycleGANConfig
 from i2i.methods.gan import GANConfig
@@ -23,60 +23,92 @@ SECTIONS = ("data", "model", "training")
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A training in full: the objective and the settings of its data, its networks and losses, its course."""
+    """All settings of a training.
 
-    objective: str
+    Args:
+        method: such as "cyclegan".
+        name: of the recipe, such as "paper".
+        data: dataset, resolution and geometry.
+        model: networks and losses.
+        training: length, optimizer, and when to log, validate and save.
+    """
+
+    method: str
     name: str
     data: DataConfig
     model: ModelConfig
     training: TrainingConfig
 
-    def build(self) -> Objective:
-        """The objective with freshly drawn networks. Raises ConfigError where they cannot take the size."""
+    def build(self) -> Method:
+        """Return the method with newly initialised networks.
+
+        Raises:
+            ConfigError: the networks cannot take images of ``data.size``.
+        """
         return self.model.build(self.data.size)
 
-    def needs(self) -> Kind:
-        """The kind of data it learns from."""
-        if isinstance(self.data, PhotosConfig) or self.data.restores():
+    def data_kind(self) -> Kind:
+        """Return the kind of dataset that the training needs."""
+        if isinstance(self.data, SingleDomainConfig) or self.data.restoration_task:
             return "clean"
         return "paired" if isinstance(self.data, PairedConfig) else "unpaired"
 
-    def shapes(self) -> list[tuple[int, int]]:
-        """Channels and pixels a side of each picture that makes a sample."""
-        size, task = self.data.size, self.data.restores()
+    def input_shapes(self) -> list[tuple[int, int]]:
+        """Return the channels and the side in pixels of each image of a sample."""
+        size, task = self.data.size, self.data.restoration_task
         if task is not None:
-            return [(3 if task.shows == "picture" else 4, size // task.scale), (3, size)]
-        return [(3, size)] * (1 if isinstance(self.data, PhotosConfig) else 2)
+            channels = 3 if task.conditioning == "image" else 4
+            return [(channels, size // task.scale), (3, size)]
+        if isinstance(self.data, SingleDomainConfig):
+            return [(3, size)]
+        return [(3, size), (3, size)]
 
     def to_json(self) -> dict[str, Any]:
         sections = {section: to_json(getattr(self, section)) for section in SECTIONS}
-        return {"objective": self.objective, "recipe": self.name, **sections}
+        return {"method": self.method, "recipe": self.name, **sections}
 
-    def merged(self, changes: dict[str, Any]) -> "Recipe":
-        """With the settings that ``changes`` names: {"data": {…}, "model": {…}, "training": {…}}.
+    def with_overrides(self, overrides: dict[str, Any]) -> "Recipe":
+        """Return the recipe with some settings replaced.
 
-        A restoration task that comes new brings the network that suits it, but for what ``changes`` says of that.
+        If the overrides introduce a restoration task, the generator becomes a restorer with the task's network
+        defaults; the overrides take precedence over these.
+
+        Args:
+            overrides: {"data": {…}, "model": {…}, "training": {…}}; each may be missing.
+
+        Raises:
+            ConfigError: an unknown setting, a value out of range, or a generator that cannot learn the task.
         """
-        data = merge(self.data, changes.get("data", {}))
-        task, model = data.restores(), changes.get("model", {})
-        new = task is not None and type(task) is not type(self.data.restores())
-        if new:
+        data = merge(self.data, overrides.get("data", {}))
+        model = overrides.get("model", {})
+        task = data.restoration_task
+        is_new_task = task is not None and type(task) is not type(self.data.restoration_task)
+        if is_new_task:
             model = {**model, "generator": {"network": "restorer", **model.get("generator", {})}}
-        training = merge(self.training, changes.get("training", {}))
-        merged = replace(self, data=data, model=merge(self.model, model), training=training)
-        return merged if task is None else merged._suited(task, model.get("generator", {}), new=new)
+        training = merge(self.training, overrides.get("training", {}))
+        recipe = replace(self, data=data, model=merge(self.model, model), training=training)
+        if task is None:
+            return recipe
+        defaults = {}
+        if is_new_task:
+            generator = model["generator"]
+            defaults = {name: value for name, value in task.network_defaults.items() if name not in generator}
+        return recipe._fit_network_to_task(task, defaults)
 
-    def _suited(self, task: Task, asked: dict[str, Any], *, new: bool) -> "Recipe":
-        """With a network that takes what a restoration task shows, and gives what it asks for.
+    def _fit_network_to_task(self, task: Task, defaults: dict[str, Any]) -> "Recipe":
+        """Return the recipe with a generator whose input and output are those of a restoration task.
 
-        asked: settings of the generator to be left alone, as are all of them where the task is not new. Raises
-        ConfigError where the network cannot do it.
+        Args:
+            task: the restoration task.
+            defaults: further settings of the generator.
+
+        Raises:
+            ConfigError: the generator is no restorer and the task needs one.
         """
         generator = self.model.generator
         if isinstance(generator, RestorerConfig):
-            better = {name: value for name, value in task.suits.items() if new and name not in asked}
-            suit = {"shows": task.shows, "answers": task.answers, "scale": task.scale, **better}
-            return replace(self, model=merge(self.model, {"generator": suit}))
-        if task.shows != "picture" or task.scale != 1:
+            settings = {"conditioning": task.conditioning, "prediction": task.prediction, "scale": task.scale}
+            return replace(self, model=merge(self.model, {"generator": {**settings, **defaults}}))
+        if task.conditioning != "image" or task.scale != 1:
             raise ConfigError(f"This task needs --generator restorer; found {generator.network}.")
         return self

@@ -1,40 +1,49 @@
-"""An evaluation as one HTML page that needs nothing but a browser, online or off."""
+"""An evaluation as one HTML page that works offline, with images, styles and charts inside."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i2i.errors import I2IError, UsageError
+from i2i.errors import UsageError, io_errors
 from i2i.images import write_atomic
-from i2i.reports.embed import MADE_BY
 
 if TYPE_CHECKING:
-    from i2i.evaluation import Evaluation
+    from i2i.evaluation.evaluate import Evaluation
 
-__all__ = ["check", "page", "write"]
+__all__ = ["GENERATOR", "check_path", "render_page", "write"]
+
+GENERATOR = "i2i evaluate"
+REPORT_MARKER = f'<meta name="generator" content="{GENERATOR}'  # near the start of every report
 
 
-def check(path: Path) -> None:
-    """Raise UsageError where a report cannot go to ``path``: another report is replaced, anything else is not."""
+def check_path(path: Path) -> None:
+    """Check that a report may be written to ``path``. Only another report may be overwritten.
+
+    Raises:
+        UsageError: the suffix is not that of a page, or something else exists at ``path``.
+    """
     if path.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"--report {path} must be a page's name, such as report.html.")
+        raise UsageError(f"--report {path} must name a page, such as report.html.")
     if path.is_dir():
-        raise UsageError(f"--report {path} is a folder; it must be a page's name, such as report.html.")
-    if path.exists() and MADE_BY not in path.read_bytes()[:2000].decode(errors="replace"):
-        raise UsageError(f"{path} is there already and is no report of i2i: choose another name.")
+        raise UsageError(f"--report {path} is a folder; it must name a page, such as report.html.")
+    if path.exists() and REPORT_MARKER not in path.read_bytes()[:2000].decode(errors="replace"):
+        raise UsageError(f"{path} exists already and is no report of i2i. Choose another name.")
 
 
-def page(found: "Evaluation") -> str:
-    """The whole page."""
-    from i2i.reports.page import page  # with torch, which the demo's plots do without
+def render_page(evaluation: "Evaluation") -> str:
+    """Return the report as HTML."""
+    from i2i.reports.page import render_page  # imports torch, which the demo's charts do not need
 
-    return page(found)
+    return render_page(evaluation)
 
 
-def write(found: "Evaluation", path: Path) -> None:
-    """Write the page, whole or not at all. Raises UsageError as ``check`` does, and I2IError where it cannot."""
-    check(path)
-    try:
+def write(evaluation: "Evaluation", path: Path) -> None:
+    """Write the report atomically.
+
+    Raises:
+        UsageError: as ``check_path``.
+        I2IError: the file cannot be written.
+    """
+    check_path(path)
+    with io_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, page(found).encode())
-    except OSError as error:
-        raise I2IError(f"{path} could not be written: {error.strerror or error}.") from error
+        write_atomic(path, render_page(evaluation).encode())

@@ -1,116 +1,50 @@
-"""Plots as HTML and SVG whose colours come from the page, so that they follow light and dark."""
+"""Charts as HTML and SVG. The page's style sheet gives their colours, for light and dark mode."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
-from i2i.evaluation.metric_specs import Column
+from markupsafe import Markup
+
+from i2i.evaluation.metric_specs import MetricSpec
+from i2i.reports.rendering import render
 
 if TYPE_CHECKING:
     from i2i.evaluation.table import Row
 
-POINTS = 240  # of a line; more are averaged
-WIDTH, HEIGHT = 460, 230
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 26
-COLOURS = 8  # that the page has for lines
+MAX_POINTS = 240  # of a curve; more points are averaged
+WIDTH = 460  # of a line chart in SVG units
+HEIGHT = 230
+MARGIN_LEFT = 46
+MARGIN_RIGHT = 12
+MARGIN_TOP = 10
+MARGIN_BOTTOM = 26
+NUM_COLOURS = 8  # curve colours in the style sheet
+
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Line:
-    """A curve by step. marks: whether each point is shown. best: the step of the best point, if there is one."""
+class Curve:
+    """Values by step.
+
+    Args:
+        name: for the legend.
+        points: (step, value).
+        marks: whether to draw every point; else a long curve is averaged.
+        best: the step to highlight, if any.
+    """
 
     name: str
-    points: Sequence[tuple[float, float]]
+    points: Sequence[Point]
     marks: bool = False
     best: float | None = None
 
 
-def intervals(rows: "Sequence[Row]", column: Column) -> str:
-    """A dot and a 95 % interval for each row, on one scale."""
-    known = [row for row in rows if column.name in row.values]
-    ends = [
-        end * column.scale
-        for row in known
-        for end in (row.values[column.name].value, row.values[column.name].low, row.values[column.name].high)
-        if math.isfinite(end)
-    ]
-    low, high = (min(0.0, *ends) if min(ends) < max(ends) / 2 else ticks_of(min(ends), max(ends))[0]), max(ends)
-    ticks = [tick for tick in ticks_of(low, high) if low <= tick <= high]
-
-    def place(value: float) -> str:
-        return f"{100 * (value * column.scale - low) / (high - low or 1):.2f}%"
-
-    lines = []
-    for row in known:
-        found = row.values[column.name]
-        bar = ""
-        if math.isfinite(found.low):
-            width = (found.high - found.low) * column.scale / (high - low or 1) * 100
-            bar = f'<i class="bar" style="left:{place(found.low)};width:{width:.2f}%"></i>'
-        interval = f"[{column.text(found.low)}, {column.text(found.high)}]" if bar else ""
-        lines.append(
-            f'<div class="row {row.kind}"><span class="name">{escape(row.title)}</span><span class="track">{bar}'
-            f'<i class="dot" style="left:{place(found.value)}"></i></span><span class="value"><b>'
-            f"{column.text(found.value)}</b> <small>{interval}</small></span></div>"
-        )
-    scale = "".join(
-        f'<i style="left:{100 * (tick - low) / (high - low or 1):.2f}%">{number(tick)}</i>' for tick in ticks
-    )
-    side = {"less": "less is better", "more": "more is better", "neither": ""}[column.better]
-    title = " · ".join(filter(None, (f"{column.title} {column.unit}".strip(), side)))
-    return (
-        f'<figure class="intervals"><figcaption>{escape(title)}</figcaption>{"".join(lines)}<div class="row axis">'
-        f'<span></span><span class="track">{scale}</span><span></span></div></figure>'
-    )
-
-
-def lines(title: str, curves: Sequence[Line], events: Sequence[tuple[float, str]] = (), at: float | None = None) -> str:
-    """Curves over steps, with their names above.
-
-    events: what happened after a step, each marked by an upright line that says so. at: a step to be marked.
-    """
-    shown = [Line(c.name, _finite(c.points), c.marks, c.best) for c in curves]
-    shown = [curve for curve in shown if curve.points]
-    if not shown:
-        return ""
-    xs = [x for curve in shown for x, _ in curve.points]
-    ys = [y for curve in shown for _, y in (_averaged(curve.points) if not curve.marks else curve.points)]
-    x_ticks = ticks_of(0, max(xs))
-    y_ticks = ticks_of(0 if 0 <= min(ys) < max(ys) * 0.7 else min(ys), max(ys), 4)
-    frame = _Frame(x_ticks[0], max(xs) or 1, y_ticks[0], y_ticks[-1])
-    parts = [
-        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{frame.y(y):.1f}" y2="{frame.y(y):.1f}"/>'
-        f'<text x="{LEFT - 6}" y="{frame.y(y) + 4:.1f}" text-anchor="end">{number(y)}</text>'
-        for y in y_ticks
-    ]
-    parts += [
-        f'<text x="{frame.x(x):.1f}" y="{HEIGHT - 8}" text-anchor="middle">{number(x)}</text>'
-        for x in x_ticks
-        if x <= frame.right
-    ]
-    upright = f'y1="{TOP}" y2="{HEIGHT - BOTTOM}"'
-    for step, says in events:
-        if frame.left <= step <= frame.right:
-            place = f'x1="{frame.x(step):.1f}" x2="{frame.x(step):.1f}" {upright}'
-            parts.append(f'<line class="event" {place}><title>Step {step:g}: {escape(says)}</title></line>')
-    if at is not None:
-        x = frame.x(min(max(at, frame.left), frame.right))
-        parts.append(f'<line class="at" x1="{x:.1f}" x2="{x:.1f}" {upright}/>')
-    for index, curve in enumerate(shown):
-        parts += _curve(curve, index % COLOURS + 1, frame)
-    keys = "".join(f'<span class="key c{k % COLOURS + 1}">{escape(c.name)}</span>' for k, c in enumerate(shown))
-    return (
-        f'<figure class="lines"><figcaption>{escape(title)}</figcaption><div class="keys">{keys}</div>'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)} by step">{"".join(parts)}</svg>'
-        "</figure>"
-    )
-
-
 @dataclass(frozen=True)
-class _Frame:
-    """Where values are on a plot."""
+class _Axes:
+    """The data range of a line chart, and its mapping to SVG coordinates."""
 
     left: float
     right: float
@@ -118,48 +52,150 @@ class _Frame:
     top: float
 
     def x(self, value: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * (value - self.left) / (self.right - self.left or 1)
+        width = WIDTH - MARGIN_LEFT - MARGIN_RIGHT
+        return MARGIN_LEFT + width * (value - self.left) / (self.right - self.left or 1)
 
     def y(self, value: float) -> float:
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - self.bottom) / (self.top - self.bottom or 1)
+        height = HEIGHT - MARGIN_TOP - MARGIN_BOTTOM
+        return HEIGHT - MARGIN_BOTTOM - height * (value - self.bottom) / (self.top - self.bottom or 1)
 
 
-def _curve(curve: Line, colour: int, frame: _Frame) -> Iterator[str]:
-    points = curve.points if curve.marks else _averaged(curve.points)
-    path = "L".join(f"{frame.x(x):.1f} {frame.y(y):.1f}" for x, y in points)
-    yield f'<path class="c{colour}" d="M{path}"/>'
-    for x, y in points if curve.marks else ():
-        best = x == curve.best
-        says = f"{curve.name}, step {x:g}: {y:.4g}{' (the best)' if best else ''}"
-        yield (
-            f'<circle class="c{colour}{" best" if best else ""}" cx="{frame.x(x):.1f}" cy="{frame.y(y):.1f}" '
-            f'r="{5 if best else 3}"><title>{escape(says)}</title></circle>'
+def interval_chart(rows: "Sequence[Row]", spec: MetricSpec) -> Markup:
+    """Return a chart with the value of each row as a dot and its 95 % interval as a bar, on one scale.
+
+    Args:
+        rows: those without the metric are left out.
+        spec: the metric.
+    """
+    rows = [row for row in rows if spec.name in row.values]
+    estimates = [row.values[spec.name] for row in rows]
+    numbers = [
+        number * spec.scale
+        for estimate in estimates
+        for number in (estimate.value, estimate.low, estimate.high)
+        if math.isfinite(number)
+    ]
+    smallest, largest = min(numbers), max(numbers)
+    # Start at 0 unless the values lie close together.
+    low = min(0.0, smallest) if smallest < largest / 2 else nice_ticks(smallest, largest)[0]
+    span = largest - low or 1
+
+    def percent(value: float) -> float:
+        return 100 * (value * spec.scale - low) / span
+
+    bars = []
+    for row, estimate in zip(rows, estimates, strict=True):
+        has_interval = math.isfinite(estimate.low)
+        bars.append(
+            {
+                "title": row.title,
+                "kind": row.kind,
+                "dot": percent(estimate.value),
+                "left": percent(estimate.low),
+                "width": (estimate.high - estimate.low) * spec.scale / span * 100,
+                "has_interval": has_interval,
+                "value": spec.format(estimate.value),
+                "interval": f"[{spec.format(estimate.low)}, {spec.format(estimate.high)}]" if has_interval else "",
+            }
         )
+    ticks = [
+        (100 * (tick - low) / span, format_tick(tick)) for tick in nice_ticks(low, largest) if low <= tick <= largest
+    ]
+    title = f"{spec.title} {spec.unit}".strip()
+    if spec.better != "neither":
+        title += f" · {spec.better} is better"
+    return render("interval_chart", title=title, bars=bars, ticks=ticks)
 
 
-def _finite(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def line_chart(
+    title: str,
+    curves: Sequence[Curve],
+    events: Sequence[tuple[float, str]] = (),
+    marked_step: float | None = None,
+) -> Markup:
+    """Return an SVG chart of curves over steps, or "" if no curve has a finite point.
+
+    Args:
+        title: of the chart.
+        curves: points that are not finite are left out.
+        events: (step, description), drawn as dashed vertical lines.
+        marked_step: drawn as a vertical line.
+    """
+    curves = [Curve(curve.name, _finite(curve.points), curve.marks, curve.best) for curve in curves]
+    curves = [curve for curve in curves if curve.points]
+    if not curves:
+        return Markup()
+    drawn_points = [curve.points if curve.marks else _averaged(curve.points) for curve in curves]
+    steps = [step for curve in curves for step, _ in curve.points]
+    values = [value for points in drawn_points for _, value in points]
+    x_ticks = nice_ticks(0, max(steps))
+    # Start at 0 unless the values lie close together.
+    y_ticks = nice_ticks(0 if 0 <= min(values) < max(values) * 0.7 else min(values), max(values), 4)
+    axes = _Axes(x_ticks[0], max(steps) or 1, y_ticks[0], y_ticks[-1])
+    marked_x = None
+    if marked_step is not None:
+        marked_x = axes.x(min(max(marked_step, axes.left), axes.right))
+    return render(
+        "line_chart",
+        title=title,
+        width=WIDTH,
+        height=HEIGHT,
+        left=MARGIN_LEFT,
+        right=WIDTH - MARGIN_RIGHT,
+        top=MARGIN_TOP,
+        bottom=HEIGHT - MARGIN_BOTTOM,
+        x_ticks=[(axes.x(tick), format_tick(tick)) for tick in x_ticks if tick <= axes.right],
+        y_ticks=[(axes.y(tick), format_tick(tick)) for tick in y_ticks],
+        events=[(axes.x(step), step, text) for step, text in events if axes.left <= step <= axes.right],
+        marked_x=marked_x,
+        curves=[
+            _drawn_curve(curve, points, index % NUM_COLOURS + 1, axes)
+            for index, (curve, points) in enumerate(zip(curves, drawn_points, strict=True))
+        ],
+    )
+
+
+def _drawn_curve(curve: Curve, points: Sequence[Point], colour: int, axes: _Axes) -> dict[str, object]:
+    """Return a curve in SVG coordinates.
+
+    Args:
+        curve: name and marks.
+        points: (step, value), to be drawn.
+        colour: from 1 to NUM_COLOURS.
+        axes: of the chart.
+    """
+    marks = [
+        {"x": axes.x(step), "y": axes.y(value), "step": step, "value": value, "is_best": step == curve.best}
+        for step, value in (points if curve.marks else ())
+    ]
+    path = "L".join(f"{axes.x(step):.1f} {axes.y(value):.1f}" for step, value in points)
+    return {"name": curve.name, "colour": colour, "path": f"M{path}", "marks": marks}
+
+
+def _finite(points: Sequence[Point]) -> list[Point]:
     return [point for point in points if math.isfinite(point[1])]
 
 
-def _averaged(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """At most POINTS points, each the mean of its neighbours."""
-    size = -(-len(points) // POINTS)
+def _averaged(points: Sequence[Point]) -> list[Point]:
+    """Return at most MAX_POINTS points, each the mean of successive points."""
+    size = -(-len(points) // MAX_POINTS)  # rounded up
     groups = [points[start : start + size] for start in range(0, len(points), size)]
-    return [(sum(x for x, _ in g) / len(g), sum(y for _, y in g) / len(g)) for g in groups]
+    return [(sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group)) for group in groups]
 
 
-def ticks_of(low: float, high: float, about: int = 5) -> list[float]:
-    """Round numbers, some ``about``, from at most ``low`` to at least ``high``."""
+def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """Return about ``count`` round numbers, the first at most ``low`` and the last at least ``high``."""
     span = (high - low) or abs(high) or 1.0
-    raw = span / about
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw * 0.999)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [k * step for k in range(first, max(last, first + 1) + 1)]
+    min_step = span / count
+    power = 10.0 ** math.floor(math.log10(min_step))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= min_step * 0.999)
+    first = math.floor(low / step + 1e-9)
+    last = math.ceil(high / step - 1e-9)
+    return [index * step for index in range(first, max(last, first + 1) + 1)]
 
 
-def number(value: float) -> str:
-    """Short: 20k, 0.05, −3."""
+def format_tick(value: float) -> str:
+    """Return a short number, such as 20k, 0.05 or −3."""
     if abs(value) >= 10_000:
         return f"{value / 1000:g}k"
     return f"{round(value, 10):g}".replace("-", "−")

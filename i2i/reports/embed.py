@@ -1,28 +1,40 @@
-"""Pictures inside a page, and the sign of its maker."""
+"""Images embedded in a page as data URLs."""
 
 import base64
-from html import escape
+from dataclasses import dataclass
 
 from PIL import Image
 
 from i2i.images import encode
 
-MADE_BY = '<meta name="generator" content="i2i evaluate'  # by which a report of ours is known
-LARGEST = 384  # pixels a side; larger ones are reduced
-SMALL = 160  # pixels a side up to which a picture is kept exactly
+MAX_SIDE = 384  # pixels; larger images are reduced
+LOSSLESS_SIDE = 160  # pixels; images up to this size are stored as PNG, larger ones as WebP
 
 
-def embedded(image: Image.Image, says: str) -> str:
-    """An <img> that holds the picture itself. says: what it shows, for those who cannot see it."""
+@dataclass(frozen=True)
+class EmbeddedImage:
+    """An image for an <img> element.
+
+    Args:
+        url: a data URL.
+        width: of the original in pixels.
+        height: of the original in pixels.
+        pixelated: whether a browser should enlarge it without smoothing.
+    """
+
+    url: str
+    width: int
+    height: int
+    pixelated: bool
+
+
+def embed_image(image: Image.Image) -> EmbeddedImage:
+    """Encode an image as a data URL, reduced to MAX_SIDE."""
     width, height = image.size
-    small = max(image.size) <= SMALL
-    shown = image.convert("RGB")
-    if max(image.size) > LARGEST:
-        shown.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-    kind, data = ("png", encode(shown, ".png")) if small else ("webp", encode(shown, ".webp"))
-    source = base64.b64encode(data).decode()
-    crisp = ' class="small"' if small else ""
-    return (
-        f'<img{crisp} src="data:image/{kind};base64,{source}" width="{width}" height="{height}" '
-        f'alt="{escape(says)}" title="{escape(says)}" loading="lazy">'
-    )
+    is_small = max(image.size) <= LOSSLESS_SIDE
+    rgb = image.convert("RGB")
+    if max(image.size) > MAX_SIDE:
+        rgb.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    file_type = "png" if is_small else "webp"
+    data = base64.b64encode(encode(rgb, f".{file_type}")).decode()
+    return EmbeddedImage(f"data:image/{file_type};base64,{data}", width, height, is_small)

@@ -1,92 +1,106 @@
-"""What the log of a run has to show: its losses, its evaluations, and what the doctor said."""
+"""The history of a training from its log: losses, validation metrics, alarms and rollbacks, as charts."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
-from typing import Any
+
+from markupsafe import Markup
 
 from i2i.checkpoints.log import read_log
-from i2i.evaluation.metric_specs import COLUMNS
-from i2i.reports.charts import Line, lines
+from i2i.checkpoints.model_info import BestMetric
+from i2i.evaluation.metric_specs import METRICS
+from i2i.reports.charts import Curve, line_chart
+from i2i.reports.rendering import render
 
-PLAYERS = {"G": "Generator's losses", "D": "Discriminator's losses", "P": "Projector's losses"}
-MEASURES = ("kid", "lpips", "psnr", "ssim")  # that a training takes on its way
+PLAYER_TITLES = {"G": "Generator losses", "D": "Discriminator losses"}
+VALIDATION_METRICS = ("kid", "lpips", "psnr", "ssim")
 
 Points = dict[str, list[tuple[float, float]]]
 
 
 @dataclass
-class Course:
-    """A training as its log tells it: curves by name, alarms and setbacks in order."""
+class TrainingHistory:
+    """What a run's log holds.
+
+    Args:
+        losses: player → loss → (step, value).
+        metrics: metric → direction → (step, value).
+        alarms: (step, message) of alarms and rollbacks, in order.
+    """
 
     losses: dict[str, Points] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
-    measures: dict[str, Points] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    metrics: dict[str, Points] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
     alarms: list[tuple[int, str]] = field(default_factory=list)
 
 
-def course(run: Path) -> Course:
-    """The course of a run."""
-    found = Course()
+def read_history(run: Path) -> TrainingHistory:
+    """Return the history of a run's folder."""
+    history = TrainingHistory()
     for row in read_log(run):
         step = row.get("step", 0)
-        if said := row.get("sentence") or row.get("setback"):
-            found.alarms.append((step, str(said)))
+        if message := row.get("message") or row.get("rollback"):
+            history.alarms.append((step, str(message)))
             continue
+        is_loss_row = "lr" in row
         for name, value in row.items():
-            first, _, rest = name.partition("/")
+            prefix, _, rest = name.partition("/")
             if not rest or not isinstance(value, int | float):
                 continue
-            if "lr" in row:
-                found.losses[first][rest].append((step, value))
-            elif rest in MEASURES:
-                found.measures[rest][first].append((step, value))
-    return found
+            if is_loss_row:
+                history.losses[prefix][rest].append((step, value))
+            elif rest in VALIDATION_METRICS:
+                history.metrics[rest][prefix].append((step, value))
+    return history
 
 
-def training(name: str, run: Path, best: Any) -> str:
-    """A run's plots and alarms. best: what its best checkpoint's header says of it."""
-    found = course(run)
-    shown = plots(found, best)
-    if not shown and not found.alarms:
-        return ""
-    return f"<h3>{escape(name)}</h3>{alarms(found)}{shown}"
+def run_html(name: str, run: Path, best: BestMetric | None) -> Markup:
+    """Return the charts and alarms of a run under its name, or "" without a log.
+
+    Args:
+        name: of the run.
+        run: its folder.
+        best: result of the best model file, if there is one.
+    """
+    history = read_history(run)
+    charts = loss_charts(history, best)
+    if not charts and not history.alarms:
+        return Markup()
+    return render("training", name=name, alarms=alarms_html(history), charts=charts)
 
 
-def plots(found: Course, best: Any, at: float | None = None) -> str:
-    """A run's curves with its alarms marked on them; "" where it has none. best: as of ``training``. at: a step that is
-    to be marked."""
-    shown = [_measure(metric, curves, best, found, at) for metric, curves in found.measures.items()]
-    shown += [
-        lines(
-            PLAYERS.get(player, f"{player}'s losses"),
-            [Line(term, points) for term, points in terms.items()],
-            found.alarms,
-            at,
-        )
-        for player, terms in sorted(found.losses.items(), key=lambda item: item[0] != "G")
+def loss_charts(history: TrainingHistory, best: BestMetric | None, marked_step: float | None = None) -> Markup:
+    """Return the charts of metrics and losses with the alarms, or "" without any.
+
+    Args:
+        history: of the run.
+        best: result of the best model file, if there is one; its step is highlighted.
+        marked_step: a step to mark in every chart.
+    """
+    charts = [_metric_chart(metric, points, best, history, marked_step) for metric, points in history.metrics.items()]
+    for player, losses in sorted(history.losses.items(), key=lambda item: item[0] != "G"):
+        title = PLAYER_TITLES.get(player, f"{player} losses")
+        curves = [Curve(term, points) for term, points in losses.items()]
+        charts.append(line_chart(title, curves, history.alarms, marked_step))
+    return render("charts", charts=charts) if any(charts) else Markup()
+
+
+def _metric_chart(
+    metric: str,
+    points_by_direction: Points,
+    best: BestMetric | None,
+    history: TrainingHistory,
+    marked_step: float | None,
+) -> Markup:
+    spec = METRICS[metric]
+    best_step = best.step if best is not None and best.metric == metric else None
+    curves = [
+        Curve(direction, [(step, value * spec.scale) for step, value in points], marks=True, best=best_step)
+        for direction, points in points_by_direction.items()
     ]
-    return f'<div class="plots">{"".join(shown)}</div>' if any(shown) else ""
+    name = f"{spec.title} {spec.unit}".strip()
+    return line_chart(f"{name} on test images, at the training resolution", curves, history.alarms, marked_step)
 
 
-def _measure(metric: str, curves: Points, best: Any, found: Course, at: float | None) -> str:
-    column = COLUMNS[metric]
-    told = best if isinstance(best, dict) and best.get("metric") == metric else {}
-    shown = [
-        Line(name, [(x, y * column.scale) for x, y in points], marks=True, best=told.get("steps"))
-        for name, points in curves.items()
-    ]
-    return lines(
-        f"{column.title} {column.unit} on test pictures, at the training's size".replace("  ", " "),
-        shown,
-        found.alarms,
-        at,
-    )
-
-
-def alarms(found: Course) -> str:
-    """What the training doctor said."""
-    if not found.alarms:
-        return '<p class="calm">The training doctor had nothing to say.</p>'
-    items = "".join(f"<li><b>Step {step}</b> {escape(sentence)}</li>" for step, sentence in found.alarms)
-    return f'<div class="alarm"><b>The training doctor said:</b><ul>{items}</ul></div>'
+def alarms_html(history: TrainingHistory) -> Markup:
+    """Return the list of alarms and rollbacks, or a sentence that there are none."""
+    return render("alarms", alarms=history.alarms)

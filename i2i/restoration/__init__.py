@@ -1,4 +1,4 @@
-"""Restoration tasks: what is to be undone, each a row with its strengths."""
+"""Restoration tasks: the degradations that a network learns to remove."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,7 +7,8 @@ import numpy as np
 
 from i2i.config import option
 from i2i.restoration.blur import Deblur
-from i2i.restoration.inpaint import Colorize, Inpaint
+from i2i.restoration.colorize import Colorize
+from i2i.restoration.inpaint import Inpaint
 from i2i.restoration.jpeg import Dejpeg
 from i2i.restoration.noise import Denoise
 from i2i.restoration.old_photo import OldPhoto
@@ -20,7 +21,7 @@ __all__ = ["TASKS", "NoTask", "Task", "TaskConfig"]
 
 @dataclass(frozen=True, kw_only=True)
 class NoTask(Task):
-    """Nothing is degraded: the data holds both pictures of a pair."""
+    """No degradation: the dataset holds input and target images."""
 
     task: Literal["none"] = option("none", "restoration task")
 

@@ -1,46 +1,60 @@
-"""Good photos damaged as a restoration task does it."""
+"""Degradation of clean photos by a restoration task."""
 
 import hashlib
 
 import numpy as np
 from PIL import Image
 
-from i2i.errors import PictureError, UsageError
+from i2i.errors import ImageError, UsageError
 from i2i.restoration import Task
 
 
 class Degrader:
-    """What a task makes of a photo: the picture that a model of the task is to be given.
+    """Degrades photos into inputs of a restoration model.
 
-    strength: in place of one drawn for each photo. The chance of a photo depends on ``seed`` and its pixels alone.
-    Raises UsageError where the task has no strength, or not this one.
+    Args:
+        task: the degradation.
+        strength: its main strength; None to draw one for each photo.
+        seed: the random choices for a photo depend on the seed and on its pixels alone.
+
+    Raises UsageError if the task has no such strength.
     """
 
     def __init__(self, task: Task, strength: float | None = None, seed: int = 0) -> None:
-        span = task.strengths()
-        if strength is not None and span is None:
-            raise UsageError("This task has no one strength: it takes no --strength.")
-        if strength is not None and span is not None and not span[0] <= strength <= span[1]:
-            allowed = f"from {span[0]:g} to {span[1]:g}, a range that a setting of the task can change"
-            raise UsageError(f"--strength is {strength:g}; it must be {allowed}.")
-        self.task, self.strength, self.seed = task, strength, seed
+        limits = task.strength_range()
+        if strength is not None and limits is None:
+            raise UsageError("This task has no single strength and takes no --strength.")
+        if strength is not None and limits is not None and not limits[0] <= strength <= limits[1]:
+            raise UsageError(
+                f"--strength is {strength:g}; it must be from {limits[0]:g} to {limits[1]:g}. A flag of the task "
+                "changes this range."
+            )
+        self.task = task
+        self.strength = strength
+        self.seed = seed
 
     def __call__(self, photo: Image.Image) -> Image.Image:
-        """photo: RGB. Returns RGB, or RGBA that is transparent where something is missing.
+        """Return the degraded photo.
 
-        A photo whose sides are no multiples of the task's scale loses the rest, at its right and lower edge.
+        Args:
+            photo: RGB. It is cropped at the bottom and right to multiples of the task's scale.
+
+        Returns: RGB, or RGBA with transparent pixels if pixels are missing.
+
+        Raises ImageError if the photo is too small for the task's scale.
         """
-        pixels, scale = np.asarray(photo), self.task.scale
+        pixels = np.asarray(photo)
+        scale = self.task.scale
         height, width = (length - length % scale for length in pixels.shape[:2])
         if not height or not width:
-            raise PictureError(
-                f"A picture of {photo.width}x{photo.height} pixels cannot be made {scale} times smaller."
+            raise ImageError(
+                f"An image of {photo.width}x{photo.height} pixels cannot be downscaled {scale} times. Use a larger one."
             )
-        key = hashlib.sha256(pixels.tobytes()).digest()[:8]
-        rng = np.random.default_rng([self.seed, int.from_bytes(key)])
-        found = self.task.degrade(np.ascontiguousarray(pixels[:height, :width]), rng, self.strength)
-        shown = found[..., :3].round().clip(0, 255).astype(np.uint8)
-        if self.task.shows != "mask":
-            return Image.fromarray(shown)
-        known = np.where(found[..., 3:] > 0, 0, 255).astype(np.uint8)
-        return Image.fromarray(np.concatenate([shown, known], 2))
+        digest = hashlib.sha256(pixels.tobytes()).digest()[:8]
+        rng = np.random.default_rng([self.seed, int.from_bytes(digest)])
+        degraded = self.task.degrade(np.ascontiguousarray(pixels[:height, :width]), rng, self.strength)
+        rgb = degraded[..., :3].round().clip(0, 255).astype(np.uint8)
+        if self.task.conditioning != "mask":
+            return Image.fromarray(rgb)
+        alpha = np.where(degraded[..., 3:] > 0, 0, 255).astype(np.uint8)
+        return Image.fromarray(np.concatenate([rgb, alpha], 2))

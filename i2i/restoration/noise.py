@@ -1,4 +1,4 @@
-"""Noise, as papers have it and as cameras do."""
+"""Denoising: Gaussian and Poisson–Gaussian noise, and the noise of cameras."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -7,109 +7,150 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from i2i.config import option, require
-from i2i.restoration.blur import blurred, gaussian
-from i2i.restoration.jpeg import jpeg
-from i2i.restoration.srgb import encoded, linear
-from i2i.restoration.task import Strengths, Task, with_channel
+from i2i.config import option
+from i2i.restoration.jpeg import jpeg_compress
+from i2i.restoration.kernels import filter2d, gaussian_kernel
+from i2i.restoration.srgb import linear_to_srgb, srgb_to_linear
+from i2i.restoration.task import Range, Task, append_channel
 
-MIDDLE = 0.18  # light of the grey on which a camera's noise has its σ
+MIDDLE_GREY = 0.18  # linear light at which the σ of camera noise is defined
 
 
 @dataclass(frozen=True, kw_only=True)
 class Denoise(Task):
-    """Gaussian noise on every value, or Poisson–Gaussian noise: its variance is σ² + shot · value; or a camera's."""
+    """Gaussian noise, Poisson–Gaussian noise with variance σ² + shot_noise · value, or camera noise."""
 
     task: Literal["denoise"] = option("denoise", "restoration task")
     noise: Literal["gaussian", "camera", "both"] = option(
-        "gaussian", "which noise is drawn: on every value by itself, a camera's as its JPEG has it, or either, evenly"
+        "gaussian",
+        "kind of noise: independent for each value, like a camera's after JPEG, or either with equal probability",
     )
-    sigma: Strengths = option(
-        (0.0, 50.0), "σ of the noise (a camera's: of green on middle grey), drawn evenly, in grey levels of 255"
+    sigma: Range = option(
+        (0.0, 50.0),
+        "σ of the noise (of a camera: of green on middle grey), in grey levels of 255, drawn uniformly",
+        ge=0,
+        le=255,
+        rising=True,
     )
-    shot: Strengths = option((0.0, 0.0), "variance of the Gaussian noise for each grey level of light, in grey levels")
-    known: bool = option(False, "the network is told σ, which is then to be given in use (--task-strength)")
-    saved: Strengths = option((60.0, 98.0), "JPEG quality at which a camera's noisy picture is saved, drawn evenly")
-    quantised: bool = option(False, "Gaussian noise is clipped and rounded to 8 bit, as a file is")
+    shot_noise: Range = option(
+        (0.0, 0.0),
+        "variance of the noise per grey level of the image, in grey levels, drawn uniformly",
+        was="shot",
+        ge=0,
+        le=50,
+        rising=True,
+    )
+    noise_level_input: bool = option(
+        False, "give the noise level to the network; inference then needs --degradation-level", was="known"
+    )
+    camera_jpeg_quality: Range = option(
+        (60.0, 98.0),
+        "JPEG quality after camera noise, drawn uniformly",
+        was="saved",
+        ge=1,
+        le=100,
+        rising=True,
+    )
+    quantize: bool = option(False, "clip and round Gaussian noise to 8 bit, as in a file", was="quantised")
 
-    answers: ClassVar[str] = "residual"
-
-    def __post_init__(self) -> None:
-        require(0 <= self.sigma[0] <= self.sigma[1] <= 255, "sigma", self.sigma, "two levels, rising, from 0 to 255")
-        require(0 <= self.shot[0] <= self.shot[1] <= 50, "shot", self.shot, "two levels, rising, from 0 to 50")
-        require(1 <= self.saved[0] <= self.saved[1] <= 100, "saved", self.saved, "two numbers, rising, 1 to 100")
+    prediction: ClassVar[str] = "residual"
 
     @property
-    def shows(self) -> str:  # type: ignore[override]
-        return "level" if self.known else "picture"
+    def conditioning(self) -> str:  # type: ignore[override]
+        return "level" if self.noise_level_input else "image"
 
-    def strengths(self) -> Strengths:
+    def strength_range(self) -> Range:
         return self.sigma
 
     def degrade(self, clean: np.ndarray, rng: np.random.Generator, strength: float | None = None) -> np.ndarray:
-        sigma = self.drawn(rng, strength)
+        sigma = self.sample_strength(rng, strength)
         if self.noise == "camera" or (self.noise == "both" and rng.random() < 0.5):
-            quality = round(rng.uniform(*self.saved))
-            noisy = jpeg(camera(clean, sigma, rng).round().astype(np.uint8), quality)
+            quality = round(rng.uniform(*self.camera_jpeg_quality))
+            noisy = jpeg_compress(add_camera_noise(clean, sigma, rng).round().astype(np.uint8), quality)
         else:
-            noisy = sensor(clean, sigma, rng.uniform(*self.shot) if self.shot[1] else 0.0, rng)
-            if self.quantised:
+            shot = rng.uniform(*self.shot_noise) if self.shot_noise[1] else 0.0
+            noisy = add_poisson_gaussian_noise(clean, sigma, shot, rng)
+            if self.quantize:
                 noisy = noisy.round().clip(0, 255).astype(np.uint8)
-        return with_channel(noisy, self.level(sigma)) if self.known else noisy
+        return append_channel(noisy, self.conditioning_level(sigma)) if self.noise_level_input else noisy
 
 
-def sensor(picture: np.ndarray, sigma: float, shot: float, rng: np.random.Generator) -> np.ndarray:
-    """float32 (H, W, 3): the picture with Gaussian noise of variance σ² + shot · value, in grey levels."""
-    noise = rng.standard_normal(picture.shape, np.float32)
+def add_poisson_gaussian_noise(image: np.ndarray, sigma: float, shot: float, rng: np.random.Generator) -> np.ndarray:
+    """Return the image with Gaussian noise of variance σ² + shot · value, as float32.
+
+    Args:
+        image: (H, W, C) in grey levels; not negative if ``shot`` is positive.
+        sigma: σ of the signal-independent part, in grey levels.
+        shot: variance per grey level; 0 for Gaussian noise.
+        rng: for the noise.
+    """
+    noise = rng.standard_normal(image.shape, np.float32)
     if shot:
-        noise *= np.sqrt(np.float32(sigma**2) + np.float32(shot) * picture)
+        noise *= np.sqrt(np.float32(sigma**2) + np.float32(shot) * image)
     else:
         noise *= np.float32(sigma)
-    noise += picture
+    noise += image
     return noise
 
 
-def camera(picture: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """float32 (H, W, 3), clipped to 0…255: the uint8 picture with noise as it comes out of a camera.
+def add_camera_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+    """Return the image with camera noise, as float32 (H, W, 3) clipped to 0 to 255.
 
     After Brooks et al. 2019, section 3: Poisson–Gaussian noise on the light that reaches a Bayer mosaic, white balance,
-    demosaicing (bilinear), then often some smoothing, and sRGB. Only the noise goes through the mosaic, so that
-    the picture keeps its sharpness. sigma: of green, on middle grey, in grey levels.
+    bilinear demosaicing, then often some smoothing, and sRGB. Only the noise goes through the mosaic, so that the image
+    stays sharp.
+
+    Args:
+        image: uint8 (H, W, 3).
+        sigma: σ of the noise of green on middle grey, in grey levels.
+        rng: for the noise, the white balance, the mosaic's phase and the smoothing.
     """
-    light, gains = linear(picture), np.array([rng.uniform(1, 2.2), 1, rng.uniform(1, 2.2)], np.float32)
-    shot, smoothing = np.float32(rng.uniform(0.5, 1)), rng.uniform(0, 0.9) * (rng.random() < 0.6)
-    variance = _spread(sigma) ** 2 * (shot * gains * light / MIDDLE + (1 - shot) * gains**2)
-    noise = rng.standard_normal(picture.shape, np.float32) * np.sqrt(variance)
+    light = srgb_to_linear(image)
+    gains = np.array([rng.uniform(1, 2.2), 1, rng.uniform(1, 2.2)], np.float32)
+    shot_fraction = np.float32(rng.uniform(0.5, 1))
+    smoothing = rng.uniform(0, 0.9) * (rng.random() < 0.6)
+    relative_variance = shot_fraction * gains * light / MIDDLE_GREY + (1 - shot_fraction) * gains**2
+    variance = _linear_sigma(sigma) ** 2 * relative_variance
+    noise = rng.standard_normal(image.shape, np.float32) * np.sqrt(variance)
+
+    # Keep the noise of one colour at each pixel of the Bayer mosaic: green at every other pixel.
     down, right = rng.integers(2, size=2)
-    places = np.zeros(picture.shape, np.float32)  # of the mosaic: one colour a pixel, green on every other
-    places[down::2, right::2, 0] = places[1 - down :: 2, 1 - right :: 2, 2] = 1
-    places[down::2, 1 - right :: 2, 1] = places[1 - down :: 2, right::2, 1] = 1
-    noise *= places
-    kernels = [_demosaicing(green, smoothing) for green in (False, True, False)]
-    kept = np.sqrt(np.square(kernels[1]).sum() / 2)  # of the σ of green, which every other pixel knew
-    field = np.stack([blurred(noise[..., i], kernel) for i, kernel in enumerate(kernels)], -1) / kept
-    return encoded(light + field)
+    mosaic = np.zeros(image.shape, np.float32)
+    mosaic[down::2, right::2, 0] = 1
+    mosaic[1 - down :: 2, 1 - right :: 2, 2] = 1
+    mosaic[down::2, 1 - right :: 2, 1] = 1
+    mosaic[1 - down :: 2, right::2, 1] = 1
+    noise *= mosaic
+
+    # Demosaic it, with the σ that green has at the pixels of the mosaic.
+    kernels = [_demosaicing_kernel(green, smoothing) for green in (False, True, False)]
+    green_gain = np.sqrt(np.square(kernels[1]).sum() / 2)
+    demosaiced = np.stack([filter2d(noise[..., i], kernel) for i, kernel in enumerate(kernels)], -1) / green_gain
+    return linear_to_srgb(light + demosaiced)
 
 
-def _demosaicing(green: bool, smoothing: float) -> np.ndarray:
-    """What bilinear interpolation, and then smoothing by a Gaussian, make of one pixel of a mosaic: float32."""
-    line = np.array([0.5, 1, 0.5], np.float32)
-    near = np.array([[0, 0.25, 0], [0.25, 1, 0.25], [0, 0.25, 0]], np.float32) if green else line[:, None] * line
+def _demosaicing_kernel(green: bool, smoothing: float) -> np.ndarray:
+    """Return the kernel of bilinear demosaicing, followed by Gaussian smoothing with σ ``smoothing``: float32."""
+    profile = np.array([0.5, 1, 0.5], np.float32)
+    if green:
+        bilinear = np.array([[0, 0.25, 0], [0.25, 1, 0.25], [0, 0.25, 0]], np.float32)
+    else:
+        bilinear = profile[:, None] * profile
     if not smoothing:
-        return near
-    kernel = gaussian(smoothing)
-    return blurred(np.pad(near, kernel.shape[0]), kernel)
+        return bilinear
+    gaussian = gaussian_kernel(smoothing)
+    return filter2d(np.pad(bilinear, gaussian.shape[0]), gaussian)
 
 
-def _spread(sigma: float) -> np.float32:
-    """The σ of light that on middle grey gives one of ``sigma`` grey levels, tone curve and clipping included."""
-    spreads, sigmas = _spreads()
-    return np.float32(np.interp(sigma, sigmas, spreads))
+def _linear_sigma(sigma: float) -> np.float32:
+    """Return the σ in linear light that gives ``sigma`` grey levels on middle grey, with tone curve and clipping."""
+    linear_sigmas, sigmas = _linear_sigma_table()
+    return np.float32(np.interp(sigma, sigmas, linear_sigmas))
 
 
 @cache
-def _spreads() -> tuple[np.ndarray, np.ndarray]:
-    """Values of σ of the light, and what they give in grey levels."""
-    spreads = np.concatenate([[0.0], np.geomspace(1e-4, 8, 200)])
+def _linear_sigma_table() -> tuple[np.ndarray, np.ndarray]:
+    """Return values of σ in linear light, and the σ in grey levels that each gives on middle grey."""
+    linear_sigmas = np.concatenate([[0.0], np.geomspace(1e-4, 8, 200)])
     quantiles = np.array([NormalDist().inv_cdf((i + 0.5) / 2000) for i in range(2000)])
-    return spreads, encoded(MIDDLE + spreads[:, None] * quantiles).std(1)
+    return linear_sigmas, linear_to_srgb(MIDDLE_GREY + linear_sigmas[:, None] * quantiles).std(1)

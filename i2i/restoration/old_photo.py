@@ -1,127 +1,162 @@
-"""Old photographs, and pictures that were passed around: a mixture of everything, twice over."""
+"""Restoration of old photographs and of images that were copied many times: a mixture of all degradations."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from i2i.config import option, require
-from i2i.restoration.blur import blurred, disc, gaussian, motion
-from i2i.restoration.jpeg import jpeg
-from i2i.restoration.noise import camera, sensor
-from i2i.restoration.task import Strengths, Task
-from i2i.restoration.weather import smooth
+from i2i.config import option
+from i2i.restoration.jpeg import jpeg_compress
+from i2i.restoration.kernels import disc_kernel, filter2d, gaussian_kernel, motion_kernel
+from i2i.restoration.noise import add_camera_noise, add_poisson_gaussian_noise
+from i2i.restoration.task import Range, Task
+from i2i.restoration.weather import smooth_random_field
 
 
 @dataclass(frozen=True, kw_only=True)
 class OldPhoto(Task):
-    """Blur, resizing, noise and JPEG, twice (Wang et al. 2021, section 3.1); between them fading, grain and scratches.
+    """Blur, resizing, noise and JPEG, twice (Wang et al. 2021, section 3.1); fading before and scratches between them.
 
-    The second round is weaker. Nothing is drawn as strong as in that paper, whose pictures are to be made larger.
+    The second round has half the strength. All ranges are weaker than those of the paper.
     """
 
     task: Literal["oldphoto"] = option("oldphoto", "restoration task")
-    damage: Strengths = option((0.2, 1.0), "how damaged: scales every degradation below, drawn evenly, from 0 to 1")
-    speckle: float = option(20.0, "σ of the noise at full damage, in grey levels")
-    poorest: float = option(35.0, "JPEG quality at full damage")
-    fading: float = option(0.5, "share of contrast and colour that is lost at full damage")
-    scratches: float = option(8.0, "scratches and specks in a picture of 256² pixels at full damage")
+    severity: Range = option(
+        (0.2, 1.0),
+        "severity, 0 to 1, drawn uniformly: factor on all degradations below",
+        was="damage",
+        ge=0,
+        le=1,
+        rising=True,
+    )
+    max_noise: float = option(20.0, "σ of the noise at severity 1, in grey levels", was="speckle", ge=0, le=100)
+    min_jpeg_quality: float = option(35.0, "JPEG quality at severity 1", was="poorest", ge=1, le=100)
+    fading: float = option(0.5, "fraction of contrast and colour that is lost at severity 1", ge=0, le=0.9)
+    scratches: float = option(8.0, "scratches and specks per 256×256 pixels at severity 1", ge=0, le=100)
 
-    def __post_init__(self) -> None:
-        require(0 <= self.damage[0] <= self.damage[1] <= 1, "damage", self.damage, "two shares, rising, from 0 to 1")
-        require(0 <= self.speckle <= 100, "speckle", self.speckle, "from 0 to 100")
-        require(1 <= self.poorest <= 100, "poorest", self.poorest, "from 1 to 100")
-        require(0 <= self.fading <= 0.9, "fading", self.fading, "from 0 to 0.9")
-        require(0 <= self.scratches <= 100, "scratches", self.scratches, "from 0 to 100")
-
-    def strengths(self) -> Strengths:
-        return self.damage
+    def strength_range(self) -> Range:
+        return self.severity
 
     def degrade(self, clean: np.ndarray, rng: np.random.Generator, strength: float | None = None) -> np.ndarray:
-        damage = self.drawn(rng, strength)
-        picture = clean.astype(np.float32)
+        severity = self.sample_strength(rng, strength)
+        image = clean.astype(np.float32)
         if rng.random() < 0.7:
-            picture = faded(picture, self.fading * damage, rng)
-        picture = self._round(picture, damage, rng)
+            image = add_fading(image, self.fading * severity, rng)
+        image = self._degradation_round(image, severity, rng)
         if rng.random() < 0.7:
-            count = rng.poisson(self.scratches * damage * clean.shape[0] * clean.shape[1] / 256**2)
-            picture = scratched(picture, int(count), rng)
-        return _rounded(self._round(picture, damage / 2, rng))
+            count = rng.poisson(self.scratches * severity * clean.shape[0] * clean.shape[1] / 256**2)
+            image = add_scratches(image, int(count), rng)
+        return _to_uint8(self._degradation_round(image, severity / 2, rng))
 
-    def _round(self, picture: np.ndarray, damage: float, rng: np.random.Generator) -> np.ndarray:
+    def _degradation_round(self, image: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+        # Blur.
         if rng.random() < 0.8:
-            size = damage * rng.uniform(0, 1)
-            kernels = (gaussian(0.2 + 1.6 * size), disc(1 + 4 * size), motion(1 + 6 * size, rng))
-            picture = blurred(picture, kernels[rng.choice(3, p=(0.6, 0.2, 0.2))])
+            size = severity * rng.uniform(0, 1)
+            kernels = (gaussian_kernel(0.2 + 1.6 * size), disc_kernel(1 + 4 * size), motion_kernel(1 + 6 * size, rng))
+            image = filter2d(image, kernels[rng.choice(3, p=(0.6, 0.2, 0.2))])
+
+        # Resize.
         if rng.random() < 0.5:
-            picture = resized(picture, 1 - 0.5 * damage * rng.uniform(0, 1), rng)
+            image = resize_roundtrip(image, 1 - 0.5 * severity * rng.uniform(0, 1), rng)
+
+        # Add noise.
         if rng.random() < 0.9:
-            shot = damage * rng.uniform(0, 1) * (rng.random() < 0.4)
-            picture = _grainy(picture, self.speckle * damage * rng.uniform(0, 1), shot, rng)
+            shot = severity * rng.uniform(0, 1) * (rng.random() < 0.4)
+            image = _add_grain(image, self.max_noise * severity * rng.uniform(0, 1), shot, rng)
+
+        # Compress.
         if rng.random() < 0.7:
-            picture = jpeg(_rounded(picture), round(95 - (95 - self.poorest) * damage * rng.uniform(0, 1)))
-        return picture.astype(np.float32)
+            quality = 95 - (95 - self.min_jpeg_quality) * severity * rng.uniform(0, 1)
+            image = jpeg_compress(_to_uint8(image), round(quality))
+        return image.astype(np.float32)
 
 
-def _grainy(picture: np.ndarray, sigma: float, shot: float, rng: np.random.Generator) -> np.ndarray:
-    """With noise: of each colour by itself; a camera's; or film's, which is alike in all and clumps."""
+def _add_grain(image: np.ndarray, sigma: float, shot: float, rng: np.random.Generator) -> np.ndarray:
+    """Add one of three kinds of noise: independent for each value, a camera's, or grey blurred film grain."""
     kind = rng.random()
     if kind < 0.35:
-        return sensor(picture.clip(0, 255), sigma, shot, rng)
+        return add_poisson_gaussian_noise(image.clip(0, 255), sigma, shot, rng)
     if kind < 0.65:
-        return camera(_rounded(picture), sigma, rng)
-    clumps = blurred(rng.standard_normal((*picture.shape[:2], 1), np.float32), gaussian(rng.uniform(0.3, 1.0)))
-    clumps = clumps.reshape(*picture.shape[:2], 1)
-    return picture + clumps * np.float32(sigma / max(1e-3, float(clumps.std())))
+        return add_camera_noise(_to_uint8(image), sigma, rng)
+    grain = filter2d(rng.standard_normal((*image.shape[:2], 1), np.float32), gaussian_kernel(rng.uniform(0.3, 1.0)))
+    grain = grain.reshape(*image.shape[:2], 1)
+    return image + grain * np.float32(sigma / max(1e-3, float(grain.std())))
 
 
-def faded(picture: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Less contrast and colour, a cast of yellow or any other, and a light that falls unevenly."""
-    grey = picture.mean(2, keepdims=True)
-    picture = picture + (grey - picture) * np.float32(share * rng.uniform(0, 1.6)).clip(0, 1)
-    paper = np.array([235, 220, 185], np.float32) if rng.random() < 0.6 else rng.uniform(150, 250, 3).astype(np.float32)
-    veil = np.float32(share * rng.uniform(0, 1)) * (
-        0.6 + 0.4 * smooth(picture.shape[0], picture.shape[1], 3, rng)[..., None]
-    )
-    return picture + (paper - picture) * veil
+def add_fading(image: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    """Reduce contrast and colour, and add a yellow or random colour cast that varies slowly over the image.
+
+    Args:
+        image: float32 (H, W, 3) in grey levels.
+        fraction: largest fraction of the contrast that is lost.
+        rng: for all random choices.
+    """
+    height, width = image.shape[:2]
+    grey = image.mean(2, keepdims=True)
+    image = image + (grey - image) * np.float32(fraction * rng.uniform(0, 1.6)).clip(0, 1)
+    if rng.random() < 0.6:
+        paper = np.array([235, 220, 185], np.float32)
+    else:
+        paper = rng.uniform(150, 250, 3).astype(np.float32)
+    strength = np.float32(fraction * rng.uniform(0, 1))
+    opacity = strength * (0.6 + 0.4 * smooth_random_field(height, width, 3, rng)[..., None])
+    return image + (paper - image) * opacity
 
 
-def scratched(picture: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """With ``count`` thin curved scratches and small specks, bright or dark, of soft edges."""
-    import cv2
+def add_scratches(image: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw ``count`` thin curved scratches and small specks, bright or dark, with soft edges.
 
-    height, width = picture.shape[:2]
-    marks = np.zeros((height, width), np.float32)
-    tones = np.full((height, width), 255, np.float32)
+    Args:
+        image: float32 (H, W, 3) in grey levels.
+        count: number of scratches and specks.
+        rng: for all random choices.
+    """
+    height, width = image.shape[:2]
+    opacity = np.zeros((height, width), np.float32)
+    colours = np.full((height, width), 255, np.float32)  # grey level of the most opaque mark at each pixel
     for _ in range(count):
-        one, shade = np.zeros((height, width), np.uint8), rng.uniform(0, 60) if rng.random() < 0.3 else 255.0
-        if rng.random() < 0.6:
-            start, turn = rng.uniform((0, 0), (width, height)), rng.uniform(0, 2 * np.pi)
-            steps = turn + np.cumsum(rng.normal(0, 0.15, 24))
-            path = start + np.cumsum(np.stack([np.cos(steps), np.sin(steps)], 1), 0) * rng.uniform(2, 12)
-            cv2.polylines(
-                one, [(path * 8).round().astype(np.int32)], False, 255, int(rng.integers(1, 3)), cv2.LINE_AA, 3
-            )
-        else:
-            middle = tuple(int(8 * rng.uniform(0, length)) for length in (width, height))
-            radii = tuple(max(4, int(8 * radius)) for radius in rng.uniform(0.5, 4, 2))
-            cv2.ellipse(one, middle, radii, rng.uniform(0, 180), 0, 360, 255, -1, cv2.LINE_AA, 3)
-        seen = one * np.float32(rng.uniform(0.3, 1.0) / 255)
-        tones = np.where(seen > marks, np.float32(shade), tones)
-        marks = np.maximum(marks, seen)
-    return picture + (tones[..., None] - picture) * marks[..., None]
+        grey = rng.uniform(0, 60) if rng.random() < 0.3 else 255.0
+        shape = _random_scratch(height, width, rng) if rng.random() < 0.6 else _random_speck(height, width, rng)
+        mark = shape * np.float32(rng.uniform(0.3, 1.0) / 255)
+        colours = np.where(mark > opacity, np.float32(grey), colours)
+        opacity = np.maximum(opacity, mark)
+    return image + (colours[..., None] - image) * opacity[..., None]
 
 
-def resized(picture: np.ndarray, scale: float, rng: np.random.Generator) -> np.ndarray:
-    """Made smaller by ``scale`` and as large again, each by an interpolation drawn at random."""
+def _random_scratch(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a thin curve, uint8 (height, width)."""
     import cv2
 
-    height, width = picture.shape[:2]
-    ways = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA)
+    start = rng.uniform((0, 0), (width, height))
+    angles = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.15, 24))
+    path = start + np.cumsum(np.stack([np.cos(angles), np.sin(angles)], 1), 0) * rng.uniform(2, 12)
+    points = (path * 8).round().astype(np.int32)  # in eighths of a pixel
+    shape = np.zeros((height, width), np.uint8)
+    cv2.polylines(shape, [points], False, 255, int(rng.integers(1, 3)), cv2.LINE_AA, 3)
+    return shape
+
+
+def _random_speck(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a small ellipse, uint8 (height, width)."""
+    import cv2
+
+    centre = tuple(int(8 * rng.uniform(0, length)) for length in (width, height))  # in eighths of a pixel
+    radii = tuple(max(4, int(8 * radius)) for radius in rng.uniform(0.5, 4, 2))
+    shape = np.zeros((height, width), np.uint8)
+    cv2.ellipse(shape, centre, radii, rng.uniform(0, 180), 0, 360, 255, -1, cv2.LINE_AA, 3)
+    return shape
+
+
+def resize_roundtrip(image: np.ndarray, scale: float, rng: np.random.Generator) -> np.ndarray:
+    """Resize the image by ``scale``, at most 1, and back, each time with a random interpolation."""
+    import cv2
+
+    height, width = image.shape[:2]
+    interpolations = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(picture, size, interpolation=ways[rng.integers(3)])
-    return cv2.resize(small, (width, height), interpolation=ways[rng.integers(2)])
+    small = cv2.resize(image, size, interpolation=interpolations[rng.integers(3)])
+    return cv2.resize(small, (width, height), interpolation=interpolations[rng.integers(2)])
 
 
-def _rounded(picture: np.ndarray) -> np.ndarray:
-    return picture.round().clip(0, 255).astype(np.uint8)
+def _to_uint8(image: np.ndarray) -> np.ndarray:
+    return image.round().clip(0, 255).astype(np.uint8)

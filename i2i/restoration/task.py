@@ -1,61 +1,71 @@
-"""What a restoration task is: how a clean picture is degraded, and how the network's answer becomes the result."""
+"""Base of the restoration tasks: how a clean image is degraded, and how the network's output makes the result."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-Strengths = tuple[float, float]  # the weakest and the strongest that are drawn
+from i2i.config import Config
+
+Range = tuple[float, float]  # lowest and highest value; values are drawn uniformly between them
 
 
-class Task:
-    """A row of the tasks: a frozen config whose fields are the strengths of the degradation, with their units.
+class Task(Config):
+    """A restoration task: a frozen config whose fields are the strengths of the degradation.
 
-    shows: what the network is given: the "picture" alone, or beside it the "level" of the degradation or the "mask"
-    of what is missing, each as a fourth channel on the scale of grey levels. answers: how the network's answer becomes
-    the result, as ``i2i.networks.output_heads`` has it. crops: it is learnt from crops of photos at their own scale, turned
-    by quarter turns; else from photos made as small as --size says, and --jitter, as they stand. scale: how much larger
-    the result is than the input. suits: settings of the restorer that go better with the task than its own defaults.
+    Attributes:
+        conditioning: input of the network. "image": the degraded image alone. "level": also the strength of the
+            degradation. "mask": also the mask of the missing pixels. Both are a fourth channel in grey levels.
+        prediction: how the network's output makes the result (``i2i.networks.output_heads``).
+        train_on_crops: whether the network trains on crops of photos at their own scale, rotated by multiples of 90°.
+            Otherwise it trains on photos that are resized to --size and --resize-scale, not rotated.
+        network_defaults: settings of the restorer that suit the task better than its own defaults.
+        scale: size of the result relative to the input.
     """
 
-    shows: ClassVar[str] = "picture"
-    answers: ClassVar[str] = "residual"
-    crops: ClassVar[bool] = True
-    suits: ClassVar[Mapping[str, Any]] = {}
+    conditioning: ClassVar[str] = "image"
+    prediction: ClassVar[str] = "residual"
+    train_on_crops: ClassVar[bool] = True
+    network_defaults: ClassVar[Mapping[str, Any]] = {}
     scale: int = 1
 
-    def strengths(self) -> Strengths | None:
-        """The range of the one number that says how strong the degradation is, where there is one."""
+    def strength_range(self) -> Range | None:
+        """Return the range of the main strength of the degradation; None if the task has no such strength."""
         return None
 
     def degrade(self, clean: np.ndarray, rng: np.random.Generator, strength: float | None = None) -> np.ndarray:
-        """What the network is to restore.
+        """Return the degraded image, which is the network's input.
 
-        clean: uint8 (H, W, 3), H and W multiples of ``scale``. strength: in place of one that ``rng`` draws. Returns
-        uint8, or float32 in grey levels that may lie outside 0…255: (H / scale, W / scale, 3, or 4 with a level or
-        mask).
+        Args:
+            clean: uint8 (H, W, 3); H and W are multiples of ``scale``.
+            rng: for all random choices.
+            strength: the main strength; None to draw it.
+
+        Returns: (H / scale, W / scale, 3), or 4 channels with a level or mask: uint8, or float32 in grey levels that
+            may lie outside 0 to 255.
         """
         raise NotImplementedError
 
-    def level(self, strength: float) -> float:
-        """What a network that is told a strength sees of it, as a grey level."""
-        span = self.strengths()
-        return 255 * strength / max(span[1], 1e-6) if span else 0.0
+    def conditioning_level(self, strength: float) -> float:
+        """Return the value of the level channel for a strength, in grey levels."""
+        limits = self.strength_range()
+        return 255 * strength / max(limits[1], 1e-6) if limits else 0.0
 
-    def middle(self) -> float | None:
-        """The middle of ``strengths``, to be looked at and measured."""
-        span = self.strengths()
-        return None if span is None else (span[0] + span[1]) / 2
+    def mid_strength(self) -> float | None:
+        """Return the middle of ``strength_range``, for samples and validation."""
+        limits = self.strength_range()
+        return None if limits is None else (limits[0] + limits[1]) / 2
 
-    def drawn(self, rng: np.random.Generator, strength: float | None) -> float:
-        """``strength``, or where that is None one drawn evenly from ``strengths``."""
-        span = self.strengths()
-        assert span is not None
-        return float(rng.uniform(*span)) if strength is None else strength
+    def sample_strength(self, rng: np.random.Generator, strength: float | None) -> float:
+        """Return ``strength``, or a value drawn uniformly from ``strength_range`` if it is None."""
+        limits = self.strength_range()
+        assert limits is not None
+        return float(rng.uniform(*limits)) if strength is None else strength
 
 
-def with_channel(picture: np.ndarray, channel: np.ndarray | float) -> np.ndarray:
-    """(H, W, 3) and (H, W), or one number for all of it, as float32 (H, W, 4)."""
-    full = np.empty((*picture.shape[:2], 4), np.float32)
-    full[..., :3], full[..., 3] = picture, channel
-    return full
+def append_channel(image: np.ndarray, channel: np.ndarray | float) -> np.ndarray:
+    """Return an image (H, W, 3) with a fourth channel, (H, W) or a constant, as float32 (H, W, 4)."""
+    result = np.empty((*image.shape[:2], 4), np.float32)
+    result[..., :3] = image
+    result[..., 3] = channel
+    return result

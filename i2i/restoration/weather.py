@@ -1,89 +1,119 @@
-"""What lies between a scene and the camera: rain, haze, too little light."""
+"""Removal of rain and haze, and brightening of underexposed photos."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from i2i.config import option, require
-from i2i.restoration.blur import blurred, splat
-from i2i.restoration.noise import sensor
-from i2i.restoration.task import Strengths, Task
+from i2i.config import option
+from i2i.restoration.kernels import filter2d, splat_bilinear
+from i2i.restoration.noise import add_poisson_gaussian_noise
+from i2i.restoration.task import Range, Task
 
 
 @dataclass(frozen=True, kw_only=True)
 class Derain(Task):
-    """Streaks of light, all falling nearly one way, added to the picture."""
+    """Bright rain streaks of nearly the same direction, added to the image."""
 
     task: Literal["derain"] = option("derain", "restoration task")
-    drops: Strengths = option((2.0, 12.0), "drops for each thousand pixels, drawn evenly")
-    streak: Strengths = option((9.0, 31.0), "length of a streak in pixels, drawn evenly for each picture")
+    rain_density: Range = option(
+        (2.0, 12.0), "rain streaks per thousand pixels, drawn uniformly", was="drops", ge=0, le=200, rising=True
+    )
+    rain_length: Range = option(
+        (9.0, 31.0),
+        "length of the rain streaks in pixels, drawn uniformly for each image",
+        was="streak",
+        ge=2,
+        le=61,
+        rising=True,
+    )
 
-    def __post_init__(self) -> None:
-        require(0 <= self.drops[0] <= self.drops[1] <= 200, "drops", self.drops, "two numbers, rising, from 0 to 200")
-        require(2 <= self.streak[0] <= self.streak[1] <= 61, "streak", self.streak, "two lengths, rising, from 2 to 61")
-
-    def strengths(self) -> Strengths:
-        return self.drops
+    def strength_range(self) -> Range:
+        return self.rain_density
 
     def degrade(self, clean: np.ndarray, rng: np.random.Generator, strength: float | None = None) -> np.ndarray:
-        drops, length = self.drawn(rng, strength), rng.uniform(*self.streak)
-        fall = np.pi / 2 + rng.uniform(-0.6, 0.6)
-        falls = (rng.random(clean.shape[:2]) < drops / 1000) * rng.uniform(0.4, 1.0, clean.shape[:2])
-        along = np.linspace(-length / 2, length / 2, max(2, round(4 * length)))
-        reach = int(np.ceil(length / 2)) + 1
-        line = splat(np.stack([np.cos(fall) * along, np.sin(fall) * along]) + reach, 2 * reach + 1)
-        rain = blurred(falls.astype(np.float32)[..., None], line) * np.float32(length * rng.uniform(90, 200))
+        density = self.sample_strength(rng, strength)
+        length = rng.uniform(*self.rain_length)
+        angle = np.pi / 2 + rng.uniform(-0.6, 0.6)
+        drops = (rng.random(clean.shape[:2]) < density / 1000) * rng.uniform(0.4, 1.0, clean.shape[:2])
+        kernel = _streak_kernel(length, angle)
+        rain = filter2d(drops.astype(np.float32)[..., None], kernel) * np.float32(length * rng.uniform(90, 200))
         return (clean + rain.reshape(*clean.shape[:2], 1)).round().clip(0, 255).astype(np.uint8)
+
+
+def _streak_kernel(length: float, angle: float) -> np.ndarray:
+    """Return the kernel of a straight line of ``length`` pixels at ``angle`` radians."""
+    distances = np.linspace(-length / 2, length / 2, max(2, round(4 * length)))
+    radius = int(np.ceil(length / 2)) + 1
+    points = np.stack([np.cos(angle) * distances, np.sin(angle) * distances]) + radius
+    return splat_bilinear(points, 2 * radius + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dehaze(Task):
-    """I = J·t + A·(1 − t) with t = exp(−β·d) (Koschmieder): airlight A over a smooth depth d made up from 0 to 1."""
+    """I = J·t + A·(1 − t) with t = exp(−β·d) (Koschmieder): airlight A over a smooth random depth d from 0 to 1."""
 
     task: Literal["dehaze"] = option("dehaze", "restoration task")
-    haze: Strengths = option((0.4, 2.0), "optical depth β of the most distant places, drawn evenly")
-    airlight: Strengths = option((180.0, 250.0), "grey level of the haze, drawn evenly")
+    haze_density: Range = option(
+        (0.4, 2.0),
+        "optical depth β of the haze at the most distant pixels, drawn uniformly",
+        was="haze",
+        ge=0,
+        le=10,
+        rising=True,
+    )
+    airlight: Range = option((180.0, 250.0), "grey level of the haze, drawn uniformly", ge=0, le=255, rising=True)
 
-    def __post_init__(self) -> None:
-        require(0 <= self.haze[0] <= self.haze[1] <= 10, "haze", self.haze, "two depths, rising, from 0 to 10")
-        require(0 <= self.airlight[0] <= self.airlight[1] <= 255, "airlight", self.airlight, "two levels, 0 to 255")
-
-    def strengths(self) -> Strengths:
-        return self.haze
+    def strength_range(self) -> Range:
+        return self.haze_density
 
     def degrade(self, clean: np.ndarray, rng: np.random.Generator, strength: float | None = None) -> np.ndarray:
-        depth = smooth(clean.shape[0], clean.shape[1], 4, rng)
-        through = np.exp(-self.drawn(rng, strength) * depth)[..., None]
-        air = rng.uniform(*self.airlight) + rng.uniform(-6, 6, 3)
-        return (clean * through + air * (1 - through)).round().clip(0, 255).astype(np.uint8)
+        depth = smooth_random_field(clean.shape[0], clean.shape[1], 4, rng)
+        transmission = np.exp(-self.sample_strength(rng, strength) * depth)[..., None]
+        airlight = rng.uniform(*self.airlight) + rng.uniform(-6, 6, 3)
+        return (clean * transmission + airlight * (1 - transmission)).round().clip(0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lowlight(Task):
-    """A shorter exposure, in linear light, with the noise of so few photons."""
+    """A shorter exposure, in linear light, with the photon noise that it causes."""
 
     task: Literal["lowlight"] = option("lowlight", "restoration task")
-    stops: Strengths = option((1.0, 4.0), "stops of exposure that are missing, drawn evenly")
-    shot: Strengths = option((0.05, 0.3), "variance of the noise for each grey level of light, in grey levels")
-    grain: Strengths = option((0.5, 3.0), "σ of the noise in the dark, in grey levels, drawn evenly")
+    underexposure_stops: Range = option(
+        (1.0, 4.0), "stops of underexposure, drawn uniformly", was="stops", ge=0, le=10, rising=True
+    )
+    shot_noise: Range = option(
+        (0.05, 0.3),
+        "variance of the noise per grey level of the dark image, in grey levels, drawn uniformly",
+        was="shot",
+        ge=0,
+        le=50,
+        rising=True,
+    )
+    noise_sigma: Range = option(
+        (0.5, 3.0),
+        "σ of the noise in black, in grey levels, drawn uniformly",
+        was="grain",
+        ge=0,
+        le=50,
+        rising=True,
+    )
 
-    def __post_init__(self) -> None:
-        require(0 <= self.stops[0] <= self.stops[1] <= 10, "stops", self.stops, "two numbers, rising, from 0 to 10")
-        require(0 <= self.shot[0] <= self.shot[1] <= 50, "shot", self.shot, "two levels, rising, from 0 to 50")
-        require(0 <= self.grain[0] <= self.grain[1] <= 50, "grain", self.grain, "two levels, rising, from 0 to 50")
-
-    def strengths(self) -> Strengths:
-        return self.stops
+    def strength_range(self) -> Range:
+        return self.underexposure_stops
 
     def degrade(self, clean: np.ndarray, rng: np.random.Generator, strength: float | None = None) -> np.ndarray:
-        dark = 255 * (clean / np.float32(255)) * np.float32(2 ** (-self.drawn(rng, strength) / 2.2))
-        noisy = sensor(dark, rng.uniform(*self.grain), rng.uniform(*self.shot), rng)
+        exposure = np.float32(2 ** (-self.sample_strength(rng, strength) / 2.2))
+        dark = 255 * (clean / np.float32(255)) * exposure
+        noisy = add_poisson_gaussian_noise(dark, rng.uniform(*self.noise_sigma), rng.uniform(*self.shot_noise), rng)
         return noisy.round().clip(0, 255).astype(np.uint8)
 
 
-def smooth(height: int, width: int, cells: int, rng: np.random.Generator) -> np.ndarray:
-    """float32 (height, width) from 0 to 1 that changes slowly: random values at ``cells``² places, interpolated."""
+def smooth_random_field(height: int, width: int, cells: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a slowly varying random field, float32 (height, width) from 0 to 1.
+
+    It is interpolated from ``cells`` × ``cells`` random values.
+    """
     import cv2
 
     coarse = rng.random((cells, cells), np.float32)

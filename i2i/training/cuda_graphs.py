@@ -1,184 +1,227 @@
-"""Training steps compiled and recorded: the thousands of small launches of a step become one, with equal results."""
+"""Compiled and CUDA-graphed training steps: one launch instead of thousands of small ones, with equal results."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from i2i.config import require
 from i2i.methods.base import Batch
-from i2i.training.train_step import Stepper
+from i2i.training.train_step import TrainStep
 
-LONG = 5_000  # steps that are worth a minute or two of compiling
-WARM = 3  # steps of a phase before it is recorded: libraries choose their kernels, optimisers make their state
+logger = logging.getLogger(__name__)
+
+MIN_STEPS_TO_COMPILE = 5_000  # compiling takes a minute or two
+CAPTURE_WARMUP_STEPS = 3  # eager steps of a graph key before capture: libraries choose kernels, optimizers make state
 Losses = dict[str, Tensor]
 
 
-class Recorder(Protocol):
-    """Something that can run work on the device once and then again, at the same addresses."""
+class GraphBackend(Protocol):
+    """Captures work on the device and replays it at the same memory addresses."""
 
-    def warm(self, play: Callable[[], Losses]) -> Losses:
-        """Do the work plainly, as it has to be done before it is recorded."""
+    def warm_up(self, run: Callable[[], Losses]) -> Losses:
+        """Run the work eagerly, in the way that capture requires."""
         ...
 
-    def record(self, play: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
-        """Record the work, which is not done yet. Returns what does it, and the tensor it will leave its result in."""
+    def capture(self, run: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+        """Capture the work without doing it. Return a function that replays it, and the tensor of its result."""
         ...
 
 
-class CudaGraphs:
-    """The recorder of CUDA: all recordings share one pool of memory, for no two of them run at once."""
+class CudaGraphBackend:
+    """CUDA graphs. All graphs share one memory pool, since no two of them run at the same time."""
 
     def __init__(self, device: torch.device) -> None:
         self.stream = torch.cuda.Stream(device)
         self.pool = torch.cuda.graph_pool_handle()
 
-    def warm(self, play: Callable[[], Losses]) -> Losses:
-        here = torch.cuda.current_stream()
-        self.stream.wait_stream(here)
+    def warm_up(self, run: Callable[[], Losses]) -> Losses:
+        current = torch.cuda.current_stream()
+        self.stream.wait_stream(current)
         with torch.cuda.stream(self.stream):
-            losses = play()
-        here.wait_stream(self.stream)
+            losses = run()
+        current.wait_stream(self.stream)
         return losses
 
-    def record(self, play: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+    def capture(self, run: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
         graph = torch.cuda.CUDAGraph()
-        # Only this thread's calls count: others may pin the pictures of the next steps meanwhile.
+        # Only calls of this thread are captured: other threads may pin the images of later steps meanwhile.
         with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
-            result = play()
+            result = run()
         return graph.replay, result
 
 
-class ReplayStepper:
-    """Plays the steps of ``stepper``, with networks compiled and each phase of the game recorded, as asked.
+class _Graph(NamedTuple):
+    """A captured step: its input tensors, its replay, and the names and values of its losses."""
 
-    What cannot be compiled or recorded on this machine is played plainly from then on, nothing of the attempt
-    remains, and ``tell`` is given the reason.
+    inputs: Batch
+    replay: Callable[[], None]
+    loss_names: list[str]
+    losses: Tensor
+
+
+class _Snapshot(NamedTuple):
+    """All that a training step changes."""
+
+    method: dict[str, Any]
+    optimizers: dict[str, Any]
+    rng: Tensor
+    cuda_rng: Tensor | None
+
+
+class GraphedTrainStep:
+    """Runs the steps of a ``TrainStep`` with compiled networks, or as CUDA graphs, or both.
+
+    A step is captured once for each ``method.graph_key``. If compiling or capturing fails on this machine, the state
+    from before the attempt is restored, a warning is logged, and the steps run eagerly from then on.
+
+    Args:
+        train_step: the steps to run.
+        compiled: whether to compile the networks.
+        backend: what captures the steps; None for no capture.
     """
 
-    def __init__(
-        self, stepper: Stepper, *, compiled: bool, recorder: Recorder | None, tell: Callable[[str], None]
-    ) -> None:
-        self.stepper, self.compiled, self.recorder, self.tell = stepper, compiled, recorder, tell
-        self._proven = not compiled
-        self._forget()
+    def __init__(self, train_step: TrainStep, *, compiled: bool, backend: GraphBackend | None) -> None:
+        self.train_step = train_step
+        self.compiled = compiled
+        self.backend = backend
+        self._compile_ok = not compiled
+        self._drop_graphs()
         for module in self._modules() if compiled else ():
             module.compile(dynamic=False)
 
     def _modules(self) -> list[torch.nn.Module]:
-        return [module for modules in self.stepper.objective.players().values() for module in modules]
+        return [module for modules in self.train_step.method.players().values() for module in modules]
 
-    def _forget(self) -> None:
-        self._recorded: dict[Hashable, tuple[Batch, Callable[[], None], list[str], Tensor]] = {}
-        self._seen: Counter[Hashable] = Counter()
+    def _drop_graphs(self) -> None:
+        self._graphs: dict[Hashable, _Graph] = {}
+        self._calls_per_key: Counter[Hashable] = Counter()
         self._shapes: list[torch.Size] = []
 
     def __call__(self, batch: Batch, step: int, lr: float) -> Losses:
-        """As ``Stepper.__call__``."""
-        if (shapes := [pictures.shape for pictures in batch]) != self._shapes:
-            self._forget()  # what is recorded holds memory of one shape
+        """As ``TrainStep.__call__``."""
+        shapes = [images.shape for images in batch]
+        if shapes != self._shapes:
+            self._drop_graphs()  # a graph works on tensors of one shape
             self._shapes = shapes
-        self.stepper.prepare(len(batch[0]), lr)
-        phase = self.stepper.objective.phase(step)
-        self._seen[phase] += 1
-        if self.recorder is None:
-            return self._plain(batch, step)
-        if self._seen[phase] <= WARM:
-            return self.recorder.warm(lambda: self._plain(batch, step))
-        if phase not in self._recorded and not self._record(self.recorder, phase, batch, step):
-            return self._plain(batch, step)
-        inputs, replay, names, result = self._recorded[phase]
-        for kept, pictures in zip(inputs, batch, strict=True):
-            kept.copy_(pictures, non_blocking=True)
-        replay()
-        return dict(zip(names, result.clone().unbind(), strict=True))  # the next replay overwrites the result
+        self.train_step.prepare(len(batch[0]), lr)
+        key = self.train_step.method.graph_key(step)
+        self._calls_per_key[key] += 1
+        if self.backend is None:
+            return self._run_eager(batch, step)
+        if self._calls_per_key[key] <= CAPTURE_WARMUP_STEPS:
+            return self.backend.warm_up(lambda: self._run_eager(batch, step))
+        if key not in self._graphs and not self._capture(self.backend, key, batch, step):
+            return self._run_eager(batch, step)
+        return self._replay(self._graphs[key], batch)
 
-    def _plain(self, batch: Batch, step: int) -> Losses:
-        if self._proven:
-            return self.stepper.play(batch, step)
+    def _replay(self, graph: _Graph, batch: Batch) -> Losses:
+        for graph_input, images in zip(graph.inputs, batch, strict=True):
+            graph_input.copy_(images, non_blocking=True)
+        graph.replay()
+        losses = graph.losses.clone()  # the next replay overwrites them
+        return dict(zip(graph.loss_names, losses.unbind(), strict=True))
+
+    def _run_eager(self, batch: Batch, step: int) -> Losses:
+        """Run a step without a graph. The first compiled step falls back to the uncompiled networks if it fails."""
+        if self._compile_ok:
+            return self.train_step.run(batch, step)
         before = self._snapshot()
         try:
-            losses = self.stepper.play(batch, step)
-        except Exception as error:  # a compiler has countless ways to fail, and the plain step needs none
+            losses = self.train_step.run(batch, step)
+        except Exception as error:  # a compiler can fail in many ways, and the uncompiled step does not need it
             for module in self._modules():
                 module._compiled_call_impl = None
             self._restore(before)
-            self.tell(f"The networks cannot be compiled here ({_first_line(error)}): trained as they are.")
-            losses = self.stepper.play(batch, step)
-        self._proven = True
+            logger.warning(
+                "The networks cannot be compiled here (%s): training continues uncompiled.", _first_line(error)
+            )
+            losses = self.train_step.run(batch, step)
+        self._compile_ok = True
         return losses
 
-    def _record(self, recorder: Recorder, phase: Hashable, batch: Batch, step: int) -> bool:
-        inputs = tuple(pictures.clone() for pictures in batch)
+    def _capture(self, backend: GraphBackend, key: Hashable, batch: Batch, step: int) -> bool:
+        """Capture the steps of a graph key. Return False if that fails."""
+        inputs = tuple(images.clone() for images in batch)
         names: list[str] = []
 
-        def play() -> Tensor:
-            losses = self.stepper.play(inputs, step)
+        def run() -> Tensor:
+            losses = self.train_step.run(inputs, step)
             names.extend(losses)
             return torch.stack([loss.float() for loss in losses.values()])
 
         try:
-            replay, result = recorder.record(play)
-        except Exception as error:  # whatever a driver does not like; no work has been done
-            self.recorder = None
-            self.tell(f"A step cannot be recorded here ({_first_line(error)}): each is launched piece by piece.")
+            replay, losses = backend.capture(run)
+        except Exception as error:  # a driver can fail in many ways; the captured work has not been done
+            self.backend = None
+            logger.warning(
+                "A training step cannot be captured here (%s): training continues without.", _first_line(error)
+            )
             return False
-        self._recorded[phase] = inputs, replay, names, result
+        self._graphs[key] = _Graph(inputs, replay, names, losses)
         return True
 
-    def _snapshot(self) -> tuple[dict[str, Any], dict[str, Any], Tensor, Tensor | None]:
-        device = self.stepper.device
-        there = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-        held = {name: value.clone() for name, value in self.stepper.objective.state_dict().items()}
-        return held, _copied(self.stepper.state()), torch.get_rng_state(), there
+    def _snapshot(self) -> _Snapshot:
+        device = self.train_step.device
+        weights = {name: value.clone() for name, value in self.train_step.method.state_dict().items()}
+        cuda_rng = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+        return _Snapshot(weights, _clone(self.train_step.state_dict()), torch.get_rng_state(), cuda_rng)
 
-    def _restore(self, before: tuple[dict[str, Any], dict[str, Any], Tensor, Tensor | None]) -> None:
-        objective, optimizers, here, there = before
-        self.stepper.objective.load_state_dict(objective)
-        self.stepper.load_state(optimizers)
-        torch.set_rng_state(here)
-        if there is not None:
-            torch.cuda.set_rng_state(there, self.stepper.device)
+    def _restore(self, snapshot: _Snapshot) -> None:
+        self.train_step.method.load_state_dict(snapshot.method)
+        self.train_step.load_state_dict(snapshot.optimizers)
+        torch.set_rng_state(snapshot.rng)
+        if snapshot.cuda_rng is not None:
+            torch.cuda.set_rng_state(snapshot.cuda_rng, self.train_step.device)
 
     @property
-    def refused_at(self) -> Tensor:
-        return self.stepper.refused_at
+    def first_skipped(self) -> Tensor:
+        """As ``TrainStep.first_skipped``."""
+        return self.train_step.first_skipped
 
-    def begin(self, step: int) -> None:
-        """As ``Stepper.begin``."""
-        self.stepper.begin(step)
+    def reset_counters(self, step: int) -> None:
+        """As ``TrainStep.reset_counters``."""
+        self.train_step.reset_counters(step)
 
-    def state(self) -> dict[str, Any]:
-        """As ``Stepper.state``."""
-        return self.stepper.state()
+    def state_dict(self) -> dict[str, Any]:
+        """As ``TrainStep.state_dict``."""
+        return self.train_step.state_dict()
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """As ``Stepper.load_state``; what was recorded works on the memory of the old state, and is forgotten."""
-        self._forget()
-        self.stepper.load_state(state)
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """As ``TrainStep.load_state_dict``. Drops the graphs, which use the memory of the old state."""
+        self._drop_graphs()
+        self.train_step.load_state_dict(state)
 
 
-def fastest(stepper: Stepper, remaining: int, tell: Callable[[str], None]) -> Stepper | ReplayStepper:
-    """The stepper's steps in the fastest way that its config allows, ``remaining`` of which are to be played.
+def accelerate(train_step: TrainStep, remaining: int) -> TrainStep | GraphedTrainStep:
+    """Return ``train_step``, compiled and captured as its config and device allow.
 
-    Raises ConfigError where the config insists on what this device has not got.
+    Args:
+        train_step: the steps to run.
+        remaining: number of steps that are still to run.
+
+    Raises ConfigError if ``cuda_graph`` is "on" and the device has no CUDA graphs.
     """
-    config, cuda = stepper.config, stepper.device.type == "cuda"
-    require(cuda or config.record != "on", "record", "on", f"auto or off: there are no CUDA graphs on {stepper.device}")
-    compiled = config.compile == "on" or (config.compile == "auto" and cuda and remaining >= LONG)
-    recorder = CudaGraphs(stepper.device) if cuda and config.record != "off" else None
-    if not compiled and recorder is None:
-        return stepper
-    return ReplayStepper(stepper, compiled=compiled, recorder=recorder, tell=tell)
+    config = train_step.config
+    device = train_step.device
+    cuda = device.type == "cuda"
+    require(cuda or config.cuda_graph != "on", "cuda_graph", "on", f"auto or off: there are no CUDA graphs on {device}")
+    compiled = config.compile == "on" or (config.compile == "auto" and cuda and remaining >= MIN_STEPS_TO_COMPILE)
+    backend = CudaGraphBackend(device) if cuda and config.cuda_graph != "off" else None
+    if not compiled and backend is None:
+        return train_step
+    return GraphedTrainStep(train_step, compiled=compiled, backend=backend)
 
 
-def _copied(value: Any) -> Any:
+def _clone(value: Any) -> Any:
+    """Return a copy of nested dicts and lists with cloned tensors."""
     if isinstance(value, dict):
-        return {key: _copied(each) for key, each in value.items()}
+        return {key: _clone(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_copied(each) for each in value]
+        return [_clone(item) for item in value]
     return value.clone() if isinstance(value, Tensor) else value
 
 

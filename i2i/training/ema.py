@@ -1,4 +1,4 @@
-"""The running average of a training's translators, smoother than any of the steps it passes."""
+"""Exponential moving average of the translators' weights."""
 
 import copy
 
@@ -7,24 +7,30 @@ from torch import Tensor, nn
 
 
 class EMA:
-    """Exponential moving average of networks' weights (Yazıcı et al. 2019); buffers are copied.
+    """Exponential moving average of networks' weights (Yazıcı et al. 2019). Buffers are copied, not averaged.
 
-    networks: the translators in training, whose weights stay where they are in memory. decay: per step, below 1.
+    Args:
+        networks: the translators in training, by name. Their weights must stay at the same memory addresses.
+        decay: weight of the old average per step, from 0 to below 1.
     """
 
     def __init__(self, networks: dict[str, nn.Module], decay: float) -> None:
         self.decay = decay
         current = nn.ModuleDict(networks)
-        self.average = copy.deepcopy(current)
-        self._means: list[Tensor] = list(self.average.parameters())
-        self._values: list[Tensor] = list(current.parameters())
-        self._copies, self._buffers = list(self.average.buffers()), list(current.buffers())
+        self.module = copy.deepcopy(current)
+        self._ema_params: list[Tensor] = list(self.module.parameters())
+        self._params: list[Tensor] = list(current.parameters())
+        self._ema_buffers: list[Tensor] = list(self.module.buffers())
+        self._buffers: list[Tensor] = list(current.buffers())
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the weights after ``step`` steps. Young averages forget faster: at most (1 + step) / (10 + step)."""
+        """Update the average with the weights after ``step`` steps.
+
+        The decay is at most (1 + step) / (10 + step), so that the average forgets the initial weights quickly.
+        """
         decay = min(self.decay, (1 + step) / (10 + step))
-        if self._means:
-            torch._foreach_lerp_(self._means, self._values, 1 - decay)
-        if self._copies:
-            torch._foreach_copy_(self._copies, self._buffers)
+        if self._ema_params:
+            torch._foreach_lerp_(self._ema_params, self._params, 1 - decay)
+        if self._ema_buffers:
+            torch._foreach_copy_(self._ema_buffers, self._buffers)

@@ -1,50 +1,55 @@
-"""What watches over a training: the doctor who looks at it, and what happens when it breaks."""
+"""Training monitor: runs the diagnostics, counts rollbacks, and logs both."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from i2i.checkpoints.log import RunLog
-from i2i.diagnostics import Alarm, Doctor, Setbacks, View, examine
+from i2i.checkpoints.log import MetricsLog
+from i2i.diagnostics import Alarm, AlarmMonitor, Recovery, SampleView, compute_health_metrics
 from i2i.errors import TrainingError
-from i2i.training.progress import TrainingProgress
+
+logger = logging.getLogger(__name__)
 
 
-class Watch:
-    """The doctor of one training, its setbacks, and where both are told: ``log.jsonl`` and the progress display.
+class TrainingMonitor:
+    """Alarms and rollbacks of one training.
 
-    stop: whether an alarm ends the training.
+    Args:
+        alarms: rules that turn health metrics into alarms.
+        stop_on_alarm: whether the first alarm stops the training.
     """
 
-    def __init__(self, doctor: Doctor, progress: TrainingProgress, *, stop: bool) -> None:
-        self.doctor, self.progress, self.stop = doctor, progress, stop
-        self.setbacks = Setbacks(doctor.settings)
-        self.alarm: Alarm | None = None  # the first one, where an alarm ends the training
+    def __init__(self, alarms: AlarmMonitor, *, stop_on_alarm: bool) -> None:
+        self.alarms = alarms
+        self.stop_on_alarm = stop_on_alarm
+        self.recovery = Recovery(alarms.settings)
+        self.first_alarm: Alarm | None = None
 
-    def look(self, views: Iterable[View], step: int, log: RunLog) -> None:
-        """Examine what the directions show after ``step`` steps."""
+    def check_samples(self, views: Iterable[SampleView], step: int, log: MetricsLog) -> None:
+        """Log the health metrics of the samples after ``step`` steps, and report alarms."""
         for view in views:
-            signs = examine(view)
-            log.row(step, {f"{view.direction}/{name}": value for name, value in signs.items()})
-            self._tell(self.doctor.look(step, view.direction, signs), log)
+            metrics = compute_health_metrics(view)
+            log.log(step, {f"{view.direction}/{name}": value for name, value in metrics.items()})
+            self._report(self.alarms.check_samples(step, view.direction, metrics), log)
 
-    def listen(self, losses: Mapping[str, float], step: int, log: RunLog) -> None:
-        """Take in a row of mean losses."""
-        self._tell(self.doctor.listen(step, losses), log)
+    def check_losses(self, losses: Mapping[str, float], step: int, log: MetricsLog) -> None:
+        """Report alarms for the mean losses, "player/term" → value, of a row of the log."""
+        self._report(self.alarms.check_losses(step, losses), log)
 
-    def _tell(self, alarms: Iterable[Alarm], log: RunLog) -> None:
+    def _report(self, alarms: Iterable[Alarm], log: MetricsLog) -> None:
         for alarm in alarms:
-            log.row(alarm.step, alarm.row())
-            self.progress.say(f"step {alarm.step}: {alarm.sentence}")
-            self.alarm = self.alarm or alarm
+            log.log(alarm.step, alarm.log_row())
+            logger.warning("step %d: %s", alarm.step, alarm.message)
+            self.first_alarm = self.first_alarm or alarm
 
-    def check(self) -> None:
-        """Raise TrainingError where an alarm is to end the training, and one was given."""
-        if self.stop and self.alarm is not None:
-            raise TrainingError(f"Stopped on an alarm, as asked by --stop-on-alarm. {self.alarm.sentence}")
+    def raise_if_stopped(self) -> None:
+        """Raise TrainingError if an alarm was reported and alarms stop the training."""
+        if self.stop_on_alarm and self.first_alarm is not None:
+            raise TrainingError(f"Stopped at an alarm because of --stop-on-alarm. {self.first_alarm.message}")
 
     def state_dict(self) -> dict[str, Any]:
-        return {"doctor": self.doctor.state_dict(), "setbacks": self.setbacks.state_dict()}
+        return {"alarms": self.alarms.state_dict(), "recovery": self.recovery.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.doctor.load_state_dict(state["doctor"])
-        self.setbacks.load_state_dict(state["setbacks"])
+        self.alarms.load_state_dict(state["alarms"])
+        self.recovery.load_state_dict(state["recovery"])

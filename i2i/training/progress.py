@@ -1,4 +1,4 @@
-"""What a training shows: a live line on a terminal, plain lines elsewhere. All of it on standard error."""
+"""Training progress on standard error (a live display on a terminal, else plain lines), and running loss means."""
 
 import time
 from collections.abc import Mapping
@@ -16,22 +16,56 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+from torch import Tensor
 
-PLAIN_EVERY = 10.0  # seconds between two plain lines
+PLAIN_INTERVAL = 10.0  # seconds between two plain lines
+
+
+class RunningMeans:
+    """Running means of losses. The sums stay on the device, so that logging does not synchronise every step."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self.last: dict[str, float] = {}
+
+    def add(self, losses: Mapping[str, Tensor]) -> None:
+        for name, value in losses.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def pending(self) -> dict[str, Tensor]:
+        """Return the sums since the last ``pop``."""
+        return self._sums
+
+    def pop(self) -> dict[str, float]:
+        """Return the means since the last call, and start new ones. Waits for the device."""
+        self.last = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        self._sums = {}
+        self._counts = {}
+        return self.last
 
 
 class TrainingProgress:
-    """Steps, speed, time left and losses of a training from step ``start`` to ``total``."""
+    """Display of the steps, speed, remaining time and losses of a training.
+
+    Args:
+        console: where it is shown; by default standard error. Messages that are printed on this console meanwhile
+            appear above the display.
+    """
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True, highlight=False)
         self._live: Live | None = None
         self._losses = ""
-        self._said = 0.0
+        self._last_line_time = 0.0
 
     def open(self, start: int, total: int) -> Self:
-        self.start = self.step = start
-        self.total, self._began = total, time.monotonic()
+        """Start the display at step ``start`` of ``total``."""
+        self.start = start
+        self.step = start
+        self.total = total
+        self._start_time = time.monotonic()
         if self.console.is_terminal:
             columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
             times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
@@ -51,38 +85,37 @@ class TrainingProgress:
             self._live.stop()
         self._live = None
 
-    def say(self, text: str) -> None:
-        """A line that stays."""
-        self.console.print(text, soft_wrap=True, markup=False)
-
-    def advance(self, step: int, total: int, losses: Mapping[str, float] | None = None) -> None:
-        """``step`` of ``total`` steps are done; ``losses`` are the latest means, where there are new ones."""
-        self.step, self.total = step, total
+    def update(self, step: int, total: int, losses: Mapping[str, float] | None = None) -> None:
+        """Show that ``step`` of ``total`` steps are done. ``losses``: new mean losses, if any."""
+        self.step = step
+        self.total = total
         if losses:
-            self._losses = spoken(losses)
-        seconds = time.monotonic() - self._began
-        speed = _speed((step - self.start) / seconds if seconds else 0.0)
+            self._losses = format_losses(losses)
+        now = time.monotonic()
+        seconds = now - self._start_time
+        speed = _format_speed((step - self.start) / seconds if seconds else 0.0)
         if self._live:
             self._bar.update(self._task, completed=step, total=total, speed=speed)
             self._live.update(Group(self._bar, Text(self._losses, style="dim")))
-        elif step == self.total or time.monotonic() - self._said >= PLAIN_EVERY:
-            self._said = time.monotonic()
-            left = seconds / max(1, step - self.start) * (self.total - step)
-            self.say(f"step {step}/{self.total}  {speed}  {_clock(left)} left  {self._losses}")
+        elif step == self.total or now - self._last_line_time >= PLAIN_INTERVAL:
+            self._last_line_time = now
+            remaining = seconds / max(1, step - self.start) * (self.total - step)
+            line = f"step {step}/{self.total}  {speed}  {_format_duration(remaining)} left  {self._losses}"
+            self.console.print(line, soft_wrap=True, markup=False)
 
 
-def spoken(numbers: Mapping[str, float]) -> str:
-    """Names and values in a line."""
-    return "  ".join(f"{name} {value:.3g}" for name, value in numbers.items())
+def format_losses(losses: Mapping[str, float]) -> str:
+    """Return names and values on one line."""
+    return "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
 
 
-def _speed(steps_per_second: float) -> str:
+def _format_speed(steps_per_second: float) -> str:
     if steps_per_second >= 1 or not steps_per_second:
         return f"{steps_per_second:.1f} it/s"
     return f"{1 / steps_per_second:.1f} s/it"
 
 
-def _clock(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}"

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request to stop soon, not as an exception at a random place."""
+"""Graceful shutdown: SIGINT (Ctrl-C) and SIGTERM set a flag instead of raising at an arbitrary place."""
 
 import signal
 import threading
@@ -6,31 +6,34 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 
-class StopRequest:
-    """True once SIGINT or SIGTERM has arrived inside the ``with``. A second one takes its usual course."""
+class GracefulShutdown:
+    """Context manager that is true once SIGINT or SIGTERM has arrived. The second signal has its usual effect.
+
+    Outside the main thread, where Python allows no signal handlers, it does nothing.
+    """
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self._before: dict[int, Any] = {}
+        self._previous_handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._ask)
+                self._previous_handlers[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._restore()
+        self._restore_handlers()
 
     def __bool__(self) -> bool:
         return self.signal is not None
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.signal = number
-        self._restore()
+        self._restore_handlers()
 
-    def _restore(self) -> None:
-        while self._before:
-            signal.signal(*self._before.popitem())
+    def _restore_handlers(self) -> None:
+        while self._previous_handlers:
+            signal.signal(*self._previous_handlers.popitem())

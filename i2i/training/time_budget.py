@@ -1,35 +1,40 @@
-"""The time that a training has taken, and how much of what it may take that is."""
+"""Wall-clock budget of a training."""
 
 import time
 
-FIRST_GUESS = 1_000_000  # steps of a training of which none is done
+UNKNOWN_TOTAL_STEPS = 1_000_000  # estimate of the training's length before the first step
 
 
-class Clock:
-    """Time spent over all parts of a training that may take so many ``hours``; None: as many as it likes."""
+class TimeBudget:
+    """Time spent on a training, over all its sessions, against a limit.
+
+    Args:
+        hours: the limit; None for no limit.
+    """
 
     def __init__(self, hours: float | None) -> None:
-        self.hours, self.spent = hours, 0.0  # seconds
-        self._last = time.monotonic()
+        self.hours = hours
+        self.elapsed = 0.0  # seconds
+        self._last_tick = time.monotonic()
 
     def start(self) -> None:
-        """What passed since the last ``tick`` was not spent on the training."""
-        self._last = time.monotonic()
+        """Start counting now: the time since the last ``tick`` does not count."""
+        self._last_tick = time.monotonic()
 
     def tick(self) -> None:
-        """What passed since the last one, or since ``start``, was."""
+        """Add the time since the last ``tick`` or ``start``."""
         now = time.monotonic()
-        self.spent += now - self._last
-        self._last = now
+        self.elapsed += now - self._last_tick
+        self._last_tick = now
 
     @property
-    def share(self) -> float | None:
-        """Of the hours, what is spent: 0 to 1. None where there is no such limit."""
-        return min(1.0, self.spent / (3600 * self.hours)) if self.hours else None
+    def fraction_used(self) -> float | None:
+        """Fraction of the limit that is used, from 0 to 1; None without a limit."""
+        return min(1.0, self.elapsed / (3600 * self.hours)) if self.hours else None
 
     def total_steps(self, step: int) -> int:
-        """Steps that the whole training will have, ``step`` of them done, if it goes on at this speed."""
-        share = self.share or 0.0
-        if share >= 1:
+        """Estimate the steps of the whole training from the speed of the first ``step`` steps."""
+        fraction = self.fraction_used or 0.0
+        if fraction >= 1:
             return step
-        return max(step + 1, round(step / share)) if step and share else FIRST_GUESS
+        return max(step + 1, round(step / fraction)) if step and fraction else UNKNOWN_TOTAL_STEPS

@@ -1,4 +1,4 @@
-"""One training step of any objective: each player in its turn moves down its own losses."""
+"""One training step of any method: each player in turn takes an optimizer step on its own losses."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,57 +7,74 @@ import torch
 from torch import Tensor, nn
 
 from i2i.device import autocast
-from i2i.methods.base import Batch, Objective
+from i2i.methods.base import Batch, Method
 from i2i.training.config import TrainingConfig
-from i2i.training.optim import MemoryOrderAdam
+from i2i.training.optim import ChannelsLastAdam
 
-_OURS = ("lr", "fused", "capturable", "foreach")  # settings that belong to this device, not to a saved state
+_DEVICE_SETTINGS = ("lr", "fused", "capturable", "foreach")  # of an optimizer; not restored from a saved state
 
 
-class Stepper:
-    """An objective with an optimiser for each of its players."""
+class TrainStep:
+    """A method with one optimizer per player.
 
-    def __init__(self, objective: Objective, config: TrainingConfig, device: torch.device, dtype: torch.dtype) -> None:
-        self.objective, self.config, self.device, self.dtype = objective, config, device, dtype
+    Args:
+        method: on ``device`` already.
+        config: optimizer, learning rate and gradient clipping.
+        device: where the method is.
+        dtype: of autocast; float32 for none.
+    """
+
+    def __init__(self, method: Method, config: TrainingConfig, device: torch.device, dtype: torch.dtype) -> None:
+        self.method = method
+        self.config = config
+        self.device = device
+        self.dtype = dtype
         self.parameters = {
             player: [weight for module in modules for weight in module.parameters() if weight.requires_grad]
-            for player, modules in objective.players().items()
+            for player, modules in method.players().items()
         }
         self.optimizers = {player: self._optimizer(weights) for player, weights in self.parameters.items()}
-        # Counted on the device, where a recorded step counts too: steps played, moves not made since their gradient was
-        # not finite, and the step of the first of these.
-        self.played, self.refused, self.refused_at = (torch.zeros((), dtype=torch.long, device=device) for _ in "123")
+        # Device-side counters, so that replays of a CUDA graph update them.
+        self.steps_run = torch.zeros((), dtype=torch.long, device=device)
+        self.skipped = torch.zeros((), dtype=torch.long, device=device)  # optimizer steps with a non-finite gradient
+        self.first_skipped = torch.zeros((), dtype=torch.long, device=device)  # training step of the first; -1: none
 
     def _optimizer(self, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
         if not weights:  # the identity network has none, and torch refuses an empty list
             return torch.optim.SGD([nn.Parameter(torch.zeros(0))], lr=0.0)
         on_cuda = self.device.type == "cuda"
-        # A tensor on the device, so that a recorded step sees the schedule.
+        # A tensor on the device, so that a captured step follows the schedule.
         lr: Any = torch.tensor(self.config.lr, device=self.device) if on_cuda else self.config.lr
         if self.config.optimizer == "rmsprop":
-            return torch.optim.RMSprop(weights, lr=lr, capturable=on_cuda)
+            # Without foreach, RMSprop reads the learning rate back from the device, which no graph can capture.
+            return torch.optim.RMSprop(weights, lr=lr, capturable=on_cuda, foreach=on_cuda or None)
         betas = self.config.betas
         if self.device.type == "cpu":
-            return MemoryOrderAdam(weights, lr=lr, betas=betas, fused=True)
+            return ChannelsLastAdam(weights, lr=lr, betas=betas, fused=True)
         return torch.optim.Adam(weights, lr=lr, betas=betas, fused=self.device.type != "mps", capturable=on_cuda)
 
     def __call__(self, batch: Batch, step: int, lr: float) -> dict[str, Tensor]:
-        """Play the turns of a step. Returns the losses that the players moved down, not waited for.
+        """Run one training step.
 
-        batch: pictures (N, 3, H, W) in [-1, 1], a domain each, on the device.
+        Args:
+            batch: images (N, 3, H, W) in [-1, 1], one tensor per domain, on the device.
+            step: index of the step, from 0.
+            lr: learning rate of every player.
+
+        Returns: the losses that the players minimised, "player/term" → scalar. Does not wait for the device.
         """
         self.prepare(len(batch[0]), lr)
-        return self.play(batch, step)
+        return self.run(batch, step)
 
-    def begin(self, step: int) -> None:
-        """Count from ``step`` on, with no move refused."""
-        self.played.fill_(step)
-        self.refused.zero_()
-        self.refused_at.fill_(-1)
+    def reset_counters(self, step: int) -> None:
+        """Count steps from ``step`` on, with no optimizer step skipped so far."""
+        self.steps_run.fill_(step)
+        self.skipped.zero_()
+        self.first_skipped.fill_(-1)
 
     def prepare(self, count: int, lr: float) -> None:
-        """What the host decides of a step with ``count`` pictures a domain."""
-        self.objective.draw(count)
+        """Do the host's part of a step: random choices for ``count`` images of each domain, and the learning rate."""
+        self.method.prepare_step(count)
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 if isinstance(group["lr"], Tensor):
@@ -65,56 +82,70 @@ class Stepper:
                 else:
                     group["lr"] = lr
 
-    def play(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        """The turns of a prepared step; all of it is work on the device, for which the host does not wait."""
-        turns, played = self.objective.turns(batch, step), dict[str, Tensor]()
+    def run(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """Do the device's part of a prepared step. Does not wait for the device."""
+        turns = self.method.turns(batch, step)
+        step_losses: dict[str, Tensor] = {}
         while True:
-            # Autocast ends before the player moves: the next turn must not meet its cached, older weights, and a
-            # penalty's second derivative is computed in the precision of its first.
+            # Autocast ends before the optimizer step: the next turn must not use autocast's cached, older weights, and
+            # the second derivative of a penalty is computed in the precision of its first.
             with autocast(self.device, self.dtype):
                 turn = next(turns, None)
             if turn is None:
-                self.played += 1
-                return played
+                self.steps_run += 1
+                return step_losses
             player, losses = turn
             if self.parameters[player]:
-                self._move(player, torch.stack(list(losses.values())).sum())
-            played |= {name: loss.detach() for name, loss in losses.items()}
+                self._optimizer_step(player, torch.stack(list(losses.values())).sum())
+            step_losses |= {name: loss.detach() for name, loss in losses.items()}
 
-    def _move(self, player: str, loss: Tensor) -> None:
-        """One step of a player's optimiser; its weights stay as they are where loss or gradient is not finite."""
-        optimizer, weights = self.optimizers[player], self.parameters[player]
+    def _optimizer_step(self, player: str, loss: Tensor) -> None:
+        """Update a player's weights; skip the update, on the device, if the loss or the gradient is not finite."""
+        optimizer = self.optimizers[player]
+        weights = self.parameters[player]
+
+        # Compute the gradient of the player's weights only.
         optimizer.zero_grad(set_to_none=True)
         loss.backward(inputs=weights)
         gradients = [weight.grad for weight in weights if weight.grad is not None]
+
+        # Count the step as skipped if anything is not finite.
         norm = nn.utils.get_total_norm(gradients)
-        bad = ~(norm + loss.detach()).isfinite()
-        self.refused_at.copy_(torch.where(bad & (self.refused == 0), self.played, self.refused_at))
-        self.refused += bad
-        if self.config.clip_norm:
-            nn.utils.clip_grads_with_norm_(weights, self.config.clip_norm, norm)
+        nonfinite = ~(norm + loss.detach()).isfinite()
+        self.first_skipped.copy_(torch.where(nonfinite & (self.skipped == 0), self.steps_run, self.first_skipped))
+        self.skipped += nonfinite
+
+        # Clip the gradient.
+        if self.config.grad_clip:
+            nn.utils.clip_grads_with_norm_(weights, self.config.grad_clip, norm)
+
+        # Update the weights.
         if optimizer.defaults.get("fused"):
-            optimizer.found_inf = bad.float()  # type: ignore[attr-defined]  # the fused kernels look at it themselves
-        elif isinstance(optimizer, torch.optim.RMSprop):  # without momentum: a gradient of 0 moves nothing
+            optimizer.found_inf = nonfinite.float()  # type: ignore[attr-defined]  # the fused kernels check it
+        elif isinstance(optimizer, torch.optim.RMSprop):  # without momentum, a gradient of 0 changes no weight
             for gradient in gradients:
-                gradient.copy_(torch.where(bad, 0.0, gradient))
-        elif bad:
+                gradient.copy_(torch.where(nonfinite, 0.0, gradient))
+        elif nonfinite:
             return
         optimizer.step()
 
-    def state(self) -> dict[str, Any]:
-        """The optimisers' states by player."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states of the optimizers by player."""
         return {player: optimizer.state_dict() for player, optimizer in self.optimizers.items()}
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Take over what ``state`` gave, here or on another device.
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore the optimizers from ``state_dict``, also from another device.
 
-        Raises KeyError or ValueError where it is of another objective.
+        Raises KeyError or ValueError if the state is of another method.
         """
         for player, optimizer in self.optimizers.items():
             saved = state[player]
-            ours = [{name: group[name] for name in _OURS if name in group} for group in optimizer.param_groups]
-            groups = [{**group, **kept} for group, kept in zip(saved["param_groups"], ours, strict=True)]
+            device_settings = [
+                {name: group[name] for name in _DEVICE_SETTINGS if name in group} for group in optimizer.param_groups
+            ]
+            groups = [
+                {**group, **settings} for group, settings in zip(saved["param_groups"], device_settings, strict=True)
+            ]
             optimizer.load_state_dict({**saved, "param_groups": groups})
-            for group, kept in zip(optimizer.param_groups, ours, strict=True):
-                group.update(kept)  # the very tensors, which the copy made by torch are not
+            for group, settings in zip(optimizer.param_groups, device_settings, strict=True):
+                group.update(settings)  # torch has copied the tensors; graphs need the originals

@@ -1,127 +1,141 @@
-"""The one training loop."""
+"""The training loop, for every method."""
 
-import copy
-import random
+import logging
 import time
-from collections.abc import Generator, Mapping
-from contextlib import closing
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
-from i2i.checkpoints.log import RunLog
-from i2i.checkpoints.model_card import write_card
-from i2i.checkpoints.run import Bundle, Run, save_bundle, write
-from i2i.data.dataset import TrainingPictures
-from i2i.data.loader import batches
-from i2i.device import autocast, pick_device, pick_precision, seeded
-from i2i.diagnostics import broken
-from i2i.errors import DatasetError, PictureError, RunError, TrainingError
-from i2i.images import encode, grid, to_float
-from i2i.methods.base import Objective
-from i2i.networks import use_mode
+from i2i.checkpoints.log import MetricsLog
+from i2i.checkpoints.model_card import write_model_card
+from i2i.checkpoints.model_file import ModelFile, save_model_file
+from i2i.checkpoints.model_info import BestMetric, ModelInfo
+from i2i.checkpoints.run import Run
+from i2i.data.dataset import TrainingDataset
+from i2i.device import autocast, fork_rng_with_seed, resolve_device, resolve_dtype
+from i2i.diagnostics import nonfinite_names
+from i2i.errors import DatasetError, ImageError, RunError, TrainingError
+from i2i.methods.base import Method
+from i2i.training.batches import load_batches, to_device
 from i2i.training.config import TrainingConfig
-from i2i.training.cuda_graphs import ReplayStepper, fastest
+from i2i.training.cuda_graphs import GraphedTrainStep, accelerate
 from i2i.training.ema import EMA
-from i2i.training.means import Means
-from i2i.training.monitor import Watch
-from i2i.training.progress import TrainingProgress, spoken
-from i2i.training.signals import StopRequest
-from i2i.training.time_budget import Clock
-from i2i.training.train_step import Stepper
-from i2i.training.validator import Exam
+from i2i.training.monitor import TrainingMonitor
+from i2i.training.progress import RunningMeans, TrainingProgress, format_losses
+from i2i.training.samples import inference_copies, save_sample_grid
+from i2i.training.schedule import is_due, lr_factor
+from i2i.training.signals import GracefulShutdown
+from i2i.training.time_budget import TimeBudget
+from i2i.training.train_step import TrainStep
+from i2i.training.validator import Validator
 
-PREFETCH = 4  # batches kept ready beside a GPU
+logger = logging.getLogger(__name__)
 
 
 class Trainer:
-    """Trains an objective on pictures, and leaves everything in a run's folder.
+    """Trains a method on a dataset. Writes everything to the folder of a run.
 
-    ``about`` goes into the bundle's header and the card: what was trained, on what, by which recipe.
+    Args:
+        method: what to train.
+        dataset: the training and test images.
+        config: length, optimizer, schedule and intervals.
+        run: folder for model files, states, logs and samples.
+        info: what is trained, on which data, by which recipe; goes into the model file and the model card.
+        progress: console display.
+        monitor: alarms and rollbacks.
+        validator: measures the translators on test images; None for no validation.
     """
 
     def __init__(
         self,
-        objective: Objective,
-        pictures: TrainingPictures,
+        method: Method,
+        dataset: TrainingDataset,
         config: TrainingConfig,
         run: Run,
-        about: Mapping[str, Any],
+        info: ModelInfo,
         progress: TrainingProgress,
-        watch: Watch,
-        exam: Exam | None = None,
+        monitor: TrainingMonitor,
+        validator: Validator | None = None,
     ) -> None:
-        self.device = pick_device(config.device)
-        self.dtype = pick_precision(config.precision, self.device)
-        self.objective = objective.to(self.device).to(memory_format=torch.channels_last)
-        self.pictures, self.config, self.run = pictures, config, run
-        self.about, self.progress, self.watch, self.exam = about, progress, watch, exam
-        self.step, self._saved, self.clock = 0, -1, Clock(config.hours)
-        self.stepper: Stepper | ReplayStepper = Stepper(self.objective, config, self.device, self.dtype)
-        self.ema = EMA(objective.translators(), config.ema) if config.ema else None
-        self._means = Means()
+        self.device = resolve_device(config.device)
+        self.dtype = resolve_dtype(config.precision, self.device)
+        self.method = method.to(self.device).to(memory_format=torch.channels_last)
+        self.dataset = dataset
+        self.config = config
+        self.run = run
+        self.info = info
+        self.progress = progress
+        self.monitor = monitor
+        self.validator = validator
+        self.step = 0  # number of steps that are done
+        self.time_budget = TimeBudget(config.max_hours)
+        self.train_step: TrainStep | GraphedTrainStep = TrainStep(self.method, config, self.device, self.dtype)
+        self.ema = EMA(method.translators(), config.ema) if config.ema else None
+        self._loss_means = RunningMeans()
+        self._saved_step = -1
+        self._save_time = time.monotonic()
 
     def total_steps(self) -> int:
-        """Steps of the whole training; of one whose hours are given, as many as there will be at this speed."""
-        if self.config.hours:
-            return self.clock.total_steps(self.step)
-        return self.config.total_steps(self.pictures.epoch_length)
+        """Return the steps of the whole training; an estimate from the present speed if its length is in hours."""
+        if self.config.max_hours:
+            return self.time_budget.total_steps(self.step)
+        return self.config.total_steps(self.dataset.epoch_length)
 
     def lr(self, step: int) -> float:
-        """The learning rate at a step."""
-        scheduled = self.config.lr_factor(step, self.pictures.epoch_length, self.clock.share)
-        return self.watch.setbacks.lr_factor * self.config.lr * scheduled
+        """Return the learning rate at a step."""
+        scheduled = lr_factor(self.config, step, self.dataset.epoch_length, self.time_budget.fraction_used)
+        return self.monitor.recovery.lr_factor * self.config.lr * scheduled
 
     def train(self) -> int | None:
-        """Train to the end, or until asked to stop: returns None, or the signal that asked.
+        """Train to the end or until SIGINT or SIGTERM. Return the signal, or None at the end.
 
-        Raises TrainingError where the training broke and could not be taken back, or on an alarm that is to stop it.
+        Raises TrainingError if the training diverged and cannot be rolled back, or at an alarm that stops it.
         """
         total = self.total_steps()
-        if isinstance(self.stepper, Stepper):
-            self.stepper = fastest(self.stepper, total - self.step, self.progress.say)
-        with StopRequest() as stop, self.progress.open(self.step, total):
-            while self._stretch(stop):
+        if isinstance(self.train_step, TrainStep):
+            self.train_step = accelerate(self.train_step, total - self.step)
+        with GracefulShutdown() as shutdown, self.progress.open(self.step, total):
+            while self._train_until_stop(shutdown):  # again after each rollback
                 pass
-        return stop.signal
+        return shutdown.signal
 
-    def _stretch(self, stop: StopRequest) -> bool:
-        """Train until the end, a request to stop, or a setback. Returns whether there is more to train."""
-        log, loader, saved = RunLog(self.run.path, self.step), self._batches(), time.monotonic()
-        self.stepper.begin(self.step)
-        self.clock.start()
+    def _train_until_stop(self, shutdown: GracefulShutdown) -> bool:
+        """Train to the end, a signal or a rollback. Return whether it was a rollback."""
+        log = MetricsLog(self.run.path, self.step)
+        loader = load_batches(self.dataset, self.config, self.device, self.step)
+        self.train_step.reset_counters(self.step)
+        self.time_budget.start()
+        self._save_time = time.monotonic()
         try:
+            # Save before the first step: a disk that is too small is noticed now and not after hours.
             if self.step == 0:
-                self.save()  # a disk that is too small is found now, not after the first hours
-            while self.step < self.total_steps() and not stop:
-                self._train_step(next(loader))
-                self.clock.tick()
+                self.save()
+
+            # Main training loop.
+            while self.step < self.total_steps() and not shutdown:
+                # Run one training step.
+                self._run_step(next(loader))
+
+                # Update the length of a training that is limited by time.
+                self.time_budget.tick()
                 total = self.total_steps()
-                if self.config.hours:
-                    self.watch.doctor.expect(total)
-                row = self.step % self.config.log_every == 0 or self.step == total
-                due = time.monotonic() - saved >= 60 * self.config.save_minutes
-                if self._broken(row or due or bool(stop)):
-                    self._take_back(log)
+                if self.config.max_hours:
+                    self.monitor.alarms.set_total_steps(total)
+
+                # Roll back if an optimizer step was skipped. On a GPU, check only before results are used.
+                should_log = is_due(self.step, self.config.log_every) or self.step == total
+                should_save = time.monotonic() - self._save_time >= 60 * self.config.save_every_minutes
+                if self._has_nonfinite_step(wait=should_log or should_save or bool(shutdown)):
+                    self._roll_back(log)
                     return True
-                if row:
-                    self._log(log)
-                self.progress.advance(self.step, total, self._means.last)
-                if self.step % self.config.sample_every == 0 or self.step in (1, total):
-                    self._sample(log)
-                if self.config.snapshot_every and self.step % self.config.snapshot_every == 0:
-                    self._snapshot()
-                if self.exam is not None and self.exam.due(self.step, total):
-                    self._evaluate(self.exam, log)
-                self.watch.check()
-                if due and self.step < total:
-                    self.save()
-                    saved = time.monotonic()
+
+                self._run_due_actions(log, total, should_log, should_save)
             self.save()
-        except (PictureError, DatasetError, TrainingError):  # the steps before the bad file, or the alarm, were good
+        except (ImageError, DatasetError, TrainingError):  # the steps before the bad file or the alarm were good
             self.save()
             raise
         finally:
@@ -129,163 +143,160 @@ class Trainer:
             loader.close()
         return False
 
-    def _broken(self, asked: bool) -> bool:
-        """Whether a move had to be refused. Waits for the device, so beside a GPU only where it is asked for."""
-        if not asked and self.device.type != "cpu" and not self.watch.setbacks.count:
-            return False
-        return int(self.stepper.refused_at) >= 0
-
-    def _take_back(self, log: RunLog) -> None:
-        """Go back to the last good state, or raise TrainingError where that has been done too often."""
-        step, size = int(self.stepper.refused_at), self.config.batch_size
-        files = [file for k in range(step * size, (step + 1) * size) for file in self.pictures.files(k)]
-        state = self.run.load_state()
-        what = broken(self._means.sums(), self.objective)
-        verdict = self.watch.setbacks.decide(step, what, state["step"] if state else None, files)
-        if verdict.action == "stop" or state is None:
-            self._saved = self.step  # what is here now is not to be saved
-            raise TrainingError(f"{verdict.sentence} The last good state of {self.run.path} is kept.")
-        self.progress.say(verdict.sentence)
-        setbacks = self.watch.setbacks.state_dict()
-        self.load_state(state)
-        self.watch.setbacks.load_state_dict(setbacks)
-        self._means = Means()
-        log.row(self.step, {"setback": verdict.sentence})
-
-    def _batches(self) -> Generator[tuple[Tensor, ...]]:
-        workers, size, packed = self.config.workers, self.config.batch_size, self.pictures.packed is not None
-        if workers is None:
-            import os
-
-            workers = 0 if packed or self.device.type == "cpu" else min(8, max(1, (os.cpu_count() or 1) - 1))
-        prefetch = PREFETCH if packed and self.device.type == "cuda" and not workers else 0
-        with closing(batches(self.pictures, size, self.step * size, workers, prefetch)) as stream:
-            for batch in stream:
-                yield self._to_device(batch)
-
-    def _to_device(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        moved = (pixels.to(self.device, non_blocking=True) for pixels in batch)
-        return tuple(to_float(pixels).contiguous(memory_format=torch.channels_last) for pixels in moved)
-
-    def _train_step(self, batch: tuple[Tensor, ...]) -> None:
-        self._means.add(self.stepper(batch, self.step, self.lr(self.step)))
+    def _run_step(self, batch: tuple[Tensor, ...]) -> None:
+        self._loss_means.add(self.train_step(batch, self.step, self.lr(self.step)))
         self.step += 1
         if self.ema is not None:
             self.ema.update(self.step)
 
-    def _log(self, log: RunLog) -> None:
-        losses = self._means.take()
-        epoch = self.step * self.config.batch_size / self.pictures.epoch_length
-        log.row(self.step, {"epoch": round(epoch, 4), "lr": self.lr(self.step - 1),
-                            "time": round(time.time(), 1), **losses, **self.objective.gauges()})  # fmt: skip
-        self.watch.listen(losses, self.step, log)
+    def _run_due_actions(self, log: MetricsLog, total: int, should_log: bool, should_save: bool) -> None:
+        """Run the actions that are due after ``self.step`` of ``total`` steps.
+
+        Their order is a contract. The progress display shows the means that were just logged. The best translators are
+        saved before the state that refers to them. An alarm stops the training after everything else of its step.
+        """
+        is_last = self.step >= total
+        if should_log:
+            self._log_losses(log)
+        self.progress.update(self.step, total, self._loss_means.last)
+        if is_due(self.step, self.config.sample_every) or self.step == 1 or is_last:
+            self._save_samples(log)
+        if is_due(self.step, self.config.snapshot_every):
+            self._save_snapshot()
+        if self.validator is not None and self.validator.should_validate(self.step, total):
+            self._validate(self.validator, log)
+        self.monitor.raise_if_stopped()
+        if should_save and not is_last:  # the last state is saved after the loop
+            self.save()
+            self._save_time = time.monotonic()
+
+    def _has_nonfinite_step(self, *, wait: bool) -> bool:
+        """Return whether an optimizer step was skipped. On a GPU, check only if ``wait`` or after a rollback."""
+        if not wait and self.device.type != "cpu" and not self.monitor.recovery.rollbacks:
+            return False
+        return int(self.train_step.first_skipped) >= 0
+
+    def _roll_back(self, log: MetricsLog) -> None:
+        """Return to the last saved state. Raise TrainingError if that was done too often or there is no state."""
+        step = int(self.train_step.first_skipped)
+        size = self.config.batch_size
+        files = [file for k in range(step * size, (step + 1) * size) for file in self.dataset.files(k)]
+        names = nonfinite_names(self._loss_means.pending(), self.method)
+        state = self.run.load_state()
+        decision = self.monitor.recovery.on_nonfinite(step, names, state["step"] if state else None, files)
+        if decision.action == "stop" or state is None:
+            self._saved_step = self.step  # the present weights must not be saved
+            raise TrainingError(f"{decision.message} The last good state of {self.run.path} is kept.")
+        logger.warning("%s", decision.message)
+        recovery = self.monitor.recovery.state_dict()  # the count of rollbacks is not rolled back
+        self.load_state_dict(state)
+        self.monitor.recovery.load_state_dict(recovery)
+        self._loss_means = RunningMeans()
+        log.log(self.step, {"rollback": decision.message})
+
+    def _log_losses(self, log: MetricsLog) -> None:
+        losses = self._loss_means.pop()
+        epoch = self.step * self.config.batch_size / self.dataset.epoch_length
+        row = {"epoch": round(epoch, 4), "lr": self.lr(self.step - 1), "time": round(time.time(), 1)}
+        log.log(self.step, {**row, **losses, **self.method.log_scalars()})
+        self.monitor.check_losses(losses, self.step, log)
 
     def translators(self) -> dict[str, nn.Module]:
-        """What ships: the averaged translators where EMA is on, else the last ones."""
-        if self.ema is not None:
-            return dict(self.ema.average.items())
-        return self.objective.translators()
-
-    def _shown(self) -> dict[str, nn.Module]:
-        """Copies of what ships, in the mode in which it is used."""
-        config = self.objective.generator_config()
-        return {name: use_mode(copy.deepcopy(net), config) for name, net in self.translators().items()}
+        """Return the networks that are saved: the EMA translators with EMA, else the ones in training."""
+        return dict(self.ema.module.items()) if self.ema is not None else self.method.translators()
 
     @torch.no_grad()
-    def _sample(self, log: RunLog) -> None:
-        with seeded(self.device, 0):
-            shown = self._shown()
-            batch = self._to_device(self.pictures.fixed(self.objective.shown))
+    def _save_samples(self, log: MetricsLog) -> None:
+        """Save a grid of samples of the fixed batch, log their metrics and check their health."""
+        with fork_rng_with_seed(self.device, 0):
+            translators = inference_copies(self.method, self.translators())
+            batch = to_device(self.dataset.sample_batch(self.method.num_samples), self.device)
             with autocast(self.device, self.dtype):
-                columns = self.objective.samples(batch, shown)
-                if measured := self.objective.measures(batch, columns):
-                    log.row(self.step, measured)
-                    self.progress.say(f"step {self.step}: {spoken(measured)}")
-                self.watch.look(self.objective.views(batch, columns, shown), self.step, log)
-        scale = max(1, 128 // self.pictures.config.size)  # small pictures are shown enlarged
-        large = {title: x.repeat_interleave(scale, 2).repeat_interleave(scale, 3) for title, x in columns.items()}
-        picture: Image.Image = grid(large)
-        path = self.run.path / "samples" / f"{self.step:07}.png"
-        write(path, encode(picture, ".png"))
-        log.picture(self.step, np.asarray(picture))
+                columns = self.method.sample_images(batch, translators)
+                if metrics := self.method.metrics(batch, columns):
+                    log.log(self.step, metrics)
+                    logger.info("step %d: %s", self.step, format_losses(metrics))
+                self.monitor.check_samples(self.method.health_views(batch, columns, translators), self.step, log)
+        save_sample_grid(columns, self.dataset.config.size, self.run, self.step, log)
 
-    def _evaluate(self, exam: Exam, log: RunLog) -> None:
-        with seeded(self.device, 0), autocast(self.device, self.dtype):
-            best = exam.hold(self._shown(), self._to_device, self.step, log)
-        if best and not broken(self.objective.state_dict()):
-            save_bundle(self.run.best_path, self._bundle({"best": exam.told()}))
-            self.save()  # so that the state never knows of another best than there is
+    def _validate(self, validator: Validator, log: MetricsLog) -> None:
+        with fork_rng_with_seed(self.device, 0), autocast(self.device, self.dtype):
+            translators = inference_copies(self.method, self.translators())
+            is_best = validator.validate(translators, partial(to_device, device=self.device), self.step, log)
+        if is_best and not nonfinite_names(self.method.state_dict()):
+            save_model_file(self.run.best_path, self._model_file(validator.best))
+            self.save()  # the state must refer to the best model that was saved
 
-    def _snapshot(self) -> None:
-        if not broken(self.objective.state_dict()):
+    def _save_snapshot(self) -> None:
+        if not nonfinite_names(self.method.state_dict()):
             path = self.run.snapshot_path(self.step)
             path.parent.mkdir(exist_ok=True)
-            save_bundle(path, self._bundle({}))
+            save_model_file(path, self._model_file())
 
-    def _bundle(self, more: Mapping[str, Any]) -> Bundle:
-        header = {**self.about, "steps": self.step, "total_steps": self.total_steps(), "ema": self.config.ema, **more}
+    def _model_file(self, best: BestMetric | None = None) -> ModelFile:
+        """Return the translators with their metadata. ``best``: the result for which they are kept, if any."""
+        info = replace(self.info, steps=self.step, total_steps=self.total_steps(), ema=self.config.ema, best=best)
         tensors = {
             f"{direction}.{name}": value
-            for direction, network in zip(self.about["directions"], self.translators().values(), strict=True)
+            for direction, network in zip(info.directions, self.translators().values(), strict=True)
             for name, value in network.state_dict().items()
         }
-        return Bundle(header, tensors)
+        return ModelFile(info, tensors)
 
     def save(self) -> None:
-        """Write state, bundle and card, once for each step. Refuses to save weights that are not finite."""
-        if self.step == self._saved:
-            return
-        if bad := broken(self.objective.state_dict()):
-            raise TrainingError(
-                f"{bad[0]} is not finite at step {self.step}. The last good state of {self.run.path} is kept; go "
-                "on from it by --resume with a lower --lr or --precision float32."
-            )
-        bundle = self._bundle({})
-        save_bundle(self.run.bundle_path, bundle)
-        write_card(self.run.path, bundle.header, self.exam.told() if self.exam is not None else None)
-        self.run.save_state(self.state())  # last: a save cut short is then done again by a resume
-        self._saved = self.step
+        """Write the model file, the model card and the training state, once per step.
 
-    def state(self) -> dict[str, Any]:
-        """All that an exact resume needs."""
+        Raises TrainingError if a weight is not finite.
+        """
+        if self.step == self._saved_step:
+            return
+        if names := nonfinite_names(self.method.state_dict()):
+            raise TrainingError(
+                f"{names[0]} is not finite at step {self.step}. The last good state of {self.run.path} is kept; "
+                "continue from it with --resume and a lower --lr or --precision float32."
+            )
+        model_file = self._model_file()
+        best = self.validator.best if self.validator is not None else None
+        save_model_file(self.run.weights_path, model_file)
+        write_model_card(self.run.path, model_file.info, best)
+        self.run.save_state(self.state_dict())  # last: a resume repeats a save that was interrupted
+        self._saved_step = self.step
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that an exact resume needs."""
         return {
             "step": self.step,
-            "spent": self.clock.spent if self.config.hours else 0.0,  # no clock in a state that is exact
-            "fingerprint": self.about["data"]["fingerprint"],
-            "objective": self.objective.state_dict(),
-            "optimizers": self.stepper.state(),
-            "ema": self.ema.average.state_dict() if self.ema is not None else None,
-            "watch": self.watch.state_dict(),
-            "exam": self.exam.state_dict() if self.exam is not None else None,
+            "elapsed": self.time_budget.elapsed if self.config.max_hours else 0.0,  # an exact state has no times
+            "fingerprint": self.info.data.fingerprint,
+            "method": self.method.state_dict(),
+            "optimizers": self.train_step.state_dict(),
+            "ema": self.ema.module.state_dict() if self.ema is not None else None,
+            "monitor": self.monitor.state_dict(),
+            "validator": self.validator.state_dict() if self.validator is not None else None,
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state. Raises RunError where the data, or the networks, are not those it was saved with."""
-        if state["fingerprint"] != self.about["data"]["fingerprint"]:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore a state. Raises RunError if it was saved with other data or other networks."""
+        if state["fingerprint"] != self.info.data.fingerprint:
             raise RunError(
-                f"The training pictures of {self.pictures.layout.root} are not those this run began with: files "
-                "came, went or changed size. Restore them, or start a new run with another --name."
+                f"The training images of {self.dataset.layout.root} differ from those at the start of this run: files "
+                "were added, removed or resized. Restore them, or start a new run with another --name."
             )
         try:
-            self.objective.load_state_dict(state["objective"])
-            self.stepper.load_state(state["optimizers"])
+            self.method.load_state_dict(state["method"])
+            self.train_step.load_state_dict(state["optimizers"])
             if self.ema is not None:
-                self.ema.average.load_state_dict(state["ema"])
-            self.watch.load_state_dict(state["watch"])
-            if self.exam is not None:
-                self.exam.load_state_dict(state.get("exam"))
+                self.ema.module.load_state_dict(state["ema"])
+            self.monitor.load_state_dict(state["monitor"])
+            if self.validator is not None:
+                self.validator.load_state_dict(state.get("validator"))
         except (RuntimeError, KeyError, ValueError, TypeError) as error:
             raise RunError(f"The state of {self.run.path} does not fit its config.json: {error}.") from error
-        self.step, self._saved, self.clock.spent = state["step"], state["step"], state.get("spent", 0.0)
+        self.step = state["step"]
+        self._saved_step = state["step"]
+        self.time_budget.elapsed = state.get("elapsed", 0.0)
         torch.set_rng_state(state["rng"])
         if state["cuda_rng"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda_rng"], self.device)
-
-
-def seed_everything(seed: int) -> None:
-    """Seed every ambient generator, for what cannot take one as an argument (dropout, initialisation)."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002
-    torch.manual_seed(seed)

@@ -1,7 +1,10 @@
-"""Translators measured while they learn, on pictures that they do not learn from; and which were the best so far."""
+"""Validation during training: KID, and for paired data PSNR, SSIM and LPIPS, on held-out images.
 
+Also keeps track of the best translators so far.
+"""
+
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,183 +13,196 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from i2i.checkpoints.log import RunLog
-from i2i.data.dataset import TrainingPictures
-from i2i.device import pick_device
-from i2i.errors import BundleError, ConfigError, DatasetError
+from i2i.checkpoints.log import MetricsLog
+from i2i.checkpoints.model_info import BestMetric
+from i2i.data.dataset import TrainingDataset
+from i2i.device import resolve_device
+from i2i.directions import SAMPLE, Direction
+from i2i.errors import ConfigError, DatasetError, ModelFileError
 from i2i.images import to_uint8
 from i2i.metrics import Inception, kid
-from i2i.metrics.paired import SMALLEST, SSIM_SMALLEST, Lpips, psnr, ssim
-from i2i.networks import GeneratorConfig, SamplerConfig
-from i2i.networks.batching import minds_company
-from i2i.networks.latent import noise_of
+from i2i.metrics.paired import LPIPS_MIN_SIZE, SSIM_MIN_SIZE, Lpips, psnr, ssim
+from i2i.networks import GeneratorConfig, NoiseGeneratorConfig
+from i2i.networks.batching import depends_on_batch
+from i2i.networks.latent import latents_from_seeds
 from i2i.training.config import TrainingConfig
-from i2i.training.progress import TrainingProgress
 
-HIGHER = ("psnr", "ssim")  # of which more is better
-SIDES = {"AtoB": (0, 1), "BtoA": (1, 0)}  # which of a batch goes in, and what should come out
-AT_ONCE = 8  # pictures through a translator
+logger = logging.getLogger(__name__)
+
+EVAL_BATCH_SIZE = 8
 T = TypeVar("T")
-ToDevice = Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]
+MoveBatch = Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]
 
 
-@dataclass(frozen=True)
-class Best:
-    """The best translators so far: by which measure, how good, after how many steps, on how many pictures of what."""
+class Validator:
+    """Measures translators on the same held-out images each time, uncropped, at the size of the training.
 
-    metric: str
-    value: float
-    steps: int
-    split: str
-    pictures: list[int]
+    KID compares translated with real images. For paired data, PSNR, SSIM and LPIPS compare them with the targets.
 
-    def comparable(self, other: "Best") -> bool:
-        """Whether the two were measured alike."""
-        return (self.metric, self.split, self.pictures) == (other.metric, other.split, other.pictures)
+    Args:
+        config: interval, number of images, and the metric of the best translators.
+        dataset: the test images are used; if there are none, the training images.
+        directions: names of the translators in the log.
+        generator: config of the translators.
+        best_path: model file in which the trainer saves the best translators.
 
-    def beats(self, other: "Best") -> bool:
-        return self.value > other.value if self.metric in HIGHER else self.value < other.value
-
-
-class Exam:
-    """KID of translated test pictures against real ones, and with pairs PSNR, SSIM and LPIPS against the truth.
-
-    All of them at the size of the training, uncropped, and always the same. directions: what the translators are called
-    in the log. kept: where the trainer keeps the best ones. Raises ConfigError or DatasetError where the measure that
-    the best are to be kept by does not suit the data, and BundleError where its network cannot be had; other measures
-    are then left out, and ``progress`` says so.
+    Raises:
+        ConfigError, DatasetError: ``config.best_metric`` is not available for this data.
+        ModelFileError: the network of ``config.best_metric`` is missing. Other metrics whose network is missing are
+            skipped with a log message.
     """
 
     def __init__(
         self,
         config: TrainingConfig,
-        pictures: TrainingPictures,
+        dataset: TrainingDataset,
         directions: Sequence[str],
-        generator: GeneratorConfig | SamplerConfig,
-        kept: Path,
-        progress: TrainingProgress,
+        generator: GeneratorConfig | NoiseGeneratorConfig,
+        best_path: Path,
     ) -> None:
-        self.every, self.keep, self.most = config.evaluated_every(), config.keep_best, config.evaluate_pictures
-        self.pictures, self.directions, self.generator = pictures, directions, generator
-        self.kept, self.progress = kept, progress
-        self.best: Best | None = None
-        self._columns: tuple[Tensor, ...] = ()
-        self._real: dict[int, NDArray[np.float32]] = {}
-        if self.every:
-            self._check()
-            self.inception, self.lpips = self._networks(str(pick_device(config.device)))
+        self.interval = config.evaluation_interval()
+        self.best_metric = config.best_metric
+        self.max_images = config.eval_images
+        self.dataset = dataset
+        self.directions = directions
+        self.generator = generator
+        self.best_path = best_path
+        self.best: BestMetric | None = None
+        self._images: tuple[Tensor, ...] = ()  # one tensor per domain
+        self._real_features: dict[int, NDArray[np.float32]] = {}  # by domain
+        if self.interval:
+            self._check_data()
+            device = str(resolve_device(config.device))
+            self.inception, self.lpips = self._build_networks(device)
 
     @property
     def paired(self) -> bool:
-        return self.pictures.layout.kind == "paired" or self.pictures.config.restores() is not None
+        """Whether every input image has a target."""
+        return self.dataset.layout.kind == "paired" or self.dataset.config.restoration_task is not None
 
-    def _check(self) -> None:
-        size, split = self.pictures.config.size, self.pictures.shown_split
-        if self.keep not in ("off", "kid") and not self.paired:
-            raise ConfigError(f"{self.keep.upper()} needs pairs, and this data has none. Use --keep-best kid.")
-        if (smallest := {"lpips": SMALLEST, "ssim": SSIM_SMALLEST}.get(self.keep, 0)) > size:
-            raise ConfigError(f"{self.keep.upper()} needs pictures of at least {smallest} px; size is {size}.")
-        counts = [len(domain) for domain in self.pictures.layout.splits[split]]
+    def _check_data(self) -> None:
+        size = self.dataset.config.size
+        split = self.dataset.eval_split
+        metric = self.best_metric.upper()
+        if self.best_metric not in ("off", "kid") and not self.paired:
+            raise ConfigError(f"{metric} needs paired data, and this data is not paired. Use --best-metric kid.")
+        min_size = {"lpips": LPIPS_MIN_SIZE, "ssim": SSIM_MIN_SIZE}.get(self.best_metric, 0)
+        if size < min_size:
+            raise ConfigError(f"{metric} needs images of at least {min_size} px; size is {size}.")
+        counts = [len(domain) for domain in self.dataset.layout.splits[split]]
         if min(counts) < 2:
-            raise DatasetError(f"An evaluation needs at least 2 {split} pictures of each kind; there are {counts}.")
+            raise DatasetError(f"An evaluation needs at least 2 {split} images of each domain; there are {counts}.")
         if split == "train":
-            self.progress.say(
-                "There are no test pictures: evaluations are on training pictures, which says little of new ones."
+            logger.warning(
+                "There are no test images: evaluations use training images and do not measure generalisation."
             )
 
-    def _networks(self, device: str) -> tuple[Inception | None, Lpips | None]:
-        needed = "kid" if self.keep == "off" and not self.paired else self.keep
-        inception = self._had("kid", needed, Inception, device)
-        wanted = self.paired and self.pictures.config.size >= SMALLEST
-        return inception, self._had("lpips", needed, Lpips, device) if wanted else None
+    def _build_networks(self, device: str) -> tuple[Inception | None, Lpips | None]:
+        required = "kid" if self.best_metric == "off" and not self.paired else self.best_metric
+        inception = self._try_build("kid", required, Inception, device)
+        use_lpips = self.paired and self.dataset.config.size >= LPIPS_MIN_SIZE
+        return inception, self._try_build("lpips", required, Lpips, device) if use_lpips else None
 
-    def _had(self, name: str, needed: str, build: Callable[[str], T], device: str) -> T | None:
+    def _try_build(self, name: str, required: str, build: Callable[[str], T], device: str) -> T | None:
+        """Build the network of a metric; return None if it is missing and the metric is not required."""
         try:
             return build(device)
-        except BundleError as error:
-            if name == needed:
+        except ModelFileError as error:
+            if name == required:
                 raise
-            self.progress.say(f"Evaluations are without {name.upper()}. {error}")
+            logger.warning("Evaluations are without %s. %s", name.upper(), error)
             return None
 
-    def due(self, step: int, total: int) -> bool:
-        """Whether there is an evaluation after ``step`` of ``total`` steps."""
-        return bool(self.every) and (step % self.every == 0 or step == total)
+    def should_validate(self, step: int, total: int) -> bool:
+        """Return whether to validate after ``step`` of ``total`` steps."""
+        return bool(self.interval) and (step % self.interval == 0 or step == total)
 
     @torch.no_grad()
-    def hold(self, shown: Mapping[str, nn.Module], to_device: ToDevice, step: int, log: RunLog) -> bool:
-        """Measure the translators that ``shown`` holds, and write what is found. Returns whether they are the best."""
-        self._columns = self._columns or self.pictures.fixed(self.most, fewer=True)
-        found: dict[str, float] = {}
-        for direction, (name, network) in zip(self.directions, shown.items(), strict=True):
-            for metric, value in self._measured(name, network, to_device).items():
-                found[f"{direction}/{metric}"] = value
-        log.row(step, found)
-        best = self._judge(found, step)
-        told = "  ".join(f"{name} {value:.4g}" for name, value in found.items())
-        self.progress.say(f"step {step}: {told}{'  (the best so far)' if best else ''}")
-        return best
+    def validate(self, translators: Mapping[str, nn.Module], to_device: MoveBatch, step: int, log: MetricsLog) -> bool:
+        """Measure the translators and log the results.
 
-    def _measured(self, name: str, network: nn.Module, to_device: ToDevice) -> dict[str, float]:
-        out = self._outputs(name, network, to_device)
-        target = SIDES[name][1] if name in SIDES else 0
-        truth, found = self._columns[target], {}
+        Args:
+            translators: direction → network, in inference mode.
+            to_device: turns uint8 images on the CPU into the network's input.
+            step: number of steps that are done.
+            log: receives a row with all metrics.
+
+        Returns: whether they are the best so far.
+        """
+        self._images = self._images or self.dataset.sample_batch(self.max_images, allow_fewer=True)
+        metrics: dict[str, float] = {}
+        for direction, (name, network) in zip(self.directions, translators.items(), strict=True):
+            for metric, value in self._compute_metrics(name, network, to_device).items():
+                metrics[f"{direction}/{metric}"] = value
+        log.log(step, metrics)
+        is_best = self._update_best(metrics, step)
+        values = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        logger.info("step %d: %s%s", step, values, "  (best so far)" if is_best else "")
+        return is_best
+
+    def _compute_metrics(self, direction: str, network: nn.Module, to_device: MoveBatch) -> dict[str, float]:
+        outputs = self._outputs(direction, network, to_device)
+        domain = 0 if direction == SAMPLE else Direction(direction).target_index
+        targets = self._images[domain]
+        metrics: dict[str, float] = {}
         if self.inception is not None:
-            if target not in self._real:
-                self._real[target] = self._features(truth)
-            found["kid"] = kid(self._features(out), self._real[target])
+            if domain not in self._real_features:
+                self._real_features[domain] = self._features(targets)
+            metrics["kid"] = kid(self._features(outputs), self._real_features[domain])
         if self.paired:
-            found["psnr"] = _mean(psnr, out, truth)
-            if self.pictures.config.size >= SSIM_SMALLEST:
-                found["ssim"] = _mean(ssim, out, truth)
+            metrics["psnr"] = _mean(psnr, outputs, targets)
+            if self.dataset.config.size >= SSIM_MIN_SIZE:
+                metrics["ssim"] = _mean(ssim, outputs, targets)
             if self.lpips is not None:
-                found["lpips"] = _mean(self.lpips, out, truth)
-        return found
+                metrics["lpips"] = _mean(self.lpips, outputs, targets)
+        return metrics
 
-    def _outputs(self, name: str, network: nn.Module, to_device: ToDevice) -> Tensor:
-        """What a translator makes of the pictures, or a sampler of as many seeds: uint8 (N, 3, H, W), on the CPU."""
-        size = 1 if minds_company(network) else AT_ONCE
-        if isinstance(self.generator, SamplerConfig):
-            noise = noise_of(range(len(self._columns[0])), self.generator.latent)
-            weight = next(network.parameters())
-            parts = [network(z.to(weight.device)) for z in noise.split(size)]
+    def _outputs(self, direction: str, network: nn.Module, to_device: MoveBatch) -> Tensor:
+        """Return the translated images, or one image per seed for a noise generator: uint8 (N, 3, H, W) on the CPU."""
+        size = 1 if depends_on_batch(network) else EVAL_BATCH_SIZE
+        if isinstance(self.generator, NoiseGeneratorConfig):
+            latents = latents_from_seeds(range(len(self._images[0])), self.generator.latent)
+            device = next(network.parameters()).device
+            parts = [network(z.to(device)) for z in latents.split(size)]
         else:
-            parts = [network(to_device((x,))[0]) for x in self._columns[SIDES[name][0]].split(size)]
+            inputs = self._images[Direction(direction).source_index]
+            parts = [network(to_device((x,))[0]) for x in inputs.split(size)]
         return torch.cat([to_uint8(part).cpu() for part in parts])
 
     def _features(self, pixels: Tensor) -> NDArray[np.float32]:
         assert self.inception is not None
-        return torch.cat([self.inception(part)[0].cpu() for part in pixels.split(AT_ONCE)]).numpy()
+        return torch.cat([self.inception(part)[0].cpu() for part in pixels.split(EVAL_BATCH_SIZE)]).numpy()
 
-    def _judge(self, found: Mapping[str, float], step: int) -> bool:
-        """Whether what was found is the best so far, by the mean over the directions; it is then remembered."""
-        if self.keep == "off":
+    def _update_best(self, metrics: Mapping[str, float], step: int) -> bool:
+        """Remember the metrics if their mean over the directions is the best so far. Return whether it is."""
+        if self.best_metric == "off":
             return False
-        value = float(np.mean([value for name, value in found.items() if name.endswith(f"/{self.keep}")]))
-        best = self._result(value, step)
-        if not np.isfinite(value) or (self.best is not None and not best.beats(self.best)):
+        values = [value for name, value in metrics.items() if name.endswith(f"/{self.best_metric}")]
+        candidate = self._candidate(float(np.mean(values)), step)
+        if not np.isfinite(candidate.value) or (self.best is not None and not candidate.is_better_than(self.best)):
             return False
-        self.best = best
+        self.best = candidate
         return True
 
-    def _result(self, value: float, step: int) -> Best:
-        counts = [min(self.most, len(domain)) for domain in self.pictures.layout.splits[self.pictures.shown_split]]
-        return Best(self.keep, value, step, self.pictures.shown_split, counts)
-
-    def told(self) -> dict[str, Any] | None:
-        """The best so far, for a bundle's header."""
-        return asdict(self.best) if self.best is not None else None
+    def _candidate(self, value: float, step: int) -> BestMetric:
+        split = self.dataset.eval_split
+        counts = tuple(min(self.max_images, len(domain)) for domain in self.dataset.layout.splits[split])
+        return BestMetric(self.best_metric, value, step, split, counts)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.told()}
+        return {"best": self.best.to_json() if self.best is not None else None}
 
     def load_state_dict(self, state: Mapping[str, Any] | None) -> None:
-        """Take over the best so far, unless it was measured otherwise, or is gone: then the next is the first."""
-        saved = Best(**state["best"]) if state and state["best"] else None
-        alike = saved is not None and saved.comparable(self._result(0.0, 0)) and self.kept.is_file()
-        self.best = saved if alike else None
+        """Restore the best result so far.
+
+        It is dropped if it was measured with another protocol or if its model file is gone. The next result is then the
+        best one.
+        """
+        saved = BestMetric.from_json(state["best"]) if state and state["best"] else None
+        usable = saved is not None and saved.same_protocol(self._candidate(0.0, 0)) and self.best_path.is_file()
+        self.best = saved if usable else None
 
 
-def _mean(measure: Callable[[Tensor, Tensor], NDArray[np.float64]], out: Tensor, truth: Tensor) -> float:
-    pairs = zip(out.split(AT_ONCE), truth.split(AT_ONCE), strict=True)
-    return float(np.concatenate([measure(*pair) for pair in pairs]).mean())
+def _mean(metric: Callable[[Tensor, Tensor], NDArray[np.float64]], outputs: Tensor, targets: Tensor) -> float:
+    pairs = zip(outputs.split(EVAL_BATCH_SIZE), targets.split(EVAL_BATCH_SIZE), strict=True)
+    return float(np.concatenate([metric(*pair) for pair in pairs]).mean())

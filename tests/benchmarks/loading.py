@@ -1,15 +1,15 @@
-"""Ours against plain PIL: pictures a second on one core, interleaved in one run, medians.
+"""Compare the data loader of i2i with plain PIL: median images per second on one core, interleaved in one run.
 
 python -m tests.benchmarks.loading --data horse2zebra --size 256 --rounds 7
 """
 
 import argparse
 import json
+import logging
 import os
 import platform
 import random
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,87 +20,92 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from i2i.data.dataset import DataConfig, PairedConfig, TrainingPictures, UnpairedConfig
-from i2i.data.image_cache import pack
-from i2i.data.layout import Item, layout, locate
-from i2i.data.loader import batches
+from i2i.data.config import DataConfig, PairedConfig, UnpairedConfig
+from i2i.data.dataset import TrainingDataset
+from i2i.data.image_cache import build_image_cache
+from i2i.data.layout import Item, detect_layout, find_dataset
+from i2i.data.loader import data_loader
 from i2i.images import to_float
 
-Load = Callable[[], object]  # the next pictures, one of each domain, in batches of one
+Load = Callable[[], object]  # returns the next batch of each domain
 
 
-def plain(files: Sequence[Sequence[Item]], size: int, jitter: float) -> Load:
-    """As the papers' code does it: open, resize, crop, mirror, to a float tensor in [-1, 1]."""
-    draw, side = random.Random(0), round(size * jitter)
+def plain_loader(files: Sequence[Sequence[Item]], size: int, resize_scale: float) -> Load:
+    """Load like the code of the papers: open, resize, crop, flip, to a float tensor in [-1, 1]."""
+    rng = random.Random(0)
+    side = round(size * resize_scale)
 
-    def one(path: Path) -> Tensor:
+    def load(path: Path) -> Tensor:
         image = Image.open(path).convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
-        left, top = (draw.randint(0, side - size) for _ in "xy")
+        left = rng.randint(0, side - size)
+        top = rng.randint(0, side - size)
         image = image.crop((left, top, left + size, top + size))
-        if draw.random() < 0.5:
+        if rng.random() < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         pixels = torch.from_numpy(np.array(image).transpose(2, 0, 1).copy())
         return (pixels.float().div(255) - 0.5) / 0.5
 
-    return lambda: [one(path)[None] for domain in files for path in draw.choice(domain)]
+    return lambda: [load(path)[None] for domain in files for path in rng.choice(domain)]
 
 
-def ours(stream: Iterator[tuple[Tensor, ...]], convert: bool) -> Load:
-    """Batches as the loader hands them over, uint8, or as the device makes of them, float in [-1, 1]."""
+def i2i_loader(stream: Iterator[tuple[Tensor, ...]], convert: bool) -> Load:
+    """Load batches with the data loader: uint8, or with ``convert`` as float in [-1, 1]."""
     if convert:
         return lambda: [to_float(pixels) for pixels in next(stream)]
     return lambda: next(stream)
 
 
-def measure(contestants: dict[str, Load], batch: int, rounds: int, each: int) -> dict[str, float]:
-    """Median pictures of a domain a second, the contestants taking turns; ``each``: pictures a turn."""
+def measure(contestants: dict[str, Load], batch: int, rounds: int, images_per_turn: int) -> dict[str, float]:
+    """Return the median images of a domain per second of each contestant. The contestants take turns."""
     rates: dict[str, list[float]] = {name: [] for name in contestants}
-    for turn in range(rounds + 1):  # the first warms up
+    for turn in range(rounds + 1):  # the first turn is the warm-up
         for name, load in contestants.items():
-            calls = max(1, each // (1 if name == "plain" else batch))
-            began = time.perf_counter()
+            images_per_call = 1 if name == "plain" else batch
+            calls = max(1, images_per_turn // images_per_call)
+            start = time.perf_counter()
             for _ in range(calls):
                 load()
-            seconds = time.perf_counter() - began
-            if turn:
-                rates[name].append(calls * (1 if name == "plain" else batch) / seconds)
-    return {name: statistics.median(found) for name, found in rates.items()}
+            seconds = time.perf_counter() - start
+            if turn > 0:
+                rates[name].append(calls * images_per_call / seconds)
+    return {name: statistics.median(values) for name, values in rates.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--jitter", type=float, default=286 / 256)
+    parser.add_argument("--resize-scale", type=float, default=286 / 256)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--pictures", type=int, default=200, help="of each domain in a turn")
-    asked = parser.parse_args()
+    parser.add_argument("--images", type=int, default=200, help="images of each domain in a turn")
+    args = parser.parse_args()
+    logging.basicConfig(level="INFO", format="%(message)s")  # the messages of i2i, on standard error
 
-    found = layout(locate(asked.data) or Path(asked.data))
-    settings = {"size": asked.size, "jitter": asked.jitter}
-    config: DataConfig = (PairedConfig if found.kind == "paired" else UnpairedConfig)(**settings)
-    began = time.perf_counter()
-    packed = pack(found, config.loaded(), config.fit, lambda text: print(text, file=sys.stderr))
-    seconds = time.perf_counter() - began
+    layout = detect_layout(find_dataset(args.data) or Path(args.data))
+    settings = {"size": args.size, "resize_scale": args.resize_scale}
+    config: DataConfig = (PairedConfig if layout.kind == "paired" else UnpairedConfig)(**settings)
+    start = time.perf_counter()
+    cache = build_image_cache(layout, config.load_size, config.resize)
+    cache_seconds = time.perf_counter() - start
     torch.set_num_threads(1)
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # one core for all, fairly
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # one core for all contestants
 
-    files = TrainingPictures(found, config, 0)
-    cached = TrainingPictures(found, config, 0, packed)
-    contestants: dict[str, Load] = {"plain": plain(found.splits["train"], asked.size, asked.jitter)}
-    for name, pictures in (("files", files), ("cache", cached)):
+    files = TrainingDataset(layout, config, 0)
+    cached = TrainingDataset(layout, config, 0, cache)
+    contestants: dict[str, Load] = {"plain": plain_loader(layout.splits["train"], args.size, args.resize_scale)}
+    for name, dataset in (("files", files), ("cache", cached)):
         for convert in (False, True):
-            stream = batches(pictures, asked.batch, 0, 0)
-            contestants[f"{name}, to float" if convert else name] = ours(stream, convert)
-    domains = len(next(batches(cached, 1, 0, 0)))
+            stream = data_loader(dataset, args.batch, 0, 0)
+            contestants[f"{name}, to float" if convert else name] = i2i_loader(stream, convert)
+    domains = len(next(data_loader(cached, 1, 0, 0)))
     rates = {name: rate * domains for name, rate in
-             measure(contestants, asked.batch, asked.rounds, asked.pictures).items()}  # fmt: skip
-    about = {**vars(asked), "machine": platform.processor() or platform.machine(), "torch": torch.__version__,
-             "pillow": PIL.__version__, "packed_or_opened_in_seconds": round(seconds, 2)}  # fmt: skip
+             measure(contestants, args.batch, args.rounds, args.images).items()}  # fmt: skip
+    about = {**vars(args), "machine": platform.processor() or platform.machine(), "torch": torch.__version__,
+             "pillow": PIL.__version__, "cache_built_or_opened_in_seconds": round(cache_seconds, 2)}  # fmt: skip
     ratios = {name: rate / rates["plain"] for name, rate in rates.items()}
-    print(json.dumps({"about": about, "pictures_per_second": rates, "times_faster_than_plain": ratios}, indent=2))
+    print(json.dumps({"about": about, "images_per_second": rates, "times_faster_than_plain": ratios}, indent=2))
 
 
 if __name__ == "__main__":

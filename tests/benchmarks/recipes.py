@@ -1,17 +1,18 @@
-"""Recipes at equal cost: each trains for as long, then its translations of the test pictures are measured by KID.
+"""Compare recipes at equal cost: train each for the same time, and measure KID of its translated test images.
 
 python -m tests.benchmarks.recipes cyclegan:paper cyclegan:fast --data horse2zebra --minutes 15 --seeds 2
 python -m tests.benchmarks.recipes pix2pix:paper pix2pix:fast --data facades --direction BtoA --minutes 15
 python -m tests.benchmarks.recipes cyclegan:paper cut:paper cut:fastcut --data horse2zebra --minutes 60
 
-A contestant is objective:recipe, and after commas any settings: cyclegan:paper,model.generator.ngf=32,training.lr=4e-4.
-What counts is processor time on a CPU (give OMP_NUM_THREADS=1), else time on the clock. ``--out`` gets a row for each
-training in results.jsonl, which a second call goes on from, the table.md made of them, and pictures side by side.
+A contestant is method:recipe, then settings after commas: cyclegan:paper,model.generator.ngf=32,training.lr=4e-4.
+The time is processor time on a CPU (set OMP_NUM_THREADS=1), else wall-clock time. The folder ``--out`` gets
+results.jsonl with a row for each training (a second call continues it), table.md, and a grid of images.
 """
 
 import argparse
 import hashlib
 import json
+import logging
 import os
 import statistics
 import time
@@ -23,133 +24,144 @@ import torch
 from PIL import Image
 
 from i2i.checkpoints.log import read_log
-from i2i.data.layout import layout, locate
-from i2i.data.resize import opened
-from i2i.device import pick_device, pick_precision
-from i2i.images import sheet
-from i2i.inference.translator import load
+from i2i.data.layout import detect_layout, find_dataset
+from i2i.data.resize import load_item
+from i2i.device import resolve_device, resolve_dtype
+from i2i.images import labelled_grid
+from i2i.inference.loading import load
 from i2i.metrics import Estimate, Inception, fid, kid_interval
-from i2i.recipes import Recipe, launch, recipe
-from i2i.recipes.benchmark import peak_memory
+from i2i.recipes import Recipe, find_recipe, launch
+from i2i.recipes.benchmark import peak_memory_bytes
 from i2i.training.progress import TrainingProgress
-from i2i.training.train_step import Stepper
+from i2i.training.train_step import TrainStep
 
-SHOWN = 6  # test pictures side by side
+NUM_SHOWN = 6  # test images in the grid
 
 
-def changes(words: list[str]) -> dict[str, Any]:
-    """``["model.generator.ngf=32"]`` as a recipe is changed by it."""
-    found: dict[str, Any] = {}
-    for word in words:
-        path, _, value = word.partition("=")
-        *sections, last = path.split(".")
-        place = found
+def parse_overrides(settings: list[str]) -> dict[str, Any]:
+    """Return settings such as ``["model.generator.ngf=32"]`` as the overrides of a recipe."""
+    overrides: dict[str, Any] = {}
+    for setting in settings:
+        path, _, value = setting.partition("=")
+        *sections, name = path.split(".")
+        table = overrides
         for section in sections:
-            place = place.setdefault(section, {})
+            table = table.setdefault(section, {})
         try:
-            place[last] = json.loads(value)
+            table[name] = json.loads(value)
         except json.JSONDecodeError:
-            place[last] = value
-    return found
+            table[name] = value
+    return overrides
 
 
-def joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Two sets of changes as one."""
-    return one | {
-        key: joined(one[key], value) if isinstance(value, dict) and key in one else value
-        for key, value in other.items()
+def merge_overrides(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+    """Return the union of two overrides; ``b`` takes precedence."""
+    return a | {
+        key: merge_overrides(a[key], value) if isinstance(value, dict) and key in a else value
+        for key, value in b.items()
     }
 
 
-def seconds_a_step(plan: Recipe, device: torch.device, steps: int = 6) -> float:
-    """Of training, measured on made-up pictures."""
+def seconds_per_step(recipe: Recipe, device: torch.device, steps: int = 6) -> float:
+    """Return the mean seconds of a training step, measured on random images."""
     clock = time.process_time if device.type == "cpu" else time.perf_counter
     torch.manual_seed(0)
-    stepper = Stepper(plan.build().to(device).to(memory_format=torch.channels_last), plan.training, device,
-                      pick_precision(plan.training.precision, device))  # fmt: skip
+    dtype = resolve_dtype(recipe.training.precision, device)
+    method = recipe.build().to(device).to(memory_format=torch.channels_last)
+    train_step = TrainStep(method, recipe.training, device, dtype)
     times = []
     for step in range(steps + 2):
         batch = tuple(
-            torch.rand(plan.training.batch_size, channels, size, size, device=device)
+            torch.rand(recipe.training.batch_size, channels, size, size, device=device)
             .mul(2).sub(1).contiguous(memory_format=torch.channels_last)
-            for channels, size in plan.shapes()
+            for channels, size in recipe.input_shapes()
         )  # fmt: skip
-        began = clock()
-        for loss in stepper(batch, step, plan.training.lr).values():
+        start = clock()
+        for loss in train_step(batch, step, recipe.training.lr).values():
             float(loss)
-        times.append(clock() - began)
+        times.append(clock() - start)
     return statistics.mean(times[2:])
 
 
-def shown_and_wanted(plan: Recipe, root: Path, direction: str) -> tuple[list[Image.Image], list[Image.Image]]:
-    """The test pictures at the training's size: those that are translated, and what translations are to look like."""
-    found = layout(root)
-    domains = found.splits["test" if "test" in found.splits else "val"]
-    opening = [[opened(item, found.kind) for item in domain] for domain in domains]
-    if found.kind == "paired":
-        sides = [[pair[side] for pair in opening[0]] for side in (0, 1)]
+def load_test_images(recipe: Recipe, root: Path, direction: str) -> tuple[list[Image.Image], list[Image.Image]]:
+    """Return the test images at the training size: the images to translate, and those of the target domain."""
+    layout = detect_layout(root)
+    domains = layout.splits["test" if "test" in layout.splits else "val"]
+    items = [[load_item(item, layout.kind) for item in domain] for domain in domains]
+    if layout.kind == "paired":
+        images_a, images_b = ([pair[side] for pair in items[0]] for side in (0, 1))
     else:
-        sides = [[picture for (picture,) in domain] for domain in opening]
-    small = [[picture.resize((plan.data.size,) * 2, Image.Resampling.BICUBIC) for picture in side] for side in sides]
-    return (small[0], small[1]) if direction == "AtoB" else (small[1], small[0])
+        images_a, images_b = ([image for (image,) in domain] for domain in items)
+    size = (recipe.data.size, recipe.data.size)
+    a = [image.resize(size, Image.Resampling.BICUBIC) for image in images_a]
+    b = [image.resize(size, Image.Resampling.BICUBIC) for image in images_b]
+    return (a, b) if direction == "AtoB" else (b, a)
 
 
-def plan_of(contestant: str, asked: argparse.Namespace, root: Path) -> tuple[Recipe, dict[str, Any]]:
-    """The recipe of a contestant, and what is changed of it."""
-    (method, _, row), words = contestant.split(",")[0].partition(":"), contestant.split(",")[1:]
-    base = recipe(method, row)
-    given: dict[str, Any] = {"data": {"data": str(root), "size": asked.size}, "training": {"device": asked.device}}
+def build_recipe(contestant: str, args: argparse.Namespace, root: Path) -> tuple[Recipe, dict[str, Any]]:
+    """Return the recipe of a contestant, and its overrides."""
+    name, *settings = contestant.split(",")
+    method, _, recipe_name = name.partition(":")
+    base = find_recipe(method, recipe_name)
+    overrides: dict[str, Any] = {"data": {"data": str(root), "size": args.size}, "training": {"device": args.device}}
     if hasattr(base.data, "direction"):
-        given["data"]["direction"] = asked.direction
-    given = joined(given, changes(words))
-    return base.merged(given), given
+        overrides["data"]["direction"] = args.direction
+    overrides = merge_overrides(overrides, parse_overrides(settings))
+    return base.with_overrides(overrides), overrides
 
 
-def train(contestant: str, seed: int, asked: argparse.Namespace, root: Path, run: str) -> dict[str, Any]:
-    """One training within its share of time, and what it cost."""
-    device = pick_device(asked.device)
-    plan, given = plan_of(contestant, asked, root)
-    seconds = seconds_a_step(plan, device)
-    steps = max(1, round(asked.minutes * 60 / seconds))
-    course = {"steps": steps, "seed": seed, "sample_every": max(1, steps // 4), "save_minutes": 1e6}
-    changed = joined(given, {"training": course})
-    trainer = launch.start(plan.objective, plan.name, changed, run, TrainingProgress())
-    began = time.process_time(), time.perf_counter()
+def train(contestant: str, seed: int, args: argparse.Namespace, root: Path, run: str) -> dict[str, Any]:
+    """Train a contestant for the given time. Returns the cost and the alarms."""
+    device = resolve_device(args.device)
+    recipe, overrides = build_recipe(contestant, args, root)
+    seconds = seconds_per_step(recipe, device)
+    steps = max(1, round(args.minutes * 60 / seconds))
+    length = {"steps": steps, "seed": seed, "sample_every": max(1, steps // 4), "save_every_minutes": 1e6}
+    overrides = merge_overrides(overrides, {"training": length})
+    trainer = launch.new_training(recipe.method, recipe.name, overrides, run, TrainingProgress())
+    processor_start = time.process_time()
+    clock_start = time.perf_counter()
     trainer.train()
-    spent = [(now - then) / 60 for now, then in zip((time.process_time(), time.perf_counter()), began, strict=True)]
+    processor_minutes = (time.process_time() - processor_start) / 60
+    clock_minutes = (time.perf_counter() - clock_start) / 60
     return {
-        "steps": steps, "seconds_a_step": seconds, "minutes": spent[device.type != "cpu"], "clock_minutes": spent[1],
-        "peak_memory_mb": peak_memory(device) / 1e6,
-        "alarms": [row["sentence"] for row in read_log(trainer.run.path) if "alarm" in row],
+        "steps": steps, "seconds_a_step": seconds,
+        "minutes": processor_minutes if device.type == "cpu" else clock_minutes,
+        "clock_minutes": clock_minutes,
+        "peak_memory_mb": peak_memory_bytes(device) / 1e6,
+        "alarms": [row["message"] for row in read_log(trainer.run.path) if "alarm" in row],
     }  # fmt: skip
 
 
-def estimate(found: Estimate) -> list[float]:
-    return [round(number, 4) for number in (found.value, found.low, found.high)]
+def estimate_to_list(estimate: Estimate) -> list[float]:
+    return [round(number, 4) for number in (estimate.value, estimate.low, estimate.high)]
 
 
-def once(contestant: str, seed: int, asked: argparse.Namespace, root: Path) -> dict[str, Any]:
-    """A row of results.jsonl; its translations go to a folder of their own."""
+def train_and_measure(contestant: str, seed: int, args: argparse.Namespace, root: Path) -> dict[str, Any]:
+    """Train and measure a contestant, and save its translated images. Returns its row of results.jsonl."""
     digest = hashlib.sha256(contestant.encode()).hexdigest()[:8]
     run = f"{contestant.split(',')[0].replace(':', '-')}-{digest}-{seed}"
-    plan, _ = plan_of(contestant, asked, root)
-    row = {"contestant": contestant, "seed": seed, **train(contestant, seed, asked, root, run)}
-    sources, targets = shown_and_wanted(plan, root, asked.direction)
-    translated = load(run, asked.direction, device=asked.device).translate(sources)
-    folder = asked.out / run
+    recipe, _ = build_recipe(contestant, args, root)
+    row = {"contestant": contestant, "seed": seed, **train(contestant, seed, args, root, run)}
+    sources, targets = load_test_images(recipe, root, args.direction)
+    translated = load(run, args.direction, device=args.device).translate(sources)
+    folder = args.out / run
     folder.mkdir(parents=True, exist_ok=True)
     for index, image in enumerate(translated):
         image.save(folder / f"{index:04}.png")
-    network = Inception(asked.device)
-    made, real, untouched = (network.features(some) for some in (translated, targets, sources))
+    network = Inception(args.device)
+    generated = network.features(translated)
+    real = network.features(targets)
+    inputs = network.features(sources)
     return {
-        **row, "pictures": run, "kid": estimate(kid_interval(made, real)), "fid": round(fid(made, real), 2),
-        "kid_of_the_input": estimate(kid_interval(untouched, real)),
+        **row, "pictures": run, "kid": estimate_to_list(kid_interval(generated, real)),
+        "fid": round(fid(generated, real), 2),
+        "kid_of_the_input": estimate_to_list(kid_interval(inputs, real)),
     }  # fmt: skip
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """In Markdown, a line a training."""
+    """Return the results as a Markdown table with a line for each training."""
     lines = ["| contestant | seed | KID (95 %) | FID | minutes | steps | s/step | MB | alarms |",
              "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
     for row in sorted(rows, key=lambda row: row["kid"][0]):
@@ -160,7 +172,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             f"| {'; '.join(row['alarms'])} |"
         )
     value, low, high = rows[0]["kid_of_the_input"]
-    lines.append(f"| the input, left alone | | {value:.4f} ({low:.4f} to {high:.4f}) | | | | | | |")
+    lines.append(f"| unchanged input | | {value:.4f} ({low:.4f} to {high:.4f}) | | | | | | |")
     return "\n".join(lines) + "\n"
 
 
@@ -168,35 +180,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("contestants", nargs="+")
     parser.add_argument("--data", required=True)
-    parser.add_argument("--direction", default="AtoB", choices=["AtoB", "BtoA"], help="that is measured")
+    parser.add_argument("--direction", default="AtoB", choices=["AtoB", "BtoA"], help="direction that is measured")
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--minutes", type=float, default=15)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, default=Path("compared"))
-    asked = parser.parse_args()
-    root = locate(asked.data)
+    args = parser.parse_args()
+    logging.basicConfig(level="INFO", format="%(message)s")  # the messages of i2i, on standard error
+    root = find_dataset(args.data)
     if root is None:
-        parser.error(f"no dataset {asked.data}")
-    root, asked.out = root.resolve(), asked.out.resolve()
-    asked.out.mkdir(parents=True, exist_ok=True)
-    os.chdir(asked.out)
-    results = asked.out / "results.jsonl"
-    for seed in range(asked.seeds):
-        for contestant in asked.contestants:
+        parser.error(f"no dataset {args.data}")
+    root = root.resolve()
+    args.out = args.out.resolve()
+    args.out.mkdir(parents=True, exist_ok=True)
+    os.chdir(args.out)
+    results = args.out / "results.jsonl"
+    for seed in range(args.seeds):
+        for contestant in args.contestants:
             rows = read_rows(results)
             if not any((row["contestant"], row["seed"]) == (contestant, seed) for row in rows):
                 with results.open("a") as file:
-                    file.write(json.dumps(once(contestant, seed, asked, root)) + "\n")
+                    file.write(json.dumps(train_and_measure(contestant, seed, args, root)) + "\n")
     rows = read_rows(results)
-    (asked.out / "table.md").write_text(table(rows))
-    sources, _ = shown_and_wanted(plan_of(asked.contestants[0], asked, root)[0], root, asked.direction)
-    chosen = [index * len(sources) // SHOWN for index in range(SHOWN)]
-    columns = {"input": [np.asarray(sources[index]) for index in chosen]}
-    for row in (row for row in rows if row["contestant"] in asked.contestants and row["seed"] == 0):
+    (args.out / "table.md").write_text(table(rows))
+    sources, _ = load_test_images(build_recipe(args.contestants[0], args, root)[0], root, args.direction)
+    shown_indices = [index * len(sources) // NUM_SHOWN for index in range(NUM_SHOWN)]
+    columns = {"input": [np.asarray(sources[index]) for index in shown_indices]}
+    for row in (row for row in rows if row["contestant"] in args.contestants and row["seed"] == 0):
         title = f"{row['contestant'][:18]} {row['kid'][0]:.3f}"
-        columns[title] = [np.asarray(Image.open(asked.out / row["pictures"] / f"{index:04}.png")) for index in chosen]
-    sheet([np.stack(column) for column in columns.values()], list(columns)).save(asked.out / "pictures.png")
+        columns[title] = [
+            np.asarray(Image.open(args.out / row["pictures"] / f"{index:04}.png")) for index in shown_indices
+        ]
+    labelled_grid([np.stack(column) for column in columns.values()], list(columns)).save(args.out / "images.png")
     print(table(rows))
 
 

@@ -1,12 +1,12 @@
-"""Denoising by the protocol of the papers, beside what there was before.
+"""Measure denoising by the protocol of the papers, beside classical methods.
 
 python -m tests.benchmarks.restoration MODEL … --methods identity nlm bm3d --sets kodak24 cbsd68 --sigmas 15 25 50
 
-Gaussian noise on float pictures, neither clipped nor rounded; the result rounded to 8 bit; PSNR over RGB on [0, 255],
-and its mean over the pictures (Zhang et al. 2018). The noise of a picture depends on its name and σ alone. CBSD68 is 68
-of the 100 in the `val` of BSDS500, those that cbsd68.txt names. --camera 92: noise as a camera has it instead, saved as
-JPEG of that quality, σ being that of green on middle grey. BM3D is the package `bm3d`, which is no dependency of
-i2i: `pip install bm3d`.
+Gaussian noise is added to float images, without clipping or rounding. The result is rounded to 8 bit. PSNR is computed
+over RGB on [0, 255] and averaged over the images (Zhang et al. 2018). The noise of an image depends only on its name
+and σ. CBSD68 consists of those 68 of the 100 images in the `val` split of BSDS500 that cbsd68.txt names. --camera 92
+uses camera noise instead, saved as JPEG of that quality; σ is then that of green on middle grey. BM3D is the package `bm3d`,
+which is not a dependency of i2i: `pip install bm3d`.
 """
 
 import argparse
@@ -21,12 +21,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.data.layout import locate
-from i2i.device import autocast, keep_memory
+from i2i.data.layout import find_dataset
+from i2i.device import autocast, disable_malloc_trim
 from i2i.images import read
-from i2i.inference.translator import Translator, load
-from i2i.restoration.jpeg import jpeg
-from i2i.restoration.noise import camera
+from i2i.inference.loading import load
+from i2i.inference.translator import Translator
+from i2i.restoration.jpeg import jpeg_compress
+from i2i.restoration.noise import add_camera_noise
 
 PUBLISHED = {  # σ = 15 / 25 / 50, as reported in the FFDNet (2018) and DRUNet (2021) papers
     "CBM3D": {"cbsd68": (33.52, 30.71, 27.38), "kodak24": (34.28, 31.68, 28.46)},
@@ -42,7 +43,7 @@ def identity(noisy: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def nlm(noisy: np.ndarray, sigma: float) -> np.ndarray:
-    """OpenCV's non-local means, which takes 8 bit; the strength is best of 0.2 to 3 σ on three training photos."""
+    """OpenCV's non-local means, which takes 8 bit. The strength is the best of 0.2 to 3 σ on three training photos."""
     import cv2
 
     pixels = noisy.round().clip(0, 255).astype(np.uint8)
@@ -55,38 +56,39 @@ def bm3d(noisy: np.ndarray, sigma: float) -> np.ndarray:
     return (bm3d_rgb(noisy / 255.0, sigma / 255.0) * 255.0).astype(np.float32)
 
 
-def padded(model: nn.Module, picture: Tensor, multiple: int) -> Tensor:
-    """``model`` of a picture (1, 3, H, W) reflected to multiples of so many pixels, and cropped back."""
-    high, wide = picture.shape[2:]
-    return model(F.pad(picture, (0, -wide % multiple, 0, -high % multiple), mode="reflect"))[..., :high, :wide]
+def padded_forward(model: nn.Module, image: Tensor, multiple: int) -> Tensor:
+    """Run ``model`` on an image (1, 3, H, W), padded by reflection to multiples of ``multiple`` pixels, and crop."""
+    height, width = image.shape[2:]
+    padded = F.pad(image, (0, -width % multiple, 0, -height % multiple), mode="reflect")
+    return model(padded)[..., :height, :width]
 
 
-def network(translator: Translator) -> Method:
-    """A trained model, on the float picture that the protocol asks for."""
+def network_method(translator: Translator) -> Method:
+    """Return a trained model as a method that takes float images, as the protocol requires."""
 
     @torch.inference_mode()
     def denoise(noisy: np.ndarray, sigma: float) -> np.ndarray:
-        picture = torch.from_numpy(noisy).permute(2, 0, 1)[None].to(translator.device) / 127.5 - 1
+        image = torch.from_numpy(noisy).permute(2, 0, 1)[None].to(translator.device) / 127.5 - 1
         with autocast(translator.device, translator.dtype):
-            restored = padded(translator.network, picture, 64)
+            restored = padded_forward(translator.network, image, 64)
         return ((restored[0].permute(1, 2, 0).float().cpu() + 1) * 127.5).numpy()
 
     return denoise
 
 
-def photos(name: str) -> list[Path]:
-    root = locate("kodak24" if name == "kodak24" else "bsds500")
+def find_photos(name: str) -> list[Path]:
+    root = find_dataset("kodak24" if name == "kodak24" else "bsds500")
     assert root is not None, f"{name} is in no folder of $I2I_DATASETS"
     if name == "kodak24":
         return sorted(root.glob("*.png"))
     return [root / "val" / f"{stem}.jpg" for stem in Path(__file__).with_name("cbsd68.txt").read_text().split()]
 
 
-def noisy(clean: np.ndarray, path: Path, sigma: float, quality: int = 0) -> np.ndarray:
-    """quality: of the JPEG of a camera's noise; 0: Gaussian noise, not saved."""
+def add_noise(clean: np.ndarray, path: Path, sigma: float, quality: int = 0) -> np.ndarray:
+    """Return an image with Gaussian noise; with a JPEG quality, with camera noise saved as JPEG."""
     rng = np.random.default_rng([zlib.crc32(path.stem.encode()), int(sigma)])
     if quality:
-        return jpeg(camera(clean, sigma, rng).round().astype(np.uint8), quality).astype(np.float32)
+        return jpeg_compress(add_camera_noise(clean, sigma, rng).round().astype(np.uint8), quality).astype(np.float32)
     return (clean + sigma * rng.standard_normal(clean.shape)).astype(np.float32)
 
 
@@ -101,36 +103,40 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=["identity", "nlm"], choices=["identity", "nlm", "bm3d"])
     parser.add_argument("--sets", nargs="*", default=["kodak24", "cbsd68"], choices=["kodak24", "cbsd68"])
     parser.add_argument("--sigmas", nargs="*", type=float, default=[15, 25, 50])
-    parser.add_argument("--camera", type=int, default=0, metavar="QUALITY", help="a camera's noise, saved as JPEG")
-    parser.add_argument("--pictures", type=int, default=0, help="only every so many of a set that this many remain")
+    parser.add_argument(
+        "--camera", type=int, default=0, metavar="QUALITY", help="use camera noise, saved as JPEG of this quality"
+    )
+    parser.add_argument(
+        "--images", type=int, default=0, help="use only this many images of a set, evenly spaced; 0: all"
+    )
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--out", type=Path, help="JSON of every number")
-    given = parser.parse_args()
-    keep_memory()
-    methods: dict[str, Method] = {
-        name: {"identity": identity, "nlm": nlm, "bm3d": bm3d}[name] for name in given.methods
-    }
-    for model in given.models:
-        methods[model] = network(load(model, device="cpu", precision=given.precision))
-    found: list[dict[str, object]] = []
-    for name in given.sets:
-        paths = photos(name)
-        if given.pictures:
-            paths = paths[:: max(1, len(paths) // given.pictures)][: given.pictures]
+    parser.add_argument("--out", type=Path, help="file for all numbers, as JSON")
+    args = parser.parse_args()
+    disable_malloc_trim()
+    methods: dict[str, Method] = {name: {"identity": identity, "nlm": nlm, "bm3d": bm3d}[name] for name in args.methods}
+    for model in args.models:
+        methods[model] = network_method(load(model, device="cpu", precision=args.precision))
+    rows: list[dict[str, object]] = []
+    for name in args.sets:
+        paths = find_photos(name)
+        if args.images:
+            paths = paths[:: max(1, len(paths) // args.images)][: args.images]
         clean = {path: np.asarray(read(path)) for path in paths}
         for method, denoise in methods.items():
-            for sigma in given.sigmas:
-                began = time.perf_counter()
-                shown = ((clean[path], noisy(clean[path], path, sigma, given.camera)) for path in paths)
-                values = [psnr(denoise(picture, sigma), truth) for truth, picture in shown]
-                seconds = (time.perf_counter() - began) / len(paths)
+            for sigma in args.sigmas:
+                start = time.perf_counter()
+                values = []
+                for path in paths:
+                    noisy = add_noise(clean[path], path, sigma, args.camera)
+                    values.append(psnr(denoise(noisy, sigma), clean[path]))
+                seconds = (time.perf_counter() - start) / len(paths)
                 mean = float(np.mean(values))
-                found.append({"set": name, "method": method, "sigma": sigma, "psnr": round(mean, 3),
-                              "pictures": len(paths), "seconds": round(seconds, 2)})  # fmt: skip
-                print(f"{name} {method} σ {sigma:g}: {mean:.2f} dB ({len(paths)} pictures, {seconds:.2f} s each)",
+                rows.append({"set": name, "method": method, "sigma": sigma, "psnr": round(mean, 3),
+                              "images": len(paths), "seconds": round(seconds, 2)})  # fmt: skip
+                print(f"{name} {method} σ {sigma:g}: {mean:.2f} dB ({len(paths)} images, {seconds:.2f} s each)",
                       flush=True)  # fmt: skip
-    if given.out:
-        given.out.write_text(json.dumps({"found": found, "published": PUBLISHED}, indent=1) + "\n")
+    if args.out:
+        args.out.write_text(json.dumps({"found": rows, "published": PUBLISHED}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

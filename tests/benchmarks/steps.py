@@ -1,10 +1,11 @@
-"""Ours against the textbook: seconds a training step, interleaved in one run, medians, varied batches.
+"""Compare training steps of i2i with the textbook: median seconds per step, interleaved in one run, on fresh batches.
 
 python -m tests.benchmarks.steps cyclegan --size 128 --rounds 9
 """
 
 import argparse
 import json
+import logging
 import platform
 import statistics
 import time
@@ -14,90 +15,107 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from i2i.device import pick_device
-from i2i.recipes import recipe
-from i2i.recipes.benchmark import peak_memory
-from i2i.training.cuda_graphs import WARM, CudaGraphs, ReplayStepper
-from i2i.training.train_step import Stepper
+from i2i.device import resolve_device
+from i2i.recipes import find_recipe
+from i2i.recipes.benchmark import peak_memory_bytes
+from i2i.training.cuda_graphs import CAPTURE_WARMUP_STEPS, CudaGraphBackend, GraphedTrainStep
+from i2i.training.train_step import TrainStep
 from tests.benchmarks.textbook import CycleGANStep, Pix2PixStep
 
-WARM_UP = WARM + 2  # rounds: compiled on the first, recorded after WARM
+WARMUP_ROUNDS = CAPTURE_WARMUP_STEPS + 2  # the first compiles; a CUDA graph is captured after CAPTURE_WARMUP_STEPS
 Step = Callable[[Tensor, Tensor], object]
 
 
-def ours(objective: str, size: int, device: torch.device, dtype: torch.dtype, ngf: int, how: str) -> Step:
-    """A step of ours. how: "plain", "recorded" (CUDA graph), or "compiled" (and, where there is CUDA, recorded)."""
+def i2i_step(method: str, size: int, device: torch.device, dtype: torch.dtype, ngf: int, mode: str) -> Step:
+    """Return a training step of i2i.
+
+    Args:
+        method: "cyclegan" or "pix2pix".
+        size: side of the images in pixels.
+        device: the device to train on.
+        dtype: the precision.
+        ngf: channels of the first layers.
+        mode: "plain", "recorded" (a CUDA graph), or "compiled" (on CUDA also a CUDA graph).
+    """
     model = {"generator": {"ngf": ngf}, "discriminator": {"ndf": ngf}}
-    plan = recipe(objective, "paper").merged({"data": {"size": size}, "model": model})
-    networks = plan.build().to(device).to(memory_format=torch.channels_last)
-    cuda = device.type == "cuda"
-    plain = Stepper(networks, plan.training, device, dtype)
-    stepper: Stepper | ReplayStepper = plain
-    if how != "plain":
-        recorder = CudaGraphs(device) if cuda else None
-        stepper = ReplayStepper(plain, compiled=how == "compiled", recorder=recorder, tell=print)
+    recipe = find_recipe(method, "paper").with_overrides({"data": {"size": size}, "model": model})
+    networks = recipe.build().to(device).to(memory_format=torch.channels_last)
+    plain = TrainStep(networks, recipe.training, device, dtype)
+    train_step: TrainStep | GraphedTrainStep = plain
+    if mode != "plain":
+        backend = CudaGraphBackend(device) if device.type == "cuda" else None
+        train_step = GraphedTrainStep(plain, compiled=mode == "compiled", backend=backend)
     steps = iter(range(10**9))
 
     def step(a: Tensor, b: Tensor) -> object:
         batch = tuple(x.contiguous(memory_format=torch.channels_last) for x in (a, b))
-        return stepper(batch, next(steps), plan.training.lr)
+        return train_step(batch, next(steps), recipe.training.lr)
 
     return step
 
 
-def textbook(objective: str, size: int, device: torch.device, ngf: int) -> Step:
-    return CycleGANStep(device, ngf) if objective == "cyclegan" else Pix2PixStep(device, size, ngf)
+def textbook_step(method: str, size: int, device: torch.device, ngf: int) -> Step:
+    return CycleGANStep(device, ngf) if method == "cyclegan" else Pix2PixStep(device, size, ngf)
 
 
 def measure(steps: dict[str, Step], size: int, batch: int, rounds: int, device: torch.device) -> dict[str, float]:
-    """Median seconds of each step, the contestants taking turns on the same fresh batches."""
+    """Return the median seconds of each step. The contestants take turns on the same batches."""
     seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for turn in range(rounds + WARM_UP):
+    for turn in range(rounds + WARMUP_ROUNDS):
         a, b = (torch.rand(batch, 3, size, size, device=device) * 2 - 1 for _ in range(2))
         for name, step in steps.items():
-            _wait(device)
-            began = time.perf_counter()
+            _synchronize(device)
+            start = time.perf_counter()
             step(a, b)
-            _wait(device)
-            if turn >= WARM_UP:
-                seconds[name].append(time.perf_counter() - began)
+            _synchronize(device)
+            if turn >= WARMUP_ROUNDS:
+                seconds[name].append(time.perf_counter() - start)
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 
-def _wait(device: torch.device) -> None:
+def _synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("objective", choices=["cyclegan", "pix2pix"])
+    parser.add_argument("method", choices=["cyclegan", "pix2pix"])
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--ngf", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--only", default="", help='one contestant, such as "textbook": prints its peak memory')
-    parser.add_argument("--compile", action="store_true", help="on a CPU too")
-    asked = parser.parse_args()
-    device = pick_device(asked.device)
-    ways = ["plain", "recorded", "compiled"] if device.type == "cuda" else ["plain", *["compiled"][: asked.compile]]
+    parser.add_argument(
+        "--only", default="", help='run only this contestant, such as "textbook", and print its peak memory'
+    )
+    parser.add_argument("--compile", action="store_true", help="compile on a CPU too")
+    args = parser.parse_args()
+    logging.basicConfig(level="INFO", format="%(message)s")  # the messages of i2i, on standard error
+    device = resolve_device(args.device)
+    modes = ["plain"]
+    if device.type == "cuda":
+        modes += ["recorded", "compiled"]
+    elif args.compile:
+        modes.append("compiled")
     contestants: dict[str, Callable[[], Step]] = {
-        "textbook": partial(textbook, asked.objective, asked.size, device, asked.ngf)
+        "textbook": partial(textbook_step, args.method, args.size, device, args.ngf)
     }
-    for kind in (torch.float32, torch.bfloat16):
-        for how in ways:
-            name = f"{str(kind).removeprefix('torch.')} {how}"
-            contestants[name] = partial(ours, asked.objective, asked.size, device, kind, asked.ngf, how)
-    chosen = {name: make() for name, make in contestants.items() if asked.only in ("", name)}
-    if asked.only:
-        measure(chosen, asked.size, asked.batch, 1, device)
-        print(json.dumps({**vars(asked), "peak_memory_mb": peak_memory(device) / 1e6}))
+    for dtype in (torch.float32, torch.bfloat16):
+        for mode in modes:
+            name = f"{str(dtype).removeprefix('torch.')} {mode}"
+            contestants[name] = partial(i2i_step, args.method, args.size, device, dtype, args.ngf, mode)
+    steps = {name: make_step() for name, make_step in contestants.items() if args.only in ("", name)}
+    if args.only:
+        measure(steps, args.size, args.batch, 1, device)
+        print(json.dumps({**vars(args), "peak_memory_mb": peak_memory_bytes(device) / 1e6}))
         return
-    medians = measure(chosen, asked.size, asked.batch, asked.rounds, device)
+    medians = measure(steps, args.size, args.batch, args.rounds, device)
     ratios = {name: medians["textbook"] / seconds for name, seconds in medians.items()}
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    about = {**vars(asked), "device": where, "threads": torch.get_num_threads(), "torch": torch.__version__}
+    device_name = (
+        torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    )
+    about = {**vars(args), "device": device_name, "threads": torch.get_num_threads(), "torch": torch.__version__}
     print(json.dumps({"about": about, "seconds": medians, "times_faster_than_textbook": ratios}, indent=2))
 
 

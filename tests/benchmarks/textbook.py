@@ -1,7 +1,7 @@
-"""The CycleGAN and Pix2Pix training steps as the papers describe them, written for reading: the measuring stick.
+"""Training steps of CycleGAN and Pix2Pix as the papers describe them: the baseline of the speed benchmarks.
 
-Independent of i2i: float32, torch's own layers, one pass after another, one optimiser a player, nothing shared. The
-arithmetic is that of the published recipes (Zhu et al. 2017; Isola et al. 2017).
+Independent of i2i: float32, layers of torch, one forward pass per input, one optimizer for the generators and one for
+the discriminators. The arithmetic is that of the published recipes (Zhu et al. 2017; Isola et al. 2017).
 """
 
 import random
@@ -46,22 +46,23 @@ def patchgan(channels: int, norm: type[nn.Module], ndf: int = 64) -> nn.Module:
 
 
 class UNet(nn.Module):
-    """Encoder and decoder of 8 levels for 256 px (fewer for less), batch norm, dropout in the innermost three."""
+    """Encoder and decoder of 8 levels at 256 px (fewer below), batch norm, dropout in the innermost three."""
 
     def __init__(self, size: int = 256, ngf: int = 64) -> None:
         super().__init__()
         depth = size.bit_length() - 1
         widths = [ngf * min(8, 2**level) for level in range(depth)]
-        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        self.down = nn.ModuleList()
+        self.up = nn.ModuleList()
         for level, width in enumerate(widths):
-            before = 3 if level == 0 else widths[level - 1]
-            layers: list[nn.Module] = [nn.Conv2d(before, width, 4, 2, 1)]
+            in_channels = 3 if level == 0 else widths[level - 1]
+            layers: list[nn.Module] = [nn.Conv2d(in_channels, width, 4, 2, 1)]
             if 0 < level < depth - 1:
                 layers.append(nn.BatchNorm2d(width))
             self.down.append(nn.Sequential(*layers))
         for level in reversed(range(1, depth)):
-            inner = widths[level] * (1 if level == depth - 1 else 2)
-            layers = [nn.ConvTranspose2d(inner, widths[level - 1], 4, 2, 1), nn.BatchNorm2d(widths[level - 1])]
+            in_channels = widths[level] * (1 if level == depth - 1 else 2)
+            layers = [nn.ConvTranspose2d(in_channels, widths[level - 1], 4, 2, 1), nn.BatchNorm2d(widths[level - 1])]
             if level >= depth - 3 and widths[level - 1] == 8 * ngf:
                 layers.append(nn.Dropout(0.5))
             self.up.append(nn.Sequential(*layers))
@@ -89,7 +90,8 @@ class CycleGANStep:
     def __init__(self, device: torch.device, ngf: int = 64, blocks: int = 9, identity: float = 0.5) -> None:
         self.G, self.F = (resnet_generator(ngf, blocks).to(device) for _ in range(2))
         self.D_A, self.D_B = (patchgan(3, nn.InstanceNorm2d, ngf).to(device) for _ in range(2))
-        self.optimizer_G, self.optimizer_D = adam(self.G, self.F), adam(self.D_A, self.D_B)
+        self.optimizer_G = adam(self.G, self.F)
+        self.optimizer_D = adam(self.D_A, self.D_B)
         self.identity = identity
         self.pools: dict[str, list[Tensor]] = {"a": [], "b": []}
 
@@ -112,11 +114,13 @@ class CycleGANStep:
         for weight in [*self.D_A.parameters(), *self.D_B.parameters()]:
             weight.requires_grad_(True)
         self.optimizer_D.zero_grad()
-        for critic, real, fake, name in ((self.D_A, real_a, fake_a, "a"), (self.D_B, real_b, fake_b, "b")):
-            shown = self._pool(name, fake.detach())
-            right, wrong = critic(real), critic(shown)
-            game = F.mse_loss(right, torch.ones_like(right)) + F.mse_loss(wrong, torch.zeros_like(wrong))
-            (0.5 * game).backward()
+        for discriminator, real, fake, name in ((self.D_A, real_a, fake_a, "a"), (self.D_B, real_b, fake_b, "b")):
+            pooled = self._pool(name, fake.detach())
+            real_logits = discriminator(real)
+            fake_logits = discriminator(pooled)
+            loss = F.mse_loss(real_logits, torch.ones_like(real_logits))
+            loss = loss + F.mse_loss(fake_logits, torch.zeros_like(fake_logits))
+            (0.5 * loss).backward()
         self.optimizer_D.step()
 
     def _pool(self, name: str, fake: Tensor) -> Tensor:
@@ -125,8 +129,9 @@ class CycleGANStep:
             pool.append(fake.clone())
             return fake
         if random.random() > 0.5:
-            slot = random.randrange(50)
-            older, pool[slot] = pool[slot], fake.clone()
+            index = random.randrange(50)
+            older = pool[index]
+            pool[index] = fake.clone()
             return older
         return fake
 
@@ -135,23 +140,25 @@ class Pix2PixStep:
     """D on the pair, then G; binary cross-entropy, L1 × 100; D's loss halved."""
 
     def __init__(self, device: torch.device, size: int = 256, ngf: int = 64) -> None:
-        self.G, self.D = UNet(size, ngf).to(device), patchgan(6, nn.BatchNorm2d, ngf).to(device)
-        self.optimizer_G, self.optimizer_D = adam(self.G), adam(self.D)
+        self.G = UNet(size, ngf).to(device)
+        self.D = patchgan(6, nn.BatchNorm2d, ngf).to(device)
+        self.optimizer_G = adam(self.G)
+        self.optimizer_D = adam(self.D)
 
     def __call__(self, real_a: Tensor, real_b: Tensor) -> None:
         fake_b = self.G(real_a)
-        wrong = self.D(torch.cat([real_a, fake_b.detach()], 1))
-        right = self.D(torch.cat([real_a, real_b], 1))
-        game = F.binary_cross_entropy_with_logits(wrong, torch.zeros_like(wrong))
-        game = game + F.binary_cross_entropy_with_logits(right, torch.ones_like(right))
+        fake_logits = self.D(torch.cat([real_a, fake_b.detach()], 1))
+        real_logits = self.D(torch.cat([real_a, real_b], 1))
+        loss_d = F.binary_cross_entropy_with_logits(fake_logits, torch.zeros_like(fake_logits))
+        loss_d = loss_d + F.binary_cross_entropy_with_logits(real_logits, torch.ones_like(real_logits))
         self.optimizer_D.zero_grad()
-        (0.5 * game).backward()
+        (0.5 * loss_d).backward()
         self.optimizer_D.step()
 
         for weight in self.D.parameters():
             weight.requires_grad_(False)
-        judged = self.D(torch.cat([real_a, fake_b], 1))
-        loss = F.binary_cross_entropy_with_logits(judged, torch.ones_like(judged)) + 100 * F.l1_loss(fake_b, real_b)
+        logits = self.D(torch.cat([real_a, fake_b], 1))
+        loss = F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits)) + 100 * F.l1_loss(fake_b, real_b)
         self.optimizer_G.zero_grad()
         loss.backward()
         self.optimizer_G.step()

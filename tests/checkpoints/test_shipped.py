@@ -1,4 +1,4 @@
-"""The models that come with i2i."""
+"""The models in the repository."""
 
 from pathlib import Path
 
@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from i2i.inference.translator import load
-from i2i.restoration.jpeg import jpeg
-from i2i.restoration.noise import camera
+from i2i.inference.loading import load
+from i2i.restoration.jpeg import jpeg_compress
+from i2i.restoration.noise import add_camera_noise
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints"
 
 
-def scene(side: int = 96) -> np.ndarray:
-    """A sky, a hill, a striped house: edges of all kinds, and places without any."""
+def draw_scene(side: int = 96) -> np.ndarray:
+    """Return a drawn image of a sky, a hill and a striped house, with sharp edges and smooth areas."""
     y, x = np.mgrid[:side, :side] / side
-    picture = np.stack([0.4 + 0.2 * y, 0.6 + 0.1 * y, 0.9 - 0.2 * y], 2)
-    picture[y > 0.6 + 0.1 * np.sin(5 * x)] = (0.25, 0.45, 0.2)
+    image = np.stack([0.4 + 0.2 * y, 0.6 + 0.1 * y, 0.9 - 0.2 * y], 2)
+    image[y > 0.6 + 0.1 * np.sin(5 * x)] = (0.25, 0.45, 0.2)
     house = (np.abs(x - 0.55) < 0.22) & (np.abs(y - 0.55) < 0.2)
-    picture[house] = np.where((x * 12 % 1 < 0.5)[..., None], (0.85, 0.8, 0.7), (0.6, 0.3, 0.25))[house]
-    return (255 * picture).round().clip(0, 255).astype(np.uint8)
+    image[house] = np.where((x * 12 % 1 < 0.5)[..., None], (0.85, 0.8, 0.7), (0.6, 0.3, 0.25))[house]
+    return (255 * image).round().clip(0, 255).astype(np.uint8)
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -28,41 +28,41 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(("sigma", "gain"), [(10, 5), (25, 9), (50, 11)])
-def test_the_denoiser_of_a_fresh_clone_takes_noise_of_any_strength_out_of_a_picture(
+def test_the_denoiser_removes_gaussian_noise_of_any_strength(
     sigma: int, gain: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("I2I_CHECKPOINTS", str(SHIPPED))
-    clean = scene()
+    clean = draw_scene()
     noise = sigma * np.random.default_rng(sigma).standard_normal(clean.shape)
     noisy = (clean + noise).round().clip(0, 255).astype(np.uint8)
     restored = np.asarray(load("denoise", device="cpu")(Image.fromarray(noisy)))
     assert psnr(restored, clean) > psnr(noisy, clean) + gain
 
 
-def test_the_denoiser_leaves_a_clean_picture_nearly_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_denoiser_keeps_a_clean_image_nearly_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("I2I_CHECKPOINTS", str(SHIPPED))
-    clean = scene()
-    found = psnr(np.asarray(load("denoise", device="cpu")(Image.fromarray(clean))), clean)
-    assert found > 32  # photos keep 44 dB; the stripes here, harder than any photo's, look like noise to it
+    clean = draw_scene()
+    clean_psnr = psnr(np.asarray(load("denoise", device="cpu")(Image.fromarray(clean))), clean)
+    assert clean_psnr > 32  # photos keep 44 dB; the stripes have more contrast and look like noise to the denoiser
 
 
-def test_the_denoiser_takes_a_cameras_noise_out_of_a_jpeg(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_denoiser_removes_camera_noise_from_a_jpeg(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("I2I_CHECKPOINTS", str(SHIPPED))
-    clean = scene(128)
-    noisy = jpeg(camera(clean, 20, np.random.default_rng(1)).round().astype(np.uint8), 90)
+    clean = draw_scene(128)
+    noisy = jpeg_compress(add_camera_noise(clean, 20, np.random.default_rng(1)).round().astype(np.uint8), 90)
     restored = np.asarray(load("denoise", device="cpu")(Image.fromarray(noisy)))
     assert psnr(restored, clean) > psnr(noisy, clean) + 5
 
 
-def test_a_photo_at_half_its_size_is_enlarged_better_than_by_lanczos(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_superresolution_is_better_than_lanczos(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("I2I_CHECKPOINTS", str(SHIPPED))
-    clean = scene(128)
+    clean = draw_scene(128)
     small = Image.fromarray(clean).resize((64, 64), Image.Resampling.BICUBIC)
     enlarged = np.asarray(load("superres2", device="cpu")(small))
     assert psnr(enlarged, clean) > psnr(np.asarray(small.resize((128, 128), Image.Resampling.LANCZOS)), clean) + 1
 
 
-def test_shipped_models_are_small_and_tell_no_paths() -> None:
+def test_shipped_models_are_small_and_contain_no_paths() -> None:
     for path in SHIPPED.glob("*/weights.safetensors"):
         if path.parent.name in ("denoise", "superres2"):
             assert path.stat().st_size < 15e6

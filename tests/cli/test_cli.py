@@ -1,4 +1,4 @@
-"""The command as a user meets it: in this process, or in one of its own where it is killed or its imports count."""
+"""The command line: in this process, or in another one if the test kills it or checks its imports."""
 
 import hashlib
 import io
@@ -16,35 +16,37 @@ from pathlib import Path
 
 import pytest
 
+from i2i._version import __version__
 from i2i.cli import main
 from i2i.cli.method_commands import SUMMARIES
 from i2i.errors import DatasetError
 from i2i.recipes import RECIPES
-from tests.conftest import write_pictures
+from tests.conftest import write_random_images
 
 TINY = shlex.split(
-    "--recipe tiny --size 16 --jitter 1.125 --ngf 2 --blocks 1 --generator resnet --dropout 0.5 --d-ndf 2 "
-    "--d-receptive-field 16 --pool 5 --ema 0.9 --batch-size 1 --device cpu --precision float32"
+    "--recipe tiny --size 16 --resize-scale 1.125 --ngf 2 --blocks 1 --generator resnet --dropout 0.5 --d-ndf 2 "
+    "--d-receptive-field 16 --pool-size 5 --ema 0.9 --batch-size 1 --device cpu --precision float32"
 )
 
-COURSE = ("--steps", "40", "--save-minutes", "0", *TINY)
+TRAINING_ARGS = ("--steps", "40", "--save-every-minutes", "0", *TINY)
 
 
-def command(*words: str) -> list[str]:
-    return [sys.executable, "-c", "from i2i.cli import main; main()", *words]
+def command(*args: str) -> list[str]:
+    return [sys.executable, "-c", "from i2i.cli import main; main()", *args]
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    """The command, in this process; an error that would be a traceback is raised."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
+def run(*args: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process. An error that the command line does not handle is raised."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setenv("COLUMNS", "200")
-        patch.setattr(sys, "argv", ["i2i", *words])
+        patch.setattr(sys, "argv", ["i2i", *args])
         try:
             main()
-        except SystemExit as stopped:
-            code = stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
-    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    return subprocess.CompletedProcess(args, code, out.getvalue(), err.getvalue())
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -56,56 +58,69 @@ def test_help_imports_nothing_heavy() -> None:
         "heavy = {'torch', 'cv2', 'albumentations', 'gradio', 'numpy'} & sys.modules.keys()\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
-    for words in (
+    for args in (
         ["--help"],
         ["train", "--help"],
         ["convert", "--help"],
         ["demo", "--help"],
         ["data", "check", "--help"],
     ):
-        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        process = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=False)
+        assert process.returncode == 0, process.stderr
+
+
+def test_python_m_i2i_runs_the_command_line() -> None:
+    process = subprocess.run([sys.executable, "-m", "i2i", "--version"], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == __version__
 
 
 @pytest.mark.parametrize(
-    "words",
+    "name",
     [
-        "train cyclegan", "train pix2pix", "train regression", "train gan", "bench cyclegan", "convert", "degrade",
-        "sample", "demo", "data list", "data get", "data sample", "data check", "data score", "models list",
-        "models info", "models export",
+        "train cyclegan", "train cut", "train pix2pix", "train regression", "train gan", "bench cyclegan", "convert",
+        "degrade", "sample", "evaluate", "demo", "data list", "data download", "data generate", "data check",
+        "data score", "models list", "models info", "models export",
     ],
 )  # fmt: skip
-def test_every_commands_help_has_an_example_that_starts_with_its_own_name(words: str) -> None:
-    done = run(*words.split(), "--help")
-    assert done.returncode == 0
-    assert f"i2i {words}" in done.stdout.split("Example")[1]
+def test_the_help_of_every_command_has_an_example_of_the_command(name: str) -> None:
+    result = run(*name.split(), "--help")
+    assert result.returncode == 0
+    assert f"i2i {name}" in result.stdout.split("Example")[1]
 
 
-def test_the_subcommands_of_train_are_the_objectives_of_the_recipes() -> None:
+def test_the_help_has_a_panel_for_each_task_and_names_the_defaults_of_shared_flags() -> None:
+    help = run("train", "regression", "--help").stdout
+    assert "─ Task denoise ─" in help
+    assert "─ Task oldphoto ─" in help
+    assert "0.0 3.0 (deblur)" in help
+
+
+def test_the_subcommands_of_train_are_the_methods_of_the_recipes() -> None:
     assert SUMMARIES.keys() == RECIPES.keys()
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with good and bad datasets."""
     root = tmp_path_factory.mktemp("bad")
     (root / "empty").mkdir()
-    write_pictures(root / "half" / "trainA", 2)
+    write_random_images(root / "half" / "trainA", 2)
     for domain in ("trainA", "trainB"):
-        write_pictures(root / "text" / domain, 2)
-        write_pictures(root / "good" / domain, 2)
-    (root / "text" / "trainA" / "notes.jpg").write_text("not a picture")
-    write_pictures(root / "pairs" / "train", 2, width=32)
-    write_pictures(root / "photos", 2)
+        write_random_images(root / "text" / domain, 2)
+        write_random_images(root / "good" / domain, 2)
+    (root / "text" / "trainA" / "notes.jpg").write_text("not an image")
+    write_random_images(root / "pairs" / "train", 2, width=32)
+    write_random_images(root / "photos", 2)
     return root
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("args", "parts"),
     [
         ("cyclegan --data nowhere", ["No dataset 'nowhere'", "i2i data list"]),
         ("cyclegan --data half", ["has no trainB/"]),
-        ("cyclegan --data empty", ["holds no pictures", "it is empty"]),
-        ("cyclegan --data text", ["notes.jpg", "1 files are no pictures"]),
+        ("cyclegan --data empty", ["holds no images", "it is empty"]),
+        ("cyclegan --data text", ["notes.jpg", "1 files cannot be read as images"]),
         ("cyclegan --data good --recipe best", ["no recipe 'best'", "paper, fast, tiny"]),
         ("cyclegan --data good --size 30 --generator resnet", ["multiple of 4", "30"]),
         ("cyclegan --data good --size 16 --generator resnet", ["at least 24 px", "--d-receptive-field 34"]),
@@ -125,43 +140,43 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("cyclegan", ["--data NAME"]),
     ],
 )
-def test_bad_input_is_one_clear_message_and_exit_code_2(
-    words: str, said: list[str], places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_bad_input_gives_one_clear_message_and_exit_code_2(
+    args: str, parts: list[str], datasets: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(places)
-    monkeypatch.setattr(sys, "argv", ["i2i", "train", *words.split()])
-    if words == "cyclegan":  # no flags at all shows the help
+    monkeypatch.chdir(datasets)
+    monkeypatch.setattr(sys, "argv", ["i2i", "train", *args.split()])
+    if args == "cyclegan":  # a command without any flag shows its help
         sys.argv += ["--size", "64"]
-    with pytest.raises(SystemExit) as stopped:
+    with pytest.raises(SystemExit) as error:
         main()
-    assert stopped.value.code == 2
-    told = " ".join(capsys.readouterr().err.split())
-    assert all(part in told for part in said), told
-    assert not (places / "checkpoints").exists()
+    assert error.value.code == 2
+    message = " ".join(capsys.readouterr().err.split())
+    assert all(part in message for part in parts), message
+    assert not (datasets / "checkpoints").exists()
 
 
-def test_a_message_has_no_traceback_unless_debugging() -> None:
-    words = ["train", "cyclegan", "--data", "nowhere"]
-    plain = subprocess.run(command(*words), capture_output=True, text=True, check=False)
-    assert plain.returncode == 2
-    assert "No dataset 'nowhere'" in plain.stderr
-    assert "Traceback" not in plain.stderr
+def test_an_error_has_a_traceback_only_with_debug() -> None:
+    args = ["train", "cyclegan", "--data", "nowhere"]
+    process = subprocess.run(command(*args), capture_output=True, text=True, check=False)
+    assert process.returncode == 2
+    assert "No dataset 'nowhere'" in process.stderr
+    assert "Traceback" not in process.stderr
     with pytest.raises(DatasetError, match="nowhere"):
-        run(*words, "--debug")
+        run(*args, "--debug")
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a dataset and an uninterrupted run of 40 steps, "whole"."""
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a dataset and an uninterrupted run of 40 steps, named "whole"."""
     root = tmp_path_factory.mktemp("work")
-    for place, name in enumerate(("trainA", "trainB", "testA", "testB")):
-        write_pictures(root / "two" / name, 6, seed=place)
-    before = Path.cwd()
+    for seed, name in enumerate(("trainA", "trainB", "testA", "testB")):
+        write_random_images(root / "two" / name, 6, seed=seed)
+    previous = Path.cwd()
     os.chdir(root)
-    done = run("train", "cyclegan", "--data", "two", "--name", "whole", *COURSE)
-    assert done.returncode == 0, done.stderr
+    result = run("train", "cyclegan", "--data", "two", "--name", "whole", *TRAINING_ARGS)
+    assert result.returncode == 0, result.stderr
     yield root
-    os.chdir(before)
+    os.chdir(previous)
 
 
 def digest(root: Path, name: str) -> str:
@@ -169,68 +184,80 @@ def digest(root: Path, name: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_run_cut_off_anywhere_and_resumed_ends_with_the_same_bytes(
-    how: signal.Signals, workplace: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stop_signal", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_stopped_at_any_time_and_resumed_ends_with_the_same_weights(
+    stop_signal: signal.Signals, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(workplace)
-    name = how.name.lower()
-    words = ["train", "cyclegan", "--data", "two", "--name", name, *COURSE]
-    training = subprocess.Popen(command(*words), stderr=subprocess.PIPE, text=True)
-    state = workplace / "checkpoints" / name / "state.pt"
+    monkeypatch.chdir(workspace)
+    name = stop_signal.name.lower()
+    args = ["train", "cyclegan", "--data", "two", "--name", name, *TRAINING_ARGS]
+    training = subprocess.Popen(command(*args), stderr=subprocess.PIPE, text=True)
+    state = workspace / "checkpoints" / name / "state.pt"
     while not state.exists() and training.poll() is None:
         time.sleep(0.005)
-    time.sleep(random.random() * 0.1)  # anywhere after the first state; the end result is the same wherever
-    training.send_signal(how)
+    time.sleep(random.random() * 0.1)  # at any time after the first saved state
+    training.send_signal(stop_signal)
     assert training.stderr is not None
-    said = training.stderr.read()
+    log = training.stderr.read()
     code = training.wait()
-    if how != signal.SIGKILL and code != 0:  # 0: it was done before the signal came
-        assert code == 128 + how
-        assert f"--name {name} --resume" in said
+    if stop_signal != signal.SIGKILL and code != 0:  # 0: the training finished before the signal arrived
+        assert code == 128 + stop_signal
+        assert f"--name {name} --resume" in log
     assert run("train", "cyclegan", "--name", name, "--resume").returncode == 0
-    assert digest(workplace, name) == digest(workplace, "whole")
+    assert digest(workspace, name) == digest(workspace, "whole")
 
 
 @pytest.mark.slow
-def test_a_sigterm_to_the_whole_process_group_stops_a_training_with_workers_saved(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_training_with_workers_is_saved_on_a_sigterm_to_its_process_group(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(workplace)
-    words = ["train", "cyclegan", "--data", "two", "--name", "group", *COURSE, "--steps", "100000", "--workers", "1"]
-    training = subprocess.Popen(command(*words), stderr=subprocess.PIPE, text=True, start_new_session=True)
-    previous = workplace / "checkpoints" / "group" / "state.previous.pt"
+    monkeypatch.chdir(workspace)
+    args = [
+        "train",
+        "cyclegan",
+        "--data",
+        "two",
+        "--name",
+        "group",
+        *TRAINING_ARGS,
+        "--steps",
+        "100000",
+        "--workers",
+        "1",
+    ]
+    training = subprocess.Popen(command(*args), stderr=subprocess.PIPE, text=True, start_new_session=True)
+    previous = workspace / "checkpoints" / "group" / "state.previous.pt"
     while not previous.exists() and training.poll() is None:
         time.sleep(0.01)
     os.killpg(training.pid, signal.SIGTERM)
-    _, said = training.communicate()
-    assert training.returncode == 128 + signal.SIGTERM, said
-    assert "everything is saved" in said
+    _, log = training.communicate()
+    assert training.returncode == 128 + signal.SIGTERM, log
+    assert "the run is saved" in log
 
 
 def test_convert_reports_a_bad_file_converts_the_rest_and_exits_1(
-    workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(workplace)
-    write_pictures(tmp_path / "in" / "deep", 2)
-    (tmp_path / "in" / "notes.jpg").write_text("not a picture")
-    done = run(
+    monkeypatch.chdir(workspace)
+    write_random_images(tmp_path / "in" / "deep", 2)
+    (tmp_path / "in" / "notes.jpg").write_text("not an image")
+    result = run(
         "convert", "whole", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--direction", "BtoA", "--json"
     )
-    assert done.returncode == 1
-    told = json.loads(done.stdout)
-    assert len(told["converted"]) == 2
-    assert told["failed"][0]["source"].endswith("notes.jpg")
-    assert "notes.jpg" in done.stderr
+    assert result.returncode == 1
+    report = json.loads(result.stdout)
+    assert len(report["converted"]) == 2
+    assert report["failed"][0]["source"].endswith("notes.jpg")
+    assert "notes.jpg" in result.stderr
     assert (tmp_path / "out" / "deep" / "001.png").is_file()
 
 
-def test_models_can_be_listed_and_looked_at(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(workplace)
+def test_models_can_be_listed_inspected_and_exported(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workspace)
     assert "whole" in run("models", "list").stdout
-    told = run("models", "info", "whole").stdout
-    assert "40" in told
-    assert "AtoB BtoA" in told
+    info = run("models", "info", "whole").stdout
+    assert "40" in info
+    assert "AtoB BtoA" in info
     exported = run("models", "export", "whole", "--out", "shared")
     assert exported.returncode == 0, exported.stderr
     assert (
@@ -242,20 +269,22 @@ def test_models_can_be_listed_and_looked_at(workplace: Path, monkeypatch: pytest
     assert "whole" in unknown.stderr
 
 
-def test_a_gan_is_trained_shown_and_sampled_and_its_shapes_are_scored(
+def test_a_gan_is_trained_inspected_and_sampled_and_its_shapes_are_scored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run("data", "sample", "shapes", "--size", "16", "--train", "4", "--test", "0").returncode == 0
-    small = shlex.split("--recipe tiny --size 16 --latent 4 --ngf 2 --d-ndf 2 --batch-size 2 --steps 1 --device cpu")
-    trained = run("train", "gan", "--data", "shapes", *small)
+    assert run("data", "generate", "shapes", "--size", "16", "--num-train", "4", "--num-test", "0").returncode == 0
+    tiny = shlex.split("--recipe tiny --size 16 --latent 4 --ngf 2 --d-ndf 2 --batch-size 2 --steps 1 --device cpu")
+    trained = run("train", "gan", "--data", "shapes", *tiny)
     assert "i2i sample shapes-gan" in trained.stderr
     assert "sample" in run("models", "info", "shapes-gan").stdout
     refused = run("convert", "shapes-gan", "datasets", "--out", "out")
     assert (refused.returncode, "i2i sample shapes-gan" in refused.stderr) == (2, True)
-    done = run("sample", "shapes-gan", "--count", "3", "--out", "grid.png", "--separate", "painted")
-    assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in Path("painted").iterdir()) == ["00000.png", "00001.png", "00002.png"]
-    assert run("sample", "shapes-gan", "--interpolate", "0", "2", "--steps", "4", "--out", "grid.png").returncode == 2
-    told = run("data", "score", "painted", "--data", "shapes", "--json")
-    assert json.loads(told.stdout)["pictures"] == 3
+    sampled = run("sample", "shapes-gan", "--num-images", "3", "--out", "grid.png", "--out-dir", "generated")
+    assert sampled.returncode == 0, sampled.stderr
+    assert sorted(path.name for path in Path("generated").iterdir()) == ["00000.png", "00001.png", "00002.png"]
+    interpolation = ("--interpolate", "0", "2", "--interpolation-steps", "4")
+    assert run("sample", "shapes-gan", *interpolation, "--out", "grid.png").returncode == 2  # the file exists
+    assert run("sample", "shapes-gan", *interpolation, "--out", "row.png").returncode == 0
+    scored = run("data", "score", "generated", "--data", "shapes", "--json")
+    assert json.loads(scored.stdout)["pictures"] == 3

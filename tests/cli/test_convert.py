@@ -8,57 +8,57 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-import i2i.images
 from i2i.cli import app
-from i2i.convert.options import chosen_existing, made_by, pixels_of
+from i2i.convert.options import existing_policy, parse_pixels, settings_hash
 from i2i.errors import UsageError
-from i2i.images import Here, Provenance, Writer
-from tests.conftest import picture, write_pictures
+from i2i.images import Provenance, Writer
+from tests.conftest import random_image, write_random_images
+from tests.images.in_process_reader import InProcessReader
 
 
-class Nearby(Here):
-    """The reader in this process, called as the one in others."""
+class InProcessPool(InProcessReader):
+    """Reads in this process, with the interface of ``DecoderPool``."""
 
     def __init__(self, count: int, *, max_pixels: int) -> None:
         super().__init__(max_pixels)
 
     def start(self) -> None: ...
 
-    def __enter__(self) -> "Nearby":
+    def __enter__(self) -> "InProcessPool":
         return self
 
     def __exit__(self, *_: object) -> None: ...
 
 
 @pytest.fixture(autouse=True)
-def nearby(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(i2i.images, "Decoders", Nearby)
+def use_in_process_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("i2i.convert.conversion.DecoderPool", InProcessPool)
 
 
-def run(*words: str) -> Any:
-    return CliRunner().invoke(app, ["convert", "identity", "in", "--out", "out", "--device", "cpu", *words])
+def run(*args: str) -> Any:
+    return CliRunner().invoke(app, ["convert", "identity", "in", "--out", "out", "--device", "cpu", *args])
 
 
-def report(*words: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(run("--json", *words).stdout)
-    return found
+def run_json(*args: str) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(run("--json", *args).stdout)
+    return report
 
 
-def test_the_report_lists_every_file_once_and_stands_alone_on_standard_output(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "in", 2)
+def test_the_json_report_lists_every_file_once_and_is_the_only_output(tmp_path: Path) -> None:
+    write_random_images(tmp_path / "in", 2)
     (tmp_path / "in" / "text.png").write_text("text")
     (tmp_path / "in" / "page.jpg").write_text("<html>")
-    told = report()
-    assert set(told) == {"converted", "failed", "skipped", "seconds"}
-    assert told["converted"] == [{"source": f"in/00{i}.png", "output": f"out/00{i}.png"} for i in range(2)]
-    assert [set(entry) for entry in told["failed"]] == [{"source", "reason"}] * 2
-    assert "a web page" in told["failed"][0]["reason"]
-    assert told["seconds"] > 0
-    assert [entry["source"] for entry in report()["skipped"]] == ["in/000.png", "in/001.png"]
+    report = run_json()
+    assert set(report) == {"converted", "failed", "skipped", "seconds"}
+    assert report["converted"] == [{"source": f"in/00{i}.png", "output": f"out/00{i}.png"} for i in range(2)]
+    assert [set(entry) for entry in report["failed"]] == [{"source", "reason"}] * 2
+    assert "a web page" in report["failed"][0]["reason"]
+    assert report["seconds"] > 0
+    assert [entry["source"] for entry in run_json()["skipped"]] == ["in/000.png", "in/001.png"]
 
 
-def test_the_exit_code_tells_whether_every_file_was_converted(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "in", 1)
+def test_the_exit_code_is_1_if_a_file_failed(tmp_path: Path) -> None:
+    write_random_images(tmp_path / "in", 1)
     assert run().exit_code == 0
     assert run().exit_code == 0
     (tmp_path / "in" / "empty.png").touch()
@@ -69,42 +69,42 @@ def test_the_exit_code_tells_whether_every_file_was_converted(tmp_path: Path) ->
     assert run("--overwrite", "--skip-existing").exit_code != 0
 
 
-def test_a_dry_run_tells_what_would_be_done_and_does_nothing(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "in", 2)
-    told = report("--dry-run", "--format", "webp")
-    assert told["planned"] == [{"source": f"in/00{i}.png", "output": f"out/00{i}.webp"} for i in range(2)]
-    assert told["converted"] == []
+def test_a_dry_run_lists_what_would_be_converted_and_writes_nothing(tmp_path: Path) -> None:
+    write_random_images(tmp_path / "in", 2)
+    report = run_json("--dry-run", "--format", "webp")
+    assert report["planned"] == [{"source": f"in/00{i}.png", "output": f"out/00{i}.webp"} for i in range(2)]
+    assert report["converted"] == []
     assert run("--dry-run").stdout.splitlines() == ["in/000.png -> out/000.png", "in/001.png -> out/001.png"]
     assert not (tmp_path / "out").exists()
     run("--pattern", "*0.png")
-    assert [entry["source"] for entry in report("--dry-run")["planned"]] == ["in/001.png"]
+    assert [entry["source"] for entry in run_json("--dry-run")["planned"]] == ["in/001.png"]
 
 
-def test_a_dry_run_leaves_out_a_clip_that_is_there_as_the_conversion_would(tmp_path: Path) -> None:
+def test_a_dry_run_skips_a_video_whose_result_exists_like_the_conversion(tmp_path: Path) -> None:
     for folder in ("in", "out"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "there.mp4").touch()
+        (tmp_path / folder / "existing.mp4").touch()
     (tmp_path / "in" / "new.mp4").touch()
-    words = ["convert", "identity", "in/there.mp4", "in/new.mp4", "--out", "out", "--device", "cpu", "--dry-run"]
-    assert CliRunner().invoke(app, words).stdout.splitlines() == ["in/new.mp4 -> out/new.mp4"]
+    args = ["convert", "identity", "in/existing.mp4", "in/new.mp4", "--out", "out", "--device", "cpu", "--dry-run"]
+    assert CliRunner().invoke(app, args).stdout.splitlines() == ["in/new.mp4 -> out/new.mp4"]
 
 
-def test_names_that_are_no_text_or_hold_commands_for_a_terminal_are_told_harmlessly(tmp_path: Path) -> None:
+def test_file_names_with_invalid_text_or_terminal_commands_are_escaped(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name in (os.fsdecode(b"\xff\x1b[31m.png"), "new\nline.png", "[bold].png"):
         (tmp_path / "in" / name).write_text("text")
-    told = run("--json")
-    assert {entry["source"] for entry in json.loads(told.stdout)["failed"]} == {
+    result = run("--json")
+    assert {entry["source"] for entry in json.loads(result.stdout)["failed"]} == {
         "in/\udcff\x1b[31m.png", "in/new\nline.png", "in/[bold].png",
     }  # fmt: skip
-    assert "\x1b" not in told.stderr
-    assert r"new\nline.png" in told.stderr
-    assert "[bold].png" in told.stderr
+    assert "\x1b" not in result.stderr
+    assert r"new\nline.png" in result.stderr
+    assert "[bold].png" in result.stderr
 
 
-def test_every_frame_is_converted_where_all_are_asked_for(tmp_path: Path) -> None:
+def test_frames_all_converts_every_frame(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    frames = [picture(seed) for seed in range(3)]
+    frames = [random_image(seed) for seed in range(3)]
     frames[0].save(tmp_path / "in" / "pages.tif", save_all=True, append_images=frames[1:])
     run("--frames", "all")
     for index, frame in enumerate(frames, 1):
@@ -114,25 +114,25 @@ def test_every_frame_is_converted_where_all_are_asked_for(tmp_path: Path) -> Non
     assert {path.name for path in (tmp_path / "out").glob("*.tif")} == {"pages.tif"}
 
 
-def test_a_picture_larger_than_asked_for_is_refused(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "in", 1, width=40)
-    assert "40x16 pixels; at most 600 are read" in report("--max-pixels", "600")["failed"][0]["reason"]
+def test_an_image_above_max_pixels_fails(tmp_path: Path) -> None:
+    write_random_images(tmp_path / "in", 1, width=40)
+    assert "40x16 pixels; at most 600 are read" in run_json("--max-pixels", "600")["failed"][0]["reason"]
 
 
 @pytest.mark.parametrize(
     ("text", "pixels"), [("89MP", 89_000_000), ("2.5e8", 250_000_000), ("1000", 1000), (" 0.5 mp ", 500_000)]
 )
-def test_a_number_of_pixels_may_be_given_in_millions(text: str, pixels: int) -> None:
-    assert pixels_of(text) == pixels
+def test_pixels_can_be_given_in_millions(text: str, pixels: int) -> None:
+    assert parse_pixels(text) == pixels
 
 
 @pytest.mark.parametrize("text", ["", "many", "-5", "0", "1e30", "89GB"])
-def test_another_text_is_no_number_of_pixels(text: str) -> None:
+def test_any_other_text_is_not_a_number_of_pixels(text: str) -> None:
     with pytest.raises(UsageError, match="--max-pixels is"):
-        pixels_of(text)
+        parse_pixels(text)
 
 
-def test_makings_differ_with_model_state_direction_and_way_of_writing() -> None:
+def test_the_settings_hash_depends_on_model_weights_direction_and_writer() -> None:
     models = [
         None,
         Provenance("a AtoB", "1", "i2i"),
@@ -140,23 +140,23 @@ def test_makings_differ_with_model_state_direction_and_way_of_writing() -> None:
         Provenance("a AtoB", "2", "i2i"),
     ]
     writers = [Writer(), Writer(suffix=".jpg"), Writer(suffix=".jpg", quality=5), Writer(policy="strip")]
-    assert len({made_by(model, writer) for model in models for writer in writers}) == 16
-    assert made_by(None, Writer(quality=5)) == made_by(None, Writer())  # PNG has none
+    assert len({settings_hash(model, writer) for model in models for writer in writers}) == 16
+    assert settings_hash(None, Writer(quality=5)) == settings_hash(None, Writer())  # PNG has no quality
 
 
-def test_makings_differ_with_the_strength_and_the_masks_that_were_asked_for(tmp_path: Path) -> None:
-    mask, other = write_pictures(tmp_path / "masks", 2)
-    ways: list[dict[str, Any]] = [{}, {"strength": 25.0}, {"strength": 50.0}]
-    ways += [{"mask": path} for path in (mask, other, mask.parent)]
-    made = [made_by(None, Writer(), **way) for way in ways]
-    picture(5, 40).save(mask)
-    made += [made_by(None, Writer(), mask=mask), made_by(None, Writer(), mask=mask.parent)]
-    assert len(set(made)) == len(made)
+def test_the_settings_hash_depends_on_the_strength_and_the_masks(tmp_path: Path) -> None:
+    mask, other_mask = write_random_images(tmp_path / "masks", 2)
+    settings: list[dict[str, Any]] = [{}, {"strength": 25.0}, {"strength": 50.0}]
+    settings += [{"mask": path} for path in (mask, other_mask, mask.parent)]
+    hashes = [settings_hash(None, Writer(), **kwargs) for kwargs in settings]
+    random_image(5, 40).save(mask)
+    hashes += [settings_hash(None, Writer(), mask=mask), settings_hash(None, Writer(), mask=mask.parent)]
+    assert len(set(hashes)) == len(hashes)
 
 
-def test_redoing_and_leaving_exclude_each_other() -> None:
-    assert [chosen_existing(*flags) for flags in ((False, False), (True, False), (False, True))] == [
+def test_overwrite_and_skip_existing_exclude_each_other() -> None:
+    assert [existing_policy(*flags) for flags in ((False, False), (True, False), (False, True))] == [
         "continue", "overwrite", "skip",
     ]  # fmt: skip
-    with pytest.raises(UsageError, match="give one of them"):
-        chosen_existing(True, True)
+    with pytest.raises(UsageError, match="use only one of them"):
+        existing_policy(True, True)

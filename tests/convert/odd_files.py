@@ -1,4 +1,4 @@
-"""A folder of odd and bad files, made on the spot: each kind that other people's folders hold."""
+"""A folder of unusual and bad files, of each kind that the folders of users hold."""
 
 import io
 import os
@@ -15,19 +15,19 @@ from PIL import Image
 from tests.images.profiles import ADOBE_RGB, DISPLAY_P3, PROPHOTO, cmyk_profile, grey_profile, in_srgb, rgb_profile
 
 WIDTH, HEIGHT = 24, 16
-Levels = np.ndarray  # what comes out, (h, w, 3), or a single colour
+Levels = np.ndarray  # the expected result, (h, w, 3), or a single colour
 _TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_90", 7: "TRANSVERSE",
           8: "ROTATE_270"}  # fmt: skip
 
 
 def smooth() -> Image.Image:
-    """All different: a picture turned or mirrored is another."""
+    """Return an image of distinct pixels, so that rotations and mirror images differ."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     return Image.fromarray(np.stack([10 * x, 15 * y, 5 * x + 5 * y], -1).astype(np.uint8))
 
 
 def good(folder: Path) -> Iterator[tuple[str, Levels, float]]:
-    """Writes each file. Yields its name, what its picture is as sRGB on white, and by how much it may be off."""
+    """Write each file. Yield its name, its image as sRGB on white, and the tolerance of its levels."""
     for writer in (_turned, _profiles, _depths, _modes, _several, _formats, _names, _harmless):
         yield from writer(folder)
 
@@ -87,8 +87,8 @@ def _modes(folder: Path) -> Iterator[tuple[str, Levels, float]]:
     hole.save(folder / "palette with a hole.png", transparency=0)
     yield "palette with a hole.png", np.full(3, 255), 0
     for name in ("glass.png", "glass.webp", "glass.tif"):
-        more: dict[str, Any] = {"lossless": True} if name.endswith("webp") else {}
-        Image.new("RGBA", (8, 8), (100, 0, 50, 128)).save(folder / name, **more)
+        options: dict[str, Any] = {"lossless": True} if name.endswith("webp") else {}
+        Image.new("RGBA", (8, 8), (100, 0, 50, 128)).save(folder / name, **options)
         yield name, np.array([177, 127, 152]), 1
     Image.new("LA", (8, 8), (100, 0)).save(folder / "grey glass.png")
     yield "grey glass.png", np.full(3, 255), 0
@@ -109,8 +109,8 @@ def _several(folder: Path) -> Iterator[tuple[str, Levels, float]]:
 def _formats(folder: Path) -> Iterator[tuple[str, Levels, float]]:
     exact = [".bmp", ".tga", ".ppm", ".tiff"]
     for suffix in (*exact, ".avif", ".webp", ".jp2"):
-        more: dict[str, Any] = {"quality": 100} if suffix in (".avif", ".webp") else {}
-        smooth().save(folder / f"smooth{suffix}", **more)
+        options: dict[str, Any] = {"quality": 100} if suffix in (".avif", ".webp") else {}
+        smooth().save(folder / f"smooth{suffix}", **options)
         yield f"smooth{suffix}", np.asarray(smooth()), 0 if suffix in exact else 12
     smooth().convert("L").save(folder / "grey.pgm")
     yield "grey.pgm", np.asarray(smooth().convert("L").convert("RGB")), 0
@@ -151,7 +151,7 @@ def _harmless(folder: Path) -> Iterator[tuple[str, Levels, float]]:
 
 
 def bad(folder: Path) -> Iterator[tuple[str, str]]:
-    """Writes each file. Yields its name, and words of the reason why it is refused."""
+    """Write each file. Yield its name, and a pattern of the reason why it is rejected."""
     texts = {
         "text.png": (b"Dear reader,", "a text"),
         "page.png": (b"<!DOCTYPE html><html><body>404</body></html>", "a web page"),
@@ -162,10 +162,10 @@ def bad(folder: Path) -> Iterator[tuple[str, str]]:
         "layers.png": (b"8BPS\0\1" + bytes(50), "Photoshop"),
         "icon.bmp": (b"\0\0\1\0\1\0" + bytes(50), "icon"),
         "future.jpg": (b"\xff\x0a" + bytes(50), "JPEG XL"),
-        "noise.jpg": (np.random.default_rng(0).bytes(500), "not a picture"),
-        "zeros.png": (bytes(500), "not a picture"),
+        "noise.jpg": (np.random.default_rng(0).bytes(500), "not an image"),
+        "zeros.png": (bytes(500), "not an image"),
         "nothing.png": (b"", "is empty"),
-        "head alone.jpg": (b"\xff\xd8\xff\xe0\0\x10JFIF", "not a picture"),
+        "head alone.jpg": (b"\xff\xd8\xff\xe0\0\x10JFIF", "not an image"),
     }
     for name, (content, reason) in texts.items():
         (folder / name).write_bytes(content)
@@ -174,7 +174,7 @@ def bad(folder: Path) -> Iterator[tuple[str, str]]:
     for suffix in (".jpg", ".png", ".webp", ".tif", ".gif", ".avif", ".bmp", ".jp2", ".ppm", ".tga"):
         whole = _bytes(lambda file, kind=suffix: busy.save(file, format=Image.registered_extensions()[kind]))
         (folder / f"half{suffix}").write_bytes(whole[: len(whole) // 2])
-        yield f"half{suffix}", "damaged|not a picture"
+        yield f"half{suffix}", "damaged|not an image"
     flipped = bytearray(_bytes(lambda file: busy.save(file, format="PNG")))
     flipped[len(flipped) // 2] ^= 255
     (folder / "a flipped bit.png").write_bytes(flipped)
@@ -189,11 +189,11 @@ def bad(folder: Path) -> Iterator[tuple[str, str]]:
         os.mkfifo(folder / "pipe.png")
         yield "pipe.png", "not a regular file"
     (folder / "link to nowhere.png").symlink_to(folder / "gone.png")
-    yield "link to nowhere.png", "link to nowhere"
+    yield "link to nowhere.png", "link to a missing file"
 
 
 def left_out(folder: Path) -> Iterator[str]:
-    """Writes files that are not to be looked at. Yields those of which a word is to be said."""
+    """Write files that are not converted. Yield those that are reported as skipped."""
     for name in (".hidden.png", "__MACOSX/photo.png", "@eaDir/photo.jpg", ".trash/photo.png", "Thumbs.db", "notes.txt"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"whatever")

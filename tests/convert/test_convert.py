@@ -8,17 +8,20 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from i2i.cli import app
-from i2i.convert import Result, count_frames, plan
+from i2i.convert import Result, count_frames, make_plan
 from i2i.convert import convert as convert_in_processes
-from i2i.convert.manifest import LOCK, NAME, Manifest
+from i2i.convert.manifest import LOCK_NAME, MANIFEST_NAME, Manifest
 from i2i.errors import I2IError, UsageError
-from i2i.images import Here, Provenance
-from i2i.inference.translator import Pending, Translator, load
-from tests.conftest import picture, write_pictures
+from i2i.images import Provenance
+from i2i.inference.loading import load
+from i2i.inference.postprocessing import PendingImage
+from i2i.inference.translator import Translator
+from tests.conftest import random_image, write_random_images
+from tests.images.in_process_reader import InProcessReader
 
 
-def convert(*given: Any, **named: Any) -> Result:
-    return convert_in_processes(*given, reader=Here(), **named)
+def convert(*args: Any, **options: Any) -> Result:
+    return convert_in_processes(*args, reader=InProcessReader(), **options)
 
 
 def keep(image: Image.Image) -> Image.Image:
@@ -26,37 +29,37 @@ def keep(image: Image.Image) -> Image.Image:
 
 
 def tree(folder: Path) -> set[str]:
-    """The files below a folder, but for the manifest and its lock."""
-    ours = {NAME, LOCK}
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name not in ours}
+    """Return the files below a folder, without the manifest and its lock."""
+    excluded = {MANIFEST_NAME, LOCK_NAME}
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name not in excluded}
 
 
 def test_a_folder_keeps_its_tree(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "in" / "a" / "b", 2)
-    write_pictures(tmp_path / "in", 1)
+    write_random_images(tmp_path / "in" / "a" / "b", 2)
+    write_random_images(tmp_path / "in", 1)
     result = convert(keep, [tmp_path / "in"], tmp_path / "out")
     assert tree(tmp_path / "out") == {"000.png", "a/b/000.png", "a/b/001.png"}
     assert len(result.converted) == 3
 
 
 def test_identity_converts_to_the_same_pixels(tmp_path: Path) -> None:
-    (path,) = write_pictures(tmp_path / "in", 1)
+    (path,) = write_random_images(tmp_path / "in", 1)
     convert(load("identity", device="cpu"), [path], tmp_path / "out")
     with Image.open(path) as source, Image.open(tmp_path / "out" / "000.png") as output:
         assert np.array_equal(np.asarray(source), np.asarray(output))
 
 
-def test_a_photo_is_turned_upright_by_its_exif(tmp_path: Path) -> None:
+def test_a_photo_is_turned_by_its_exif_orientation(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    picture(0, 30, 20).save(tmp_path / "photo.jpg", exif=exif)
+    random_image(0, 30, 20).save(tmp_path / "photo.jpg", exif=exif)
     convert(keep, [tmp_path / "photo.jpg"], tmp_path / "out")
     with Image.open(tmp_path / "out" / "photo.png") as output:
         assert output.size == (20, 30)
 
 
-def test_bad_files_are_listed_and_the_rest_converted(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "in", 2)
+def test_bad_files_are_reported_and_the_others_converted(tmp_path: Path) -> None:
+    write_random_images(tmp_path / "in", 2)
     (tmp_path / "in" / "text.jpg").write_text("hello")
     (tmp_path / "in" / "empty.png").touch()
     result = convert(keep, [tmp_path / "in"], tmp_path / "out")
@@ -65,21 +68,21 @@ def test_bad_files_are_listed_and_the_rest_converted(tmp_path: Path) -> None:
     assert tree(tmp_path / "out") == {"000.png", "001.png"}
 
 
-def test_a_picture_that_the_translator_cannot_take_does_not_stop_the_rest(tmp_path: Path) -> None:
-    def choosy(image: Image.Image) -> Image.Image:
+def test_an_image_that_the_translator_rejects_does_not_stop_the_others(tmp_path: Path) -> None:
+    def fail_if_wide(image: Image.Image) -> Image.Image:
         if image.width > 20:
             raise I2IError("too large")
         return image
 
-    write_pictures(tmp_path / "in", 1)
-    picture(0, 40).save(tmp_path / "in" / "large.png")
-    result = convert(choosy, [tmp_path / "in"], tmp_path / "out")
+    write_random_images(tmp_path / "in", 1)
+    random_image(0, 40).save(tmp_path / "in" / "large.png")
+    result = convert(fail_if_wide, [tmp_path / "in"], tmp_path / "out")
     assert [reason for _, reason in result.failed] == ["too large"]
     assert len(result.converted) == 1
 
 
-def test_results_that_exist_are_skipped_unless_overwriting(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "in", 1)
+def test_existing_results_are_skipped_unless_overwriting(tmp_path: Path) -> None:
+    write_random_images(tmp_path / "in", 1)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "000.png").write_text("mine")
     assert len(convert(keep, [tmp_path / "in"], tmp_path / "out").skipped) == 1
@@ -87,24 +90,24 @@ def test_results_that_exist_are_skipped_unless_overwriting(tmp_path: Path) -> No
     assert len(convert(keep, [tmp_path / "in"], tmp_path / "out", overwrite=True).converted) == 1
 
 
-def test_names_that_meet_get_names_of_their_own(tmp_path: Path) -> None:
+def test_conflicting_names_are_made_unique(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name in ("a.jpg", "a.png", "b.png"):
-        picture(0).save(tmp_path / "in" / name)
+        random_image(0).save(tmp_path / "in" / name)
     convert(keep, [tmp_path / "in"], tmp_path / "out")
     assert tree(tmp_path / "out") == {"a.jpg.png", "a.png.png", "b.png"}
 
 
 def test_equal_names_of_two_sources_are_numbered(tmp_path: Path) -> None:
     for folder in "xy":
-        write_pictures(tmp_path / folder, 1)
+        write_random_images(tmp_path / folder, 1)
     convert(keep, [tmp_path / "x", tmp_path / "y"], tmp_path / "out")
     assert len(tree(tmp_path / "out")) == 2
 
 
 @pytest.mark.parametrize("out", ["in", "."])
-def test_a_source_is_never_written_over(tmp_path: Path, out: str) -> None:
-    (path,) = write_pictures(tmp_path / "in", 1)
+def test_a_source_is_never_overwritten(tmp_path: Path, out: str) -> None:
+    (path,) = write_random_images(tmp_path / "in", 1)
     before = path.read_bytes()
     sources = [tmp_path / "in"] if out == "in" else [path]
     target = tmp_path / out if out == "in" else path.parent
@@ -114,57 +117,55 @@ def test_a_source_is_never_written_over(tmp_path: Path, out: str) -> None:
 
 
 def test_results_inside_the_source_folder_are_not_converted_again(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "in", 1)
+    write_random_images(tmp_path / "in", 1)
     out = tmp_path / "in" / "out"
     convert(keep, [tmp_path / "in"], out)
-    assert [job.source.name for job in plan([tmp_path / "in"], out, "png").jobs] == ["000.png"]
+    assert [job.source.name for job in make_plan([tmp_path / "in"], out, "png").jobs] == ["000.png"]
 
 
-def test_a_missing_source_and_an_empty_folder_are_refused_before_anything_is_done(tmp_path: Path) -> None:
+def test_a_missing_source_and_an_empty_folder_are_rejected_first(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for source, reason in ((tmp_path / "nowhere", "does not exist"), (tmp_path / "empty", "holds no pictures")):
+    for source, reason in ((tmp_path / "nowhere", "does not exist"), (tmp_path / "empty", "holds no images")):
         with pytest.raises(UsageError, match=reason):
             convert(keep, [source], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", ["with space.png", "-dash.png", "new\nline.png", "émoji 🦓.png", "x" * 240 + ".png"])
-def test_odd_names_work(tmp_path: Path, name: str) -> None:
+def test_unusual_names_work(tmp_path: Path, name: str) -> None:
     (tmp_path / "in").mkdir()
-    picture(0).save(tmp_path / "in" / name)
+    random_image(0).save(tmp_path / "in" / name)
     convert(keep, [tmp_path / "in"], tmp_path / "out")
     assert tree(tmp_path / "out") == {name}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
-def test_a_disk_without_room_for_the_manifest_fails_the_results_and_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_pictures(tmp_path / "in", 2)
+def test_a_full_disk_fails_the_results_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_random_images(tmp_path / "in", 2)
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / NAME).symlink_to("/dev/full")
-    monkeypatch.setattr(Manifest, "load", lambda self: None)  # of which /dev/full has no end
+    (tmp_path / "out" / MANIFEST_NAME).symlink_to("/dev/full")
+    monkeypatch.setattr(Manifest, "load", lambda self: None)  # /dev/full can be read without end
     result = convert(keep, [tmp_path / "in"], tmp_path / "out")
     assert [reason.endswith("No space left on device.") for _, reason in result.failed] == [True, True]
     assert tree(tmp_path / "out") == set()
 
 
-def test_a_failed_write_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_no_partial_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    write_pictures(tmp_path / "in", 1)
+    write_random_images(tmp_path / "in", 1)
     monkeypatch.setattr("os.fsync", full)
     result = convert(keep, [tmp_path / "in"], tmp_path / "out")
     assert "No space left" in result.failed[0][1]
     assert tree(tmp_path / "out") == set()
 
 
-def test_results_are_listed_in_the_order_of_the_sources_whatever_their_sizes(tmp_path: Path) -> None:
+def test_results_are_in_the_order_of_the_sources(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     paths = [tmp_path / "in" / f"{index}.png" for index in range(12)]
     for index, path in enumerate(paths):
-        picture(index, 16 + 16 * (index % 3)).save(path)
+        random_image(index, 16 + 16 * (index % 3)).save(path)
     paths[4].write_text("text")
     paths[7].write_text("text")
     result = convert(load("identity", device="cpu"), paths, tmp_path / "out")
@@ -172,49 +173,47 @@ def test_results_are_listed_in_the_order_of_the_sources_whatever_their_sizes(tmp
     assert [source for source, _ in result.failed] == [paths[4], paths[7]]
 
 
-def test_a_picture_that_the_format_cannot_hold_does_not_stop_the_rest(tmp_path: Path) -> None:
+def test_an_image_that_the_format_cannot_hold_does_not_stop_the_others(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     Image.new("RGB", (65_600, 1)).save(tmp_path / "in" / "long.png")
-    picture(0).save(tmp_path / "in" / "short.png")
+    random_image(0).save(tmp_path / "in" / "short.png")
     result = convert(keep, [tmp_path / "in"], tmp_path / "out", kind="jpg")
     assert [reason for _, reason in result.failed] == [
-        "A picture of 65600x1 pixels cannot be written as JPEG: broken data stream when writing image file."
+        "An image of 65600x1 pixels cannot be written as JPEG: broken data stream when writing image file."
     ]
     assert tree(tmp_path / "out") == {"short.jpg"}
 
 
-def test_what_a_model_makes_says_so(tmp_path: Path) -> None:
+def test_the_metadata_of_a_result_names_the_model(tmp_path: Path) -> None:
     translate = load("identity", device="cpu")
     translate.provenance = Provenance("zebra AtoB", "1", "i2i 0")
-    convert(translate, write_pictures(tmp_path / "in", 1), tmp_path / "out")
+    convert(translate, write_random_images(tmp_path / "in", 1), tmp_path / "out")
     with Image.open(tmp_path / "out" / "000.png") as image:
         assert b"i2i 0, model zebra AtoB" in image.info["xmp"]
 
 
-def test_the_command_converts_in_batches_of_the_size_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_uses_the_given_batch_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
-    begin = Translator.begin
+    submit = Translator.submit
 
-    def counted(self: Translator, images: Sequence[Image.Image]) -> list[Pending]:
+    def record_size(self: Translator, images: Sequence[Image.Image]) -> list[PendingImage]:
         sizes.append(len(images))
-        return begin(self, images)
+        return submit(self, images)
 
-    monkeypatch.setattr(Translator, "begin", counted)
-    write_pictures(tmp_path / "in", 5)
-    words = ["convert", "identity", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--device", "cpu"]
-    assert CliRunner().invoke(app, [*words, "--batch-size", "2"]).exit_code == 0
+    monkeypatch.setattr(Translator, "submit", record_size)
+    write_random_images(tmp_path / "in", 5)
+    arguments = ["convert", "identity", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    assert CliRunner().invoke(app, [*arguments, "--batch-size", "2"]).exit_code == 0
     assert sizes == [2, 2, 1]
-    assert CliRunner().invoke(app, [*words, "--batch-size", "-1"]).exit_code == 2
+    assert CliRunner().invoke(app, [*arguments, "--batch-size", "-1"]).exit_code == 2
 
 
-def test_a_count_of_frames_that_is_interrupted_looks_at_no_more_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked, closed = [], []
+def test_an_interrupted_count_of_frames_probes_no_more_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    probed, closed = [], []
 
-    class Interrupted(Here):
-        def look(self, path: Path) -> tuple[tuple[int, int], int]:
-            looked.append(path)
+    class Interrupted(InProcessReader):
+        def probe(self, path: Path) -> tuple[tuple[int, int], int]:
+            probed.append(path)
             raise KeyboardInterrupt
 
         def close(self) -> None:
@@ -222,5 +221,5 @@ def test_a_count_of_frames_that_is_interrupted_looks_at_no_more_files(
 
     with pytest.raises(KeyboardInterrupt):
         count_frames([Path(str(number)) for number in range(10_000)], Interrupted())
-    assert len(looked) < 10_000
+    assert len(probed) < 10_000
     assert closed

@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 import i2i.data.catalogue as module
-from i2i.data.catalogue import CATALOGUE, Entry, get
+from i2i.data.catalogue import CATALOGUE, CatalogueEntry, download_dataset
 from i2i.errors import DatasetError, DownloadError, I2IError, UsageError
 
-FACTS = next(
+REFERENCE = next(
     (
         path / "known_datasets.tsv"
         for path in map(Path, os.environ.get("I2I_DATASETS", "").split(os.pathsep))
@@ -33,19 +33,19 @@ FACTS = next(
 SET = {"trainA/1.jpg": b"horse", "trainB/1.jpg": b"zebra"}
 
 
-class Quiet(SimpleHTTPRequestHandler):
+class SilentHandler(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
-    """A folder, and the address at which its files are served."""
+    """A folder, and the URL at which its files are served."""
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr("i2i.data.download.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("i2i.data.download.FIRST_RETRY_DELAY", 0.0)
     served = tmp_path / "served"
     served.mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served))) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SilentHandler, directory=str(served))) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield served, f"http://127.0.0.1:{server.server_port}"
@@ -58,177 +58,177 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "datasets" / "tiny"
 
 
-def packed(files: dict[str, bytes], *, top: str = "tiny/") -> bytes:
-    whole = io.BytesIO()
-    with zipfile.ZipFile(whole, "w") as archive:
+def zip_of(files: dict[str, bytes], *, top: str = "tiny/") -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in files.items():
             archive.writestr(top + name, data)
-    return whole.getvalue()
+    return buffer.getvalue()
 
 
-def packed_tar(files: dict[str, bytes]) -> bytes:
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w:gz") as archive:
+def tar_of(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for name, data in files.items():
             info = tarfile.TarInfo(f"tiny/{name}")
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
-    return whole.getvalue()
+    return buffer.getvalue()
 
 
-def offer(monkeypatch: pytest.MonkeyPatch, url: str, data: bytes | None = None) -> Entry:
-    """A catalogue entry "tiny"; with its length and checksum known where data is given."""
-    entry = Entry(
+def add_entry(monkeypatch: pytest.MonkeyPatch, url: str, data: bytes | None = None) -> CatalogueEntry:
+    """Add the entry "tiny" to the catalogue; its size and checksum are known if ``data`` is given."""
+    entry = CatalogueEntry(
         name="tiny",
         kind="unpaired",
         url=url,
         bytes=None if data is None else len(data),
         sha256=None if data is None else hashlib.sha256(data).hexdigest(),
         folder="tiny",
-        summary="two pictures",
+        summary="two images",
         note="for tests",
     )
     monkeypatch.setitem(CATALOGUE, "tiny", entry)
     return entry
 
 
-def found(folder: Path) -> dict[str, bytes]:
+def read_files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_set_arrives_checked_unpacked_and_described(
+def test_a_dataset_is_checked_unpacked_and_described(
     site: tuple[Path, str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = packed(SET)
+    data = zip_of(SET)
     (site[0] / "tiny.zip").write_bytes(data)
-    entry = offer(monkeypatch, f"{site[1]}/tiny.zip", data)
-    seen: list[tuple[int, int | None]] = []
-    assert get("tiny", folder, progress=lambda *now: seen.append(now)) == folder
+    entry = add_entry(monkeypatch, f"{site[1]}/tiny.zip", data)
+    calls: list[tuple[int, int | None]] = []
+    assert download_dataset("tiny", folder, progress=lambda *call: calls.append(call)) == folder
     about = json.loads((folder / "about.json").read_text())
     (folder / "about.json").unlink()
-    assert found(folder) == SET
+    assert read_files(folder) == SET
     assert (about["made_by"], about["url"], about["sha256"]) == ("i2i", entry.url, entry.sha256)
     assert about["checksum_known_before"] is True
-    assert seen[-1] == (len(data), len(data))
+    assert calls[-1] == (len(data), len(data))
     assert [path.name for path in folder.parent.iterdir()] == ["tiny"]
 
 
-def test_a_set_of_unknown_checksum_has_what_was_received_noted(
+def test_the_checksum_of_a_received_archive_is_recorded(
     site: tuple[Path, str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = packed_tar(SET)
+    data = tar_of(SET)
     (site[0] / "tiny.tar.gz").write_bytes(data)
-    offer(monkeypatch, f"{site[1]}/tiny.tar.gz")
-    get("tiny", folder)
+    add_entry(monkeypatch, f"{site[1]}/tiny.tar.gz")
+    download_dataset("tiny", folder)
     about = json.loads((folder / "about.json").read_text())
     assert (about["sha256"], about["bytes"]) == (hashlib.sha256(data).hexdigest(), len(data))
     assert about["checksum_known_before"] is False
 
 
 @pytest.mark.parametrize("top", ["", "./"])
-def test_an_archive_without_a_top_folder_is_the_set_itself(
+def test_an_archive_without_a_top_folder_is_the_dataset_itself(
     site: tuple[Path, str], folder: Path, monkeypatch: pytest.MonkeyPatch, top: str
 ) -> None:
-    (site[0] / "tiny.zip").write_bytes(packed({"train/1.jpg": b"pair"}, top=top))
-    offer(monkeypatch, f"{site[1]}/tiny.zip")
-    get("tiny", folder)
+    (site[0] / "tiny.zip").write_bytes(zip_of({"train/1.jpg": b"pair"}, top=top))
+    add_entry(monkeypatch, f"{site[1]}/tiny.zip")
+    download_dataset("tiny", folder)
     assert (folder / "train" / "1.jpg").read_bytes() == b"pair"
 
 
-def test_an_empty_folder_may_be_there_before(
+def test_an_existing_empty_folder_is_used(
     site: tuple[Path, str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (site[0] / "tiny.zip").write_bytes(packed(SET))
-    offer(monkeypatch, f"{site[1]}/tiny.zip")
+    (site[0] / "tiny.zip").write_bytes(zip_of(SET))
+    add_entry(monkeypatch, f"{site[1]}/tiny.zip")
     folder.mkdir(parents=True)
-    get("tiny", folder)
+    download_dataset("tiny", folder)
     assert (folder / "trainA" / "1.jpg").exists()
 
 
-def test_a_folder_with_something_in_it_is_refused_before_any_download(folder: Path) -> None:
+def test_a_folder_that_is_not_empty_is_rejected_before_any_download(folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "mine.jpg").write_bytes(b"mine")
     with pytest.raises(DatasetError, match="not empty"):
-        get("horse2zebra", folder)
-    assert found(folder) == {"mine.jpg": b"mine"}
+        download_dataset("horse2zebra", folder)
+    assert read_files(folder) == {"mine.jpg": b"mine"}
 
 
-def test_an_archive_of_another_checksum_is_never_unpacked(
+def test_an_archive_with_a_wrong_checksum_is_never_unpacked(
     site: tuple[Path, str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = packed(SET)
+    data = zip_of(SET)
     (site[0] / "tiny.zip").write_bytes(data.replace(b"horse", b"mouse"))
-    offer(monkeypatch, f"{site[1]}/tiny.zip", data)
+    add_entry(monkeypatch, f"{site[1]}/tiny.zip", data)
     monkeypatch.setattr(module, "unpack", lambda *_: pytest.fail("unpacked"))
     with pytest.raises(DownloadError, match="SHA-256"):
-        get("tiny", folder)
+        download_dataset("tiny", folder)
     assert not folder.exists()
 
 
-def test_a_truncated_archive_of_unknown_checksum_leaves_no_folder_and_is_fetched_again(
+def test_a_truncated_archive_of_unknown_checksum_leaves_no_folder_and_is_downloaded_again(
     site: tuple[Path, str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = packed_tar(SET)
+    data = tar_of(SET)
     (site[0] / "tiny.tar.gz").write_bytes(data[:-4])
-    offer(monkeypatch, f"{site[1]}/tiny.tar.gz")
+    add_entry(monkeypatch, f"{site[1]}/tiny.tar.gz")
     with pytest.raises(DownloadError, match="damaged or incomplete"):
-        get("tiny", folder)
-    assert found(folder.parent) == {}
+        download_dataset("tiny", folder)
+    assert read_files(folder.parent) == {}
     assert not folder.exists()
     (site[0] / "tiny.tar.gz").write_bytes(data)
-    get("tiny", folder)
+    download_dataset("tiny", folder)
     assert (folder / "trainB" / "1.jpg").read_bytes() == b"zebra"
 
 
-def test_a_failure_in_the_middle_leaves_no_folder_and_keeps_the_archive(
+def test_a_failure_during_unpacking_leaves_no_folder_and_keeps_the_archive(
     site: tuple[Path, str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (site[0] / "tiny.zip").write_bytes(packed(SET))
-    offer(monkeypatch, f"{site[1]}/tiny.zip")
+    (site[0] / "tiny.zip").write_bytes(zip_of(SET))
+    add_entry(monkeypatch, f"{site[1]}/tiny.zip")
 
     def fill_the_disk(archive: Path, target: Path) -> None:
         (target / "trainA").mkdir()
         assert not folder.exists()
         raise I2IError("The disk is full")
 
-    with monkeypatch.context() as now:
-        now.setattr(module, "unpack", fill_the_disk)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "unpack", fill_the_disk)
         with pytest.raises(I2IError, match="disk is full"):
-            get("tiny", folder)
-    assert list(found(folder.parent)) == [".downloads/tiny.zip"]
+            download_dataset("tiny", folder)
+    assert list(read_files(folder.parent)) == [".downloads/tiny.zip"]
     (site[0] / "tiny.zip").unlink()
-    get("tiny", folder)  # from the archive that was kept
+    download_dataset("tiny", folder)  # from the archive that was kept
     assert (folder / "trainA" / "1.jpg").exists()
 
 
-def test_a_dead_host_names_the_other_ways(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_host_gives_manual_instructions(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr("i2i.data.download.FIRST_PAUSE", 0.0)
-    with socket.socket() as taken:  # bound but not listening: connections to it are refused
-        taken.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}/tiny.zip"
-        offer(monkeypatch, url)
+    monkeypatch.setattr("i2i.data.download.FIRST_RETRY_DELAY", 0.0)
+    with socket.socket() as unused:  # bound but not listening: connections to it are refused
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/tiny.zip"
+        add_entry(monkeypatch, url)
         with pytest.raises(DownloadError) as caught:
-            get("tiny", folder)
-    said = str(caught.value)
-    for word in (url, "refused", str(folder / "trainA"), "I2I_DATASETS", "i2i data sample"):
-        assert word in said
+            download_dataset("tiny", folder)
+    message = str(caught.value)
+    for word in (url, "refused", str(folder / "trainA"), "I2I_DATASETS", "i2i data generate"):
+        assert word in message
     assert not folder.exists()
 
 
-def test_a_missing_archive_names_the_other_ways(
+def test_a_missing_archive_gives_manual_instructions(
     site: tuple[Path, str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    offer(monkeypatch, f"{site[1]}/gone.zip")
+    add_entry(monkeypatch, f"{site[1]}/gone.zip")
     with pytest.raises(DownloadError, match=r"404 [^$]*I2I_DATASETS"):
-        get("tiny", folder)
+        download_dataset("tiny", folder)
 
 
-def test_an_unknown_name_gets_the_nearest_known_one(folder: Path) -> None:
+def test_an_unknown_name_suggests_similar_names(folder: Path) -> None:
     with pytest.raises(UsageError, match="Did you mean horse2zebra"):
-        get("horses2zebra", folder)
-    with pytest.raises(UsageError, match="There are: apple2orange, "):
-        get("?", folder)
+        download_dataset("horses2zebra", folder)
+    with pytest.raises(UsageError, match="It has: apple2orange, "):
+        download_dataset("?", folder)
 
 
 def test_every_entry_is_complete_and_its_archive_can_be_unpacked() -> None:
@@ -239,15 +239,15 @@ def test_every_entry_is_complete_and_its_archive_can_be_unpacked() -> None:
         assert entry.archive.endswith((".zip", ".tar.gz"))
         assert entry.summary
         assert entry.note
-        # What is not known in advance is known in neither way.
+        # Size and checksum are both known or both unknown.
         assert (entry.bytes is None) == (entry.sha256 is None)
         assert entry.sha256 is None or re.fullmatch("[0-9a-f]{64}", entry.sha256)
 
 
-@pytest.mark.skipif(FACTS is None, reason="no known_datasets.tsv under I2I_DATASETS")
-def test_the_catalogue_says_what_is_known() -> None:
-    assert FACTS is not None
-    with FACTS.open(encoding="utf-8") as file:
+@pytest.mark.skipif(REFERENCE is None, reason="no known_datasets.tsv under I2I_DATASETS")
+def test_the_catalogue_agrees_with_the_table_of_known_datasets() -> None:
+    assert REFERENCE is not None
+    with REFERENCE.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     known = {(row["url"], row["kind"].split()[0], row["bytes"], row["sha256"]) for row in rows}
     entries = CATALOGUE.values()

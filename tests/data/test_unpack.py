@@ -13,30 +13,35 @@ from i2i.data.unpack import unpack
 from i2i.errors import DatasetError, DownloadError
 
 SET = {"set/trainA/1.jpg": b"one" * 50, "set/trainB/2.jpg": b"two" * 50}
-Build = Callable[[Path, dict[str, bytes]], Path]
+ArchiveWriter = Callable[[Path, dict[str, bytes]], Path]
 
 
-def make_zip(archive: Path, files: dict[str, bytes]) -> Path:
+def write_zip(archive: Path, files: dict[str, bytes]) -> Path:
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as whole:
         for name, data in files.items():
             whole.writestr(name, data)
     return archive
 
 
-def make_tar(archive: Path, files: dict[str, bytes]) -> Path:
+def write_tar(archive: Path, files: dict[str, bytes]) -> Path:
     with tarfile.open(archive, "w:gz" if archive.suffix in (".gz", ".tgz") else "w") as whole:
         for name, data in files.items():
-            add(whole, name, data)
+            add_member(whole, name, data)
     return archive
 
 
-def add(whole: tarfile.TarFile, name: str, data: bytes = b"", kind: bytes = tarfile.REGTYPE, link: str = "") -> None:
+def add_member(
+    whole: tarfile.TarFile, name: str, data: bytes = b"", kind: bytes = tarfile.REGTYPE, link: str = ""
+) -> None:
     info = tarfile.TarInfo(name)
-    info.type, info.linkname, info.size, info.mode = kind, link, len(data), 0o4777
+    info.type = kind
+    info.linkname = link
+    info.size = len(data)
+    info.mode = 0o4777
     whole.addfile(info, io.BytesIO(data))
 
 
-def found(folder: Path) -> dict[str, bytes]:
+def read_files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -45,35 +50,35 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-MAKERS = [(make_zip, "set.zip"), (make_tar, "set.tar"), (make_tar, "set.tar.gz"), (make_tar, "set.tgz")]
-each_format = pytest.mark.parametrize(("make", "name"), MAKERS, ids=[name for _, name in MAKERS])
-both_kinds = pytest.mark.parametrize(("make", "name"), [MAKERS[0], MAKERS[2]], ids=["zip", "tar.gz"])
+FORMATS = [(write_zip, "set.zip"), (write_tar, "set.tar"), (write_tar, "set.tar.gz"), (write_tar, "set.tgz")]
+every_format = pytest.mark.parametrize(("write", "name"), FORMATS, ids=[name for _, name in FORMATS])
+zip_and_tar = pytest.mark.parametrize(("write", "name"), [FORMATS[0], FORMATS[2]], ids=["zip", "tar.gz"])
 
 
-@each_format
-def test_what_was_packed_comes_out(tmp_path: Path, folder: Path, make: Build, name: str) -> None:
-    seen: list[tuple[int, int | None]] = []
-    archive = make(tmp_path / name, SET)
-    unpack(archive, folder, progress=lambda *now: seen.append(now))
-    assert found(folder) == SET
-    assert seen == sorted(seen)
-    assert seen[-1] == (archive.stat().st_size, archive.stat().st_size)
+@every_format
+def test_all_files_are_unpacked(tmp_path: Path, folder: Path, write: ArchiveWriter, name: str) -> None:
+    calls: list[tuple[int, int | None]] = []
+    archive = write(tmp_path / name, SET)
+    unpack(archive, folder, progress=lambda *call: calls.append(call))
+    assert read_files(folder) == SET
+    assert calls == sorted(calls)
+    assert calls[-1] == (archive.stat().st_size, archive.stat().st_size)
 
 
-@both_kinds
-def test_files_are_never_executable(tmp_path: Path, folder: Path, make: Build, name: str) -> None:
-    unpack(make(tmp_path / name, {"set/run.sh": b"#!/bin/sh"}), folder)
+@zip_and_tar
+def test_files_are_never_executable(tmp_path: Path, folder: Path, write: ArchiveWriter, name: str) -> None:
+    unpack(write(tmp_path / name, {"set/run.sh": b"#!/bin/sh"}), folder)
     assert not stat.S_IMODE((folder / "set" / "run.sh").stat().st_mode) & ~0o644
 
 
-@both_kinds
-def test_what_systems_leave_behind_stays_out(tmp_path: Path, folder: Path, make: Build, name: str) -> None:
+@zip_and_tar
+def test_system_files_are_skipped(tmp_path: Path, folder: Path, write: ArchiveWriter, name: str) -> None:
     junk = ["__MACOSX/set/._1.jpg", "set/.DS_Store", "set/trainA/Thumbs.db", "set/trainA/._1.jpg"]
-    unpack(make(tmp_path / name, {**SET, **dict.fromkeys(junk, b"junk")}), folder)
-    assert found(folder) == SET
+    unpack(write(tmp_path / name, {**SET, **dict.fromkeys(junk, b"junk")}), folder)
+    assert read_files(folder) == SET
 
 
-@both_kinds
+@zip_and_tar
 @pytest.mark.parametrize(
     ("member", "reason"),
     [
@@ -87,29 +92,29 @@ def test_what_systems_leave_behind_stays_out(tmp_path: Path, folder: Path, make:
         ("a/" * 40 + "b.jpg", "too long"),
     ],
 )
-def test_a_name_that_may_lead_elsewhere_is_refused_with_the_name(
-    tmp_path: Path, folder: Path, make: Build, name: str, member: str, reason: str
+def test_an_unsafe_name_is_rejected_and_named(
+    tmp_path: Path, folder: Path, write: ArchiveWriter, name: str, member: str, reason: str
 ) -> None:
     with pytest.raises(DownloadError, match=reason) as caught:
-        unpack(make(tmp_path / name, {member: b"x"}), folder)
+        unpack(write(tmp_path / name, {member: b"x"}), folder)
     assert repr(member[:200]) in str(caught.value)
-    assert not found(tmp_path / "out")
-    assert left_outside(tmp_path, name) == []
+    assert not read_files(tmp_path / "out")
+    assert files_outside(tmp_path, name) == []
 
 
-def left_outside(tmp_path: Path, name: str) -> list[Path]:
+def files_outside(tmp_path: Path, name: str) -> list[Path]:
     return [path for path in tmp_path.iterdir() if path.name not in (name, "out")]
 
 
 def test_a_zip_name_is_not_cut_at_a_nul(tmp_path: Path, folder: Path) -> None:
-    archive = make_zip(tmp_path / "set.zip", {"set/1.jpg~.exe": b"x"})
+    archive = write_zip(tmp_path / "set.zip", {"set/1.jpg~.exe": b"x"})
     archive.write_bytes(archive.read_bytes().replace(b"1.jpg~", b"1.jpg\0"))
     with pytest.raises(DownloadError, match="control character"):
         unpack(archive, folder)
 
 
 @pytest.mark.parametrize(
-    ("kind", "what"),
+    ("kind", "reason"),
     [
         (tarfile.SYMTYPE, "symbolic link"),
         (tarfile.LNKTYPE, "hard link"),
@@ -119,30 +124,30 @@ def test_a_zip_name_is_not_cut_at_a_nul(tmp_path: Path, folder: Path) -> None:
         (b"Z", "device"),
     ],
 )
-def test_links_and_devices_in_a_tar_are_refused(tmp_path: Path, folder: Path, kind: bytes, what: str) -> None:
+def test_links_and_devices_in_a_tar_are_rejected(tmp_path: Path, folder: Path, kind: bytes, reason: str) -> None:
     with tarfile.open(tmp_path / "set.tar", "w", format=tarfile.USTAR_FORMAT) as whole:
-        add(whole, "set/odd", kind=kind, link="../../secret")
-    with pytest.raises(DownloadError, match=f"'set/odd' is a .*{what}|{what}"):
+        add_member(whole, "set/odd", kind=kind, link="../../secret")
+    with pytest.raises(DownloadError, match=f"'set/odd' is a .*{reason}|{reason}"):
         unpack(tmp_path / "set.tar", folder)
     assert not folder.exists()
 
 
-@pytest.mark.parametrize(("kind", "what"), [(stat.S_IFLNK, "symbolic link"), (stat.S_IFIFO, "device")])
-def test_links_and_devices_in_a_zip_are_refused(tmp_path: Path, folder: Path, kind: int, what: str) -> None:
+@pytest.mark.parametrize(("kind", "reason"), [(stat.S_IFLNK, "symbolic link"), (stat.S_IFIFO, "device")])
+def test_links_and_devices_in_a_zip_are_rejected(tmp_path: Path, folder: Path, kind: int, reason: str) -> None:
     odd = zipfile.ZipInfo("set/odd")
     odd.external_attr = (kind | 0o777) << 16
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as whole:
         whole.writestr("set/1.jpg", b"x")
         whole.writestr(odd, "../../secret")
-    with pytest.raises(DownloadError, match=f"'set/odd' is a {what}"):
+    with pytest.raises(DownloadError, match=f"'set/odd' is a {reason}"):
         unpack(tmp_path / "set.zip", folder)
-    assert not folder.exists()  # a zip is checked whole before anything is written
+    assert not folder.exists()  # a zip is checked completely before anything is written
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("second", ["set/1.jpg", "./set//1.jpg", "set/1.jpg/2.jpg", "set"])
 @pytest.mark.parametrize("suffix", [".zip", ".tar"])
-def test_two_members_in_one_place_are_refused(tmp_path: Path, folder: Path, second: str, suffix: str) -> None:
+def test_two_members_with_the_same_path_are_rejected(tmp_path: Path, folder: Path, second: str, suffix: str) -> None:
     archive = tmp_path / f"set{suffix}"
     if suffix == ".zip":
         with zipfile.ZipFile(archive, "w") as file:
@@ -150,18 +155,18 @@ def test_two_members_in_one_place_are_refused(tmp_path: Path, folder: Path, seco
             file.writestr(second, b"second")
     else:
         with tarfile.open(archive, "w") as whole:
-            add(whole, "set/1.jpg", b"first")
-            add(whole, second, b"second")
-    with pytest.raises(DownloadError, match="taken already"):
+            add_member(whole, "set/1.jpg", b"first")
+            add_member(whole, second, b"second")
+    with pytest.raises(DownloadError, match="already used"):
         unpack(archive, folder)
-    assert found(folder) in ({}, {"set/1.jpg": b"first"})
+    assert read_files(folder) in ({}, {"set/1.jpg": b"first"})
 
 
-@each_format
-def test_a_truncated_archive_is_noticed_wherever_it_ends(tmp_path: Path, make: Build, name: str) -> None:
-    archive = make(tmp_path / name, SET)
+@every_format
+def test_a_truncated_archive_is_detected_wherever_it_ends(tmp_path: Path, write: ArchiveWriter, name: str) -> None:
+    archive = write(tmp_path / name, SET)
     whole = archive.read_bytes()
-    # A plain tar is whole once its first block of zeros is there: what follows is padding.
+    # A plain tar is complete with its first block of zeros; the rest is padding.
     end = 2 * 1024 + 512 if name.endswith(".tar") else len(whole)
     for length in range(0, end, max(1, end // 40)):
         archive.write_bytes(whole[:length])
@@ -169,22 +174,22 @@ def test_a_truncated_archive_is_noticed_wherever_it_ends(tmp_path: Path, make: B
             unpack(archive, tmp_path / f"out{length}")
 
 
-@both_kinds
-def test_a_damaged_archive_never_gives_other_bytes(tmp_path: Path, make: Build, name: str) -> None:
-    archive = make(tmp_path / name, SET)
+@zip_and_tar
+def test_a_damaged_archive_never_gives_other_bytes(tmp_path: Path, write: ArchiveWriter, name: str) -> None:
+    archive = write(tmp_path / name, SET)
     whole = archive.read_bytes()
-    for place in range(0, len(whole), 7):
-        archive.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
-        folder = tmp_path / f"out{place}"
+    for offset in range(0, len(whole), 7):
+        archive.write_bytes(whole[:offset] + bytes([whole[offset] ^ 0x55]) + whole[offset + 1 :])
+        folder = tmp_path / f"out{offset}"
         try:
             unpack(archive, folder)
         except DownloadError:
             continue
-        assert set(found(folder).values()) <= set(SET.values())
+        assert set(read_files(folder).values()) <= set(SET.values())
 
 
 def test_a_tar_with_a_broken_header_in_the_middle_does_not_end_there(tmp_path: Path, folder: Path) -> None:
-    archive = make_tar(tmp_path / "set.tar", SET)
+    archive = write_tar(tmp_path / "set.tar", SET)
     data = bytearray(archive.read_bytes())
     data[1024 + 150] ^= 0x55  # in the checksum of the second header
     archive.write_bytes(data)
@@ -192,17 +197,19 @@ def test_a_tar_with_a_broken_header_in_the_middle_does_not_end_there(tmp_path: P
         unpack(archive, folder)
 
 
-@both_kinds
-def test_a_bomb_is_refused_by_its_ratio(tmp_path: Path, folder: Path, make: Build, name: str) -> None:
-    archive = make(tmp_path / name, {"set/1.jpg": bytes(module.SMALL + 1)})
+@zip_and_tar
+def test_an_archive_bomb_is_rejected_by_its_ratio(
+    tmp_path: Path, folder: Path, write: ArchiveWriter, name: str
+) -> None:
+    archive = write(tmp_path / name, {"set/1.jpg": bytes(module.MIN_BYTE_LIMIT + 1)})
     with pytest.raises(DownloadError, match=r"'set/1.jpg' is over the limit on bytes"):
         unpack(archive, folder)
     assert not folder.exists()
 
 
-@both_kinds
-def test_bytes_and_files_are_limited_by_number(tmp_path: Path, make: Build, name: str) -> None:
-    archive = make(tmp_path / name, SET)
+@zip_and_tar
+def test_the_number_of_bytes_and_files_is_limited(tmp_path: Path, write: ArchiveWriter, name: str) -> None:
+    archive = write(tmp_path / name, SET)
     with pytest.raises(DownloadError, match=r"'set/trainB/2.jpg' is over the limit on bytes"):
         unpack(archive, tmp_path / "one", max_bytes=299)
     with pytest.raises(DownloadError, match=r"'set/trainB/2.jpg' is over the limit on the number"):
@@ -210,29 +217,29 @@ def test_bytes_and_files_are_limited_by_number(tmp_path: Path, make: Build, name
     unpack(archive, tmp_path / "three", max_bytes=300, max_files=2)
 
 
-def test_a_zip_that_declares_too_little_is_refused(tmp_path: Path, folder: Path) -> None:
-    archive = make_zip(tmp_path / "set.zip", {"set/1.jpg": bytes(5000)})
+def test_a_zip_that_declares_too_little_is_rejected(tmp_path: Path, folder: Path) -> None:
+    archive = write_zip(tmp_path / "set.zip", {"set/1.jpg": bytes(5000)})
     archive.write_bytes(archive.read_bytes().replace((5000).to_bytes(4, "little"), (10).to_bytes(4, "little")))
     with pytest.raises(DownloadError, match="damaged"):
         unpack(archive, folder)
 
 
 def test_endless_data_after_a_tar_is_not_read(tmp_path: Path, folder: Path) -> None:
-    archive = make_tar(tmp_path / "set.tar.gz", SET)
+    archive = write_tar(tmp_path / "set.tar.gz", SET)
     with gzip.open(archive, "ab") as more:
         more.write(bytes(module._MAX_TAIL + 1))
-    with pytest.raises(DownloadError, match="what follows the last member"):
+    with pytest.raises(DownloadError, match="data after the last member"):
         unpack(archive, folder)
 
 
 def test_a_huge_extended_header_is_not_read_into_memory(tmp_path: Path, folder: Path) -> None:
-    archive = make_tar(tmp_path / "set.tar", {"set/" + "a/" * 2**16 + "1.jpg": b"x"})
+    archive = write_tar(tmp_path / "set.tar", {"set/" + "a/" * 2**16 + "1.jpg": b"x"})
     with pytest.raises(DownloadError, match="a header of 1310"):
         unpack(archive, folder)
 
 
-def test_an_encrypted_zip_is_refused(tmp_path: Path, folder: Path) -> None:
-    archive = make_zip(tmp_path / "set.zip", {"set/1.jpg": b"x"})
+def test_an_encrypted_zip_is_rejected(tmp_path: Path, folder: Path) -> None:
+    archive = write_zip(tmp_path / "set.zip", {"set/1.jpg": b"x"})
     data = bytearray(archive.read_bytes())
     data[6] |= 1
     data[data.index(b"PK\1\2") + 8] |= 1
@@ -242,15 +249,15 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["set.zip", "set.tar", "set.tar.gz", "set.rar"])
-def test_a_file_that_is_no_archive_is_said_so(tmp_path: Path, folder: Path, name: str) -> None:
+def test_a_file_that_is_not_an_archive_is_rejected(tmp_path: Path, folder: Path, name: str) -> None:
     (tmp_path / name).write_text("<html>Please log in</html>" * 100)
-    with pytest.raises(DownloadError, match=r"damaged or incomplete|no archive"):
+    with pytest.raises(DownloadError, match=r"damaged or incomplete|not an archive"):
         unpack(tmp_path / name, folder)
 
 
-def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path, folder: Path) -> None:
+def test_a_folder_that_is_not_empty_is_left_unchanged(tmp_path: Path, folder: Path) -> None:
     folder.mkdir()
     (folder / "mine.txt").write_text("mine")
     with pytest.raises(DatasetError, match="not an empty folder"):
-        unpack(make_zip(tmp_path / "set.zip", SET), folder)
-    assert found(folder) == {"mine.txt": b"mine"}
+        unpack(write_zip(tmp_path / "set.zip", SET), folder)
+    assert read_files(folder) == {"mine.txt": b"mine"}

@@ -1,10 +1,9 @@
-"""The server as programs and people meet it: once through the API, once through a real browser."""
+"""The server as programs use it, through its HTTP API."""
 
 import http.server
 import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,96 +21,67 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from i2i import demo
-from i2i.demo.limits import Limits
-from i2i.demo.model_registry import Models
-from i2i.demo.server import Access, Server, credentials
-from i2i.demo.uploads import Desk
-from i2i.errors import UsageError
+from i2i.demo.model_registry import ModelRegistry
+from i2i.demo.server import Server, ServerOptions
 from i2i.images import encode
-from i2i.inference.translator import load
-from tests.conftest import picture
-from tests.demo.conftest import write_model
+from i2i.inference.loading import load
+from tests.conftest import random_image
 
 META = {"_type": "gradio.FileData"}
-PHOTO = picture(5, 48, 36)
+PHOTO = random_image(5, 48, 36)
+pytestmark = pytest.mark.usefixtures("use_served_checkpoints")
 
 
-@pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("served")
-    write_model(place / "both")
-    return place
+def upload_file(server: Server, name: str, data: bytes) -> dict[str, Any]:
+    """Upload a file and return it as an argument for the API."""
+    response = httpx.post(f"{server.url}gradio_api/upload", files={"files": (name, data)}, timeout=60)
+    assert response.status_code == 200, response.text
+    return {"path": response.json()[0], "meta": META}
 
 
-@pytest.fixture(autouse=True)
-def served_models(checkpoints: Path, own_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("I2I_CHECKPOINTS", str(checkpoints))
+def call(server: Server, function: str, *arguments: Any) -> tuple[str, Any]:
+    """Call a function of the API.
+
+    Returns: ("complete", results), ("error", error), or ("refused", response) if the queue is full.
+    """
+    url = f"{server.url}gradio_api/call/{function}"
+    response = httpx.post(url, json={"data": arguments}, timeout=60)
+    if response.status_code != 200:
+        return "refused", response
+    events = httpx.get(f"{url}/{response.json()['event_id']}", timeout=120).text
+    event, _, data = events.strip().split("\n\n")[-1].partition("\n")
+    return event.removeprefix("event: "), json.loads(data.removeprefix("data: "))
 
 
-@pytest.fixture(scope="module")
-def server(checkpoints: Path) -> Iterator[Server]:
-    limits = Limits(pixels=2_000_000, bytes=1_000_000, queue=8, files=5)
-    with Server(Models("cpu", 2, Desk(limits)), Access(port=None)) as running:
-        yield running
-
-
-def send(server: Server, name: str, data: bytes) -> dict[str, Any]:
-    """Upload a file; what is then given to a function in its place."""
-    answer = httpx.post(f"{server.url}gradio_api/upload", files={"files": (name, data)}, timeout=60)
-    assert answer.status_code == 200, answer.text
-    return {"path": answer.json()[0], "meta": META}
-
-
-def ask(server: Server, function: str, *data: Any) -> tuple[str, Any]:
-    """("complete" or "error", what came), or ("refused", the answer) where the queue is full."""
-    asked = httpx.post(f"{server.url}gradio_api/call/{function}", json={"data": data}, timeout=60)
-    if asked.status_code != 200:
-        return "refused", asked
-    job = asked.json()["event_id"]
-    told = httpx.get(f"{server.url}gradio_api/call/{function}/{job}", timeout=120).text.strip().split("\n\n")[-1]
-    event, _, content = told.partition("\n")
-    return event.removeprefix("event: "), json.loads(content.removeprefix("data: "))
-
-
-def pixels(server: Server, file: dict[str, Any]) -> np.ndarray:
+def download_pixels(file: dict[str, Any]) -> np.ndarray:
     with Image.open(io.BytesIO(httpx.get(file["url"], timeout=60).content)) as image:
         return np.asarray(image)
 
 
-def test_a_program_gets_the_same_picture_as_python_does(server: Server) -> None:
+def test_the_api_returns_the_same_image_as_python(server: Server) -> None:
     expected = np.asarray(load("both", "BtoA", device="cpu")(PHOTO))
-    photo = send(server, "photo.png", encode(PHOTO, ".png"))
-    _, (known,) = ask(server, "models")
-    assert [model["name"] for model in known] == ["both", "denoise", "superres2"]
-    event, (file, about) = ask(server, "translate", photo, "both", "BtoA", None)
+    photo = upload_file(server, "photo.png", encode(PHOTO, ".png"))
+    _, (models,) = call(server, "models")
+    assert [model["name"] for model in models] == ["both", "denoise", "superres2"]
+    event, (file, about) = call(server, "translate", photo, "both", "BtoA", None)
     assert event == "complete"
-    assert np.array_equal(pixels(server, file), expected)
+    assert np.array_equal(download_pixels(file), expected)
     assert (about["width"], about["height"], about["direction"]) == (48, 36, "BtoA")
-    event, (packed, report) = ask(server, "folder", [photo, send(server, "b.jpg", b"text")], "both", "BtoA", None)
-    assert (report["converted"], [bad["source"] for bad in report["failed"]]) == (["photo.png"], ["b.jpg"])
+    text_file = upload_file(server, "b.jpg", b"text")
+    event, (packed, report) = call(server, "folder", [photo, text_file], "both", "BtoA", None)
+    assert (report["converted"], [failure["source"] for failure in report["failed"]]) == (["photo.png"], ["b.jpg"])
     with zipfile.ZipFile(io.BytesIO(httpx.get(packed["url"], timeout=60).content)) as archive:
         assert np.array_equal(np.asarray(Image.open(archive.open("photo.png"))), expected)
 
 
-def test_the_page_is_built_without_torch_and_leaves_no_files_beside_the_package(checkpoints: Path) -> None:
-    code = (
-        "import sys\nfrom i2i.demo.model_registry import Models\nfrom i2i.demo.app import page\nmodels = Models('cpu')\n"
-        "page(models)\nmodels.desk.close()\nprint(*sorted({'torch', 'cv2', 'kornia', 'av'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
-    assert not list(Path(demo.__file__).parent.glob("*.pyi"))
-
-
 @contextmanager
-def listener() -> Iterator[tuple[str, list[str]]]:
-    """An address on this machine, and what has been asked of it."""
-    asked = list[str]()
+def image_server() -> Iterator[tuple[str, list[str]]]:
+    """Serve an image on this machine. Yields its URL and the list of requested paths."""
+    requests = list[str]()
 
-    class Answer(http.server.BaseHTTPRequestHandler):
+    class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            requests.append(self.path)
             self.send_response(200)
             self.end_headers()
             self.wfile.write(encode(PHOTO, ".png"))
@@ -119,182 +89,106 @@ def listener() -> Iterator[tuple[str, list[str]]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as web:
-        threading.Thread(target=web.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{web.server_port}/photo.png", asked
-        web.shutdown()
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as web_server:
+        threading.Thread(target=web_server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{web_server.server_port}/photo.png", requests
+        web_server.shutdown()
 
 
-def test_no_address_is_fetched_and_no_path_opened_wherever_one_is_handed_in(server: Server, checkpoints: Path) -> None:
-    own = str(checkpoints / "both" / "weights.safetensors")
-    with listener() as (address, asked):
-        assert httpx.get(address).status_code == 200
-        asked.clear()
+def test_no_url_is_fetched_and_no_path_is_opened(server: Server, served_checkpoints: Path) -> None:
+    model_file = str(served_checkpoints / "both" / "weights.safetensors")
+    with image_server() as (url, requests):
+        assert httpx.get(url).status_code == 200
+        requests.clear()
         hostile = [
             {key: value, **more}
-            for value in (address, own)
+            for value in (url, model_file)
             for key in ("path", "url")
             for more in ({"meta": META}, {}, {"meta": META, "is_stream": True})
         ]
-        for given in (*hostile, {"path": "/etc/passwd", "meta": META}, address, [], None):
-            event, error = ask(server, "translate", given, "both", "AtoB", None)
+        bad_photos: list[Any] = [*hostile, {"path": "/etc/passwd", "meta": META}, url, [], None]
+        for photo in bad_photos:
+            event, error = call(server, "translate", photo, "both", "AtoB", None)
             assert event == "error"
             assert error["error"].endswith("."), error
-            assert "not" in error["error"] or "upload" in error["error"] or "photo" in error["error"]
-        for place in ((None, hostile[0], "AtoB", None), (None, "both", hostile[0], hostile[0])):
-            assert ask(server, "translate", *place)[0] == "error"
-        for given in (hostile[0], hostile[-1]):
-            assert ask(server, "folder", [given], "both", "AtoB", None)[0] == "error"
-        for path in (f"file={own}", "file=/etc/passwd", f"file={address}", f"proxy={address}"):
+            assert any(word in error["error"] for word in ("not", "never", "upload", "photo"))
+        for arguments in ((None, hostile[0], "AtoB", None), (None, "both", hostile[0], hostile[0])):
+            assert call(server, "translate", *arguments)[0] == "error"
+        for file in (hostile[0], hostile[-1]):
+            assert call(server, "folder", [file], "both", "AtoB", None)[0] == "error"
+        for path in (f"file={model_file}", "file=/etc/passwd", f"file={url}", f"proxy={url}"):
             assert httpx.get(f"{server.url}gradio_api/{path}").status_code in (400, 403, 404)
-        assert asked == []
+        assert requests == []
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "said"),
+    ("name", "data", "message"),
     [
         ("bomb.png", lambda: encode(Image.new("1", (12_000, 12_000)), ".png"), "bomb.png has 12000x12000 pixels"),
-        ("text.jpg", lambda: b"dear diary", "text.jpg: not a picture i2i can read (it looks like a text)."),
-        ("zero.png", lambda: b"\x89PNG\r\n\x1a\n", "broken at its start"),
+        ("text.jpg", lambda: b"dear diary", "looks like a text"),
+        ("zero.png", lambda: b"\x89PNG\r\n\x1a\n", "zero.png"),
     ],
 )
-def test_a_bad_photo_is_refused_in_a_sentence(name: str, data: Any, said: str, server: Server) -> None:
-    event, error = ask(server, "translate", send(server, name, data()), "both", "AtoB", None)
+def test_an_unreadable_photo_is_refused_without_a_path_in_the_message(
+    name: str, data: Any, message: str, server: Server
+) -> None:
+    event, error = call(server, "translate", upload_file(server, name, data()), "both", "AtoB", None)
     assert event == "error"
-    assert said in error["error"]
+    assert message in error["error"]
     assert "/tmp" not in error["error"]
 
 
-def test_a_file_over_the_limit_is_not_taken(server: Server) -> None:
-    answer = httpx.post(f"{server.url}gradio_api/upload", files={"files": ("a.png", bytes(1_100_000))}, timeout=60)
-    assert answer.status_code == 413
+def test_a_file_over_the_limit_is_refused(server: Server) -> None:
+    files = {"files": ("a.png", bytes(1_100_000))}
+    assert httpx.post(f"{server.url}gradio_api/upload", files=files, timeout=60).status_code == 413
 
 
-def test_of_sixty_at_once_each_is_served_or_told_to_wait_and_all_is_well_afterwards(server: Server) -> None:
-    photo = send(server, "photo.png", encode(PHOTO, ".png"))
+def test_of_sixty_simultaneous_calls_each_is_served_or_refused_and_the_server_recovers(server: Server) -> None:
+    photo = upload_file(server, "photo.png", encode(PHOTO, ".png"))
     expected = np.asarray(load("both", "AtoB", device="cpu")(PHOTO))
-    with ThreadPoolExecutor(60) as crowd:
-        with server.models.turn():  # so that none is done before all have asked
-            waiting = [crowd.submit(ask, server, "translate", photo, "both", "AtoB", None) for _ in range(60)]
-            while sum(one.done() for one in waiting) < 48:
+    with ThreadPoolExecutor(60) as pool:
+        with server.registry.lock.hold():  # no call finishes before all have started
+            calls = [pool.submit(call, server, "translate", photo, "both", "AtoB", None) for _ in range(60)]
+            while sum(future.done() for future in calls) < 48:
                 time.sleep(0.02)
-        told = [one.result() for one in waiting]
-    served = [what for event, what in told if event == "complete"]
-    refused = [what for event, what in told if event == "refused"]
+        answers = [future.result() for future in calls]
+    served = [results for event, results in answers if event == "complete"]
+    refused = [response for event, response in answers if event == "refused"]
     assert len(served) + len(refused) == 60
     assert 8 <= len(served) <= 12
-    assert all(np.array_equal(pixels(server, file), expected) for file, _ in served)
-    assert {answer.status_code for answer in refused} == {503}
-    assert all("Queue is full" in answer.text for answer in refused)
-    assert ask(server, "translate", photo, "both", "AtoB", None)[0] == "complete"
+    assert all(np.array_equal(download_pixels(file), expected) for file, _ in served)
+    assert {response.status_code for response in refused} == {503}
+    assert all("Queue is full" in response.text for response in refused)
+    assert call(server, "translate", photo, "both", "AtoB", None)[0] == "complete"
 
 
-def test_a_password_is_asked_of_everybody_where_there_is_one(checkpoints: Path) -> None:
-    with Server(Models("cpu"), Access(auth=("lab", "secret"))) as closed:
-        assert ask(closed, "models")[1].status_code == 401
-        assert httpx.post(f"{closed.url}gradio_api/upload", files={"files": ("a.png", b"a")}).status_code == 401
-        with httpx.Client() as known:
-            entered = known.post(f"{closed.url}login", data={"username": "lab", "password": "secret"})
-            assert entered.status_code == 200
-            assert known.post(f"{closed.url}gradio_api/call/models", json={"data": []}).status_code == 200
-    assert not closed.models.desk.home.exists()
-
-
-def test_an_open_door_is_warned_of() -> None:
-    assert (
-        Access(host="127.0.0.1").warning() == Access(host="localhost").warning() == Access(host="::1").warning() == ""
-    )
-    for host in ("0.0.0.0", "192.168.1.5", "::", "lab.example"):
-        assert "--auth" in Access(host=host).warning()
-        assert Access(host=host, auth=("a", "b")).warning() == ""
-
-
-def test_a_name_and_password_are_told_apart_at_the_first_colon() -> None:
-    assert credentials("lab:a:b") == ("lab", "a:b")
-    assert credentials(None) is None
-    for text in ("lab", "lab:", ":secret"):
-        with pytest.raises(UsageError, match="NAME:PASSWORD"):
-            credentials(text)
-
-
-def chromium() -> str:
-    """Where the browser is; skips the test where there is none."""
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    found = os.environ.get("I2I_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        pytest.skip("no Chromium: `playwright install chromium`, or name one in $I2I_CHROMIUM")
-    return found
+def test_a_server_with_a_password_requires_it_everywhere() -> None:
+    with Server(ModelRegistry("cpu"), options=ServerOptions(auth=("lab", "secret"))) as protected:
+        upload_url = f"{protected.url}gradio_api/upload"
+        assert call(protected, "models")[1].status_code == 401
+        assert httpx.post(upload_url, files={"files": ("a.png", b"a")}).status_code == 401
+        with httpx.Client() as client:
+            login = client.post(f"{protected.url}login", data={"username": "lab", "password": "secret"})
+            assert login.status_code == 200
+            models = client.post(f"{protected.url}gradio_api/call/models", json={"data": []})
+            assert models.status_code == 200
+    assert not protected.store.root.exists()
 
 
 @pytest.mark.slow
-def test_a_person_translates_a_photo_and_a_folder_in_a_browser(server: Server, own_place: Path) -> None:
-    sync = pytest.importorskip("playwright.sync_api")
-    (own_place / "photo.png").write_bytes(encode(PHOTO, ".png"))
-    (own_place / "notes.jpg").write_text("dear diary")
-    strange = list[str]()
-    with sync.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(60_000)
-        page.on(
-            "request", lambda it: None if it.url.startswith((server.url, "data:", "blob:")) else strange.append(it.url)
-        )
-        page.on("pageerror", lambda error: strange.append(str(error)))
-        page.goto(server.url)
-        page.wait_for_selector("#examples img")
-
-        page.set_input_files("#photo input[type=file]", own_place / "notes.jpg")  # a text is refused
-        page.click("#start")
-        page.get_by_text("not a picture i2i can read (it looks like a text)").wait_for()
-        page.locator("#photo").get_by_label("Remove Image").or_(page.locator("#photo").get_by_label("Clear")).click()
-
-        page.set_input_files("#photo input[type=file]", own_place / "photo.png")
-        page.get_by_label("striped → plain").check()
-        page.click("#start")
-        page.get_by_text("both made 48 × 36 pixels").wait_for()
-        with page.expect_download() as wanted:
-            page.click("#download")
-        with Image.open(wanted.value.path()) as made:
-            assert made.size == (48, 36)
-            assert "both BtoA" in str(made.info["xmp"])
-        box = page.locator("#result img").first.bounding_box()
-        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        page.mouse.down()
-        page.mouse.move(box["x"] + box["width"] / 5, box["y"] + box["height"] / 2)
-        page.mouse.up()
-
-        page.click("#models img[alt=denoise]")  # the shipped model, on a picture of its own
-        page.wait_for_selector("#translate-direction", state="hidden")
-        page.locator("#examples button").first.click()
-        page.get_by_text("denoise made 384 × 384 pixels").wait_for()
-
-        page.get_by_role("tab", name="Folder").click()
-        page.set_input_files("#files input[type=file]", [own_place / "photo.png", own_place / "notes.jpg"])
-        page.get_by_text("notes.jpg").first.wait_for()
-        page.click("#folder-start")
-        page.get_by_text("1 file translated, 1 could not be").wait_for()
-        assert "it looks like a text" in page.inner_text("#failures")
-        with page.expect_download() as wanted:
-            page.click("#folder-download")
-        assert zipfile.ZipFile(wanted.value.path()).namelist() == ["photo.png", "report.json"]
-        browser.close()
-    assert strange == []
-
-
-@pytest.mark.slow
-def test_the_command_serves_until_it_is_ended_and_leaves_nothing(own_place: Path) -> None:
-    place = own_place / "temporary"
-    place.mkdir()
+def test_the_command_serves_until_sigterm_and_deletes_its_files(work_dir: Path) -> None:
+    temp_dir = work_dir / "temporary"
+    temp_dir.mkdir()
     command = [sys.executable, "-c", "from i2i.cli import main; main()", "demo", "--device", "cpu"]
-    environment = {**os.environ, "TMPDIR": str(place), "COLUMNS": "200"}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as serving:
-        assert serving.stderr is not None
-        said = next(line for line in serving.stderr if "The page is at" in line)
-        url = next(word for word in said.split() if word.startswith("http://127.0.0.1:"))
+    environment = {**os.environ, "TMPDIR": str(temp_dir), "COLUMNS": "200"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if "http://127.0.0.1:" in line)
+        url = next(word for word in line.split() if word.startswith("http://127.0.0.1:"))
         try:
             assert '"title":"i2i"' in httpx.get(url, timeout=60).text
-            assert list(place.glob("i2i-demo-*"))
+            assert list(temp_dir.glob("i2i-demo-*"))
         finally:
-            serving.send_signal(signal.SIGTERM)
-    assert serving.returncode == 0
-    assert not list(place.glob("i2i-demo-*"))
+            process.send_signal(signal.SIGTERM)
+    assert process.returncode == 0
+    assert not list(temp_dir.glob("i2i-demo-*"))

@@ -1,32 +1,33 @@
 import pytest
 
 from i2i.errors import UsageError
-from i2i.evaluation import COLUMNS, limits
+from i2i.evaluation import METRICS, parse_thresholds
 
 
-def test_a_limit_is_broken_on_its_side_and_by_what_is_no_number() -> None:
-    under, over = limits(["psnr=24"], ["fid=80"])
-    assert [under.broken_by(value) for value in (23.9, 24.0, 25.0)] == [True, False, False]
-    assert [over.broken_by(value) for value in (80.1, 80.0, 1.0)] == [True, False, False]
-    assert under.broken_by(float("nan"))
-    assert over.broken_by(float("nan"))
+def test_a_threshold_fails_on_its_side_and_for_nan() -> None:
+    under, over = parse_thresholds(["psnr=24"], ["fid=80"])
+    assert [under.fails(value) for value in (23.9, 24.0, 25.0)] == [True, False, False]
+    assert [over.fails(value) for value in (80.1, 80.0, 1.0)] == [True, False, False]
+    assert under.fails(float("nan"))
+    assert over.fails(float("nan"))
 
 
-@pytest.mark.parametrize("word", ["psnr", "psnr=", "psnr=nan", "speed=3", "=3"])
-def test_a_word_that_is_no_limit_is_refused_with_the_measures_there_are(word: str) -> None:
-    with pytest.raises(UsageError, match=r"is no limit; it must be such as psnr=24, of fid, kid, is, lpips, psnr"):
-        limits([word], [])
+@pytest.mark.parametrize("text", ["psnr", "psnr=", "psnr=nan", "speed=3", "=3"])
+def test_a_malformed_threshold_is_refused_naming_the_metrics(text: str) -> None:
+    message = r"is no threshold; it must be like psnr=24, with one of fid, kid, is, lpips, psnr"
+    with pytest.raises(UsageError, match=message):
+        parse_thresholds([text], [])
 
 
-def test_a_limit_on_the_wrong_side_is_refused_with_the_right_one() -> None:
-    with pytest.raises(UsageError, match="Of FID less is better: --fail-over fid=80 is what holds a limit"):
-        limits(["fid=80"], [])
-    with pytest.raises(UsageError, match="Of PSNR more is better: --fail-under psnr=24"):
-        limits([], ["psnr=24"])
+def test_a_threshold_on_the_side_of_better_values_is_refused() -> None:
+    with pytest.raises(UsageError, match="FID is better when lower: use --fail-over fid=80"):
+        parse_thresholds(["fid=80"], [])
+    with pytest.raises(UsageError, match="PSNR is better when higher: use --fail-under psnr=24"):
+        parse_thresholds([], ["psnr=24"])
 
 
-def test_numbers_are_told_in_the_unit_that_people_read() -> None:
-    assert COLUMNS["kid"].text(0.0124) == "12.40"
-    assert COLUMNS["kid"].text(-0.0124) == "−12.40"
-    assert COLUMNS["kid"].text(-0.000001) == "0.00"
-    assert COLUMNS["lpips"].text(0.1234) == "0.123"
+def test_values_are_formatted_in_the_displayed_unit() -> None:
+    assert METRICS["kid"].format(0.0124) == "12.40"
+    assert METRICS["kid"].format(-0.0124) == "−12.40"
+    assert METRICS["kid"].format(-0.000001) == "0.00"
+    assert METRICS["lpips"].format(0.1234) == "0.123"

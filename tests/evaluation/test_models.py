@@ -1,78 +1,81 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from i2i.checkpoints.run import Bundle, load_bundle, save_bundle
-from i2i.errors import BundleError, UsageError
-from i2i.evaluation.models import Setting, directions_of, maker, models_of
+from i2i.checkpoints.model_file import ModelFile, load_model_file, save_model_file
+from i2i.checkpoints.model_info import BestMetric
+from i2i.errors import ModelFileError, UsageError
+from i2i.evaluation.models import InferenceOptions, load_translate_fn, resolve_directions, resolve_models
 from i2i.training.trainer import Trainer
-from tests.conftest import picture
+from tests.conftest import random_image
 
 Trained = Callable[..., Trainer]
 
 
-def with_best(trained: Trained, steps: int = 2) -> Path:
-    """The folder of a run whose best checkpoint is of another step than its last."""
+def run_with_best(trained: Trained, steps: int = 2) -> Path:
+    """Return the folder of a run whose best checkpoint is from another step than its last."""
     folder = trained().run.path
-    last = load_bundle(folder / "weights.safetensors")
-    best = {"metric": "kid", "value": 0.1, "steps": steps, "split": "test", "pictures": [4, 4]}
-    save_bundle(folder / "best.safetensors", Bundle({**last.header, "steps": steps, "best": best}, last.tensors))
+    last = load_model_file(folder / "weights.safetensors")
+    info = replace(last.info, steps=steps, best=BestMetric("kid", 0.1, steps, "test", (4, 4)))
+    save_model_file(folder / "best.safetensors", ModelFile(info, last.tensors))
     return folder
 
 
-def test_a_run_stands_with_its_last_and_its_best_checkpoint(trained: Trained) -> None:
-    with_best(trained)
-    titles = {which: [model.title for model in models_of(["run"], which)] for which in ("both", "last", "best")}
+def test_a_run_has_its_last_and_its_best_checkpoint(trained: Trained) -> None:
+    run_with_best(trained)
+    choices = ("both", "last", "best")
+    titles = {choice: [model.title for model in resolve_models(["run"], choice)] for choice in choices}
     last, best = "run (last, 3 steps)", "run (best by KID, 2 steps)"
     assert titles == {"both": [last, best], "last": [last], "best": [best]}
 
 
-def test_a_best_that_is_also_the_last_stands_once(trained: Trained) -> None:
-    with_best(trained, steps=3)
-    assert [model.title for model in models_of(["run"], "both")] == ["run (last and best by KID, 3 steps)"]
+def test_a_checkpoint_that_is_last_and_best_is_listed_once(trained: Trained) -> None:
+    run_with_best(trained, steps=3)
+    assert [model.title for model in resolve_models(["run"], "both")] == ["run (last and best by KID, 3 steps)"]
 
 
-def test_a_run_without_a_best_has_its_last_and_says_how_to_keep_one(trained: Trained) -> None:
+def test_a_run_without_a_best_checkpoint_has_its_last(trained: Trained) -> None:
     trained()
-    assert [model.checkpoint for model in models_of(["run"], "both")] == ["last"]
-    with pytest.raises(BundleError, match="run has no best checkpoint: --keep-best"):
-        models_of(["run"], "best")
+    assert [model.checkpoint for model in resolve_models(["run"], "both")] == ["last"]
+    with pytest.raises(ModelFileError, match=r"run has no best checkpoint: .*--best-metric"):
+        resolve_models(["run"], "best")
 
 
-def test_a_bundle_alone_is_named_by_its_file_and_knows_no_run(trained: Trained, tmp_path: Path) -> None:
+def test_a_model_file_outside_a_run_is_named_by_its_file(trained: Trained, tmp_path: Path) -> None:
     folder = trained().run.path
     (folder / "weights.safetensors").rename(tmp_path / "zebra.safetensors")
-    (model,) = models_of([str(tmp_path / "zebra.safetensors")], "both")
+    (model,) = resolve_models([str(tmp_path / "zebra.safetensors")], "both")
     assert (model.title, model.run) == ("zebra (3 steps)", None)
 
 
-def test_a_checkpoint_can_be_named_by_itself(trained: Trained) -> None:
-    folder = with_best(trained)
-    (model,) = models_of(["run/best"], "both")
+def test_a_checkpoint_can_be_named(trained: Trained) -> None:
+    folder = run_with_best(trained)
+    (model,) = resolve_models(["run/best"], "both")
     assert (model.title, model.run) == ("run (best by KID, 2 steps)", folder)
 
 
-def test_naming_a_model_twice_is_refused(trained: Trained) -> None:
+def test_a_model_named_twice_is_refused(trained: Trained) -> None:
     trained()
     with pytest.raises(UsageError, match="run last is named twice"):
-        models_of(["run", "checkpoints/run"], "both")
+        resolve_models(["run", "checkpoints/run"], "both")
     with pytest.raises(UsageError, match="identity is named twice"):
-        models_of(["identity", "identity"], "both")
+        resolve_models(["identity", "identity"], "both")
 
 
-def test_directions_are_those_that_a_model_has(trained: Trained) -> None:
+def test_directions_are_those_of_the_models(trained: Trained) -> None:
     trained()
-    models = models_of(["run", "identity"], "both")
-    assert directions_of(models, None) == ["AtoB", "BtoA"]
-    assert directions_of(models, "BtoA") == ["BtoA"]
-    assert directions_of(models[1:], None) == ["AtoB"]
-    assert directions_of(models[1:], "BtoA") == ["BtoA"]
-    with pytest.raises(UsageError, match="No model here has the direction 'sample'; there is AtoB, BtoA"):
-        directions_of(models, "sample")
+    models = resolve_models(["run", "identity"], "both")
+    assert resolve_directions(models, None) == ["AtoB", "BtoA"]
+    assert resolve_directions(models, "BtoA") == ["BtoA"]
+    assert resolve_directions(models[1:], None) == ["AtoB"]
+    assert resolve_directions(models[1:], "BtoA") == ["BtoA"]
+    with pytest.raises(UsageError, match="None of the models has the direction 'sample'; choose from AtoB, BtoA"):
+        resolve_directions(models, "sample")
 
 
-def test_identity_gives_back_the_very_pictures() -> None:
-    (model,) = models_of(["identity"], "both")
+def test_the_identity_returns_its_inputs() -> None:
+    (model,) = resolve_models(["identity"], "both")
     assert model.title == "input left alone"
-    assert maker(model, "AtoB", Setting("cpu"))([picture(1)]) == [picture(1)]
+    assert load_translate_fn(model, "AtoB", InferenceOptions("cpu"))([random_image(1)]) == [random_image(1)]

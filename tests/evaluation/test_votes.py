@@ -9,57 +9,57 @@ import pytest
 from i2i.errors import I2IError, UsageError
 from i2i.evaluation.votes import COLUMNS, REAL, TRANSLATED, Tally, Vote, add_vote, read_votes, votes_csv
 
-Short = tuple[str, str, str, str, str]  # session, model_a, model_b, truth, answer
+ShortVote = tuple[str, str, str, str, str]  # session, model_a, model_b, truth, answer
 
 
-def write(path: Path, votes: list[Short]) -> Path:
-    for index, (session, one, other, truth, answer) in enumerate(votes):
-        add_vote(path, vote(time=f"2026-01-01T00:00:{index:02}", session=session, model_a=one, model_b=other,
+def write_votes(path: Path, votes: list[ShortVote]) -> Path:
+    for index, (session, model_a, model_b, truth, answer) in enumerate(votes):
+        add_vote(path, vote(time=f"2026-01-01T00:00:{index:02}", session=session, model_a=model_a, model_b=model_b,
                             truth=truth, answer=answer))  # fmt: skip
     return path
 
 
 def vote(**changes: Any) -> Vote:
-    usual = {"time": "2026-01-01T00:00:00", "session": "x", "kind": "pair", "model_a": "run", "model_b": "",
+    defaults = {"time": "2026-01-01T00:00:00", "session": "x", "kind": "pair", "model_a": "run", "model_b": "",
              "direction": "AtoB", "exposure": 1.0, "picture": "p", "truth": TRANSLATED, "answer": REAL,
              "seconds": 1.0}  # fmt: skip
-    return Vote(**{**usual, **changes})
+    return Vote(**{**defaults, **changes})
 
 
-def test_translations_taken_for_real_are_counted(tmp_path: Path) -> None:
+def test_translations_taken_for_real_are_wins(tmp_path: Path) -> None:
     votes = [("x", "run", "", TRANSLATED, REAL), ("x", "run", "", TRANSLATED, TRANSLATED),
              ("y", "run", "", TRANSLATED, REAL)]  # fmt: skip
-    (found,) = read_votes(write(tmp_path / "v.sqlite", votes), ["run"])
-    assert found == Tally("run", "", 2, 3, 2)
-    assert found.text().startswith(
+    (tally,) = read_votes(write_votes(tmp_path / "v.sqlite", votes), ["run"])
+    assert tally == Tally("run", "", 2, 3, 2)
+    assert tally.describe().startswith(
         "run (A to B) was taken for the real one of a pair, shown for 1 s, in 2 of 3 votes by 2 people: 67% ["
     )
 
 
-def test_directions_and_exposures_are_tests_of_their_own(tmp_path: Path) -> None:
+def test_directions_and_exposures_have_their_own_tallies(tmp_path: Path) -> None:
     path = tmp_path / "v.sqlite"
     for changes in ({}, {"direction": "BtoA"}, {"exposure": 2.0}, {"exposure": None}, {"answer": TRANSLATED}):
         add_vote(path, vote(**changes))
-    found = read_votes(path, ["run"])
-    assert [(tally.direction, tally.exposure, tally.votes) for tally in found] == [
+    tallies = read_votes(path, ["run"])
+    assert [(tally.direction, tally.exposure, tally.votes) for tally in tallies] == [
         ("AtoB", 1.0, 2), ("BtoA", 1.0, 1), ("AtoB", 2.0, 1), ("AtoB", None, 1)]  # fmt: skip
-    assert "shown until the answer, in 1 of 1 votes by 1 person" in found[-1].text()
+    assert "shown until the answer, in 1 of 1 votes by 1 person" in tallies[-1].describe()
 
 
-def test_the_best_checkpoint_is_told_apart_and_found_by_the_name_of_its_run(tmp_path: Path) -> None:
-    write(tmp_path / "v.sqlite", [("x", "run", "", TRANSLATED, REAL), ("x", "run/best", "", TRANSLATED, REAL)])
+def test_a_runs_name_includes_its_best_checkpoint(tmp_path: Path) -> None:
+    write_votes(tmp_path / "v.sqlite", [("x", "run", "", TRANSLATED, REAL), ("x", "run/best", "", TRANSLATED, REAL)])
     assert [tally.model for tally in read_votes(tmp_path / "v.sqlite", ["run"])] == ["run", "run/best"]
 
 
-def test_votes_of_many_threads_are_all_kept(tmp_path: Path) -> None:
+def test_concurrent_votes_are_all_stored(tmp_path: Path) -> None:
     path = tmp_path / "new" / "v.sqlite"
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda index: add_vote(path, vote(session=str(index))), range(40)))
-    (found,) = read_votes(path, ["run"])
-    assert (found.votes, found.people) == (40, 40)
+    (tally,) = read_votes(path, ["run"])
+    assert (tally.votes, tally.voters) == (40, 40)
 
 
-def test_votes_come_out_as_a_table_for_spreadsheets(tmp_path: Path) -> None:
+def test_votes_are_exported_as_csv(tmp_path: Path) -> None:
     path = tmp_path / "v.sqlite"
     assert list(csv.reader(votes_csv(path).splitlines())) == [list(COLUMNS)]
     add_vote(path, vote(picture='odd, "name"', exposure=None))
@@ -67,46 +67,46 @@ def test_votes_come_out_as_a_table_for_spreadsheets(tmp_path: Path) -> None:
     assert (row["picture"], row["exposure"], row["seconds"], row["answer"]) == ('odd, "name"', "", "1.0", REAL)
 
 
-def test_a_vote_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_vote_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(I2IError, match="could not be written"):
         add_vote(tmp_path / "file" / "v.sqlite", vote())
 
 
-def test_preferences_are_counted_for_the_first_of_the_two(tmp_path: Path) -> None:
+def test_preferences_are_wins_of_the_first_model(tmp_path: Path) -> None:
     votes = [("x", "a", "b", "", "a"), ("x", "a", "b", "", "b"), ("y", "a", "b", "", "a"), ("y", "a", "b", "", "")]
-    (found,) = read_votes(write(tmp_path / "v.sqlite", votes), ["b"])
-    assert found == Tally("a", "b", 2, 3, 2)
-    assert "a (A to B) was preferred to b, shown for 1 s, in 2 of 3 votes by 2 people" in found.text()
+    (tally,) = read_votes(write_votes(tmp_path / "v.sqlite", votes), ["b"])
+    assert tally == Tally("a", "b", 2, 3, 2)
+    assert "a (A to B) was preferred to b, shown for 1 s, in 2 of 3 votes by 2 people" in tally.describe()
 
 
 def test_votes_on_other_models_are_left_out(tmp_path: Path) -> None:
     votes = [("x", "other", "", TRANSLATED, REAL)]
-    path = write(tmp_path / "v.sqlite", votes)
+    path = write_votes(tmp_path / "v.sqlite", votes)
     assert read_votes(path, ["run"]) == []
 
 
-def test_the_usual_file_is_read_where_it_is_there() -> None:
+def test_the_default_file_is_read_if_it_exists() -> None:
     assert read_votes(None, ["run"]) == []
-    write(Path("checkpoints/votes.sqlite"), [("x", "run", "", TRANSLATED, REAL)])
+    write_votes(Path("checkpoints/votes.sqlite"), [("x", "run", "", TRANSLATED, REAL)])
     assert read_votes(None, ["run"]) == [Tally("run", "", 1, 1, 1)]
 
 
-def test_a_file_that_is_missing_or_holds_no_votes_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_or_without_votes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.sqlite does not exist"):
         read_votes(tmp_path / "none.sqlite", ["run"])
     (tmp_path / "text").write_text("x" * 4096)
     with pytest.raises(UsageError, match="holds no votes"):
         read_votes(tmp_path / "text", ["run"])
-    with sqlite3.connect(tmp_path / "empty.sqlite") as base:
-        base.execute("CREATE TABLE other(x)")
-    base.close()
-    with pytest.raises(UsageError, match="holds no votes of the demo's Judge tab: no such table"):
+    with sqlite3.connect(tmp_path / "empty.sqlite") as connection:
+        connection.execute("CREATE TABLE other(x)")
+    connection.close()
+    with pytest.raises(UsageError, match="holds no votes of the demo's blind test: no such table"):
         read_votes(tmp_path / "empty.sqlite", ["run"])
 
 
 @pytest.mark.parametrize(
-    ("for_it", "votes", "low", "high"), [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0)]
+    ("wins", "votes", "low", "high"), [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0)]
 )
-def test_the_interval_is_that_of_wilson(for_it: int, votes: int, low: float, high: float) -> None:
-    assert Tally("run", "", for_it, votes, 1).interval() == pytest.approx((low, high), abs=1e-4)
+def test_the_interval_is_that_of_wilson(wins: int, votes: int, low: float, high: float) -> None:
+    assert Tally("run", "", wins, votes, 1).interval() == pytest.approx((low, high), abs=1e-4)

@@ -1,4 +1,4 @@
-"""A reader that does what its file's name says, in the place of one that meets a hostile file."""
+"""A reader module that misbehaves as its file's name says, as a decoder of a hostile file might."""
 
 import os
 import signal
@@ -7,21 +7,21 @@ from pathlib import Path
 
 from PIL import Image
 
-from i2i.errors import PictureError
-from i2i.images import Photo
+from i2i.errors import ImageError
+from i2i.images import LoadedImage
 
 poisoned = False
 
 
-class Frames:
-    def look(self, path: Path) -> tuple[tuple[int, int], int]:
+class FrameReader:
+    def probe(self, path: Path) -> tuple[tuple[int, int], int]:
         return (4, 3), 1
 
-    def read_photo(self, path: Path, frame: int, max_pixels: int) -> Photo:
-        return read_photo(path)
+    def load_image(self, path: Path, frame: int, max_pixels: int) -> LoadedImage:
+        return load_image(path)
 
 
-def read_photo(path: Path) -> Photo:
+def load_image(path: Path) -> LoadedImage:
     global poisoned
     if poisoned:
         os.abort()
@@ -38,10 +38,10 @@ def read_photo(path: Path) -> Photo:
     if path.stem == "fault":
         raise ZeroDivisionError("oops")
     if path.stem == "bad":
-        raise PictureError("bad indeed")
+        raise ImageError("bad indeed")
     if path.stem == "chatter":
         print("a library's opinion", flush=True)
     if path.stem == "lie":
         os.write(3, b"no JSON\n" * 1000)
         os._exit(0)
-    return Photo(Image.new("RGB", (4, 3), (os.getpid() % 256, 1, 2)))
+    return LoadedImage(Image.new("RGB", (4, 3), (os.getpid() % 256, 1, 2)))

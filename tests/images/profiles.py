@@ -1,4 +1,4 @@
-"""ICC profiles made by hand, and what they mean, computed without a colour management library."""
+"""Hand-made ICC profiles, and their colours in sRGB, computed without a colour management library."""
 
 import struct
 
@@ -13,7 +13,7 @@ Space = tuple[tuple[tuple[float, float, float], ...], float]
 
 
 def in_srgb(space: Space, levels: tuple[int, int, int]) -> np.ndarray:
-    """The sRGB levels of a colour of ``space``, by the standards' formulas; out of gamut is clipped."""
+    """Return the sRGB levels of a colour of ``space`` by the standards' formulas, clipped to the gamut."""
     primaries, exponent = space
     linear = (np.array(levels) / 255) ** exponent @ np.array(primaries) @ np.linalg.inv(_SRGB)
     linear = linear.clip(0, 1)
@@ -31,12 +31,12 @@ def grey_profile(exponent: float) -> bytes:
 
 
 def cmyk_profile() -> bytes:
-    """Of an ink that is grey whatever its colour: L* = 100 (1 − k) (1 − (c + m + y) / 3), between corners linear."""
+    """Return a profile of grey inks: L* = 100 (1 − k) (1 − (c + m + y) / 3) at the corners, linear between them."""
     corners = [(c, m, y, k) for c in (0, 1) for m in (0, 1) for y in (0, 1) for k in (0, 1)]
     cells = b"".join(bytes((round(255 * (1 - k) * (1 - (c + m + y) / 3)), 128, 128)) for c, m, y, k in corners)
-    straight = bytes(range(256))
+    identity_curve = bytes(range(256))
     unit = struct.pack(">9i", *(65536 * (row == column) for row in range(3) for column in range(3)))
-    table = b"mft1\0\0\0\0" + bytes((4, 3, 2, 0)) + unit + straight * 4 + cells + straight * 3
+    table = b"mft1\0\0\0\0" + bytes((4, 3, 2, 0)) + unit + identity_curve * 4 + cells + identity_curve * 3
     return _profile(b"CMYK", b"Lab ", {b"A2B0": table}, b"prtr")
 
 
@@ -50,12 +50,14 @@ def _curve(exponent: float) -> bytes:
 
 def _profile(space: bytes, connection: bytes, tags: dict[bytes, bytes], kind: bytes = b"mntr") -> bytes:
     tags = {b"wtpt": _xyz(0.9642, 1.0, 0.8249), **tags}
-    place, table, content = 128 + 4 + 12 * len(tags), b"", b""
+    offset = 128 + 4 + 12 * len(tags)
+    table = b""
+    content = b""
     for name, data in tags.items():
         data += bytes(-len(data) % 4)
-        table += name + struct.pack(">II", place + len(content), len(data))
+        table += name + struct.pack(">II", offset + len(content), len(data))
         content += data
-    size = place + len(content)
+    size = offset + len(content)
     header = struct.pack(">I4sI4s4s4s12x4s", size, b"test", 0x02100000, kind, space, connection, b"acsp").ljust(
         68, b"\0"
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from i2i.images import write_atomic
+from i2i.images.files import atomic_folder, rename_folder, temporary_folder
 
 
 def test_write_atomic_writes_the_bytes_and_leaves_no_temporary_file(tmp_path: Path) -> None:
@@ -18,21 +19,19 @@ def test_write_atomic_writes_the_bytes_and_leaves_no_temporary_file(tmp_path: Pa
 def test_a_write_that_fails_keeps_the_old_file_and_leaves_no_temporary_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    def full(*_: object) -> None:
+    def raise_disk_full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     (tmp_path / "a.bin").write_bytes(b"old")
-    monkeypatch.setattr(*((os, "fsync") if call == "fsync" else (Path, "replace")), full)
+    monkeypatch.setattr(*((os, "fsync") if call == "fsync" else (Path, "replace")), raise_disk_full)
     with pytest.raises(OSError, match="No space left"):
         write_atomic(tmp_path / "a.bin", b"new")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.bin", b"old")]
 
 
-def test_two_threads_write_files_whose_names_begin_alike_at_the_same_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    both = threading.Barrier(2, timeout=10)
-    monkeypatch.setattr(os, "fsync", lambda _: both.wait())
+def test_two_threads_can_write_files_with_a_common_name_prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    barrier = threading.Barrier(2, timeout=10)
+    monkeypatch.setattr(os, "fsync", lambda _: barrier.wait())
     names = ["n" * 60 + letter for letter in "ab"]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda name: write_atomic(tmp_path / name, name.encode()), names))
@@ -40,6 +39,42 @@ def test_two_threads_write_files_whose_names_begin_alike_at_the_same_time(
 
 
 @pytest.mark.parametrize("name", ["n" * 251 + ".png", "画" * 83 + ".png"], ids=["ascii", "chinese"])
-def test_write_atomic_takes_the_longest_name_the_disk_does(tmp_path: Path, name: str) -> None:
+def test_write_atomic_accepts_the_longest_file_name(tmp_path: Path, name: str) -> None:
     write_atomic(tmp_path / name, b"x")
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_an_atomic_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "deep" / "set") as folder:
+        (folder / "a.txt").write_text("a")
+        assert not (tmp_path / "deep" / "set").exists()
+    assert (tmp_path / "deep" / "set" / "a.txt").read_text() == "a"
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["set"]
+
+
+def test_an_atomic_folder_replaces_an_empty_folder_only(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    with atomic_folder(tmp_path / "set") as folder:
+        (folder / "a.txt").touch()
+    with pytest.raises(OSError, match="not empty"), atomic_folder(tmp_path / "set"):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == ["set", "a.txt"]
+
+
+def test_an_interrupted_atomic_folder_leaves_nothing(tmp_path: Path) -> None:
+    def write_half() -> None:
+        with atomic_folder(tmp_path / "set") as folder:
+            (folder / "a.txt").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_moved_out_of_a_temporary_folder_remains(tmp_path: Path) -> None:
+    with temporary_folder(tmp_path / "set") as folder:
+        (folder / "top").mkdir()
+        (folder / "rest.txt").touch()
+        rename_folder(folder / "top", tmp_path / "set")
+    assert [path.name for path in tmp_path.rglob("*")] == ["set"]

@@ -1,12 +1,13 @@
 import numpy as np
 import torch
 
-from i2i.images import grid, sheet
+from i2i.images import labelled_grid, sample_grid
 
 
-def test_a_grid_has_a_row_for_each_picture_and_a_column_for_each_title() -> None:
-    dark, light = torch.full((3, 3, 8, 10), -1.0), torch.full((3, 3, 8, 10), 1.0)
-    image = grid({"a": dark, "b": light, "c": dark})
+def test_a_grid_has_a_row_for_each_image_and_a_column_for_each_title() -> None:
+    dark = torch.full((3, 3, 8, 10), -1.0)
+    light = torch.full((3, 3, 8, 10), 1.0)
+    image = sample_grid({"a": dark, "b": light, "c": dark})
     assert image.size == (3 * 10 + 2 * 2, 14 + 3 * (8 + 2))
     pixels = np.asarray(image)
     for row in range(3):
@@ -16,8 +17,8 @@ def test_a_grid_has_a_row_for_each_picture_and_a_column_for_each_title() -> None
         assert (pixels[top + 8 : top + 10] == 255).all()  # the gap
 
 
-def test_the_titles_of_a_sheet_stay_in_its_head() -> None:
+def test_titles_are_drawn_above_the_images() -> None:
     cell = np.zeros((1, 64, 96, 3), dtype=np.uint8)
-    pixels = np.asarray(sheet([cell, cell], ["input", "translation"]))
+    pixels = np.asarray(labelled_grid([cell, cell], ["input", "translation"]))
     assert (pixels[14:78, :96] == 0).all()
     assert (pixels[:14] < 128).any()

@@ -1,4 +1,4 @@
-"""What `i2i/methods/README.md` says of adding an objective, done as it says."""
+"""Follow `i2i/docs/extending.md` and add its example method."""
 
 import re
 import sys
@@ -15,12 +15,12 @@ from i2i import recipes
 from i2i.recipes import launch, table
 from i2i.training.progress import TrainingProgress
 
-TEXT = (Path(i2i.__file__).parent / "methods" / "README.md").read_text()
+TEXT = (Path(i2i.__file__).parent / "docs" / "extending.md").read_text()
 FILE, ROW = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
 @pytest.fixture
-def added(monkeypatch: pytest.MonkeyPatch) -> None:
+def gcgan(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("i2i.methods.gcgan")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(compile(FILE, "gcgan.py", "exec"), module.__dict__)
@@ -28,25 +28,27 @@ def added(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipes, "RECIPES", {**recipes.RECIPES, **row})
 
 
-def test_the_worked_example_is_one_file_of_at_most_60_lines_and_one_row() -> None:
+def test_the_example_is_one_file_of_at_most_60_lines_and_one_row() -> None:
     assert len([line for line in FILE.splitlines() if line]) <= 60
     assert ROW.count("Recipe(") == 1
 
 
-def test_the_worked_example_trains_resumes_and_translates(
-    added: None, unpaired: Path, changes: Callable[..., dict[str, Any]]
+def test_the_example_trains_resumes_and_translates(
+    gcgan: None, unpaired: Path, changes: Callable[..., dict[str, Any]]
 ) -> None:
-    trainer = launch.start("gcgan", "paper", changes(unpaired, steps=2), None, TrainingProgress())
+    trainer = launch.new_training("gcgan", "paper", changes(unpaired, steps=2), None, TrainingProgress())
     assert trainer.train() is None
     trainer.run.unlock()
-    again = launch.resume("gcgan", None, {"training": {"steps": 3}}, trainer.run.path.name, TrainingProgress())
-    assert again.train() is None
-    assert again.step == 3
+    resumed = launch.resume_training(
+        "gcgan", None, {"training": {"steps": 3}}, trainer.run.path.name, TrainingProgress()
+    )
+    assert resumed.train() is None
+    assert resumed.step == 3
     assert i2i.load(trainer.run.path.name)(Image.new("RGB", (20, 24))).size == (20, 24)
 
 
-def test_the_worked_example_has_a_command_with_its_own_flags(
-    added: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_example_has_a_command_with_its_own_flags(
+    gcgan: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from i2i.cli import main
 
@@ -54,6 +56,6 @@ def test_the_worked_example_has_a_command_with_its_own_flags(
     monkeypatch.setattr(sys, "argv", ["i2i", "train", "gcgan", "--help"])
     with pytest.raises(SystemExit, match="0"):
         main()
-    shown = capsys.readouterr().out
-    assert "--weight-geometry" in shown
-    assert "anchored by geometry" in shown
+    output = capsys.readouterr().out
+    assert "--weight-geometry" in output
+    assert "anchored by geometry" in output

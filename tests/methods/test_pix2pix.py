@@ -10,19 +10,20 @@ from torch.nn import functional as F
 
 from i2i.config import merge
 from i2i.errors import ConfigError
-from i2i.losses.adversarial import GAMES, AdversarialConfig
-from i2i.losses.discriminator_input import Judge
+from i2i.losses.adversarial import AdversarialConfig
+from i2i.losses.discriminator_input import AugmentedDiscriminator
+from i2i.losses.gan_losses import GAN_LOSSES
 from i2i.methods.pix2pix import Pix2Pix, Pix2PixConfig
 from i2i.networks import PatchGANConfig, ResnetConfig, UnetConfig
 from i2i.recipes import launch
 from i2i.training.progress import TrainingProgress
+from tests.methods.helpers import gradient_step, merge_losses, random_batch, run_step, trainable
 
 SIZE = 32
 TINY = {
-    "generator": UnetConfig(ngf=2, norm="instance", dropout=0.0, init="kaiming"),
-    "discriminator": PatchGANConfig(ndf=4, receptive_field=16, init="kaiming"),
+    "generator": UnetConfig(ngf=2, norm="instance", dropout=0.0, weight_init="kaiming"),
+    "discriminator": PatchGANConfig(ndf=4, receptive_field=16, weight_init="kaiming"),
 }
-Played = list[tuple[str, dict[str, Tensor]]]
 
 
 @pytest.fixture(autouse=True)
@@ -34,178 +35,148 @@ def tiny(**options: Any) -> Pix2Pix:
     return Pix2Pix(Pix2PixConfig(**{**TINY, **options}), SIZE)
 
 
-def batch(count: int = 1, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-    return (
-        torch.rand(count, 3, SIZE, SIZE, dtype=dtype) * 2 - 1,
-        torch.rand(count, 3, SIZE, SIZE, dtype=dtype) * 2 - 1,
-    )
+def batch(count: int = 1, dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:
+    return random_batch(count, SIZE, dtype=dtype)
 
 
-def trained(module: nn.Module) -> list[nn.Parameter]:
-    return [weight for weight in module.parameters() if weight.requires_grad]
+def test_the_discriminator_moves_first_then_the_generator() -> None:
+    assert [player for player, _ in run_step(tiny(), batch())] == ["D", "G"]
 
 
-def play(objective: Pix2Pix, pictures: tuple[Tensor, Tensor], step: int = 0, lr: float = 0.01) -> Played:
-    """One step, the trainer's way."""
-    played = []
-    objective.draw(len(pictures[0]))
-    for player, losses in objective.turns(pictures, step):
-        weights = [weight for module in objective.players()[player] for weight in trained(module)]
-        optimizer = torch.optim.SGD(weights, lr)
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward(inputs=weights)
-        optimizer.step()
-        played.append((player, losses))
-    return played
-
-
-def test_the_critic_moves_first_then_the_generator() -> None:
-    assert [player for player, _ in play(tiny(), batch())] == ["D", "G"]
-
-
-def test_the_terms_have_their_names() -> None:
-    (_, D), (_, G) = play(tiny(), batch())
+def test_the_losses_have_their_names() -> None:
+    (_, D), (_, G) = run_step(tiny(), batch())
     assert list(D) == ["D/adversarial"]
     assert list(G) == ["G/adversarial", "G/l1"]
 
 
-def test_generator_and_critic_have_a_player_each() -> None:
-    objective = tiny()
-    assert objective.players() == {"G": [objective.G], "D": [objective.D]}
-    assert objective.translators() == {"AtoB": objective.G}
-    assert objective.generator_config() == TINY["generator"]
+def test_generator_and_discriminator_have_a_player_each() -> None:
+    method = tiny()
+    assert method.players() == {"G": [method.G], "D": [method.D]}
+    assert method.translators() == {"AtoB": method.G}
+    assert method.generator_config() == TINY["generator"]
 
 
 def reference_step(G: nn.Module, D: nn.Module, real_a: Tensor, real_b: Tensor, lr: float) -> dict[str, Tensor]:
-    """One step of Pix2Pix written down a second time, from the paper, with nothing shared."""
+    """One step of Pix2Pix, implemented independently from the paper."""
 
-    def bce(pictures: Tensor, target: float) -> Tensor:
-        logits = D(torch.cat((real_a, pictures), 1))
+    def bce(images: Tensor, target: float) -> Tensor:
+        logits = D(torch.cat((real_a, images), 1))
         return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
 
     fake_b = G(real_a)
     terms = {"D/adversarial": 0.5 * (bce(real_b, 1.0) + bce(fake_b.detach(), 0.0))}
-    descend(trained(D), terms["D/adversarial"], lr)
+    gradient_step(trainable(D), terms["D/adversarial"], lr)
     terms |= {"G/adversarial": bce(fake_b, 1.0), "G/l1": 100 * (fake_b - real_b).abs().mean()}
-    descend(trained(G), terms["G/adversarial"] + terms["G/l1"], lr)
+    gradient_step(trainable(G), terms["G/adversarial"] + terms["G/l1"], lr)
     return terms
-
-
-def descend(weights: list[nn.Parameter], loss: Tensor, lr: float) -> None:
-    for weight, slope in zip(weights, torch.autograd.grad(loss, weights), strict=True):
-        weight.data -= lr * slope
 
 
 @pytest.mark.parametrize("norm", ["batch", "instance"])
 def test_three_steps_equal_those_of_an_independent_implementation(norm: str) -> None:
-    critic = PatchGANConfig(ndf=4, receptive_field=16, norm=norm, init="kaiming")
-    objective = tiny(discriminator=critic).double()
-    G, D = copy.deepcopy(objective.G), copy.deepcopy(objective.D)
+    discriminator = PatchGANConfig(ndf=4, receptive_field=16, norm=norm, weight_init="kaiming")
+    method = tiny(discriminator=discriminator).double()
+    G, D = copy.deepcopy(method.G), copy.deepcopy(method.D)
     for step in range(3):
-        pictures = batch(2, torch.float64)
-        expected = reference_step(G, D, *pictures, lr=1e-3)
-        found = {
-            name: value for _, losses in play(objective, pictures, step, lr=1e-3) for name, value in losses.items()
-        }
-        assert found.keys() == expected.keys()
-        for name, value in found.items():
+        images = batch(2, torch.float64)
+        expected = reference_step(G, D, *images, lr=1e-3)
+        losses = merge_losses(run_step(method, images, step, lr=1e-3))
+        assert losses.keys() == expected.keys()
+        for name, value in losses.items():
             assert value.item() == pytest.approx(expected[name].item(), abs=1e-10, rel=0), name
 
 
-@pytest.mark.parametrize("loss", GAMES)
-def test_a_turn_leaves_the_gradients_of_the_other_player_untouched(loss: str) -> None:
-    objective = tiny(adversarial=AdversarialConfig(loss=loss, r1=1.0))
-    for player, losses in objective.turns(batch(), 0):
-        mine, other = (objective.D, objective.G) if player == "D" else (objective.G, objective.D)
-        objective.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward(inputs=trained(mine))
-        assert all(weight.grad is not None for weight in trained(mine))
-        assert all(weight.grad is None for weight in other.parameters())
+@pytest.mark.parametrize("loss", GAN_LOSSES)
+def test_a_turn_gives_no_gradient_to_the_other_player(loss: str) -> None:
+    method = tiny(adversarial=AdversarialConfig(loss=loss, r1=1.0))
+    for player, losses in method.turns(batch(), 0):
+        moving, resting = (method.D, method.G) if player == "D" else (method.G, method.D)
+        method.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward(inputs=trainable(moving))
+        assert all(weight.grad is not None for weight in trainable(moving))
+        assert all(weight.grad is None for weight in resting.parameters())
 
 
-def test_every_term_of_the_critic_is_halved() -> None:
-    objective, (real_a, real_b) = tiny(adversarial=AdversarialConfig(loss="wgan-gp", r1=1.0)), batch()
+def test_every_term_of_the_discriminator_is_halved() -> None:
+    method, (real_a, real_b) = tiny(adversarial=AdversarialConfig(loss="wgan-gp", r1=1.0)), batch()
     torch.manual_seed(1)
-    _, halved = next(objective.turns((real_a, real_b), 0))
+    _, halved = next(method.turns((real_a, real_b), 0))
 
-    judge = Judge(objective.D, objective.augment, given=real_a)
+    discriminator = AugmentedDiscriminator(method.D, method.augment, condition=real_a)
     torch.manual_seed(1)
-    whole = objective.adversarial.discriminator(judge, real_b, objective.G(real_a), 0)
+    terms = method.adversarial.discriminator(discriminator, real_b, method.G(real_a), 0)
     assert list(halved) == ["D/adversarial", "D/penalty", "D/r1"]
-    for name, value in whole.items():
+    for name, value in terms.items():
         torch.testing.assert_close(halved[f"D/{name}"], value / 2)
 
 
-def test_the_critic_judges_condition_and_picture_together() -> None:
-    objective, (real_a, real_b) = tiny(), batch()
-    seen = []
-    objective.D.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].detach()))
-    fake_b = objective.G(real_a).detach()
-    play(objective, (real_a, real_b))
-    pairs = [torch.cat([real_a, judged], 1) for judged in (real_b, fake_b)]
-    torch.testing.assert_close(seen, [torch.cat(pairs), pairs[1]])  # D's turn in one pass, then G's
+def test_the_discriminator_gets_condition_and_image_concatenated() -> None:
+    method, (real_a, real_b) = tiny(), batch()
+    inputs = []
+    method.D.register_forward_hook(lambda _, args, __: inputs.append(args[0].detach()))
+    fake_b = method.G(real_a).detach()
+    run_step(method, (real_a, real_b))
+    pairs = [torch.cat([real_a, image], 1) for image in (real_b, fake_b)]
+    torch.testing.assert_close(inputs, [torch.cat(pairs), pairs[1]])  # one pass in the turn of D, one in that of G
 
 
-def test_with_five_critic_steps_the_generator_moves_at_every_fifth() -> None:
-    objective = tiny(adversarial=AdversarialConfig(loss="wgan", critic_steps=5))
-    order = ["".join(player for player, _ in play(objective, batch(), step)) for step in range(10)]
+def test_with_d_steps_5_the_generator_moves_at_every_fifth_step() -> None:
+    method = tiny(adversarial=AdversarialConfig(loss="wgan", d_steps=5))
+    order = ["".join(player for player, _ in run_step(method, batch(), step)) for step in range(10)]
     assert order == [*["D"] * 4, "DG"] * 2
 
 
-def test_wgan_clips_the_critic_before_the_generator_moves() -> None:
-    objective = tiny(adversarial=AdversarialConfig(loss="wgan", clip=0.02))
-    turns = objective.turns(batch(), 0)
+def test_wgan_clips_the_discriminator_before_the_generator_moves() -> None:
+    method = tiny(adversarial=AdversarialConfig(loss="wgan", weight_clip=0.02))
+    turns = method.turns(batch(), 0)
     next(turns)
     next(turns)
-    assert max(float(weight.detach().abs().max()) for weight in objective.D.parameters()) == pytest.approx(0.02)
+    assert max(float(weight.detach().abs().max()) for weight in method.D.parameters()) == pytest.approx(0.02)
 
 
-@pytest.mark.parametrize("loss", GAMES)
+@pytest.mark.parametrize("loss", GAN_LOSSES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_every_adversarial_loss_trains_a_step_with_finite_losses(loss: str, dtype: torch.dtype) -> None:
-    objective = tiny(adversarial=AdversarialConfig(loss=loss, r1=1.0))
-    before = nn.utils.parameters_to_vector(objective.parameters()).detach().clone()
+    method = tiny(adversarial=AdversarialConfig(loss=loss, r1=1.0))
+    before = nn.utils.parameters_to_vector(method.parameters()).detach().clone()
     with torch.autocast("cpu", dtype, enabled=dtype == torch.bfloat16):
-        played = play(objective, batch(2))
-    assert all(value.isfinite() for _, losses in played for value in losses.values())
-    after = nn.utils.parameters_to_vector(objective.parameters())
+        turns = run_step(method, batch(2))
+    assert all(value.isfinite() for _, losses in turns for value in losses.values())
+    after = nn.utils.parameters_to_vector(method.parameters())
     assert after.isfinite().all()
     assert not torch.equal(before, after)
 
 
 @pytest.mark.parametrize(
-    ("adversarial", "named"),
+    ("adversarial", "message"),
     [({"loss": "wgan-gp"}, "wgan-gp"), ({"loss": "hinge", "r1": 1.0}, "R1")],
 )
-def test_a_gradient_penalty_on_the_default_critic_is_refused_for_its_batch_norm(
-    adversarial: dict[str, Any], named: str
-) -> None:
-    with pytest.raises(ConfigError, match=rf"{named} penalises .* Add --d-norm instance"):
+def test_a_gradient_penalty_with_the_default_batch_norm_is_refused(adversarial: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{message} penalises .* Add --d-norm instance"):
         merge(Pix2PixConfig(), {"adversarial": adversarial})
     merge(Pix2PixConfig(), {"adversarial": adversarial, "discriminator": {"norm": "none"}})
 
 
-def test_in_bfloat16_too_the_generator_plays_against_the_critic_that_has_moved(
+def test_in_bfloat16_the_generator_uses_the_updated_discriminator(
     paired: Path, changes: Callable[..., dict[str, Any]]
 ) -> None:
     settings = changes(paired, steps=1, lr=0.1, precision="bfloat16")
-    trainer = launch.start("pix2pix", "paper", settings, "moved", TrainingProgress())
-    judged = []
-    hook = trainer.objective.D.register_forward_hook(lambda _, inputs, logits: judged.append((inputs[0], logits)))
+    trainer = launch.new_training("pix2pix", "paper", settings, "bfloat16", TrainingProgress())
+    calls = []
+    hook = trainer.method.D.register_forward_hook(lambda _, inputs, logits: calls.append((inputs[0], logits)))
     trainer.train()
     hook.remove()
-    pictures, logits = judged[-1]  # G's turn, the last
+    images, logits = calls[-1]  # in the turn of G
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(trainer.objective.D(pictures), logits)
+        assert torch.equal(trainer.method.D(images), logits)
 
 
-def test_a_resnet_translates_pairs_as_well() -> None:
-    objective = tiny(generator=ResnetConfig(ngf=2, blocks=1))
-    assert [player for player, _ in play(objective, batch())] == ["D", "G"]
+def test_a_resnet_generator_trains() -> None:
+    method = tiny(generator=ResnetConfig(ngf=2, blocks=1))
+    assert [player for player, _ in run_step(method, batch())] == ["D", "G"]
 
 
-def test_samples_show_input_translation_and_truth() -> None:
-    objective, (real_a, real_b) = tiny(), batch(2)
-    shown = objective.samples((real_a, real_b), objective.translators())
-    assert list(shown) == ["input", "translation", "truth"]
-    torch.testing.assert_close(shown["translation"], objective.G(real_a))
+def test_samples_are_input_translation_and_target() -> None:
+    method, (real_a, real_b) = tiny(), batch(2)
+    samples = method.sample_images((real_a, real_b), method.translators())
+    assert list(samples) == ["input", "translation", "target"]
+    torch.testing.assert_close(samples["translation"], method.G(real_a))

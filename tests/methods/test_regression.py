@@ -8,20 +8,20 @@ from i2i.checkpoints.log import read_log
 from i2i.errors import ConfigError, DatasetError, UsageError
 from i2i.methods.regression import RegressionConfig
 from i2i.metrics import inception
-from i2i.recipes import launch, recipe, recipe_from_json
+from i2i.recipes import find_recipe, launch, recipe_from_json
 from i2i.restoration import TASKS
 from i2i.training.progress import TrainingProgress
 from i2i.training.trainer import Trainer
-from tests.conftest import SIZE, write_pictures
-from tests.metrics.standin import Means
+from tests.conftest import SIZE, write_random_images
+from tests.metrics.standin import ChannelStatistics
 
 TINY = {"network": "restorer", "width": 4, "levels": 2, "depth": 1}
-REAL = [name for name in TASKS if name != "none"]
+TASK_NAMES = [name for name in TASKS if name != "none"]
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    write_pictures(tmp_path / "photos", 4, width=24)
+    write_random_images(tmp_path / "photos", 4, width=24)
     return tmp_path / "photos"
 
 
@@ -39,102 +39,102 @@ def settings(data: Path, task: str = "denoise", **training: Any) -> dict[str, An
     }  # fmt: skip
 
 
-def start(changes: dict[str, Any], objective: str = "regression", name: str | None = None) -> Trainer:
-    return launch.start(objective, name, changes, "run", TrainingProgress())
+def start(changes: dict[str, Any], method: str = "regression", name: str | None = None) -> Trainer:
+    return launch.new_training(method, name, changes, "run", TrainingProgress())
 
 
-@pytest.mark.parametrize("task", REAL)
-def test_every_task_trains_from_a_folder_of_photos_and_leaves_a_model(photos: Path, task: str) -> None:
+@pytest.mark.parametrize("task", TASK_NAMES)
+def test_every_task_trains_from_a_folder_of_photos(photos: Path, task: str) -> None:
     trainer = start(settings(photos, task))
     assert trainer.train() is None
     rows = read_log(trainer.run.path)
     losses = [row["G/charbonnier"] for row in rows if "G/charbonnier" in row]
     assert len(losses) == 2
     assert all(0 < loss < 2 for loss in losses)
-    measured = next(row for row in rows if "psnr/restored" in row)
-    assert {"psnr/input", "psnr/restored"} <= measured.keys()
-    generator = trainer.about["generator"]
-    wanted = TASKS[task]()
-    assert (generator["shows"], generator["answers"], generator["scale"]) == (
-        wanted.shows,
-        wanted.answers,
-        wanted.scale,
+    metrics = next(row for row in rows if "psnr/restored" in row)
+    assert {"psnr/input", "psnr/restored"} <= metrics.keys()
+    generator = trainer.info.generator
+    expected = TASKS[task]()
+    assert (generator["conditioning"], generator["prediction"], generator["scale"]) == (
+        expected.conditioning,
+        expected.prediction,
+        expected.scale,
     )
     assert (trainer.run.path / "samples" / "0000004.png").is_file()
 
 
-def test_a_run_is_named_after_its_photos_and_its_task_and_found_again_by_them(photos: Path) -> None:
-    for objective, name in (("regression", "photos-dejpeg"), ("pix2pix", "photos-pix2pix-dejpeg")):
+def test_a_run_is_named_after_its_photos_and_its_task_and_resumed_by_them(photos: Path) -> None:
+    for method, name in (("regression", "photos-dejpeg"), ("pix2pix", "photos-pix2pix-dejpeg")):
         changes = settings(photos, "dejpeg")
         changes["data"]["size"] = 32
         del changes["model"]
-        first = launch.start(objective, None, changes, None, TrainingProgress())
-        assert first.run.path.name == name
-        first.run.unlock()
-        again = launch.resume(objective, None, {"data": changes["data"]}, None, TrainingProgress())
-        assert again.run.path.name == name
-        again.run.unlock()
+        original = launch.new_training(method, None, changes, None, TrainingProgress())
+        assert original.run.path.name == name
+        original.run.unlock()
+        resumed = launch.resume_training(method, None, {"data": changes["data"]}, None, TrainingProgress())
+        assert resumed.run.path.name == name
+        resumed.run.unlock()
 
 
 @pytest.mark.parametrize("task", ["denoise", "superres", "inpaint"])
-def test_pix2pix_trains_a_task_with_a_critic_on_the_restorer(photos: Path, task: str) -> None:
+def test_pix2pix_trains_a_task_with_the_restorer(photos: Path, task: str) -> None:
     changes = settings(photos, task)
     changes["model"] = {"generator": {"width": 4, "levels": 2}, "discriminator": {"ndf": 2, "receptive_field": 16}}
     trainer = start(changes, "pix2pix")
-    assert trainer.about["generator"]["network"] == "restorer"
+    assert trainer.info.generator["network"] == "restorer"
     assert trainer.train() is None
     assert "D/adversarial" in {key for row in read_log(trainer.run.path) for key in row}
 
 
-def test_a_network_that_cannot_do_a_task_is_refused_by_name(photos: Path) -> None:
+def test_a_network_that_does_not_fit_a_task_is_refused(photos: Path) -> None:
     changes = settings(photos, "inpaint")
     changes["model"] = {"generator": {"network": "unet"}}
     with pytest.raises(ConfigError, match="needs --generator restorer; found unet"):
         start(changes)
     changes["data"]["task"] = {"task": "denoise"}
-    assert recipe("regression").merged(changes).model.generator.network == "unet"
+    assert find_recipe("regression").with_overrides(changes).model.generator.network == "unet"
 
 
-def test_a_task_brings_settings_that_suit_it_and_leaves_those_that_were_asked_for(photos: Path) -> None:
-    plain = recipe("regression").merged(settings(photos, "inpaint") | {"model": {}})
-    assert (plain.model.generator.levels, plain.model.generator.width) == (4, 32)  # type: ignore[union-attr]
-    asked = recipe("regression").merged(settings(photos, "inpaint"))
-    assert asked.model.generator.levels == 2  # type: ignore[union-attr]
-    again = asked.merged({"data": {"task": {"task": "inpaint"}}, "training": {"steps": 9}})
-    assert again.model == asked.model
+def test_a_task_changes_the_defaults_but_not_the_explicit_settings(photos: Path) -> None:
+    defaults = find_recipe("regression").with_overrides(settings(photos, "inpaint") | {"model": {}})
+    assert (defaults.model.generator.levels, defaults.model.generator.width) == (4, 32)  # type: ignore[union-attr]
+    explicit = find_recipe("regression").with_overrides(settings(photos, "inpaint"))
+    assert explicit.model.generator.levels == 2  # type: ignore[union-attr]
+    extended = explicit.with_overrides({"data": {"task": {"task": "inpaint"}}, "training": {"steps": 9}})
+    assert extended.model == explicit.model
     unet = {"model": {"generator": {"network": "unet"}}, "data": {"task": {"task": "denoise"}}}
-    assert recipe("regression").merged(unet).merged({}).model.generator.network == "unet"
+    assert find_recipe("regression").with_overrides(unet).with_overrides({}).model.generator.network == "unet"
 
 
-def test_a_task_asks_for_photos_and_no_task_for_pairs(photos: Path, paired: Path) -> None:
-    with pytest.raises(DatasetError, match="learns from clean data"):
+def test_a_task_needs_photos_and_no_task_needs_pairs(photos: Path, paired: Path) -> None:
+    with pytest.raises(DatasetError, match="needs clean data"):
         start(settings(paired))
-    with pytest.raises(DatasetError, match="learns from paired data"):
+    with pytest.raises(DatasetError, match="needs paired data"):
         start(settings(photos, "none"))
 
 
-def test_regression_learns_from_pairs_without_a_task(paired: Path) -> None:
+def test_regression_trains_on_pairs_without_a_task(paired: Path) -> None:
     trainer = start(settings(paired, "none"))
     assert trainer.train() is None
 
 
-def test_a_denoiser_learns_in_a_few_seconds(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "photos", 6, width=24)
+def test_a_denoiser_gains_more_than_1_5_db_in_150_steps(tmp_path: Path) -> None:
+    write_random_images(tmp_path / "photos", 6, width=24)
     changes = settings(tmp_path / "photos", steps=150, batch_size=8, sample_every=150, lr=3e-3, ema=0.9)
     changes["data"]["task"] = {"task": "denoise", "sigma": [25.0, 25.0]}
     changes["model"]["generator"] = {**TINY, "width": 8}
     trainer = start(changes)
     trainer.train()
-    measured = [row for row in read_log(trainer.run.path) if "psnr/restored" in row]
-    assert measured[-1]["psnr/input"] == measured[0]["psnr/input"]
-    assert measured[-1]["psnr/restored"] > measured[0]["psnr/input"] + 1.5
+    rows = [row for row in read_log(trainer.run.path) if "psnr/restored" in row]
+    assert rows[-1]["psnr/input"] == rows[0]["psnr/input"]
+    assert rows[-1]["psnr/restored"] > rows[0]["psnr/input"] + 1.5
 
 
-def test_a_task_can_be_evaluated_against_the_truth_and_its_best_kept(
+def test_a_task_is_validated_against_the_targets_and_its_best_weights_are_kept(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inception, "_network", Means)
-    trainer = start(settings(photos, evaluate_every=2, keep_best="psnr"))
+    monkeypatch.setattr(inception, "load_inception", ChannelStatistics)
+    trainer = start(settings(photos, eval_every=2, best_metric="psnr"))
     trainer.train()
     rows = [row for row in read_log(trainer.run.path) if "AtoB/psnr" in row]
     assert [row["step"] for row in rows] == [2, 4]
@@ -142,81 +142,85 @@ def test_a_task_can_be_evaluated_against_the_truth_and_its_best_kept(
 
 
 @pytest.mark.parametrize("pixel", ["charbonnier", "l1", "l2"])
-def test_the_losses_are_terms_with_weights_of_their_own(pixel: Any, perceptual_weights: Path) -> None:
-    config = RegressionConfig(pixel=pixel, weight_pixel=2.0, weight_ms_ssim=0.5, weight_perceptual=0.1)
-    objective = config.build(32)
-    truth = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    ((player, terms),) = objective.turns((truth + 0.1, truth), 0)
+def test_each_loss_has_its_own_weight(pixel: Any, perceptual_weights: Path) -> None:
+    config = RegressionConfig(pixel_loss=pixel, weight_pixel=2.0, weight_ms_ssim=0.5, weight_perceptual=0.1)
+    method = config.build(32)
+    target = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    ((player, losses),) = method.turns((target + 0.1, target), 0)
     assert player == "G"
-    assert set(terms) == {f"G/{pixel}", "G/ms_ssim", "G/perceptual"}
-    doubled = RegressionConfig(pixel=pixel, weight_pixel=1.0).build(32)
-    doubled.load_state_dict(objective.state_dict())
-    ((_, plain),) = doubled.turns((truth + 0.1, truth), 0)
-    assert terms[f"G/{pixel}"].item() == pytest.approx(2 * plain[f"G/{pixel}"].item())
+    assert set(losses) == {f"G/{pixel}", "G/ms_ssim", "G/perceptual"}
+    reference = RegressionConfig(pixel_loss=pixel, weight_pixel=1.0).build(32)
+    reference.load_state_dict(method.state_dict())
+    ((_, expected),) = reference.turns((target + 0.1, target), 0)
+    assert losses[f"G/{pixel}"].item() == pytest.approx(2 * expected[f"G/{pixel}"].item())
 
 
-def test_a_training_begins_with_what_fits_of_another_model(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_training_starts_from_the_matching_tensors_of_another_model(
+    photos: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     first = start(settings(photos))
     first.train()
-    changes = settings(photos, "inpaint", begin_with=str(first.run.path))
-    second = launch.start("regression", None, changes, "second", TrainingProgress())
-    ours, theirs = second.objective.translators()["AtoB"].state_dict(), first.translators()["AtoB"].state_dict()
-    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == ["head.weight"]  # sees a mask too
+    changes = settings(photos, "inpaint", init_from=str(first.run.path))
+    second = launch.new_training("regression", None, changes, "second", TrainingProgress())
+    weights, source = second.method.translators()["AtoB"].state_dict(), first.translators()["AtoB"].state_dict()
+    assert [name for name in weights if not torch.equal(weights[name], source[name])] == [
+        "head.weight"
+    ]  # has a mask channel
     assert second.ema is not None
-    assert torch.equal(second.ema.average["AtoB"].tail.weight, theirs["tail.weight"])
-    assert f"begins with {len(ours) - 1} of {len(ours)} tensors" in capsys.readouterr().err
-    assert second.about["settings"]["training"]["begin_with"] == "run"  # of no folder
+    assert torch.equal(second.ema.module["AtoB"].tail.weight, source["tail.weight"])
+    assert f"starts with {len(weights) - 1} of {len(weights)} tensors" in caplog.text
+    assert second.info.settings["training"]["init_from"] == "run"  # without its folder
     changes["model"]["generator"] = {"network": "resnet", "ngf": 2, "blocks": 1}
     changes["data"]["task"] = {"task": "dejpeg"}
-    with pytest.raises(UsageError, match="no weights that fit"):
-        launch.start("regression", None, changes, "third", TrainingProgress())
+    with pytest.raises(UsageError, match="needs a model with the same generator"):
+        launch.new_training("regression", None, changes, "third", TrainingProgress())
 
 
-def test_a_resume_needs_no_longer_what_a_training_began_with(photos: Path) -> None:
+def test_a_resume_does_not_need_the_initial_weights(photos: Path) -> None:
     first = start(settings(photos))
     first.train()
-    changes = settings(photos, steps=1, begin_with=str(first.run.path))
-    second = launch.start("regression", None, changes, "second", TrainingProgress())
+    changes = settings(photos, steps=1, init_from=str(first.run.path))
+    second = launch.new_training("regression", None, changes, "second", TrainingProgress())
     second.train()
     second.run.unlock()
-    first.run.bundle_path.unlink()
-    again = launch.resume("regression", None, {"training": {"steps": 2}}, "second", TrainingProgress())
-    assert again.step == 1
+    first.run.weights_path.unlink()
+    resumed = launch.resume_training("regression", None, {"training": {"steps": 2}}, "second", TrainingProgress())
+    assert resumed.step == 1
 
 
-def test_a_resume_goes_on_with_the_very_next_sample(photos: Path) -> None:
-    whole = start(settings(photos, steps=6))
-    whole.train()
+def test_a_resume_continues_to_the_new_number_of_steps(photos: Path) -> None:
     changes = settings(photos, steps=3)
     changes["training"].update(schedule="constant")
-    first = launch.start("regression", None, changes, "part", TrainingProgress())
+    first = launch.new_training("regression", None, changes, "part", TrainingProgress())
     first.train()
     first.run.unlock()
-    again = launch.resume("regression", None, {"training": {"steps": 6}}, "part", TrainingProgress())
-    assert again.step == 3
-    assert recipe_from_json(again.run.config()).data.restores() == TASKS["denoise"]()
-    again.train()
-    assert again.step == 6
+    resumed = launch.resume_training("regression", None, {"training": {"steps": 6}}, "part", TrainingProgress())
+    assert resumed.step == 3
+    assert recipe_from_json(resumed.run.load_config()).data.restoration_task == TASKS["denoise"]()
+    resumed.train()
+    assert resumed.step == 6
 
 
-def test_a_training_of_some_hours_ends_by_the_clock_with_a_rate_of_nothing(
+def test_a_time_budget_ends_the_training_with_a_learning_rate_of_0(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
     monkeypatch.setattr("i2i.training.time_budget.time.monotonic", lambda: now[0])
-    trainer = start(settings(photos, steps=100_000, hours=10 / 3600, warmup=0, schedule="cosine", sample_every=1000))
-    step, rates = trainer._train_step, []
+    trainer = start(
+        settings(photos, steps=100_000, max_hours=10 / 3600, warmup=0, schedule="cosine", sample_every=1000)
+    )
+    run_training_step, rates = trainer._run_step, []
 
-    def second_by_second(batch: Any) -> None:
+    def advance_one_second(batch: Any) -> None:
         rates.append(trainer.lr(trainer.step))
-        step(batch)
+        run_training_step(batch)
         now[0] += 1.0
 
-    monkeypatch.setattr(trainer, "_train_step", second_by_second)
+    monkeypatch.setattr(trainer, "_run_step", advance_one_second)
     trainer.train()
     assert trainer.step == trainer.total_steps() == 10
-    assert trainer.watch.doctor.youth == 200  # of a training of 10 steps, not of those that --steps would have been
+    assert trainer.monitor.alarms.warmup_steps == 200  # the limit for 10 steps, not for those of --steps
     assert rates[0] == trainer.config.lr
     assert rates == sorted(rates, reverse=True)
     assert trainer.lr(10) == pytest.approx(0, abs=1e-9)
-    assert trainer.state()["spent"] == 10.0
+    assert trainer.state_dict()["elapsed"] == 10.0

@@ -1,11 +1,11 @@
-"""A feature network that takes no time."""
+"""A stand-in for Inception: a feature network that takes no time."""
 
 import torch
 from torch import Tensor, nn
 
 
-class Means(nn.Module):
-    """The mean and the deviation of each channel, and as logits the means again."""
+class ChannelStatistics(nn.Module):
+    """Returns the mean and the standard deviation of each channel as features, and the means as logits."""
 
     def __init__(self, logits: bool = False) -> None:
         super().__init__()

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.networks import PatchGAN, PatchGANConfig, Resnet, ResnetConfig
-from i2i.networks.blurpool import Double, Halve
+from i2i.networks.blurpool import BilinearUpsample2x, BlurPool2d
 
 CUT = {"antialias": True, "upsampling": "bilinear"}
 
@@ -15,47 +15,47 @@ def _seed() -> None:
 
 
 def filtered(x: Tensor, taps: list[float], stride: int) -> Tensor:
-    """Each channel of a padded picture by the outer product of ``taps`` with itself."""
+    """Filter each channel of a padded image by the outer product of ``taps`` with itself."""
     row = torch.tensor(taps, dtype=x.dtype)
     kernel = (row[:, None] * row).expand(x.shape[1], 1, -1, -1)
     return F.conv2d(x, kernel, stride=stride, groups=x.shape[1])
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 6), (7, 5), (2, 2)])
-def test_halve_is_the_filter_1_2_1_at_every_second_pixel(height: int, width: int) -> None:
+def test_blurpool_is_the_filter_1_2_1_at_every_second_pixel(height: int, width: int) -> None:
     x = torch.randn(2, 3, height, width, dtype=torch.float64)
     expected = filtered(F.pad(x, (1, 1, 1, 1), mode="reflect"), [0.25, 0.5, 0.25], stride=2)
-    torch.testing.assert_close(Halve()(x), expected)
+    torch.testing.assert_close(BlurPool2d()(x), expected)
     assert expected.shape[2:] == (-(-height // 2), -(-width // 2))
 
 
-def test_double_is_the_filter_1_3_3_1_between_zeros() -> None:
+def test_bilinear_upsampling_is_the_filter_1_3_3_1_after_inserting_zeros() -> None:
     x = torch.randn(2, 3, 4, 6, dtype=torch.float64)
     padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    spread = torch.zeros(2, 3, 12, 16, dtype=torch.float64)
-    spread[:, :, ::2, ::2] = padded
-    expected = filtered(F.pad(spread, (1, 1, 1, 1)), [0.25, 0.75, 0.75, 0.25], stride=1)[:, :, 1:9, 1:13]
-    torch.testing.assert_close(Double()(x), expected)
+    with_zeros = torch.zeros(2, 3, 12, 16, dtype=torch.float64)
+    with_zeros[:, :, ::2, ::2] = padded
+    expected = filtered(F.pad(with_zeros, (1, 1, 1, 1)), [0.25, 0.75, 0.75, 0.25], stride=1)[:, :, 1:9, 1:13]
+    torch.testing.assert_close(BilinearUpsample2x()(x), expected)
 
 
-def test_a_checkerboard_is_grey_once_halved() -> None:
+def test_blurpool_turns_a_checkerboard_grey() -> None:
     board = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).tile(4, 4)[None, None]
-    assert Halve()(board).abs().max() == 0
-    assert board[..., ::2, ::2].abs().min() == 1  # and constant, where it is only subsampled
+    assert BlurPool2d()(board).abs().max() == 0
+    assert board[..., ::2, ::2].abs().min() == 1  # subsampling alone would give a constant
 
 
-def test_the_published_cut_networks_have_as_many_parameters_as_cyclegans() -> None:
+def test_the_antialiased_networks_have_as_many_parameters_as_cyclegans() -> None:
     with torch.device("meta"):
-        networks = Resnet(ResnetConfig(**CUT)), PatchGAN(PatchGANConfig(antialias=True))
+        networks = [Resnet(ResnetConfig(**CUT)), PatchGAN(PatchGANConfig(antialias=True))]
     assert [sum(w.numel() for w in network.parameters()) for network in networks] == [11_378_179, 2_764_737]
 
 
-def test_no_convolution_of_the_antialiased_networks_skips_a_pixel() -> None:
+def test_no_convolution_of_the_antialiased_networks_is_strided() -> None:
     networks = Resnet(ResnetConfig(ngf=2, blocks=1, **CUT)), PatchGAN(PatchGANConfig(ndf=2, antialias=True))
     for network, halvings in zip(networks, (2, 3), strict=True):
         layers = list(network.modules())
         assert {part.stride for part in layers if isinstance(part, nn.Conv2d)} == {(1, 1)}
-        assert sum(isinstance(part, Halve) for part in layers) == halvings
+        assert sum(isinstance(part, BlurPool2d) for part in layers) == halvings
         assert not any(isinstance(part, nn.ConvTranspose2d) for part in layers)
 
 
@@ -66,19 +66,20 @@ def test_an_antialiased_resnet_returns_the_shape_of_its_input() -> None:
 
 
 @pytest.mark.parametrize("field", [16, 34, 70])
-def test_an_antialiased_critic_judges_as_many_patches_down_to_the_same_smallest_input(field: int) -> None:
+def test_an_antialiased_discriminator_returns_as_many_logits_down_to_the_smallest_input(field: int) -> None:
     config = PatchGANConfig(ndf=2, receptive_field=field, antialias=True)
-    plain, smooth = PatchGAN(PatchGANConfig(ndf=2, receptive_field=field)), PatchGAN(config)
-    for size in (config.smallest_input(), 64, 75):
-        if size >= config.smallest_input():
-            picture = torch.zeros(1, 3, size, size)
-            assert smooth(picture).shape == plain(picture).shape
+    plain = PatchGAN(PatchGANConfig(ndf=2, receptive_field=field))
+    antialiased = PatchGAN(config)
+    for size in (config.min_input_size(), 64, 75):
+        if size >= config.min_input_size():
+            image = torch.zeros(1, 3, size, size)
+            assert antialiased(image).shape == plain(image).shape
 
 
-def test_the_critic_of_cut_sees_84_pixels() -> None:
-    critic = PatchGAN(PatchGANConfig(ndf=2, antialias=True, norm="none", init="kaiming")).double()
-    picture = torch.rand(1, 3, 192, 192, dtype=torch.float64, requires_grad=True)
-    logits = critic(picture)
-    (slope,) = torch.autograd.grad(logits[0, 0, 11, 11], picture)
-    seen = slope[0].abs().sum(0) > 0
-    assert (int(seen.any(0).sum()), int(seen.any(1).sum())) == (84, 84)
+def test_the_receptive_field_of_cuts_discriminator_is_84_pixels() -> None:
+    discriminator = PatchGAN(PatchGANConfig(ndf=2, antialias=True, norm="none", weight_init="kaiming")).double()
+    image = torch.rand(1, 3, 192, 192, dtype=torch.float64, requires_grad=True)
+    logits = discriminator(image)
+    (gradient,) = torch.autograd.grad(logits[0, 0, 11, 11], image)
+    visible = gradient[0].abs().sum(0) > 0
+    assert (int(visible.any(0).sum()), int(visible.any(1).sum())) == (84, 84)

@@ -5,12 +5,12 @@ import torch
 from torch import Tensor, nn
 
 from i2i.config import from_json, to_json
-from i2i.errors import BundleError, ConfigError
+from i2i.errors import ConfigError, ModelFileError
 from i2i.methods.cut import CUTConfig
 from i2i.networks import PatchGANConfig, ProjectedConfig
 from i2i.pretrained.alexnet import AlexNetFeatures
 
-SMALL = ProjectedConfig(ndf=2, receptive_field=16, head_width=4, init="kaiming")
+SMALL = ProjectedConfig(ndf=2, receptive_field=16, head_width=4, weight_init="kaiming")
 
 
 def images(size: int = 32, count: int = 2, channels: int = 3) -> Tensor:
@@ -27,7 +27,7 @@ def test_each_layer_has_a_head_and_the_patchgan_comes_last() -> None:
     assert [tuple(x.shape) for x in logits] == [(2, 1, 7, 7), (2, 1, 3, 3), (2, 1, 3, 3), (2, 1, 14, 14)]
 
 
-def test_without_the_patchgan_only_the_heads_judge() -> None:
+def test_without_the_patchgan_only_the_heads_return_logits() -> None:
     config = ProjectedConfig(layers="5, 1", patchgan=False, head_width=4)
     assert [x.shape[2] for x in config.build()(images(32))] == [15, 3]
 
@@ -57,7 +57,7 @@ def test_the_frozen_network_stays_in_evaluation_mode() -> None:
 
 
 def test_gradients_reach_the_image_through_the_frozen_features_alone() -> None:
-    network = ProjectedConfig(patchgan=False, head_width=4, init="kaiming").build()
+    network = ProjectedConfig(patchgan=False, head_width=4, weight_init="kaiming").build()
     x = images().requires_grad_()
     torch.stack([y.mean() for y in network(x)]).sum().backward()
     assert x.grad is not None
@@ -65,14 +65,14 @@ def test_gradients_reach_the_image_through_the_frozen_features_alone() -> None:
 
 
 def test_every_convolution_of_a_head_has_spectral_norm() -> None:
-    network = ProjectedConfig(patchgan=False, head_width=4, init="orthogonal").build()
+    network = ProjectedConfig(patchgan=False, head_width=4, weight_init="orthogonal").build()
     for _ in range(30):
         network(images())
     for layer in (module for module in network.heads.modules() if isinstance(module, nn.Conv2d)):
         assert float(torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2)) == pytest.approx(1, abs=0.02)
 
 
-def test_a_condition_and_its_image_are_both_seen() -> None:
+def test_the_logits_depend_on_the_condition() -> None:
     network = SMALL.build(channels=6)
     pair = images(channels=6)
     other = torch.cat([-pair[:, :3], pair[:, 3:]], 1)
@@ -80,27 +80,27 @@ def test_a_condition_and_its_image_are_both_seen() -> None:
     assert not torch.equal(network(pair)[0], network(other)[0])
 
 
-def test_the_activations_of_all_parts_are_given_for_feature_matching() -> None:
+def test_with_features_returns_the_activations_of_all_parts() -> None:
     network = SMALL.build().eval()
     logits, activations = network.with_features(images())
     assert len(activations) == 3 * 2 + 2
-    for one, other in zip(logits, network(images()), strict=True):
-        torch.testing.assert_close(one, other)
+    for output, expected in zip(logits, network(images()), strict=True):
+        torch.testing.assert_close(output, expected)
 
 
-def test_scales_of_the_patchgan_are_judged_one_by_one() -> None:
+def test_each_scale_of_the_patchgan_returns_logits() -> None:
     assert len(ProjectedConfig(ndf=2, receptive_field=16, scales=2, head_width=4).build()(images(64))) == 5
 
 
 @pytest.mark.parametrize("layers", ["", "0", "6", "2,2", "two", "1;2"])
-def test_layers_that_alexnet_has_not_got_are_refused(layers: str) -> None:
+def test_layers_that_alexnet_does_not_have_are_refused(layers: str) -> None:
     with pytest.raises(ConfigError, match=r"different numbers from 1 to 5"):
         ProjectedConfig(layers=layers)
 
 
 def test_an_image_too_small_for_alexnet_is_refused() -> None:
-    assert ProjectedConfig(patchgan=False).smallest_input() == 16
-    assert ProjectedConfig().smallest_input() == PatchGANConfig().smallest_input()
+    assert ProjectedConfig(patchgan=False).min_input_size() == 16
+    assert ProjectedConfig().min_input_size() == PatchGANConfig().min_input_size()
     with pytest.raises(ConfigError, match=r"at least 31 px .* size is 28\. Use a larger --size or --d-enlarge"):
         CUTConfig(discriminator=ProjectedConfig(enlarge=1.0, receptive_field=16)).build(28)
 
@@ -108,7 +108,7 @@ def test_an_image_too_small_for_alexnet_is_refused() -> None:
 def test_a_config_saved_before_there_were_projected_discriminators_is_read() -> None:
     saved = to_json(CUTConfig())
     assert saved["discriminator"]["network"] == "patchgan"
-    assert from_json(CUTConfig, saved).discriminator == PatchGANConfig(antialias=True, init="xavier")
+    assert from_json(CUTConfig, saved).discriminator == PatchGANConfig(antialias=True, weight_init="xavier")
     again = to_json(CUTConfig(discriminator=SMALL))
     assert from_json(CUTConfig, again).discriminator == SMALL
 
@@ -118,6 +118,6 @@ def test_without_weights_the_message_names_another_discriminator(monkeypatch: py
         raise OSError("no network")
 
     monkeypatch.delenv("I2I_WEIGHTS")
-    monkeypatch.setattr("i2i.pretrained.lpips._library", refuse)
-    with pytest.raises(BundleError, match="--discriminator patchgan"):
+    monkeypatch.setattr("i2i.pretrained.lpips._build", refuse)
+    with pytest.raises(ModelFileError, match="--discriminator patchgan"):
         SMALL.build()

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from i2i.errors import ConfigError
-from i2i.networks import GENERATORS, Identity, IdentityConfig, Resnet, ResnetConfig, use_mode
-from i2i.networks.layers import InstanceNorm
+from i2i.networks import GENERATORS, Identity, IdentityConfig, Resnet, ResnetConfig, prepare_for_inference
+from i2i.networks.instance_norm import InstanceNorm
 
 
 @pytest.fixture(autouse=True)
@@ -14,13 +14,13 @@ def _seed() -> None:
     torch.manual_seed(0)
 
 
-def count(network: nn.Module) -> int:
+def count_parameters(network: nn.Module) -> int:
     return sum(weight.numel() for weight in network.parameters())
 
 
 def test_the_published_cyclegan_generator_has_11_378_179_parameters() -> None:
     with torch.device("meta"):
-        assert count(ResnetConfig().build(256)) == 11_378_179
+        assert count_parameters(ResnetConfig().build(256)) == 11_378_179
 
 
 @pytest.mark.parametrize("upsampling", ["transposed", "resize"])
@@ -28,14 +28,40 @@ def test_the_published_cyclegan_generator_has_11_378_179_parameters() -> None:
 @pytest.mark.parametrize("blocks", [0, 6])
 def test_a_resnet_returns_the_shape_and_range_of_its_input(upsampling: str, norm: str, blocks: int) -> None:
     network = Resnet(ResnetConfig(ngf=4, blocks=blocks, upsampling=upsampling, norm=norm, dropout=0.5))
-    picture = torch.rand(2, 3, 16, 24) * 2 - 1
-    translation = network(picture)
-    assert translation.shape == picture.shape
+    image = torch.rand(2, 3, 16, 24) * 2 - 1
+    translation = network(image)
+    assert translation.shape == image.shape
     assert translation.abs().max() <= 1
 
 
-def test_a_residual_resnet_begins_at_its_input_and_reaches_the_whole_range() -> None:
-    network = ResnetConfig(ngf=4, blocks=1, residual=True).build(16)
+def test_skip_input_lets_the_colours_bypass_instance_norm() -> None:
+    """Instance norm takes the mean of every channel away; the output of the plain network hardly depends on it."""
+    dark = torch.rand(1, 3, 16, 16) * 0.2 - 0.6
+    bright = dark + 0.8
+    shifts = []
+    for skip_input in (False, True):
+        torch.manual_seed(0)
+        config = ResnetConfig(ngf=4, blocks=1, skip_input=skip_input, weight_init="xavier")
+        network = prepare_for_inference(config.build(16), config)
+        shifts.append(float((network(bright) - network(dark)).abs().mean()))
+    assert shifts[0] < 1e-5
+    assert shifts[1] > 100 * shifts[0]
+
+
+def test_skip_input_adds_three_channels_to_the_last_convolution_alone() -> None:
+    def shapes(skip_input: bool) -> dict[str, torch.Size]:
+        network = ResnetConfig(ngf=4, blocks=1, skip_input=skip_input).build(16)
+        return {name: weight.shape for name, weight in network.named_parameters()}
+
+    plain = shapes(False)
+    skipping = shapes(True)
+    changed = {name for name in plain if plain[name] != skipping[name]}
+    assert changed == {"to_rgb.1.weight"}
+    assert skipping["to_rgb.1.weight"] == (3, 7, 7, 7)
+
+
+def test_residual_output_starts_from_the_input_and_reaches_the_whole_range() -> None:
+    network = ResnetConfig(ngf=4, blocks=1, residual_output=True).build(16)
     levels = (torch.arange(256.0) / 127.5 - 1).reshape(1, 1, 16, 16).expand(2, 3, 16, 16)
     assert (network(levels) - levels).abs().max() * 127.5 < 0.6  # grey levels
     nn.init.constant_(network.to_rgb[1].bias, 9.0)
@@ -43,19 +69,19 @@ def test_a_residual_resnet_begins_at_its_input_and_reaches_the_whole_range() -> 
     torch.testing.assert_close(network.with_features(levels, [0])[0], network(levels))
 
 
-def test_a_residual_resnet_learns_from_the_first_step() -> None:
-    network = ResnetConfig(ngf=4, blocks=1, residual=True).build(16)
+def test_residual_output_has_a_gradient_in_the_first_step() -> None:
+    network = ResnetConfig(ngf=4, blocks=1, residual_output=True).build(16)
     network(torch.rand(1, 3, 16, 16) * 2 - 1).sum().backward()
     assert network.to_rgb[1].weight.grad.abs().max() > 0
 
 
 @pytest.mark.parametrize("blocks", [0, 6, 9])
-def test_a_resnet_has_as_many_residual_blocks_as_asked_for(blocks: int) -> None:
+def test_blocks_is_the_number_of_residual_blocks(blocks: int) -> None:
     with torch.device("meta"):
         assert len(Resnet(ResnetConfig(ngf=4, blocks=blocks)).blocks) == blocks
 
 
-def test_a_residual_block_with_weights_0_passes_its_input_on() -> None:
+def test_a_residual_block_with_zero_weights_returns_its_input() -> None:
     block = Resnet(ResnetConfig(ngf=4, blocks=1)).blocks[0]
     for weight in block.parameters():
         nn.init.zeros_(weight)
@@ -63,7 +89,7 @@ def test_a_residual_block_with_weights_0_passes_its_input_on() -> None:
     torch.testing.assert_close(block(x), x)
 
 
-def test_dropout_stands_in_every_residual_block_and_nowhere_else() -> None:
+def test_dropout_is_in_every_residual_block_and_nowhere_else() -> None:
     network = Resnet(ResnetConfig(ngf=4, blocks=3, dropout=0.3))
     assert [sum(isinstance(part, nn.Dropout) for part in block.modules()) for block in network.blocks] == [1, 1, 1]
     assert sum(isinstance(part, nn.Dropout) for part in network.modules()) == 3
@@ -87,19 +113,20 @@ def test_a_size_that_a_resnet_cannot_take_is_refused(size: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_resnet_in_channels_last_gets_the_gradients_of_contiguous_float64(dtype: torch.dtype) -> None:
-    network = Resnet(ResnetConfig(ngf=4, blocks=2, init="kaiming"))
-    reference, picture = copy.deepcopy(network).double(), torch.rand(1, 3, 16, 16) * 2 - 1
-    reference(picture.double()).square().sum().backward()
+def test_gradients_in_channels_last_equal_those_of_contiguous_float64(dtype: torch.dtype) -> None:
+    network = Resnet(ResnetConfig(ngf=4, blocks=2, weight_init="kaiming"))
+    reference = copy.deepcopy(network).double()
+    image = torch.rand(1, 3, 16, 16) * 2 - 1
+    reference(image.double()).square().sum().backward()
 
     network = network.to(dtype=dtype, memory_format=torch.channels_last)
-    network(picture.to(dtype).contiguous(memory_format=torch.channels_last)).square().sum().backward()
+    network(image.to(dtype).contiguous(memory_format=torch.channels_last)).square().sum().backward()
 
     tolerance = 1e-3 if dtype == torch.float32 else 1e-10
-    weights = [[weight for weight in each.parameters() if weight.requires_grad] for each in (network, reference)]
+    weights = [[weight for weight in net.parameters() if weight.requires_grad] for net in (network, reference)]
     largest = max(weight.grad.abs().max() for weight in weights[1])
-    for found, expected in zip(*weights, strict=True):
-        torch.testing.assert_close(found.grad.double(), expected.grad, rtol=tolerance, atol=float(tolerance * largest))
+    for weight, expected in zip(*weights, strict=True):
+        torch.testing.assert_close(weight.grad.double(), expected.grad, rtol=tolerance, atol=float(tolerance * largest))
 
 
 def test_the_last_layer_of_a_resnet_stays_float32_under_autocast() -> None:
@@ -107,12 +134,12 @@ def test_the_last_layer_of_a_resnet_stays_float32_under_autocast() -> None:
         assert Resnet(ResnetConfig(ngf=4, blocks=1))(torch.zeros(1, 3, 16, 16)).dtype == torch.float32
 
 
-def test_the_same_seed_draws_the_same_resnet() -> None:
-    def draw() -> torch.Tensor:
+def test_the_same_seed_gives_the_same_weights() -> None:
+    def weights() -> torch.Tensor:
         torch.manual_seed(7)
         return nn.utils.parameters_to_vector(Resnet(ResnetConfig(ngf=2, blocks=1)).parameters())
 
-    assert torch.equal(draw(), draw())
+    assert torch.equal(weights(), weights())
 
 
 def test_spectral_norm_reaches_every_convolution_of_a_resnet() -> None:
@@ -123,65 +150,68 @@ def test_spectral_norm_reaches_every_convolution_of_a_resnet() -> None:
 
 
 def test_identity_returns_its_input_and_has_no_parameters() -> None:
-    network, picture = IdentityConfig().build(18), torch.rand(1, 3, 18, 18)
+    network = IdentityConfig().build(18)
+    image = torch.rand(1, 3, 18, 18)
     assert isinstance(network, Identity)
-    assert network(picture) is picture
-    assert count(network) == 0
+    assert network(image) is image
+    assert count_parameters(network) == 0
 
 
-@pytest.mark.parametrize(("inference", "training"), [("eval", False), ("train", True)])
-def test_use_mode_follows_the_inference_policy_and_freezes(inference: str, training: bool) -> None:
-    config = ResnetConfig(ngf=2, blocks=1, inference=inference)
-    network = use_mode(Resnet(config), config)
+@pytest.mark.parametrize(("inference_mode", "training"), [("eval", False), ("train", True)])
+def test_prepare_for_inference_sets_the_mode_and_freezes_the_weights(inference_mode: str, training: bool) -> None:
+    config = ResnetConfig(ngf=2, blocks=1, inference_mode=inference_mode)
+    network = prepare_for_inference(Resnet(config), config)
     assert network.training is training
     assert not any(weight.requires_grad for weight in network.parameters())
 
 
-def test_each_generator_is_listed_under_its_own_tag() -> None:
+def test_each_generator_is_listed_under_its_name() -> None:
     assert {name: config().network for name, config in GENERATORS.items()} == {name: name for name in GENERATORS}
 
 
 @pytest.mark.parametrize("antialias", [False, True])
-def test_features_are_what_stands_after_each_layer_on_the_way(antialias: bool) -> None:
+def test_features_are_the_outputs_of_the_layers(antialias: bool) -> None:
     network = Resnet(ResnetConfig(ngf=4, blocks=2, antialias=antialias))
-    picture = torch.rand(2, 3, 16, 16) * 2 - 1
-    expected, x = [], picture
+    image = torch.rand(2, 3, 16, 16) * 2 - 1
+    expected = []
+    x = image
     for layer in (*network.encoder, *network.blocks):
         x = layer(x)
-        expected.append(x.clone())  # before the ReLU after it, which works in place
-    everywhere = range(len(expected))
-    for found, wanted, width in zip(network.features(picture, everywhere), expected, network.widths(), strict=True):
-        torch.testing.assert_close(found, wanted)
-        assert found.shape[1] == width
-    some = network.features(picture, [4, 0, 9])
-    assert [torch.equal(found, expected[layer]) for found, layer in zip(some, (0, 4, 9), strict=True)] == [True] * 3
+        expected.append(x.clone())  # the next ReLU works in place
+    all_layers = range(len(expected))
+    features = network.features(image, all_layers)
+    for feature, output, channels in zip(features, expected, network.feature_channels(), strict=True):
+        torch.testing.assert_close(feature, output)
+        assert feature.shape[1] == channels
+    for feature, layer in zip(network.features(image, [4, 0, 9]), (0, 4, 9), strict=True):
+        assert torch.equal(feature, expected[layer])
 
 
-def test_features_do_not_depend_on_the_norm_being_there() -> None:
+def test_features_before_a_relu_are_not_overwritten_by_it() -> None:
     network = Resnet(ResnetConfig(ngf=4, blocks=0, norm="none"))
-    picture = torch.rand(1, 3, 8, 8)
-    before_relu, after_relu = network.features(picture, [1, 3])
+    image = torch.rand(1, 3, 8, 8)
+    before_relu, after_relu = network.features(image, [1, 3])
     assert before_relu.min() < 0
     torch.testing.assert_close(after_relu, before_relu.relu())
 
 
-def test_features_compute_nothing_beyond_the_deepest_layer() -> None:
+def test_features_do_not_compute_deeper_layers() -> None:
     network = Resnet(ResnetConfig(ngf=4, blocks=2))
     network.blocks[1].register_forward_hook(lambda *_: pytest.fail("the second block was computed"))
     network.features(torch.rand(1, 3, 8, 8), [10])
 
 
-def test_a_translation_with_features_is_both_in_one_pass() -> None:
+def test_with_features_returns_the_translation_and_the_features() -> None:
     network = Resnet(ResnetConfig(ngf=4, blocks=2))
-    picture = torch.rand(1, 3, 8, 8)
-    translation, features = network.with_features(picture, [0, 4, 10])
-    assert torch.equal(translation, network(picture))
-    for found, wanted in zip(features, network.features(picture, [0, 4, 10]), strict=True):
-        assert torch.equal(found, wanted)
+    image = torch.rand(1, 3, 8, 8)
+    translation, features = network.with_features(image, [0, 4, 10])
+    assert torch.equal(translation, network(image))
+    for feature, expected in zip(features, network.features(image, [0, 4, 10]), strict=True):
+        assert torch.equal(feature, expected)
 
 
-def test_the_layers_that_cut_compares_have_the_published_channels() -> None:
+def test_the_layers_of_cuts_loss_have_the_published_channels() -> None:
     with torch.device("meta"):
-        widths = Resnet(ResnetConfig(antialias=True)).widths()
-    assert [widths[layer] for layer in (0, 4, 8, 12, 16)] == [3, 128, 256, 256, 256]
-    assert len(widths) == 21
+        channels = Resnet(ResnetConfig(antialias=True)).feature_channels()
+    assert [channels[layer] for layer in (0, 4, 8, 12, 16)] == [3, 128, 256, 256, 256]
+    assert len(channels) == 21

@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from i2i.errors import ConfigError
-from i2i.networks import Unet, UnetConfig, use_mode
-from i2i.networks.layers import InstanceNorm
+from i2i.networks import Unet, UnetConfig, prepare_for_inference
+from i2i.networks.instance_norm import InstanceNorm
 
 SIZES = [32, 64, 128, 256]
 
@@ -35,7 +35,8 @@ def test_a_unet_takes_multiples_of_its_size() -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_unet_goes_down_to_one_pixel(size: int) -> None:
-    network, x = Unet(UnetConfig(ngf=2), size), torch.zeros(1, 3, size, size)
+    network = Unet(UnetConfig(ngf=2), size)
+    x = torch.zeros(1, 3, size, size)
     for layer in network.down:
         x = layer(x)
     assert x.shape == (1, 16, 1, 1)
@@ -47,27 +48,27 @@ def test_a_size_that_a_unet_cannot_take_is_refused(size: int) -> None:
         UnetConfig(ngf=2).build(size)
 
 
-def dropouts(network: Unet) -> list[int]:
-    """Decoder levels with dropout, 0 for the innermost."""
+def levels_with_dropout(network: Unet) -> list[int]:
+    """Return the decoder levels with dropout, 0 for the innermost."""
     blocks = reversed(network.up)
     return [level for level, block in enumerate(blocks) if any(isinstance(part, nn.Dropout) for part in block)]
 
 
 @pytest.mark.parametrize("size", [128, 256, 512])
-def test_dropout_stands_only_in_the_three_innermost_decoder_blocks(size: int) -> None:
+def test_only_the_three_innermost_decoder_blocks_have_dropout(size: int) -> None:
     with torch.device("meta"):
         network = Unet(UnetConfig(ngf=2), size)
-    assert dropouts(network) == [0, 1, 2]
+    assert levels_with_dropout(network) == [0, 1, 2]
     assert not any(isinstance(part, nn.Dropout) for part in network.down.modules())
 
 
 @pytest.mark.parametrize(("size", "levels"), [(32, [0]), (64, [0, 1])])
-def test_a_smaller_unet_has_dropout_only_where_the_blocks_are_of_full_width(size: int, levels: list[int]) -> None:
-    assert dropouts(Unet(UnetConfig(ngf=2), size)) == levels
+def test_only_decoder_blocks_of_full_width_have_dropout(size: int, levels: list[int]) -> None:
+    assert levels_with_dropout(Unet(UnetConfig(ngf=2), size)) == levels
 
 
 def test_dropout_0_leaves_no_dropout_layer() -> None:
-    assert dropouts(Unet(UnetConfig(ngf=2, dropout=0.0), 128)) == []
+    assert levels_with_dropout(Unet(UnetConfig(ngf=2, dropout=0.0), 128)) == []
 
 
 @pytest.mark.parametrize(("norm", "kind"), [("batch", nn.BatchNorm2d), ("instance", InstanceNorm)])
@@ -77,18 +78,18 @@ def test_neither_the_first_layer_nor_the_bottleneck_nor_the_last_layer_has_a_nor
     assert [any(isinstance(part, kind) for part in layer) for layer in network.up] == [False, *[True] * 5]
 
 
-def test_each_decoder_level_sees_its_encoder_level() -> None:
+def test_each_encoder_level_has_a_skip_connection() -> None:
     network = Unet(UnetConfig(ngf=2, norm="none", dropout=0.0), 32).double()
     nn.init.zeros_(network.down[-1][1].weight)  # nothing passes through the bottleneck
-    picture = torch.rand(1, 3, 32, 32, dtype=torch.float64, requires_grad=True)
+    image = torch.rand(1, 3, 32, 32, dtype=torch.float64, requires_grad=True)
     for level, layer in enumerate(network.down[:-1]):
-        (slope,) = torch.autograd.grad(
-            network(picture).square().sum(), next(iter(layer[-2 if level else 0].parameters()))
+        (gradient,) = torch.autograd.grad(
+            network(image).square().sum(), next(iter(layer[-2 if level else 0].parameters()))
         )
-        assert slope.any(), f"encoder level {level} does not reach the output"
+        assert gradient.any(), f"encoder level {level} does not reach the output"
 
 
-def test_a_unet_trains_on_one_picture_with_batch_norm() -> None:
+def test_a_unet_with_batch_norm_trains_on_one_image() -> None:
     network = Unet(UnetConfig(ngf=2), 32).train()
     network(torch.rand(1, 3, 32, 32)).sum().backward()
     assert all(weight.grad.isfinite().all() for weight in network.parameters())
@@ -99,16 +100,17 @@ def test_the_last_layer_of_a_unet_stays_float32_under_autocast() -> None:
         assert Unet(UnetConfig(ngf=2), 32)(torch.zeros(1, 3, 32, 32)).dtype == torch.float32
 
 
-def test_by_default_a_unet_is_used_with_dropout_as_in_training() -> None:
-    network = use_mode(Unet(UnetConfig(ngf=2), 128), UnetConfig(ngf=2))
-    picture = torch.rand(1, 3, 128, 128)
-    assert not torch.equal(network(picture), network(picture))
+def test_by_default_dropout_stays_on_at_inference() -> None:
+    network = prepare_for_inference(Unet(UnetConfig(ngf=2), 128), UnetConfig(ngf=2))
+    image = torch.rand(1, 3, 128, 128)
+    assert not torch.equal(network(image), network(image))
 
 
-def test_a_unet_with_inference_eval_gives_the_same_answer_twice() -> None:
-    config = UnetConfig(ngf=2, inference="eval")
-    network, picture = use_mode(Unet(config, 64), config), torch.rand(1, 3, 64, 64)
-    assert torch.equal(network(picture), network(picture))
+def test_with_inference_mode_eval_the_output_is_deterministic() -> None:
+    config = UnetConfig(ngf=2, inference_mode="eval")
+    network = prepare_for_inference(Unet(config, 64), config)
+    image = torch.rand(1, 3, 64, 64)
+    assert torch.equal(network(image), network(image))
 
 
 def test_spectral_norm_reaches_every_convolution_of_a_unet() -> None:

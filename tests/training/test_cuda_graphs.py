@@ -1,5 +1,5 @@
-"""Recorded steps, on a recorder that does on a CPU what a CUDA graph does on a GPU: the same operations on the same
-memory once more, and no line of Python."""
+"""Graphed training steps, with a CPU emulation of CUDA graphs: a replay repeats the same operations on the same memory
+without running Python code."""
 
 import copy
 import shutil
@@ -14,278 +14,288 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from i2i.config import ConfigError, merge
-from i2i.losses.adversarial import GAMES, AdversarialConfig
-from i2i.methods.base import Objective
+from i2i.config import merge
+from i2i.errors import ConfigError
+from i2i.losses.adversarial import AdversarialConfig
+from i2i.losses.gan_losses import GAN_LOSSES
+from i2i.methods.base import Method
 from i2i.methods.cyclegan import CycleGAN, CycleGANConfig
 from i2i.methods.pix2pix import Pix2Pix, Pix2PixConfig
 from i2i.networks import PatchGANConfig, ResnetConfig, UnetConfig
 from i2i.training.config import TrainingConfig
-from i2i.training.cuda_graphs import WARM, ReplayStepper, fastest
-from i2i.training.train_step import Stepper
+from i2i.training.cuda_graphs import CAPTURE_WARMUP_STEPS, GraphedTrainStep, accelerate
+from i2i.training.train_step import TrainStep
 
 SIZE = 16
 CPU = torch.device("cpu")
-CRITIC = PatchGANConfig(ndf=2, receptive_field=16, init="kaiming")
+DISCRIMINATOR = PatchGANConfig(ndf=2, receptive_field=16, weight_init="kaiming")
 READS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default, torch.ops.aten.equal.default}
 
 
 class Recording(TorchDispatchMode):
-    """Keeps the operations on tensors, and refuses those for which a host would have to wait for its device."""
+    """Records the operations on tensors. Raises for operations for which the host would wait for the device."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.done: list[tuple[Any, tuple[Any, ...], dict[str, Any], Any]] = []
+        self.operations: list[tuple[Any, tuple[Any, ...], dict[str, Any], Any]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in READS:
-            raise RuntimeError(f"a recorded step reads from the device: {func}")
+            raise RuntimeError(f"a captured step reads from the device: {func}")
         result = func(*args, **(kwargs or {}))
-        self.done.append((func, args, kwargs or {}, result))
+        self.operations.append((func, args, kwargs or {}, result))
         return result
 
     def replay(self) -> None:
         with torch.no_grad():
-            for func, args, kwargs, result in self.done:
+            for func, args, kwargs, result in self.operations:
                 again = func(*args, **kwargs)
-                for kept, fresh in zip(tree_leaves(result), tree_leaves(again), strict=True):
-                    if isinstance(kept, Tensor) and kept.data_ptr() != fresh.data_ptr():
-                        kept.copy_(fresh)
+                for old, new in zip(tree_leaves(result), tree_leaves(again), strict=True):
+                    if isinstance(old, Tensor) and old.data_ptr() != new.data_ptr():
+                        old.copy_(new)
 
 
 class Emulator:
-    """What ``CudaGraphs`` is on CUDA. Recording does the work too, which a graph does not: it is undone."""
+    """Emulates ``CudaGraphBackend`` on a CPU. Its capture also does the work, which is undone afterwards."""
 
-    def __init__(self, objective: Objective, stepper: Stepper) -> None:
-        self.objective, self.stepper, self.recorded = objective, stepper, 0
+    def __init__(self, method: Method, train_step: TrainStep) -> None:
+        self.method = method
+        self.train_step = train_step
+        self.captures = 0
 
-    def warm(self, play: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-        return play()
+    def warm_up(self, run: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        return run()
 
-    def record(self, play: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
-        held = [
-            *self.objective.parameters(),
-            *self.objective.buffers(),
-            self.stepper.played,
-            self.stepper.refused,
-            self.stepper.refused_at,
-        ]
-        for optimizer in self.stepper.optimizers.values():
-            held += [value for state in optimizer.state.values() for value in state.values()]
-        before, chance = [value.detach().clone() for value in held], torch.get_rng_state()
+    def capture(self, run: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+        tensors = [*self.method.parameters(), *self.method.buffers()]
+        tensors += [self.train_step.steps_run, self.train_step.skipped, self.train_step.first_skipped]
+        for optimizer in self.train_step.optimizers.values():
+            tensors += [value for state in optimizer.state.values() for value in state.values()]
+        before = [value.detach().clone() for value in tensors]
+        rng_state = torch.get_rng_state()
         with Recording() as recording:
-            result = play()
+            result = run()
         with torch.no_grad():
-            for value, old in zip(held, before, strict=True):
+            for value, old in zip(tensors, before, strict=True):
                 value.copy_(old)
-        torch.set_rng_state(chance)
-        self.recorded += 1
+        torch.set_rng_state(rng_state)
+        self.captures += 1
         return recording.replay, result
 
 
 def cyclegan(**options: Any) -> CycleGAN:
-    generator = ResnetConfig(ngf=2, blocks=1, init="kaiming")
-    return CycleGAN(CycleGANConfig(generator=generator, discriminator=CRITIC, **{"pool": 3, **options}), SIZE)
+    generator = ResnetConfig(ngf=2, blocks=1, weight_init="kaiming")
+    return CycleGAN(
+        CycleGANConfig(generator=generator, discriminator=DISCRIMINATOR, **{"pool_size": 3, **options}), SIZE
+    )
 
 
 def pix2pix(**options: Any) -> Pix2Pix:
-    generator = UnetConfig(ngf=2, norm="instance", init="kaiming")
-    critic = PatchGANConfig(ndf=2, receptive_field=16, norm="batch", init="kaiming")
+    generator = UnetConfig(ngf=2, norm="instance", weight_init="kaiming")
+    critic = PatchGANConfig(ndf=2, receptive_field=16, norm="batch", weight_init="kaiming")
     return Pix2Pix(Pix2PixConfig(**{"generator": generator, "discriminator": critic, **options}), 32)
 
 
-def stepper(objective: Objective, **training: Any) -> Stepper:
-    return Stepper(objective, TrainingConfig(**training), CPU, torch.float32)
+def make_step(method: Method, **training: Any) -> TrainStep:
+    return TrainStep(method, TrainingConfig(**training), CPU, torch.float32)
 
 
-def as_on_cuda(made: Stepper) -> Stepper:
-    """The optimisers as they are there: a recorded step reads the rate from the device's memory."""
-    for optimizer in made.optimizers.values():
+def as_on_cuda(train_step: TrainStep) -> TrainStep:
+    """Set the optimizers up as on CUDA, where a captured step reads the learning rate from a tensor."""
+    for optimizer in train_step.optimizers.values():
         for group in optimizer.param_groups:
             group["lr"] = torch.tensor(group["lr"], dtype=torch.float64)
             if isinstance(optimizer, torch.optim.RMSprop):
                 group |= {"capturable": True, "foreach": True}
-    return made
+    return train_step
 
 
-def batches(count: int, size: int, pictures: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(count: int, size: int, images_per_batch: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
     rng = torch.Generator().manual_seed(5)
     for _ in range(count):
-        a, b = (torch.rand(pictures, 3, size, size, generator=rng).double() * 2 - 1 for _ in range(2))
+        a, b = (torch.rand(images_per_batch, 3, size, size, generator=rng).double() * 2 - 1 for _ in range(2))
         yield a, b
 
 
-def both(objective: Objective, steps: int, size: int, pictures: int = 1, **training: Any) -> tuple[Any, Any, Emulator]:
-    """The same steps played plainly and from recordings: what each reports and ends with, and the recorder."""
-    plain = objective.double()
-    twin = copy.deepcopy(plain)
-    slow, quick = stepper(plain, **training), as_on_cuda(stepper(twin, **training))
-    emulator = Emulator(twin, quick)
-    told: list[str] = []
-    fast = ReplayStepper(quick, compiled=False, recorder=emulator, tell=told.append)
-    ends = []
-    for each, network in ((slow, plain), (fast, twin)):
+def eager_and_graphed(
+    method: Method, steps: int, size: int, images_per_batch: int = 1, **training: Any
+) -> tuple[Any, Any, Emulator]:
+    """Run the same steps eagerly and as graphs. Return the losses and the final state of each, and the backend."""
+    eager = method.double()
+    twin = copy.deepcopy(eager)
+    eager_step, twin_step = make_step(eager, **training), as_on_cuda(make_step(twin, **training))
+    emulator = Emulator(twin, twin_step)
+    graphed = GraphedTrainStep(twin_step, compiled=False, backend=emulator)
+    results = []
+    for run_step, network in ((eager_step, eager), (graphed, twin)):
         torch.manual_seed(3)
-        seen = [
-            {name: float(loss) for name, loss in each(batch, step, lr=2e-4 * (1 - step / 50)).items()}
-            for step, batch in enumerate(batches(steps, size, pictures))
+        losses = [
+            {name: float(loss) for name, loss in run_step(batch, step, lr=2e-4 * (1 - step / 50)).items()}
+            for step, batch in enumerate(batches(steps, size, images_per_batch))
         ]
-        ends.append((seen, network.state_dict()))
-    assert told == []
-    return ends[0], ends[1], emulator
+        results.append((losses, network.state_dict()))
+    assert graphed.backend is emulator  # no capture has failed
+    return results[0], results[1], emulator
 
 
 def assert_same(one: tuple[Any, Any], other: tuple[Any, Any]) -> None:
     for step, (a, b) in enumerate(zip(one[0], other[0], strict=True)):
-        assert a == pytest.approx(b, rel=1e-6, abs=1e-7), step  # losses pass through float32
+        assert a == pytest.approx(b, rel=1e-6, abs=1e-7), step  # losses are float32
     for (name, a), b in zip(one[1].items(), other[1].values(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12, msg=lambda text, name=name: f"{name}: {text}")
 
 
-@pytest.mark.parametrize("loss", GAMES)
-def test_a_recorded_cyclegan_is_the_plain_one(loss: str) -> None:
-    one, other, emulator = both(cyclegan(adversarial=AdversarialConfig(loss=loss)), 12, SIZE)
+@pytest.mark.parametrize("loss", GAN_LOSSES)
+def test_a_graphed_cyclegan_trains_like_an_eager_one(loss: str) -> None:
+    one, other, emulator = eager_and_graphed(cyclegan(adversarial=AdversarialConfig(loss=loss)), 12, SIZE)
     assert_same(one, other)
-    assert emulator.recorded == 1
+    assert emulator.captures == 1
 
 
-def test_each_phase_is_recorded_once_and_played_at_its_turn() -> None:
-    game = AdversarialConfig(loss="hinge", r1=1.0, r1_every=4, critic_steps=2)
-    one, other, emulator = both(cyclegan(adversarial=game), 30, SIZE)
+def test_each_graph_key_is_captured_once() -> None:
+    game = AdversarialConfig(loss="hinge", r1=1.0, r1_every=4, d_steps=2)
+    one, other, emulator = eager_and_graphed(cyclegan(adversarial=game), 30, SIZE)
     assert_same(one, other)
-    assert emulator.recorded == 3  # D alone, with R1, and with G
+    assert emulator.captures == 3  # D alone, with R1, and with G
 
 
-def test_a_recorded_pool_with_several_pictures_a_step_is_the_plain_one() -> None:
-    one, other, _ = both(cyclegan(pool=4), 12, SIZE, pictures=3)
+def test_a_graphed_pool_with_batches_trains_like_an_eager_one() -> None:
+    one, other, _ = eager_and_graphed(cyclegan(pool_size=4), 12, SIZE, images_per_batch=3)
     assert_same(one, other)
     assert one[1]["pool_a.pictures"].any()
 
 
-def test_a_recorded_pix2pix_with_batch_norm_and_dropout_is_the_plain_one() -> None:
-    assert_same(*both(pix2pix(), 10, 32, pictures=2)[:2])
+def test_a_graphed_pix2pix_with_batch_norm_and_dropout_trains_like_an_eager_one() -> None:
+    assert_same(*eager_and_graphed(pix2pix(), 10, 32, images_per_batch=2)[:2])
 
 
 @pytest.mark.parametrize(
     "part",
     [
         {"adversarial": {"augment": "diffaugment"}},
-        {"adversarial": {"augment": "ada", "ada_pictures": 200}},
-        {"adversarial": {"weight_features": 10.0}},
+        {"adversarial": {"augment": "ada", "ada_images": 200}},
+        {"adversarial": {"weight_feature_matching": 10.0}},
         {"discriminator": {"scales": 2}},
         {"weight_perceptual": 1.0},
     ],
     ids=["diffaugment", "ada", "features", "scales", "perceptual"],
 )
 @pytest.mark.parametrize("build", [cyclegan, pix2pix])
-def test_a_recorded_part_is_the_plain_one(
-    build: Callable[..., Objective], part: dict[str, Any], perceptual_weights: Path
+def test_a_graphed_option_trains_like_an_eager_one(
+    build: Callable[..., Method], part: dict[str, Any], perceptual_weights: Path
 ) -> None:
-    plain: Any = build()
-    objective = merge(plain.config, part).build(32)
-    for name, value in objective.named_buffers():
+    eager: Any = build()
+    method = merge(eager.config, part).build(32)
+    for name, value in method.named_buffers():
         if name.endswith(".p"):
             value.fill_(0.5)
-    one, other, emulator = both(objective, 12, 32, pictures=2)
+    one, other, emulator = eager_and_graphed(method, 12, 32, images_per_batch=2)
     assert_same(one, other)
-    assert emulator.recorded == 1
+    assert emulator.captures == 1
     assert not any(value == 0.5 for name, value in other[1].items() if name.endswith(".p"))
 
 
-def test_a_recorded_rmsprop_is_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_graphed_rmsprop_trains_like_an_eager_one(monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["torch.optim.rmsprop"]
     monkeypatch.setattr(module, "_get_capturable_supported_devices", lambda: ["cpu"])
-    assert_same(*both(cyclegan(adversarial=AdversarialConfig(loss="wgan")), 10, SIZE, optimizer="rmsprop")[:2])
+    assert_same(
+        *eager_and_graphed(cyclegan(adversarial=AdversarialConfig(loss="wgan")), 10, SIZE, optimizer="rmsprop")[:2]
+    )
 
 
-def test_another_batch_size_forgets_what_was_recorded() -> None:
-    objective = cyclegan()
-    quick = as_on_cuda(stepper(objective))
-    emulator = Emulator(objective, quick)
-    fast = ReplayStepper(quick, compiled=False, recorder=emulator, tell=print)
-    for pictures in (1, 2, 1):
-        for step, batch in enumerate(batches(WARM + 2, SIZE, pictures)):
-            fast(tuple(each.float() for each in batch), step, 2e-4)
-    assert emulator.recorded == 3
+def test_another_batch_size_drops_the_graphs() -> None:
+    method = cyclegan()
+    twin_step = as_on_cuda(make_step(method))
+    emulator = Emulator(method, twin_step)
+    graphed = GraphedTrainStep(twin_step, compiled=False, backend=emulator)
+    for images_per_batch in (1, 2, 1):
+        for step, batch in enumerate(batches(CAPTURE_WARMUP_STEPS + 2, SIZE, images_per_batch)):
+            graphed(tuple(images.float() for images in batch), step, 2e-4)
+    assert emulator.captures == 3
 
 
-def test_a_loaded_state_forgets_what_was_recorded_and_goes_on_exactly() -> None:
-    objective = cyclegan(pool=0).double()
-    quick = as_on_cuda(stepper(objective))
-    fast = ReplayStepper(quick, compiled=False, recorder=Emulator(objective, quick), tell=print)
-    fed = list(batches(8, SIZE))
-    for step, batch in enumerate(fed[:6]):
-        fast(batch, step, 2e-4)
-    kept = copy.deepcopy((objective.state_dict(), fast.state()))
-    after = [float(sum(fast(batch, 6, 2e-4).values())) for batch in fed[6:]]
-    objective.load_state_dict(kept[0])
-    fast.load_state(kept[1])
-    assert [float(sum(fast(batch, 6, 2e-4).values())) for batch in fed[6:]] == pytest.approx(after, rel=1e-6)
+def test_loading_a_state_drops_the_graphs_and_continues_exactly() -> None:
+    method = cyclegan(pool_size=0).double()
+    twin_step = as_on_cuda(make_step(method))
+    graphed = GraphedTrainStep(twin_step, compiled=False, backend=Emulator(method, twin_step))
+    all_batches = list(batches(8, SIZE))
+    for step, batch in enumerate(all_batches[:6]):
+        graphed(batch, step, 2e-4)
+    saved = copy.deepcopy((method.state_dict(), graphed.state_dict()))
+    after = [float(sum(graphed(batch, 6, 2e-4).values())) for batch in all_batches[6:]]
+    method.load_state_dict(saved[0])
+    graphed.load_state_dict(saved[1])
+    assert [float(sum(graphed(batch, 6, 2e-4).values())) for batch in all_batches[6:]] == pytest.approx(after, rel=1e-6)
 
 
-def test_what_cannot_be_recorded_is_played_plainly_and_said_once() -> None:
-    class Refusing(Emulator):
-        def record(self, play: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+def test_a_failed_capture_falls_back_to_eager_steps_with_one_message(caplog: pytest.LogCaptureFixture) -> None:
+    class FailingEmulator(Emulator):
+        def capture(self, run: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
             raise RuntimeError("operation not permitted\nwhen stream is capturing")
 
-    plain, told = cyclegan(), list[str]()
-    twin = copy.deepcopy(plain)
-    quick = as_on_cuda(stepper(twin))
-    fast = ReplayStepper(quick, compiled=False, recorder=Refusing(twin, quick), tell=told.append)
-    for each in (stepper(plain), fast):
+    eager = cyclegan()
+    twin = copy.deepcopy(eager)
+    twin_step = as_on_cuda(make_step(twin))
+    graphed = GraphedTrainStep(twin_step, compiled=False, backend=FailingEmulator(twin, twin_step))
+    for run_step in (make_step(eager), graphed):
         torch.manual_seed(3)
-        for step, (a, b) in enumerate(batches(WARM + 3, SIZE)):
-            each((a.float(), b.float()), step, 2e-4)
-    assert told == ["A step cannot be recorded here (operation not permitted): each is launched piece by piece."]
-    for a, b in zip(plain.state_dict().values(), twin.state_dict().values(), strict=True):
+        for step, (a, b) in enumerate(batches(CAPTURE_WARMUP_STEPS + 3, SIZE)):
+            run_step((a.float(), b.float()), step, 2e-4)
+    assert caplog.messages == [
+        "A training step cannot be captured here (operation not permitted): training continues without."
+    ]
+    for a, b in zip(eager.state_dict().values(), twin.state_dict().values(), strict=True):
         assert torch.equal(a, b)
 
 
-def test_what_cannot_be_compiled_is_trained_as_it_is_from_the_same_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain, told = cyclegan(), list[str]()
-    twin = copy.deepcopy(plain)
-    fast = ReplayStepper(stepper(twin), compiled=True, recorder=None, tell=told.append)
+def test_a_failed_compilation_falls_back_to_eager_steps_from_the_same_state(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    eager = cyclegan()
+    twin = copy.deepcopy(eager)
+    graphed = GraphedTrainStep(make_step(twin), compiled=True, backend=None)
 
     def fails(*_: Any, **__: Any) -> Tensor:
         raise RuntimeError("no compiler found")
 
-    monkeypatch.setattr(twin.D_A, "_compiled_call_impl", fails)  # D_A fails after G has been drawn upon
+    monkeypatch.setattr(twin.D_A, "_compiled_call_impl", fails)  # D_A fails after G has run
     for name in ("G", "F", "D_B"):
         monkeypatch.setattr(getattr(twin, name), "_compiled_call_impl", None)
-    for each in (stepper(plain), fast):
+    for run_step in (make_step(eager), graphed):
         torch.manual_seed(3)
         for step, (a, b) in enumerate(batches(2, SIZE)):
-            each((a.float(), b.float()), step, 2e-4)
-    assert told == ["The networks cannot be compiled here (no compiler found): trained as they are."]
-    for a, b in zip(plain.state_dict().values(), twin.state_dict().values(), strict=True):
+            run_step((a.float(), b.float()), step, 2e-4)
+    assert caplog.messages == [
+        "The networks cannot be compiled here (no compiler found): training continues uncompiled."
+    ]
+    for a, b in zip(eager.state_dict().values(), twin.state_dict().values(), strict=True):
         assert torch.equal(a, b)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="compiling for a CPU needs g++")
-def test_compiled_networks_train_as_the_plain_ones_do() -> None:
-    """Norms are another formula there, so that the last bits differ; a penalty is computed by the plain critic."""
-    plain, told = cyclegan(adversarial=AdversarialConfig(r1=1.0, r1_every=1)).double(), list[str]()
-    twin = copy.deepcopy(plain)
-    fast = ReplayStepper(Stepper(twin, TrainingConfig(), CPU, torch.float32), compiled=True, recorder=None,
-                         tell=told.append)  # fmt: skip
-    ends = []
-    for each in (Stepper(plain, TrainingConfig(), CPU, torch.float32), fast):
+def test_compiled_networks_train_like_eager_ones(caplog: pytest.LogCaptureFixture) -> None:
+    """Compiled norms use another formula, so the last bits differ. The penalty uses the eager discriminator."""
+    eager = cyclegan(adversarial=AdversarialConfig(r1=1.0, r1_every=1)).double()
+    twin = copy.deepcopy(eager)
+    graphed = GraphedTrainStep(make_step(twin), compiled=True, backend=None)
+    results = []
+    for run_step in (make_step(eager), graphed):
         torch.manual_seed(3)
-        ends.append([
-            {name: float(loss) for name, loss in each(batch, step, 2e-4).items()}
+        results.append([
+            {name: float(loss) for name, loss in run_step(batch, step, 2e-4).items()}
             for step, batch in enumerate(batches(3, SIZE))
         ])  # fmt: skip
-    assert told == []
-    for step, (a, b) in enumerate(zip(*ends, strict=True)):
+    assert "training continues uncompiled" not in caplog.text
+    for step, (a, b) in enumerate(zip(*results, strict=True)):
         assert a == pytest.approx(b, rel=1e-8), step
 
 
-def test_a_cpu_takes_the_plain_steps_unless_told_otherwise() -> None:
-    def made(**training: Any) -> Any:
-        return fastest(Stepper(cyclegan(), TrainingConfig(**training), CPU, torch.float32), 10**6, print)
+def test_steps_on_a_cpu_are_eager_by_default() -> None:
+    def build(**training: Any) -> Any:
+        return accelerate(make_step(cyclegan(), **training), 10**6)
 
-    assert isinstance(made(), Stepper)
-    assert isinstance(made(compile="on"), ReplayStepper)
+    assert isinstance(build(), TrainStep)
+    assert isinstance(build(compile="on"), GraphedTrainStep)
     with pytest.raises(ConfigError, match="there are no CUDA graphs on cpu"):
-        made(record="on")
+        build(cuda_graph="on")

@@ -1,4 +1,4 @@
-"""Looks at every picture of a dataset before a training does, and says what is wrong with it and what suits it."""
+"""Audit of a dataset: decode every image, report problems, and suggest a training."""
 
 import shlex
 import warnings
@@ -6,103 +6,117 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from i2i.data.audit.appearance import appearance, fitting_size
-from i2i.data.audit.duplicates import copies
-from i2i.data.audit.files import files
-from i2i.data.audit.inspect import look_at
-from i2i.data.audit.report import Finding, Report, Sizes, plain
-from i2i.data.audit.snapshot import Survey
-from i2i.data.audit.structure import arrangement
-from i2i.data.layout import HINT, layout, pictures
+from i2i.data.audit.appearance import check_appearance, suggested_size
+from i2i.data.audit.duplicates import check_duplicates
+from i2i.data.audit.files import check_files
+from i2i.data.audit.inspect import inspect_images
+from i2i.data.audit.report import Finding, Report, Sizes, printable
+from i2i.data.audit.snapshot import DatasetSnapshot
+from i2i.data.audit.structure import check_structure
+from i2i.data.layout import HINT, Layout, detect_layout, list_images
 from i2i.errors import DatasetError, I2IError
 
 __all__ = ["Finding", "Report", "Sizes", "audit"]
 
 LEVELS = ("error", "warning", "note")
-SCARCE = 500  # training pictures; the low-shot sets of DiffAugment have 100 to 389 (Zhao et al. 2020)
+AUGMENTATION_THRESHOLD = 500  # training images; DiffAugment's low-shot datasets have 100 to 389 (Zhao et al. 2020)
 
 
 def audit(root: Path, *, progress: Callable[[int, int], None] | None = None) -> Report:
-    """Every picture under ``root`` decoded once, and what there is to say about them.
+    """Decode every image under ``root`` once and report on the dataset.
 
-    progress: told (pictures read, pictures in all). Raises DatasetError where ``root`` is no folder; whatever is
-    wrong inside it is a finding.
+    Args:
+        root: the dataset's folder.
+        progress: receives (images read, number of images).
+
+    Raises:
+        DatasetError: ``root`` is not a folder. All problems inside the folder are findings of the report.
     """
     if not root.is_dir():
         raise DatasetError(f"There is no folder {root}. {HINT}")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, on broken EXIF and huge pictures
+        warnings.simplefilter("ignore")  # Pillow warns of damaged EXIF data and huge images
         return _report(root, progress)
 
 
 def _report(root: Path, progress: Callable[[int, int], None] | None) -> Report:
-    findings: list[Finding] = []
-    try:
-        found = layout(root)
-    except Exception as error:  # as in look(): to tell the layout, headers of pictures are read
-        found = None
-        text = str(error).removesuffix(HINT).strip()  # they have just asked to have it checked
-        if not isinstance(error, I2IError):
-            text = f"The layout of {root} cannot be told: {text}."
-        findings.append(Finding(level="error", text=plain(text)))
-    paths = sorted(set(Survey(root, found).paths())) if found else pictures(root)
-    survey = Survey(root, found, *look_at(paths, progress))
-    for check in (files, arrangement, appearance, copies):
-        findings += check(survey)
+    layout, findings = _detect_layout(root)
+    paths = sorted(set(DatasetSnapshot(root, layout).paths())) if layout else list_images(root)
+    snapshot = DatasetSnapshot(root, layout, *inspect_images(paths, progress))
+    for check in (check_files, check_structure, check_appearance, check_duplicates):
+        findings += check(snapshot)
     findings.sort(key=lambda finding: LEVELS.index(finding.level))
+    counts = {
+        split: {name: len(items) for name, items in domains.items()}
+        for split, domains in snapshot.items_by_domain().items()
+    }
     return Report(
         root=root,
-        kind=found.kind if found else None,
-        source=found.source if found else "",
-        counts={split: {name: len(items) for name, items in parts.items()} for split, parts in survey.parts().items()},
-        sizes=_sizes(survey),
-        modes=Counter(look.mode for look in survey.looks.values()),
+        kind=layout.kind if layout else None,
+        source=layout.source if layout else "",
+        counts=counts,
+        sizes=_sizes(snapshot),
+        modes=Counter(image.mode for image in snapshot.images.values()),
         findings=findings,
-        advice=_advice(survey, any(finding.level == "error" for finding in findings)),
+        advice=_advice(snapshot, any(finding.level == "error" for finding in findings)),
     )
 
 
-def _sizes(survey: Survey) -> dict[str, dict[str, Sizes]]:
-    found = {
-        split: {name: [survey.looks[path].size for path in paths if path in survey.looks] for name, paths in of.items()}
-        for split, of in survey.domains().items()
-    }
-    return {split: {name: Sizes.of(sizes) for name, sizes in of.items() if sizes} for split, of in found.items()}
+def _detect_layout(root: Path) -> tuple[Layout | None, list[Finding]]:
+    """Return the layout, or None and a finding with the reason."""
+    try:
+        return detect_layout(root), []
+    except Exception as error:  # it reads headers of images, and decoders raise exceptions of any type
+        reason = str(error).removesuffix(HINT).strip()  # the hint names this very check
+        if not isinstance(error, I2IError):
+            reason = f"The layout of {root} cannot be detected: {reason}."
+        return None, [Finding(level="error", text=printable(reason))]
 
 
-def _advice(survey: Survey, wrong: bool) -> str:
-    """The training that suits the folder."""
-    first = "Once the errors above are put right: " if wrong else ""
-    if survey.layout is None:
+def _sizes(snapshot: DatasetSnapshot) -> dict[str, dict[str, Sizes]]:
+    sizes: dict[str, dict[str, Sizes]] = {}
+    for split, domains in snapshot.files_by_domain().items():
+        sizes[split] = {}
+        for name, paths in domains.items():
+            readable = [snapshot.images[path].size for path in paths if path in snapshot.images]
+            if readable:
+                sizes[split][name] = Sizes.of(readable)
+    return sizes
+
+
+def _advice(snapshot: DatasetSnapshot, has_errors: bool) -> str:
+    """Return the training commands that suit the dataset."""
+    prefix = "After fixing the errors above: " if has_errors else ""
+    folder = shlex.quote(printable(str(snapshot.root)))
+    if snapshot.layout is None:
         return (
-            "Lay the pictures out as trainA/ and trainB/ (two kinds of picture), as train/ with side-by-side pairs, "
+            "Arrange the images as trainA/ and trainB/ (two domains), as train/ with side-by-side pairs, "
             "as A/ and B/ with pairs of the same name, or as one folder of photos; then check again."
         )
-    if survey.layout.kind == "clean":
-        photos = shlex.quote(plain(str(survey.root)))
+    if snapshot.layout.kind == "clean":
         return (
-            f"{first}the folder holds clean photos. `i2i train regression --data {photos} --task denoise` learns from "
-            "them to undo noise, and other tasks other damage (`i2i degrade --help` lists them); "
-            f"`i2i train gan --data {photos}` learns to paint more of their kind. "
-            "For translation a second kind of picture is needed: these in trainA/, the others in trainB/."
+            f"{prefix}the folder holds clean photos. `i2i train regression --data {folder} --task denoise` trains "
+            "denoising on them, and other tasks other restorations (`i2i degrade --help` lists them); "
+            f"`i2i train gan --data {folder}` trains a generator of such images. "
+            "Translation needs a second domain: put these images in trainA/, the others in trainB/."
         )
-    size = fitting_size(survey)
-    data = shlex.quote(plain(str(survey.root))) + (f" --size {size}" if size else "")
-    if survey.layout.kind == "unpaired":
+    size = suggested_size(snapshot)
+    data = folder + (f" --size {size}" if size else "")
+    if snapshot.layout.kind == "unpaired":
         return (
-            f"{first}`i2i train cyclegan --data {data}` learns A to B and B to A at once; `i2i train cut` one of them, "
-            f"faster.{_augmentation(survey)}"
+            f"{prefix}`i2i train cyclegan --data {data}` learns A to B and B to A at once; `i2i train cut` learns one "
+            f"direction, faster.{_augmentation_advice(snapshot)}"
         )
-    a, b = ("A/", "B/") if survey.two_folders else ("the left half", "the right")
+    a, b = ("A/", "B/") if snapshot.two_folders else ("the left half", "the right half")
     return (
-        f"{first}`i2i train pix2pix --data {data}` learns to turn A ({a}) into B ({b}); "
-        f"`--direction BtoA` learns the way back.{_augmentation(survey)}"
+        f"{prefix}`i2i train pix2pix --data {data}` learns to translate A ({a}) to B ({b}); "
+        f"`--direction BtoA` learns the reverse.{_augmentation_advice(snapshot)}"
     )
 
 
-def _augmentation(survey: Survey) -> str:
-    """What helps a discriminator that sees the same few pictures again and again."""
-    fewest = min((len(items) for items in survey.parts().get("train", {}).values()), default=0)
-    if not 0 < fewest < SCARCE:
+def _augmentation_advice(snapshot: DatasetSnapshot) -> str:
+    """Return a hint to augmentation for a small dataset, else an empty text."""
+    smallest = min((len(items) for items in snapshot.items_by_domain().get("train", {}).values()), default=0)
+    if not 0 < smallest < AUGMENTATION_THRESHOLD:
         return ""
-    return f" With so few pictures ({fewest}), `--augment diffaugment` keeps D from learning them by heart."
+    return f" With so few images ({smallest}), `--augment diffaugment` reduces overfitting of the discriminator."

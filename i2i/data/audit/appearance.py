@@ -1,143 +1,155 @@
-"""Sizes, shapes and colour modes of the pictures, and what a training makes of them."""
+"""Checks of size, shape and colour mode of the images."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from i2i.data.audit.inspect import Look
-from i2i.data.audit.report import Finding, listed, shown, some
-from i2i.data.audit.snapshot import Survey
+from i2i.data.audit.inspect import ImageInfo
+from i2i.data.audit.report import Finding, format_size, join_some, plural
+from i2i.data.audit.snapshot import DatasetSnapshot
 
-SIZE = 256  # pixels a side, which trainings take unless told otherwise
-RATIO = 2  # of the sides, beyond which stretching to a square deforms what is shown
-MODES = (
+DEFAULT_SIZE = 256  # pixels; the default training resolution
+MAX_ASPECT_RATIO = 2  # beyond this ratio, stretching to a square distorts the image
+CONVERTED_MODES = (
     ("grey", ("1", "L", "LA", "La"), "given three equal channels"),
-    ("CMYK, meant for print", ("CMYK",), "turned into RGB without their colour profile, so colours shift a little"),
+    ("CMYK, made for print", ("CMYK",), "converted to RGB without their colour profile, so colours shift a little"),
     ("of more than 8 bits", ("I", "I;16", "I;16B", "I;16L", "I;16N", "F"), "scaled to 8 bits"),
-    ("partly transparent", ("RGBA", "LA", "PA", "RGBa", "La"), "laid on white"),
+    ("partly transparent", ("RGBA", "LA", "PA", "RGBa", "La"), "blended on white"),
 )
 
 
-def appearance(survey: Survey) -> Iterator[Finding]:
-    yield from _small(survey)
-    yield from _modes(survey)
-    if survey.layout is None:
+def check_appearance(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    yield from _small_images(snapshot)
+    yield from _colour_modes(snapshot)
+    if snapshot.layout is None:
         return
-    if survey.joined:
-        yield from _joined(survey)
-    elif survey.layout.kind == "clean":
-        yield from _half_joined(survey)
+    if snapshot.side_by_side:
+        yield from _wrong_pair_shapes(snapshot)
+    elif snapshot.layout.kind == "clean":
+        yield from _possibly_side_by_side(snapshot)
     else:
-        yield from _long(survey)
-    yield from _partners_differ(survey)
-    yield from _twins(survey)
+        yield from _elongated_images(snapshot)
+    yield from _different_pair_shapes(snapshot)
+    yield from _identical_pairs(snapshot)
 
 
-def fitting_size(survey: Survey) -> int | None:
-    """Pixels a side to train at, a power of 2 as U-Nets want it, where most pictures are too small for the usual."""
-    sides = [min(survey.frame(look)) for look in survey.training().values()]
-    if not sides or median(sides) >= SIZE:
+def suggested_size(snapshot: DatasetSnapshot) -> int | None:
+    """Return a training resolution in pixels if most images are below the default, else None.
+
+    The resolution is a power of 2, as U-Nets need it.
+    """
+    sides = [min(snapshot.input_size(image)) for image in snapshot.training_images().values()]
+    if not sides or median(sides) >= DEFAULT_SIZE:
         return None
     return max(32, 1 << (int(median(sides)).bit_length() - 1))
 
 
-def _small(survey: Survey) -> Iterator[Finding]:
-    training = survey.training()
-    small = {path: look for path, look in training.items() if min(survey.frame(look)) < SIZE}
+def _small_images(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    training = snapshot.training_images()
+    small = {path: image for path, image in training.items() if min(snapshot.input_size(image)) < DEFAULT_SIZE}
     if not small:
         return
-    have = "have halves of" if survey.joined else "have"
-    what = f"{len(small)} of {len(training)} training pictures {have} less than {SIZE} pixels a side"
-    if len({look.size for look in small.values()}) == 1:
-        what += f" ({shown(next(iter(small.values())).size)})"
-    else:
-        what += f" ({_sized(survey, small)})"
-    fitting = fitting_size(survey)
+    subject = "have halves" if snapshot.side_by_side else "are"
+    sizes = {image.size for image in small.values()}
+    examples = format_size(sizes.pop()) if len(sizes) == 1 else _join_sizes(snapshot, small)
+    size = suggested_size(snapshot)
     yield Finding(
-        level="note" if fitting else "warning",
-        text=f"{what}; enlarged to {SIZE} they are blurred, and the blur is learnt; "
-        + (f"train at {fitting} pixels." if fitting else "replace or remove them."),
+        level="note" if size else "warning",
+        text=f"{len(small)} of {len(training)} training images {subject} smaller than {DEFAULT_SIZE} pixels "
+        f"({examples}); enlarged to {DEFAULT_SIZE} they are blurred, and the model learns the blur; "
+        + (f"train at {size} pixels." if size else "replace or remove them."),
     )
 
 
-def _modes(survey: Survey) -> Iterator[Finding]:
-    for name, modes, fate in MODES:
-        found = [path for path, look in survey.looks.items() if look.mode in modes]
-        if found:
+def _colour_modes(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    for name, modes, conversion in CONVERTED_MODES:
+        paths = [path for path, image in snapshot.images.items() if image.mode in modes]
+        if paths:
             yield Finding(
                 level="note",
-                text=f"{some(len(found), 'picture is', 'pictures are')} {name} ({survey.names(found)}), "
-                f"and will be {fate}.",
+                text=f"{plural(len(paths), 'image is', 'images are')} {name} ({snapshot.names(paths)}), "
+                f"and will be {conversion}.",
             )
 
 
-def _long(survey: Survey) -> Iterator[Finding]:
-    found = {path: look for path, look in survey.training().items() if max(look.size) > RATIO * min(look.size)}
-    if found:
+def _elongated_images(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    images = {
+        path: image
+        for path, image in snapshot.training_images().items()
+        if max(image.size) > MAX_ASPECT_RATIO * min(image.size)
+    }
+    if images:
         yield Finding(
             level="warning",
-            text=f"{some(len(found), 'training picture is', 'training pictures are')} more than twice as long one way "
-            f"as the other ({_sized(survey, found)}), and stretching to a square deforms what is shown; "
-            "train with `--fit cover`, or crop them.",
+            text=f"{plural(len(images), 'training image has', 'training images have')} an aspect ratio above "
+            f"{MAX_ASPECT_RATIO} ({_join_sizes(snapshot, images)}), so stretching to a square distorts the content; "
+            "train with `--resize cover`, or crop them.",
         )
 
 
-def _joined(survey: Survey) -> Iterator[Finding]:
-    found = {path: look for path, look in survey.looks.items() if look.size[0] != 2 * look.size[1]}
-    if found:
+def _not_twice_as_wide(snapshot: DatasetSnapshot) -> dict[Path, ImageInfo]:
+    return {path: image for path, image in snapshot.images.items() if image.size[0] != 2 * image.size[1]}
+
+
+def _wrong_pair_shapes(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    images = _not_twice_as_wide(snapshot)
+    if images:
         yield Finding(
             level="warning",
-            text=f"{some(len(found), 'side-by-side pair is', 'side-by-side pairs are')} not twice as wide as high "
-            f"({_sized(survey, found)}), so cutting in the middle may miss the seam; look whether they are pairs.",
+            text=f"{plural(len(images), 'side-by-side pair is', 'side-by-side pairs are')} not twice as wide as high "
+            f"({_join_sizes(snapshot, images)}), so a cut in the middle may miss the border between the two images; "
+            "check that they are pairs.",
         )
 
 
-def _half_joined(survey: Survey) -> Iterator[Finding]:
-    """Side-by-side pairs among which others keep the folder from being seen as such."""
-    others = {path: look for path, look in survey.looks.items() if look.size[0] != 2 * look.size[1]}
-    pairs = len(survey.looks) - len(others)
+def _possibly_side_by_side(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    """Find side-by-side pairs that are taken for single photos because of other images in the folder."""
+    others = _not_twice_as_wide(snapshot)
+    pairs = len(snapshot.images) - len(others)
     if pairs > len(others) > 0:
         yield Finding(
             level="warning",
-            text=f"{pairs} pictures are twice as wide as high, as side-by-side pairs are, but {len(others)} "
-            f"{'is' if len(others) == 1 else 'are'} not ({_sized(survey, others)}), so all are taken as single photos; "
-            "if these are pairs, mend or remove the others.",
+            text=f"{pairs} images are twice as wide as high, like side-by-side pairs, but {len(others)} "
+            f"{'is' if len(others) == 1 else 'are'} not ({_join_sizes(snapshot, others)}), so all are used as single "
+            "photos; if they are pairs, correct or remove the others.",
         )
 
 
-def _partners_differ(survey: Survey) -> Iterator[Finding]:
-    """Partners of another size are brought to one size; only a different shape moves them against each other."""
-    found = []
-    for _, _, item in survey.items():
-        if len(item) == 2 and all(path in survey.looks for path in item):
-            a, b = (survey.looks[path].size for path in item)
+def _different_pair_shapes(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    """Find pairs whose images have different aspect ratios. Different sizes alone are resized to one size."""
+    pairs = []
+    for _, _, item in snapshot.items():
+        if len(item) == 2 and all(path in snapshot.images for path in item):
+            a, b = (snapshot.images[path].size for path in item)
             if abs(a[0] / b[0] - a[1] / b[1]) * max(b) > 1.5:  # more than rounding to whole pixels explains
-                found.append(f"{survey.name(item[0])} {shown(a)}, {survey.name(item[1])} {shown(b)}")
-    if found:
+                names = [snapshot.name(path) for path in item]
+                pairs.append(f"{names[0]} {format_size(a)}, {names[1]} {format_size(b)}")
+    if pairs:
         yield Finding(
             level="warning",
-            text=f"{some(len(found), 'pair has', 'pairs have')} partners of different shape ({listed(found)}), so what "
-            "they show does not lie in the same place; crop them alike.",
+            text=f"{plural(len(pairs), 'pair has', 'pairs have')} images of different shape ({join_some(pairs)}), so "
+            "their contents are not aligned; crop them alike.",
         )
 
 
-def _twins(survey: Survey) -> Iterator[Finding]:
-    if survey.layout is None or survey.layout.kind != "paired":
+def _identical_pairs(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    if snapshot.layout is None or snapshot.layout.kind != "paired":
         return
-    found = []
-    pairs = [item for _, _, item in survey.items() if all(path in survey.looks for path in item)]
+    identical = []
+    pairs = [item for _, _, item in snapshot.items() if all(path in snapshot.images for path in item)]
     for item in pairs:
-        looks = [survey.looks[path] for path in item]
-        if looks[0].twins if len(looks) == 1 else looks[0].digest == looks[1].digest:
-            found.append(item[0])
-    if found:
-        every = len(found) == len(pairs)
+        images = [snapshot.images[path] for path in item]
+        if images[0].equal_halves if len(images) == 1 else images[0].digest == images[1].digest:
+            identical.append(item[0])
+    if identical:
+        all_identical = len(identical) == len(pairs)
+        count = plural(len(identical), "pair consists", "pairs consist")
         yield Finding(
-            level="error" if every else "warning",
-            text=f"{'All ' if every else ''}{some(len(found), 'pair consists', 'pairs consist')} of the same picture "
-            f"twice ({survey.names(found)}), which teaches to change nothing; replace them.",
+            level="error" if all_identical else "warning",
+            text=f"{f'All {count}' if all_identical else count} of the same image twice "
+            f"({snapshot.names(identical)}), so the model learns to change nothing; replace them.",
         )
 
 
-def _sized(survey: Survey, looks: dict[Path, Look]) -> str:
-    return listed(f"{survey.name(path)} {shown(look.size)}" for path, look in looks.items())
+def _join_sizes(snapshot: DatasetSnapshot, images: dict[Path, ImageInfo]) -> str:
+    return join_some(f"{snapshot.name(path)} {format_size(image.size)}" for path, image in images.items())

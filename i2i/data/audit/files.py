@@ -1,81 +1,82 @@
-"""Files that are no pictures though their names say so, and pictures whose names do not say so."""
+"""Checks of files: unreadable images, and images that are ignored because of their name or format."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from i2i.data.audit.inspect import signature
-from i2i.data.audit.report import Finding, listed, some
-from i2i.data.audit.snapshot import Survey
-from i2i.data.layout import FORMATS
-from i2i.images import header
+from i2i.data.audit.inspect import image_format
+from i2i.data.audit.report import Finding, join_some, plural
+from i2i.data.audit.snapshot import DatasetSnapshot
+from i2i.images import IMAGE_SUFFIXES, read_header
+
+_FAULT_TEXTS = {
+    "empty": ("file is empty", "files are empty", "copy them again, or remove them"),
+    "foreign": (
+        "file has the name of an image but is not an image that i2i reads",
+        "files have the name of an image but are not images that i2i reads",
+        "remove or replace them",
+    ),
+    "damaged": ("file cannot be decoded", "files cannot be decoded", "remove or replace them"),
+}
 
 
-def files(survey: Survey) -> Iterator[Finding]:
-    yield from _unreadable(survey)
-    yield from _ignored(survey)
+def check_files(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    yield from _unreadable(snapshot)
+    yield from _ignored(snapshot)
 
 
-def _unreadable(survey: Survey) -> Iterator[Finding]:
-    kinds = {
-        "empty": ("file is empty", "files are empty", "copy them again, or remove them"),
-        "foreign": (
-            "file has a picture's name but is no picture that i2i reads",
-            "files have a picture's name but are no pictures that i2i reads",
-            "remove or replace them",
-        ),
-        "damaged": ("file cannot be decoded", "files cannot be decoded", "remove or replace them"),
-    }
-    for kind, (one, many, advice) in kinds.items():
-        found = {path: fault for path, fault in survey.faults.items() if fault.kind == kind}
-        if found:
-            names = (
-                survey.name(path) + ("" if kind == "empty" else f": {fault.reason}") for path, fault in found.items()
+def _unreadable(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    for kind, (singular, plural_form, advice) in _FAULT_TEXTS.items():
+        faults = {path: fault for path, fault in snapshot.faults.items() if fault.kind == kind}
+        if faults:
+            names = join_some(
+                snapshot.name(path) + ("" if kind == "empty" else f": {fault.reason}") for path, fault in faults.items()
             )
             yield Finding(
                 level="error",
-                text=f"{some(len(found), one, many)} ({listed(names)}), and a training stops at the first; {advice}.",
+                text=f"{plural(len(faults), singular, plural_form)} ({names}); training stops at the first; {advice}.",
             )
 
 
-def _ignored(survey: Survey) -> Iterator[Finding]:
-    """Pictures by content that are passed over for their names."""
+def _ignored(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    """Find images without the suffix of an image."""
     rename: list[Path] = []
     convert: list[Path] = []
-    for path in _others(survey.folders()):
-        known = signature(path)
+    formats: set[str] = set()
+    for path in _other_files(snapshot.folders()):
+        known = image_format(path)
         if known and not known[1]:
             convert.append(path)
-        elif _readable(path):
+            formats.add(known[0])
+        elif _is_readable(path):
             rename.append(path)
     if rename:
         yield Finding(
             level="warning",
-            text=f"{some(len(rename), 'picture is', 'pictures are')} passed over for a name without a known ending "
-            f"({survey.names(rename)}); rename to .jpg or .png, or whichever of {', '.join(sorted(FORMATS))} it is.",
+            text=f"{plural(len(rename), 'image is', 'images are')} ignored because of an unknown suffix "
+            f"({snapshot.names(rename)}); rename to the format's suffix, one of {', '.join(sorted(IMAGE_SUFFIXES))}.",
         )
     if convert:
-        kinds = listed(sorted({known[0] for path in convert if (known := signature(path))}))
         yield Finding(
             level="warning",
-            text=f"{some(len(convert), 'picture is', 'pictures are')} passed over for a format that i2i does not read "
-            f"({kinds}: {survey.names(convert)}); convert to PNG or JPEG.",
+            text=f"{plural(len(convert), 'image is', 'images are')} ignored because i2i does not read the format "
+            f"({join_some(sorted(formats))}: {snapshot.names(convert)}); convert to PNG or JPEG.",
         )
 
 
-def _others(folders: list[Path]) -> Iterator[Path]:
-    """Regular files without a picture's ending, hidden ones left out."""
+def _other_files(folders: list[Path]) -> Iterator[Path]:
+    """Yield the regular files without the suffix of an image. Hidden files are skipped."""
     for folder in folders:
-        for place, inner, names in os.walk(folder):
-            inner[:] = sorted(name for name in inner if not name.startswith("."))
-            for path in (Path(place) / name for name in sorted(names) if not name.startswith(".")):
-                if path.suffix.lower() not in FORMATS and path.is_file():
+        for parent, subfolders, names in os.walk(folder):
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+            for path in (Path(parent) / name for name in sorted(names) if not name.startswith(".")):
+                if path.suffix.lower() not in IMAGE_SUFFIXES and path.is_file():
                     yield path
 
 
-def _readable(path: Path) -> bool:
+def _is_readable(path: Path) -> bool:
     try:
-        header(path)
-    except Exception:  # as in look()
+        read_header(path)
+    except Exception:  # decoders raise exceptions of any type on hostile files
         return False
     return True

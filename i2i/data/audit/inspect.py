@@ -1,4 +1,4 @@
-"""One file looked at: what its picture is like, or why it is none."""
+"""Decode the images of a dataset, and measure what the audit's checks need."""
 
 import hashlib
 import os
@@ -12,19 +12,23 @@ import numpy as np
 from PIL import Image
 
 from i2i.data.audit.report import Size
-from i2i.errors import PictureError
-from i2i.images import header, read
+from i2i.errors import ImageError
+from i2i.images import read, read_header
 from i2i.images.formats import HAS_HEIC
-from i2i.images.signatures import other_kind, picture_kind
+from i2i.images.signatures import describe_non_image, sniff_image_format
 
 
 @dataclass(frozen=True)
-class Look:
-    """A picture that can be read. size is upright, mode as stored.
+class ImageInfo:
+    """A readable image.
 
-    digest: SHA-256 of size and pixels, the same for a picture saved anew without loss. dhash: 64 bits, each whether
-    it grows brighter from one cell to the next of a 9x8 grid. thumbnail: grey, 32x32. twins: it is twice as wide
-    as high, and its halves are the same.
+    Attributes:
+        size: width and height after EXIF rotation.
+        mode: PIL mode as stored.
+        digest: SHA-256 of size and pixels; equal for lossless copies in any format.
+        dhash: 64-bit difference hash: for each cell of a 9x8 grid, whether the next cell is brighter.
+        thumbnail: 32x32 grey levels.
+        equal_halves: whether the image is twice as wide as high and its halves are equal.
     """
 
     size: Size
@@ -32,87 +36,104 @@ class Look:
     digest: bytes
     dhash: int
     thumbnail: bytes
-    twins: bool
+    equal_halves: bool
 
 
 @dataclass(frozen=True)
-class Fault:
-    """A file that cannot be read as a picture, and why."""
+class ImageFault:
+    """The reason why a file cannot be read as an image."""
 
     kind: Literal["empty", "foreign", "damaged"]
     reason: str
 
 
-def look_at(
+def inspect_images(
     paths: Sequence[Path], progress: Callable[[int, int], None] | None
-) -> tuple[dict[Path, Look], dict[Path, Fault]]:
-    """Every file decoded once, several at a time: the pictures, and the files that are none."""
-    looks: dict[Path, Look] = {}
-    faults: dict[Path, Fault] = {}
+) -> tuple[dict[Path, ImageInfo], dict[Path, ImageFault]]:
+    """Decode every file once, in threads.
+
+    Args:
+        paths: the files.
+        progress: receives (files read, number of files).
+
+    Returns: the readable images, and the faults of the other files.
+    """
+    images: dict[Path, ImageInfo] = {}
+    faults: dict[Path, ImageFault] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
-            for done, (path, found) in enumerate(zip(paths, pool.map(look, paths), strict=True), 1):
-                if isinstance(found, Look):
-                    looks[path] = found
+            for done, (path, result) in enumerate(zip(paths, pool.map(inspect_image, paths), strict=True), 1):
+                if isinstance(result, ImageInfo):
+                    images[path] = result
                 else:
-                    faults[path] = found
+                    faults[path] = result
                 if progress is not None:
                     progress(done, len(paths))
-        except BaseException:  # Ctrl-C must not wait for all that is still to be read
+        except BaseException:  # on Ctrl-C do not read the remaining files
             pool.shutdown(cancel_futures=True)
             raise
-    return looks, faults
+    return images, faults
 
 
-def look(path: Path) -> Look | Fault:
+def inspect_image(path: Path) -> ImageInfo | ImageFault:
+    """Decode one file."""
     try:
-        mode = header(path)[1]
+        mode = read_header(path)[1]
         image = read(path)
-    except Exception as error:  # decoders raise whatever they like on hostile bytes
+    except Exception as error:  # decoders raise exceptions of any type on hostile files
         return _fault(path, error)
     grey = image.convert("L")
     cells = np.asarray(grey.resize((9, 8), Image.Resampling.BOX))
     bits = np.packbits(cells[:, 1:] > cells[:, :-1])
-    return Look(
+    return ImageInfo(
         size=image.size,
         mode=mode,
         digest=hashlib.sha256(f"{image.size}".encode() + image.tobytes()).digest(),
         dhash=int.from_bytes(bits.tobytes()),
         thumbnail=grey.resize((32, 32), Image.Resampling.BOX).tobytes(),
-        twins=image.width == 2 * image.height and _same_halves(np.asarray(image)),
+        equal_halves=image.width == 2 * image.height and _has_equal_halves(np.asarray(image)),
     )
 
 
-def _same_halves(pixels: np.ndarray) -> bool:
-    """Within half a level on average, which is what JPEG does to two equal halves."""
+def _has_equal_halves(pixels: np.ndarray) -> bool:
+    """Return whether the halves differ by less than half a grey level on average, as JPEG makes equal halves differ."""
     left, right = np.split(pixels.astype(np.int16), 2, axis=1)
     return float(np.abs(left - right).mean()) < 0.5
 
 
-def _fault(path: Path, error: Exception) -> Fault:
+def _fault(path: Path, error: Exception) -> ImageFault:
     reason = str(error).removeprefix(str(path)).lstrip(": ").removeprefix("is damaged: ").removesuffix(".")
     reason = reason or type(error).__name__
     if not path.is_file():
-        return Fault("damaged", reason)
-    head = _head(path)
+        return ImageFault("damaged", reason)
+    head = _read_head(path)
     if not head:
-        return Fault("empty", reason)
-    if isinstance(error, PictureError) and "not a picture" in reason:
-        known = signature(path)
-        if known and known[1]:
-            return Fault("damaged", f"a {known[0]} file that breaks off or is broken at its start")
-        return Fault("foreign", f"a {known[0]} picture" if known else other_kind(head))
-    return Fault("damaged", reason)
+        return ImageFault("empty", reason)
+    if isinstance(error, ImageError) and "i2i can read" in reason:
+        known = image_format(path)
+        if known is None:
+            return ImageFault("foreign", describe_non_image(head))
+        name, is_readable = known
+        if is_readable:
+            return ImageFault("damaged", f"a {name} file that is truncated or damaged at its start")
+        return ImageFault("foreign", f"a {name} image")
+    return ImageFault("damaged", reason)
 
 
-def signature(path: Path) -> tuple[str, bool] | None:
-    """The kind of picture by its first bytes and whether i2i reads it, or None where it looks like none."""
-    known = picture_kind(_head(path))
-    return (known[0], known[1] or (known[0] == "HEIC" and HAS_HEIC)) if known else None
+def image_format(path: Path) -> tuple[str, bool] | None:
+    """Recognise an image by its first bytes.
+
+    Returns: name of the format and whether i2i reads it, or None if the file is not an image.
+    """
+    known = sniff_image_format(_read_head(path))
+    if known is None:
+        return None
+    name, is_readable = known
+    return name, is_readable or (name == "HEIC" and HAS_HEIC)
 
 
-def _head(path: Path) -> bytes:
-    if not path.is_file():  # a FIFO would hang the reader
+def _read_head(path: Path) -> bytes:
+    if not path.is_file():  # reading a FIFO would block
         return b""
     try:
         with path.open("rb") as file:

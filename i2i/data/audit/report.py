@@ -1,4 +1,4 @@
-"""What an audit found, as objects, as text and as JSON."""
+"""The result of an audit, as objects, as text and as JSON."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,28 +11,35 @@ from i2i.data.layout import Kind
 Size = tuple[int, int]  # width, height
 
 
-def plain(text: str) -> str:
-    """Without what a terminal or JSON would choke on: file names may hold control characters and broken UTF-8."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+def printable(text: str) -> str:
+    """Replace unprintable characters by "?": file names may hold control characters and invalid UTF-8."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def shown(size: Size) -> str:
+def format_size(size: Size) -> str:
+    """Return the size as WIDTHxHEIGHT."""
     return f"{size[0]}x{size[1]}"
 
 
-def some(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
+def plural(count: int, singular: str, plural_form: str) -> str:
+    """Return the count with the singular or the plural form of a phrase."""
+    return f"{count} {singular if count == 1 else plural_form}"
 
 
-def listed(names: Iterable[str]) -> str:
-    """At most three of the names, and how many more there are."""
-    every = list(names)
-    return plain(", ".join(every[:3])) + (f" and {len(every) - 3} more" if len(every) > 3 else "")
+def join_some(names: Iterable[str]) -> str:
+    """Join the first three names, and state how many more there are."""
+    names = list(names)
+    return printable(", ".join(names[:3])) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """level: "error" stops or spoils a training, "warning" makes it worse, "note" is good to know."""
+    """One result of a check.
+
+    Attributes:
+        level: "error": training fails or makes no sense; "warning": training gets worse; "note": worth knowing.
+        text: what was found and what to do about it.
+    """
 
     level: Literal["error", "warning", "note"]
     text: str
@@ -40,7 +47,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Widths and heights of pictures, in pixels; the middle one is the median by area."""
+    """Widths and heights of images in pixels, ordered by area."""
 
     smallest: Size
     median: Size
@@ -59,18 +66,26 @@ class Sizes:
 
     def __str__(self) -> str:
         if self.distinct == 1:
-            return f"{shown(self.median)} pixels"
+            return f"{format_size(self.median)} pixels"
         return (
-            f"{shown(self.smallest)} to {shown(self.largest)} pixels, "
-            f"median {shown(self.median)}, {self.distinct} sizes"
+            f"{format_size(self.smallest)} to {format_size(self.largest)} pixels, "
+            f"median {format_size(self.median)}, {self.distinct} sizes"
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """counts[split]: pictures by domain ("A" and "B", or "photos"), or pairs; sizes[split]: of readable pictures.
+    """The result of an audit.
 
-    modes: how many pictures there are of each PIL mode, as stored. kind is None where no layout was recognised.
+    Attributes:
+        root: the dataset's folder.
+        kind: kind of the dataset, or None if the layout is unknown.
+        source: the detected folder convention, in words.
+        counts: number of images by split and domain ("A" and "B", or "photos"), or of "pairs".
+        sizes: sizes of the readable images by split and domain.
+        modes: number of images by PIL mode, as stored.
+        findings: results of the checks, errors first.
+        advice: the training that suits the dataset.
     """
 
     root: Path
@@ -84,22 +99,24 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether a training can start, and make sense."""
+        """Whether no finding is an error."""
         return all(finding.level != "error" for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "root": plain(str(self.root)), "modes": dict(self.modes), "ok": self.ok}
+        """Return the report as plain values."""
+        return {**asdict(self), "root": printable(str(self.root)), "modes": dict(self.modes), "ok": self.ok}
 
     def text(self) -> str:
-        """The report for a terminal: what is there, what was found, what to do next."""
-        what = f"{self.kind} data: {self.source}" if self.kind else "no layout that i2i knows"
-        lines = [f"{plain(str(self.root))}: {what}", ""]
+        """Return the report for a terminal: counts and sizes, findings, advice."""
+        kind = f"{self.kind} data: {self.source}" if self.kind else "unknown layout"
+        lines = [f"{printable(str(self.root))}: {kind}", ""]
         for split, counts in self.counts.items():
             sizes = self.sizes.get(split, {})
-            lines += [
-                f"  {split:5}  {count:6} {name:6}  {sizes.get(name, '')}".rstrip() for name, count in counts.items()
-            ]
-            lines += [f"  {split:5}  {'':6} {name:6}  {size}" for name, size in sizes.items() if name not in counts]
-        lines += ["", *(f"{finding.level}: {finding.text}" for finding in self.findings)]
-        lines += [] if self.findings else ["Nothing wrong was found."]
+            for name, count in counts.items():
+                lines.append(f"  {split:5}  {count:6} {name:6}  {sizes.get(name, '')}".rstrip())
+            for name, size in sizes.items():
+                if name not in counts:
+                    lines.append(f"  {split:5}  {'':6} {name:6}  {size}")
+        lines.append("")
+        lines += [f"{finding.level}: {finding.text}" for finding in self.findings] or ["No problems were found."]
         return "\n".join([*lines, "", self.advice])

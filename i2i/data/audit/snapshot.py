@@ -1,87 +1,98 @@
-"""A dataset's folder with what its files hold: what the checks of an audit look at."""
+"""A dataset's files and what they hold: the input of the audit's checks."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from i2i.data.audit.inspect import Fault, Look
-from i2i.data.audit.report import Size, listed
+from i2i.data.audit.inspect import ImageFault, ImageInfo
+from i2i.data.audit.report import Size, join_some
 from i2i.data.layout import Item, Layout
 
 
 @dataclass(frozen=True)
-class Survey:
-    """layout is None where none was recognised. Every picture is in looks or in faults."""
+class DatasetSnapshot:
+    """The files of a dataset.
+
+    Attributes:
+        root: the dataset's folder.
+        layout: the detected layout, or None if it is unknown.
+        images: the readable images by path.
+        faults: the unreadable files by path.
+    """
 
     root: Path
     layout: Layout | None
-    looks: dict[Path, Look] = field(default_factory=dict)
-    faults: dict[Path, Fault] = field(default_factory=dict)
+    images: dict[Path, ImageInfo] = field(default_factory=dict)
+    faults: dict[Path, ImageFault] = field(default_factory=dict)
 
     @property
     def two_folders(self) -> bool:
-        """Whether pairs are two files each."""
+        """Whether each pair is two files."""
         return any(len(item) == 2 for _, _, item in islice(self.items(), 1))
 
     @property
-    def joined(self) -> bool:
-        """Whether pairs are one file each, side by side."""
+    def side_by_side(self) -> bool:
+        """Whether each pair is one file."""
         return self.layout is not None and self.layout.kind == "paired" and not self.two_folders
 
-    def parts(self) -> dict[str, dict[str, Sequence[Item]]]:
-        """By split and domain, or all pairs of a split; splits with nothing in them are left out."""
+    def items_by_domain(self) -> dict[str, dict[str, Sequence[Item]]]:
+        """Return the items by split and domain ("A" and "B", "pairs" or "photos"). Empty splits are left out."""
         if self.layout is None:
             return {}
         names = {"unpaired": ("A", "B"), "paired": ("pairs",), "clean": ("photos",)}[self.layout.kind]
         splits = {split: dict(zip(names, items, strict=True)) for split, items in self.layout.splits.items()}
-        return {split: parts for split, parts in splits.items() if any(parts.values())}
+        return {split: domains for split, domains in splits.items() if any(domains.values())}
 
     def items(self) -> Iterator[tuple[str, str, Item]]:
-        """(split, domain, item) of every item."""
-        for split, parts in self.parts().items():
-            for domain, items in parts.items():
+        """Yield (split, domain, item) for each item."""
+        for split, domains in self.items_by_domain().items():
+            for domain, items in domains.items():
                 for item in items:
                     yield split, domain, item
 
-    def domains(self) -> dict[str, dict[str, list[Path]]]:
-        """By split and domain, A and B of two-folder pairs among them, the files."""
-        found: dict[str, dict[str, list[Path]]] = {}
+    def files_by_domain(self) -> dict[str, dict[str, list[Path]]]:
+        """Return the files by split and domain. The files of two-folder pairs are in the domains "A" and "B"."""
+        files: dict[str, dict[str, list[Path]]] = {}
         for split, domain, item in self.items():
             for name, path in zip("AB" if len(item) == 2 else (domain,), item, strict=True):
-                found.setdefault(split, {}).setdefault(name, []).append(path)
-        return found
+                files.setdefault(split, {}).setdefault(name, []).append(path)
+        return files
 
     def paths(self) -> Iterator[Path]:
+        """Yield the files of all items."""
         return (path for _, _, item in self.items() for path in item)
 
     def folders(self) -> list[Path]:
-        """Where the layout takes its pictures from."""
+        """Return the folders from which the layout takes its images."""
         if self.layout is None:
             return [self.root]
+        splits = self.items_by_domain()
         if self.layout.kind == "unpaired":
-            return [self.root / f"{split}{domain}" for split in self.parts() for domain in "AB"]
+            return [self.root / f"{split}{domain}" for split in splits for domain in "AB"]
         if self.two_folders:
-            return [folder for split in self.parts() for folder in self.partners(split)]
-        return [self.root / split for split in self.parts()] if (self.root / "train").is_dir() else [self.root]
+            return [folder for split in splits for folder in self.pair_folders(split)]
+        return [self.root / split for split in splits] if (self.root / "train").is_dir() else [self.root]
 
-    def partners(self, split: str) -> tuple[Path, Path]:
-        """The two folders of two-folder pairs."""
-        beside = (self.root / "A").is_dir() and (self.root / "B").is_dir()
-        base = self.root if beside else self.root / split
-        return base / "A", base / "B"
+    def pair_folders(self, split: str) -> tuple[Path, Path]:
+        """Return the folders A and B of two-folder pairs."""
+        without_splits = (self.root / "A").is_dir() and (self.root / "B").is_dir()
+        parent = self.root if without_splits else self.root / split
+        return parent / "A", parent / "B"
 
-    def training(self) -> dict[Path, Look]:
-        """The readable pictures of the training split."""
-        files = self.domains().get("train", {}).values()
-        return {path: self.looks[path] for paths in files for path in paths if path in self.looks}
+    def training_images(self) -> dict[Path, ImageInfo]:
+        """Return the readable images of the training split."""
+        files = self.files_by_domain().get("train", {}).values()
+        return {path: self.images[path] for paths in files for path in paths if path in self.images}
 
-    def frame(self, look: Look) -> Size:
-        """Width and height of what a network sees: of one half where pairs are side by side."""
-        return (look.size[0] // 2, look.size[1]) if self.joined else look.size
+    def input_size(self, image: ImageInfo) -> Size:
+        """Return the width and height of one network input: of one half if pairs are side by side."""
+        return (image.size[0] // 2, image.size[1]) if self.side_by_side else image.size
 
     def name(self, path: Path) -> str:
+        """Return the path relative to the dataset's folder."""
         return path.relative_to(self.root).as_posix()
 
     def names(self, paths: Iterable[Path]) -> str:
-        return listed(map(self.name, paths))
+        """Return the relative paths of the first files as one text."""
+        return join_some(map(self.name, paths))

@@ -1,111 +1,113 @@
-"""How many pictures lie where: partners, splits, balance."""
+"""Checks of the dataset's structure: pairs, splits, balance and number of images."""
 
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from i2i.data.audit.report import Finding, listed, plain, some
-from i2i.data.audit.snapshot import Survey
-from i2i.data.layout import SPLITS, match_stems, pictures
+from i2i.data.audit.report import Finding, join_some, plural, printable
+from i2i.data.audit.snapshot import DatasetSnapshot
+from i2i.data.layout import SPLITS, list_images, pair_by_stem
 
-FEW = 50  # training pictures, below which a translator easily learns them by heart
-BALANCE = 2
+MIN_TRAINING_IMAGES = 50  # with fewer images a translator overfits easily
+MAX_IMBALANCE = 2  # ratio of the numbers of images of the two domains
 
 
-def arrangement(survey: Survey) -> Iterator[Finding]:
-    if survey.layout is None:
+def check_structure(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    if snapshot.layout is None:
         return
-    yield from _partners(survey)
-    yield from _unused(survey)
-    yield from _two_kinds(survey)
-    yield from _balance(survey)
-    yield from _few(survey)
-    if survey.parts().keys() == {"train"}:
+    yield from _missing_partners(snapshot)
+    yield from _unused_folders(snapshot)
+    yield from _possibly_two_domains(snapshot)
+    yield from _imbalance(snapshot)
+    yield from _few_images(snapshot)
+    if snapshot.items_by_domain().keys() == {"train"}:
         yield Finding(
             level="note",
-            text="There is no test split, so a training can only be judged on what it was trained on; "
-            "put about a tenth of the pictures aside as a test split.",
+            text="There is no test split, so models can only be evaluated on their training images; "
+            "move about a tenth of the images to a test split.",
         )
 
 
-def _partners(survey: Survey) -> Iterator[Finding]:
-    if not survey.two_folders:
+def _missing_partners(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    if not snapshot.two_folders:
         return
-    alone: list[Path] = []
-    double: list[Path] = []
-    for split in survey.parts():
-        a, b = survey.partners(split)
-        alone += match_stems(a, b)[1]
+    unpaired: list[Path] = []
+    ambiguous: list[Path] = []
+    for split in snapshot.items_by_domain():
+        a, b = snapshot.pair_folders(split)
+        unpaired += pair_by_stem(a, b)[1]
         for folder in (a, b):
-            found = pictures(folder)
-            stems = Counter(path.with_suffix("") for path in found)
-            double += [path for path in found if stems[path.with_suffix("")] > 1]
-    if alone:
+            images = list_images(folder)
+            stems = Counter(path.with_suffix("") for path in images)
+            ambiguous += [path for path in images if stems[path.with_suffix("")] > 1]
+    if unpaired:
         yield Finding(
             level="warning",
-            text=f"{some(len(alone), 'picture has', 'pictures have')} no partner of the same name in the other folder "
-            f"({survey.names(alone)}) and will not be used; rename or add the partners.",
+            text=f"{plural(len(unpaired), 'image has', 'images have')} no partner of the same name in the other "
+            f"folder ({snapshot.names(unpaired)}) and will not be used; rename or add the partners.",
         )
-    if double:
+    if ambiguous:
         yield Finding(
             level="warning",
-            text=f"{len(double)} pictures differ from another in the same folder only by their ending "
-            f"({survey.names(double)}), and one of each is left out; pairs are told by name, so rename or remove them.",
+            text=f"{len(ambiguous)} images differ from another in the same folder only by their suffix "
+            f"({snapshot.names(ambiguous)}); images are paired by name without suffix, so only one of each is used; "
+            "rename or remove the others.",
         )
 
 
-def _unused(survey: Survey) -> Iterator[Finding]:
-    """Folders that are called like a split and are none."""
-    used = {survey.name(path).split("/")[0] for path in survey.paths()}
-    for folder in sorted(path for path in survey.root.iterdir() if path.is_dir() and path.name not in used):
-        if folder.name.lower().startswith(SPLITS) and (held := pictures(folder)):
-            unpaired = survey.layout is not None and survey.layout.kind == "unpaired"
-            wanted = "trainA/ and trainB/, testA/ and testB/" if unpaired else "train/, val/ and test/"
-            inner = " (with A/ and B/ in each)" if survey.two_folders else ""
+def _unused_folders(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    """Find folders that are named like a split but belong to none."""
+    used = {snapshot.name(path).split("/")[0] for path in snapshot.paths()}
+    for folder in sorted(path for path in snapshot.root.iterdir() if path.is_dir() and path.name not in used):
+        if folder.name.lower().startswith(SPLITS) and (images := list_images(folder)):
+            unpaired = snapshot.layout is not None and snapshot.layout.kind == "unpaired"
+            splits = "trainA/ and trainB/, testA/ and testB/" if unpaired else "train/, val/ and test/"
+            subfolders = " (with A/ and B/ in each)" if snapshot.two_folders else ""
             yield Finding(
                 level="warning",
-                text=f"{plain(folder.name)}/ holds {some(len(held), 'picture', 'pictures')} that no split takes; "
-                f"in this layout splits are {wanted}{inner}.",
+                text=f"{printable(folder.name)}/ holds {plural(len(images), 'image', 'images')} that belong to no "
+                f"split; in this layout the splits are {splits}{subfolders}.",
             )
 
 
-def _two_kinds(survey: Survey) -> Iterator[Finding]:
-    """Photos in exactly two folders may be two kinds of picture."""
-    if survey.layout is None or survey.layout.kind != "clean":
+def _possibly_two_domains(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    """Find photos in exactly two folders, which may be two domains."""
+    if snapshot.layout is None or snapshot.layout.kind != "clean":
         return
-    (base, *_) = survey.folders()
-    inner = {path.relative_to(base).parts for path in survey.paths() if path.is_relative_to(base)}
-    tops = sorted({parts[0] for parts in inner if len(parts) > 1})
-    if len(tops) == 2 and all(len(parts) > 1 for parts in inner):
+    (base, *_) = snapshot.folders()
+    relative = {path.relative_to(base).parts for path in snapshot.paths() if path.is_relative_to(base)}
+    subfolders = sorted({parts[0] for parts in relative if len(parts) > 1})
+    if len(subfolders) == 2 and all(len(parts) > 1 for parts in relative):
         yield Finding(
             level="note",
-            text=f"The photos lie in two folders ({listed(tops)}) and are taken as one set; if they are two kinds of "
-            "picture to translate between, call the folders trainA and trainB.",
+            text=f"The photos are in two folders ({join_some(subfolders)}) and are used as one set; if they are two "
+            "domains to translate between, rename the folders to trainA and trainB.",
         )
 
 
-def _balance(survey: Survey) -> Iterator[Finding]:
-    counts = {domain: len(items) for domain, items in survey.parts().get("train", {}).items()}
-    if len(counts) == 2 and max(counts.values()) > BALANCE * min(counts.values()):
+def _imbalance(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    counts = {domain: len(items) for domain, items in snapshot.items_by_domain().get("train", {}).items()}
+    if len(counts) == 2 and max(counts.values()) > MAX_IMBALANCE * min(counts.values()):
         large, small = sorted(counts, key=counts.__getitem__, reverse=True)
-        times = f"{counts[large] / counts[small]:.1f}"
+        ratio = f"{counts[large] / counts[small]:.1f}"
         yield Finding(
             level="warning",
-            text=f"train{large}/ has {counts[large]} pictures and train{small}/ only {counts[small]}; an epoch is "
-            f"max(|A|, |B|) = {counts[large]} samples, so in it each picture of {small} is seen about {times} times "
-            f"and may be learnt by heart; add pictures to train{small}/.",
+            text=f"train{large}/ has {counts[large]} images and train{small}/ only {counts[small]}; an epoch is "
+            f"max(|A|, |B|) = {counts[large]} samples, so it uses each image of {small} about {ratio} times, which "
+            f"promotes overfitting; add images to train{small}/.",
         )
 
 
-def _few(survey: Survey) -> Iterator[Finding]:
-    few = {domain: len(items) for domain, items in survey.parts().get("train", {}).items() if len(items) < FEW}
+def _few_images(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    domains = snapshot.items_by_domain().get("train", {})
+    few = {domain: len(items) for domain, items in domains.items() if len(items) < MIN_TRAINING_IMAGES}
     if few:
-        what = " and ".join(
-            f"{count} {domain}" if len(domain) > 1 else f"{some(count, 'picture', 'pictures')} in train{domain}/"
+        counts = " and ".join(
+            f"{count} {domain}" if len(domain) > 1 else f"{plural(count, 'image', 'images')} in train{domain}/"
             for domain, count in few.items()
         )
         yield Finding(
             level="note",
-            text=f"There are only {what} to train on, which are soon learnt by heart; watch the samples and stop "
-            "early, or gather more (a few hundred serve well).",
+            text=f"There are only {counts} for training, so models overfit soon; watch the samples and stop early, or "
+            "add images (a few hundred are enough).",
         )

@@ -1,8 +1,6 @@
-"""Data sets drawn from a seed, so that a first training needs neither network nor data."""
+"""Synthetic datasets, drawn from a seed: a first training needs neither a network connection nor own data."""
 
 import json
-import os
-import shutil
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,61 +11,69 @@ import cv2
 import numpy as np
 
 from i2i.data.synthetic import dead_leaves, outlines, shapes, stripes
-from i2i.data.synthetic.drawing import Picture
+from i2i.data.synthetic.drawing import ImageArray
 from i2i.data.synthetic.scoring import score
 from i2i.errors import DatasetError, UsageError
+from i2i.images.files import atomic_folder
 
-__all__ = ["SAMPLES", "Sample", "make", "sample_of", "score", "shapes"]
+__all__ = ["SYNTHETIC_DATASETS", "SyntheticDataset", "generate", "score", "shapes", "synthetic_name"]
 
-VERSION = 1  # raised when a set's pictures change
-Progress = Callable[[int, int], None]  # told (pictures done, pictures in all)
+VERSION = 1  # increased when the images of a dataset change
+Progress = Callable[[int, int], None]  # receives (images done, number of images)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
-    """A built-in data set: how it is laid out, and who draws it.
+class SyntheticDataset:
+    """A dataset that i2i draws itself.
 
-    draw: (the picture's own seed, split, domain, size) to pictures by the folder they belong in, (H, W) or
-    (H, W, 3) with red first. A set of one domain gives "" for it.
+    Attributes:
+        name: name of the dataset.
+        kind: its layout.
+        summary: content, in words.
+        draw: maps (seed of the image, split, domain, size) to images by the folder they belong to: (H, W), or
+            (H, W, 3) in RGB order. The domain is "" for paired data and photos.
+        size: default height of an image in pixels.
+        train: default number of training images of each domain.
+        test: default number of test images of each domain, and of validation images if there is a val split.
     """
 
     name: str
     kind: Literal["unpaired", "paired", "clean"]
     summary: str
-    draw: Callable[[np.random.SeedSequence, str, str, int], dict[str, Picture]]
-    size: int  # pixels a side, unless told otherwise
-    train: int  # pictures, of each domain where there are two, unless told otherwise
-    test: int  # and as many in val/, where there is one
+    draw: Callable[[np.random.SeedSequence, str, str, int], dict[str, ImageArray]]
+    size: int
+    train: int
+    test: int
 
-    def parts(self, train: int, test: int) -> dict[tuple[str, str], int]:
-        """How many pictures there are of each (split, domain)."""
+    def counts(self, train: int, test: int) -> dict[tuple[str, str], int]:
+        """Return the number of images of each (split, domain)."""
         if self.kind == "unpaired":
             return {("train", "A"): train, ("train", "B"): train, ("test", "A"): test, ("test", "B"): test}
         return {("train", ""): train, ("val", ""): test, ("test", ""): test}
 
 
-SAMPLES: dict[str, Sample] = {
-    sample.name: sample
-    for sample in (
-        Sample(
+SYNTHETIC_DATASETS: dict[str, SyntheticDataset] = {
+    dataset.name: dataset
+    for dataset in (
+        SyntheticDataset(
             name="stripes",
             kind="unpaired",
-            summary="Animals with plain coats and with stripes, and the hidden truth of each test picture.",
+            summary="Animals with plain coats and with stripes, and the hidden target of each test image.",
             draw=stripes.draw,
             size=64,
             train=600,
             test=48,
         ),
-        Sample(
+        SyntheticDataset(
             name="outlines",
             kind="paired",
-            summary="Outlines of houses, trees and sheep, each beside the painting it belongs to.",
+            summary="Outlines of houses, trees and sheep, each beside its painting.",
             draw=outlines.draw,
             size=64,
             train=400,
             test=40,
         ),
-        Sample(
+        SyntheticDataset(
             name="leaves",
             kind="clean",
             summary="Dead leaves: overlapping discs with the statistics of photos, for restoration.",
@@ -76,10 +82,10 @@ SAMPLES: dict[str, Sample] = {
             train=300,
             test=30,
         ),
-        Sample(
+        SyntheticDataset(
             name="shapes",
             kind="clean",
-            summary="A coloured circle, square or triangle on a plain ground, for generators from noise.",
+            summary="A coloured circle, square or triangle on a plain background, for generation from noise.",
             draw=shapes.draw,
             size=32,
             train=4000,
@@ -89,7 +95,7 @@ SAMPLES: dict[str, Sample] = {
 }
 
 
-def make(
+def generate(
     name: str,
     folder: Path,
     *,
@@ -99,72 +105,91 @@ def make(
     test: int | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Draws a built-in set into `folder`, which appears under its name only when complete.
+    """Draw a synthetic dataset into ``folder``, which appears under its name when it is complete.
 
-    size: side of a picture in pixels. train, test: pictures of each domain. By default the set's own.
-    A picture depends on its set, seed, split, domain, index and size, and not on how many there are.
+    An image depends on dataset, seed, split, domain, index and size, and not on the number of images.
+
+    Args:
+        name: a key of SYNTHETIC_DATASETS.
+        folder: a new or empty folder.
+        seed: at least 0.
+        size: height of an image in pixels, at least 16; None: the dataset's default.
+        train: training images of each domain; None: the dataset's default.
+        test: test images of each domain; None: the dataset's default.
+        progress: receives (images done, number of images).
+
+    Returns: ``folder``.
+
+    Raises:
+        DatasetError: the name is unknown, or the folder is not empty.
+        UsageError: a number is out of range.
     """
-    if name not in SAMPLES:
-        raise DatasetError(f"There is no built-in set {name!r}. There are: {', '.join(SAMPLES)}.")
-    sample = SAMPLES[name]
-    size = sample.size if size is None else size
-    train, test = sample.train if train is None else train, sample.test if test is None else test
-    for what, value, least in (("seed", seed, 0), ("size", size, 16), ("train", train, 0), ("test", test, 0)):
-        if value < least:
-            raise UsageError(f"{what} is {value}; it must be at least {least}.")
+    if name not in SYNTHETIC_DATASETS:
+        raise DatasetError(f"There is no synthetic dataset {name!r}. There are: {', '.join(SYNTHETIC_DATASETS)}.")
+    dataset = SYNTHETIC_DATASETS[name]
+    size = dataset.size if size is None else size
+    train = dataset.train if train is None else train
+    test = dataset.test if test is None else test
+    for option, value, minimum in (("seed", seed, 0), ("size", size, 16), ("train", train, 0), ("test", test, 0)):
+        if value < minimum:
+            raise UsageError(f"{option} is {value}; it must be at least {minimum}.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DatasetError(f"{folder} is there already and not empty. Name another folder, or remove it.")
+        raise DatasetError(f"{folder} already exists and is not empty. Choose another folder, or remove it first.")
 
-    final = folder.resolve()  # "." has no name, and a link is not to be replaced by a folder
-    final.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = final.parent / f".{final.name}.{os.getpid()}.unfinished"
-    unfinished.mkdir()
-    try:
-        parts = sample.parts(train, test)
-        _write(sample, unfinished, parts, seed, size, progress)
-        about = {"made_by": "i2i", "sample": name, "seed": seed, "size": size, "version": VERSION}
-        counts = {split + domain: count for (split, domain), count in parts.items()}
-        (unfinished / "about.json").write_text(json.dumps({**about, "counts": counts}, indent=2) + "\n")
-        if final.exists():
-            final.rmdir()  # empty, as seen above; Windows does not rename onto it
-        unfinished.rename(final)
-    except BaseException:  # Ctrl-C too
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
+    # "." has no name, and a symbolic link must not be replaced by a folder.
+    with atomic_folder(folder.resolve()) as unfinished:
+        counts = dataset.counts(train, test)
+        _write_images(dataset, unfinished, counts, seed, size, progress)
+        _write_about(unfinished, dataset, counts, seed, size)
     return folder
 
 
-def sample_of(folder: Path) -> str | None:
-    """The name of the built-in set that was drawn into ``folder``; None for any other folder."""
+def synthetic_name(folder: Path) -> str | None:
+    """Return the name of the synthetic dataset in ``folder``, or None for any other folder."""
     try:
         return str(json.loads((folder / "about.json").read_text())["sample"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _write(
-    sample: Sample,
+def _write_about(
+    folder: Path, dataset: SyntheticDataset, counts: dict[tuple[str, str], int], seed: int, size: int
+) -> None:
+    about = {
+        "made_by": "i2i",
+        "sample": dataset.name,
+        "seed": seed,
+        "size": size,
+        "version": VERSION,
+        "counts": {split + domain: count for (split, domain), count in counts.items()},
+    }
+    (folder / "about.json").write_text(json.dumps(about, indent=2) + "\n")
+
+
+def _write_images(
+    dataset: SyntheticDataset,
     folder: Path,
-    parts: dict[tuple[str, str], int],
+    counts: dict[tuple[str, str], int],
     seed: int,
     size: int,
     progress: Progress | None,
 ) -> None:
-    done, total = 0, sum(parts.values())
-    for (split, domain), count in parts.items():
-        (folder / (split + domain)).mkdir()  # even for no pictures, so that the layout is whole
-        key = zlib.crc32(f"{sample.name}/{split}/{domain}".encode())
+    done = 0
+    total = sum(counts.values())
+    for (split, domain), count in counts.items():
+        (folder / (split + domain)).mkdir()  # also without images, so that the layout is complete
+        key = zlib.crc32(f"{dataset.name}/{split}/{domain}".encode())
         for index in range(count):
-            pictures = sample.draw(np.random.SeedSequence([seed, key, index]), split, domain, size)
-            for place, picture in pictures.items():
-                (folder / place).mkdir(parents=True, exist_ok=True)
-                (folder / place / f"{index:05d}.png").write_bytes(_png(picture))
+            images = dataset.draw(np.random.SeedSequence([seed, key, index]), split, domain, size)
+            for subfolder, image in images.items():
+                (folder / subfolder).mkdir(parents=True, exist_ok=True)
+                (folder / subfolder / f"{index:05d}.png").write_bytes(_encode_png(image))
             done += 1
             if progress is not None:
                 progress(done, total)
 
 
-def _png(picture: Picture) -> bytes:
-    if picture.ndim == 3:
-        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR).astype(np.uint8)
-    return cv2.imencode(".png", picture)[1].tobytes()
+def _encode_png(image: ImageArray) -> bytes:
+    if image.ndim == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR).astype(np.uint8)
+    return cv2.imencode(".png", image)[1].tobytes()

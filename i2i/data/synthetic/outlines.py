@@ -1,7 +1,7 @@
-"""A small painted world of houses, trees, sheep and mushrooms, beside the outlines someone drew of it.
+"""The `outlines` dataset: paintings of houses, trees, sheep and mushrooms, and outline drawings of them.
 
-Paired: the outlines on the left (A), the painting on the right (B). Every kind of thing has its own colour
-and texture, so the outlines tell most of the painting.
+Paired: the outlines on the left (A), the painting on the right (B). Each kind of object has its own colour and
+texture, so the outlines determine most of the painting.
 """
 
 from collections.abc import Callable
@@ -11,21 +11,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from i2i.data.synthetic.drawing import Picture, Plane, grid, noise
+from i2i.data.synthetic.drawing import ImageArray, Plane, pixel_grid, smooth_noise
 
 SUPERSAMPLING = 2
-INK = 60.0  # grey level of the outlines
-WOBBLE = 0.004  # how far the hand strays, in picture widths
+INK_LEVEL = 60.0  # grey level of the outlines
+LINE_DISPLACEMENT = 0.004  # of the hand-drawn lines, in image widths
 
 Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
 class Material:
+    """Colour and texture of a kind of surface."""
+
     colour: tuple[int, int, int]
     texture: str  # a key of _textures()
     contrast: float  # of the texture, in grey levels
-    spread: float = 10.0  # how far the colour varies from picture to picture, in grey levels
+    spread: float = 10.0  # maximum variation of the colour between images, in grey levels
 
 
 MATERIALS = {
@@ -56,108 +58,108 @@ MATERIALS = {
 NAMES = list(MATERIALS)
 
 
-class Sheet:
-    """What is painted, back to front. Coordinates are picture widths, y downwards."""
+class Canvas:
+    """The drawn polygons, back to front. Coordinates are in image widths, y downwards."""
 
     def __init__(self, size: int) -> None:
         self.pixels = size * SUPERSAMPLING
         self.material = np.zeros((self.pixels, self.pixels), np.uint8)
-        self.thing = np.zeros((self.pixels, self.pixels), np.int32)  # a number for each shape laid down
+        self.object_id = np.zeros((self.pixels, self.pixels), np.int32)  # a number for each polygon
         self._count = 0
 
     def polygon(self, material: str, points: NDArray[np.floating] | list[tuple[float, float]]) -> None:
         corners = np.rint(np.asarray(points) * self.pixels * 16).astype(np.int32)
         self._count += 1
         cv2.fillPoly(self.material, [corners], NAMES.index(material), cv2.LINE_8, 4)
-        cv2.fillPoly(self.thing, [corners], self._count, cv2.LINE_8, 4)
+        cv2.fillPoly(self.object_id, [corners], self._count, cv2.LINE_8, 4)
 
     def box(self, material: str, left: float, top: float, right: float, bottom: float) -> None:
         self.polygon(material, [(left, top), (right, top), (right, bottom), (left, bottom)])
 
     def taper(self, material: str, x: float, y: float, half: float, top: float, half_top: float) -> None:
-        """A shape symmetric about x, `half` wide to each side at y and `half_top` at `top`."""
+        """Draw a trapezium symmetric about x: half width ``half`` at height y, and ``half_top`` at height ``top``."""
         self.polygon(material, [(x - half, y), (x - half_top, top), (x + half_top, top), (x + half, y)])
 
     def disc(self, material: str, x: float, y: float, radius: float, flat: float = 1.0) -> None:
-        """flat: height over width."""
+        """Draw an ellipse. ``flat`` is its height relative to its width."""
         self.blob(material, x, y, radius, flat, bumps=0, depth=0)
 
     def blob(self, material: str, x: float, y: float, radius: float, flat: float, bumps: int, depth: float) -> None:
-        """A disc with a scalloped edge. depth: of the scallops, in radii."""
+        """Draw an ellipse with a scalloped edge of ``bumps`` scallops with a depth in radii."""
         angle = np.linspace(0, 2 * np.pi, 96, endpoint=False)
         reach = radius * (1 - depth + depth * np.abs(np.sin(angle * bumps / 2))) if bumps else radius
         self.polygon(material, np.column_stack([x + reach * np.cos(angle), y + flat * reach * np.sin(angle)]))
 
     def ridge(self, material: str, heights: NDArray[np.floating]) -> None:
-        """Ground below a smooth line through `heights`, spaced evenly from left to right."""
+        """Draw ground below a smooth line through ``heights``, which are evenly spaced from left to right."""
         row = np.asarray(heights, np.float32)[None]
         line = cv2.resize(row, (64, 1), interpolation=cv2.INTER_CUBIC)[0]
         x = np.linspace(0, 1, 64)
         self.polygon(material, [*zip(x, line, strict=True), (1.0, 1.1), (0.0, 1.1)])
 
 
-def _house(sheet: Sheet, rng: Rng, x: float, y: float, s: float) -> None:
+def _house(canvas: Canvas, rng: Rng, x: float, y: float, s: float) -> None:
     w, h = s * rng.uniform(0.75, 1.0), s * rng.uniform(0.55, 0.75)
-    sheet.box("wall", x - w / 2, y - h, x + w / 2, y)
+    canvas.box("wall", x - w / 2, y - h, x + w / 2, y)
     eave, tip = w * 0.62, h * rng.uniform(0.7, 0.95)
     flat = w * rng.uniform(0.0, 0.3)
     foot, top = y - h, y - h - tip
-    sheet.polygon("roof", [(x - eave, foot), (x - flat, top), (x + flat, top), (x + eave, foot)])
+    canvas.polygon("roof", [(x - eave, foot), (x - flat, top), (x + flat, top), (x + eave, foot)])
     side = rng.choice([-1, 1])
-    sheet.box("door", x + side * 0.2 * w - 0.1 * w, y - 0.55 * h, x + side * 0.2 * w + 0.1 * w, y)
+    canvas.box("door", x + side * 0.2 * w - 0.1 * w, y - 0.55 * h, x + side * 0.2 * w + 0.1 * w, y)
     for pane in (-0.1, 0.05):
         left = x - side * 0.2 * w + pane * w
-        sheet.box("window", left, y - 0.75 * h, left + 0.13 * w, y - 0.4 * h)
+        canvas.box("window", left, y - 0.75 * h, left + 0.13 * w, y - 0.4 * h)
 
 
-def _tree(sheet: Sheet, rng: Rng, x: float, y: float, s: float) -> None:
-    sheet.taper("trunk", x, y, 0.06 * s, y - 0.5 * s, 0.04 * s)
+def _tree(canvas: Canvas, rng: Rng, x: float, y: float, s: float) -> None:
+    canvas.taper("trunk", x, y, 0.06 * s, y - 0.5 * s, 0.04 * s)
     top, r = y - 0.72 * s, s * rng.uniform(0.32, 0.4)
-    sheet.blob("crown", x, top, r, rng.uniform(0.85, 1.1), int(rng.integers(7, 11)), 0.16)
+    canvas.blob("crown", x, top, r, rng.uniform(0.85, 1.1), int(rng.integers(7, 11)), 0.16)
     for _ in range(int(rng.integers(0, 6))):
-        sheet.disc("apple", x + r * rng.uniform(-0.6, 0.6), top + r * rng.uniform(-0.5, 0.5), 0.045 * s)
+        canvas.disc("apple", x + r * rng.uniform(-0.6, 0.6), top + r * rng.uniform(-0.5, 0.5), 0.045 * s)
 
 
-def _fir(sheet: Sheet, rng: Rng, x: float, y: float, s: float) -> None:
-    sheet.box("trunk", x - 0.05 * s, y - 0.2 * s, x + 0.05 * s, y)
+def _fir(canvas: Canvas, rng: Rng, x: float, y: float, s: float) -> None:
+    canvas.box("trunk", x - 0.05 * s, y - 0.2 * s, x + 0.05 * s, y)
     width = s * rng.uniform(0.26, 0.34)
     for tier in range(3):
         foot, w = y - s * (0.15 + 0.25 * tier), width * (1 - 0.24 * tier)
-        sheet.polygon("fir", [(x - w, foot), (x, foot - 0.45 * s), (x + w, foot)])
+        canvas.polygon("fir", [(x - w, foot), (x, foot - 0.45 * s), (x + w, foot)])
 
 
-def _sheep(sheet: Sheet, rng: Rng, x: float, y: float, s: float) -> None:
+def _sheep(canvas: Canvas, rng: Rng, x: float, y: float, s: float) -> None:
     side = rng.choice([-1, 1])
     for leg in (-0.2, -0.1, 0.1, 0.2):
-        sheet.box("face", x + (leg - 0.025) * s, y - 0.25 * s, x + (leg + 0.025) * s, y)
-    sheet.blob("wool", x, y - 0.38 * s, 0.38 * s, 0.68, 10, 0.16)
-    sheet.disc("face", x + side * 0.38 * s, y - 0.48 * s, 0.11 * s, 1.25)
-    sheet.blob("wool", x + side * 0.36 * s, y - 0.62 * s, 0.09 * s, 0.7, 5, 0.2)
+        canvas.box("face", x + (leg - 0.025) * s, y - 0.25 * s, x + (leg + 0.025) * s, y)
+    canvas.blob("wool", x, y - 0.38 * s, 0.38 * s, 0.68, 10, 0.16)
+    canvas.disc("face", x + side * 0.38 * s, y - 0.48 * s, 0.11 * s, 1.25)
+    canvas.blob("wool", x + side * 0.36 * s, y - 0.62 * s, 0.09 * s, 0.7, 5, 0.2)
 
 
-def _mushroom(sheet: Sheet, rng: Rng, x: float, y: float, s: float) -> None:
-    sheet.taper("stem", x, y, 0.12 * s, y - 0.5 * s, 0.08 * s)
+def _mushroom(canvas: Canvas, rng: Rng, x: float, y: float, s: float) -> None:
+    canvas.taper("stem", x, y, 0.12 * s, y - 0.5 * s, 0.08 * s)
     angle = np.linspace(np.pi, 2 * np.pi, 32)
     dome = np.column_stack([x + 0.36 * s * np.cos(angle), y - 0.42 * s + 0.42 * s * np.sin(angle)])
-    sheet.polygon("cap", dome)
+    canvas.polygon("cap", dome)
     for dx, dy in ((-0.17, -0.55), (0.03, -0.68), (0.19, -0.53)):
-        sheet.disc("spot", x + s * (dx + rng.uniform(-0.02, 0.02)), y + s * dy, s * rng.uniform(0.04, 0.07))
+        canvas.disc("spot", x + s * (dx + rng.uniform(-0.02, 0.02)), y + s * dy, s * rng.uniform(0.04, 0.07))
 
 
-def _balloon(sheet: Sheet, rng: Rng, x: float, y: float, s: float) -> None:
+def _balloon(canvas: Canvas, rng: Rng, x: float, y: float, s: float) -> None:
     r = 0.4 * s
-    sheet.taper("balloon", x, y + 0.6 * r, 0.8 * r, y + 1.45 * r, 0.3 * r)
-    sheet.disc("balloon", x, y, r)
-    sheet.disc("gore", x, y + 0.05 * r, 0.42 * r, 2.2)
-    sheet.box("basket", x - 0.12 * s, y + 1.62 * r, x + 0.12 * s, y + 2.1 * r)
+    canvas.taper("balloon", x, y + 0.6 * r, 0.8 * r, y + 1.45 * r, 0.3 * r)
+    canvas.disc("balloon", x, y, r)
+    canvas.disc("gore", x, y + 0.05 * r, 0.42 * r, 2.2)
+    canvas.box("basket", x - 0.12 * s, y + 1.62 * r, x + 0.12 * s, y + 2.1 * r)
 
 
-def _cloud(sheet: Sheet, rng: Rng, x: float, y: float, s: float) -> None:
-    sheet.blob("cloud", x, y, s * 0.5, rng.uniform(0.42, 0.55), int(rng.integers(7, 10)), 0.22)
+def _cloud(canvas: Canvas, rng: Rng, x: float, y: float, s: float) -> None:
+    canvas.blob("cloud", x, y, s * 0.5, rng.uniform(0.42, 0.55), int(rng.integers(7, 10)), 0.22)
 
 
-THINGS: list[tuple[Callable[[Sheet, Rng, float, float, float], None], float, float]] = [
-    (_house, 0.34, 0.22),  # size in picture widths, and how often
+OBJECTS: list[tuple[Callable[[Canvas, Rng, float, float, float], None], float, float]] = [
+    (_house, 0.34, 0.22),  # size in image widths, and probability
     (_tree, 0.36, 0.26),
     (_fir, 0.36, 0.20),
     (_sheep, 0.24, 0.20),
@@ -165,53 +167,54 @@ THINGS: list[tuple[Callable[[Sheet, Rng, float, float, float], None], float, flo
 ]
 
 
-def compose(rng: Rng, size: int) -> Sheet:
-    """A scene: sky, ground, and a handful of things, the farther ones first."""
-    sheet = Sheet(size)
+def sample_scene(rng: Rng, size: int) -> Canvas:
+    """Draw a random scene: sky, ground and a few objects, the farther ones first."""
+    canvas = Canvas(size)
     horizon = rng.uniform(0.38, 0.52)
     if rng.random() < 0.6:
-        sheet.disc("sun", rng.uniform(0.12, 0.88), rng.uniform(0.1, 0.24), rng.uniform(0.06, 0.1))
+        canvas.disc("sun", rng.uniform(0.12, 0.88), rng.uniform(0.1, 0.24), rng.uniform(0.06, 0.1))
     for _ in range(int(rng.integers(0, 3))):
-        _cloud(sheet, rng, rng.uniform(0.05, 0.95), rng.uniform(0.08, 0.26), rng.uniform(0.2, 0.34))
+        _cloud(canvas, rng, rng.uniform(0.05, 0.95), rng.uniform(0.08, 0.26), rng.uniform(0.2, 0.34))
     if rng.random() < 0.5:
-        sheet.ridge("mountain", horizon - rng.uniform(0.0, 0.2, 6))
+        canvas.ridge("mountain", horizon - rng.uniform(0.0, 0.2, 6))
     if rng.random() < 0.35:
-        _balloon(sheet, rng, rng.uniform(0.15, 0.85), rng.uniform(0.14, 0.26), rng.uniform(0.2, 0.3))
-    sheet.ridge("meadow", horizon + rng.uniform(-0.04, 0.05, 4))
-    sheet.ridge("field", horizon + 0.22 + rng.uniform(-0.06, 0.06, 4))
+        _balloon(canvas, rng, rng.uniform(0.15, 0.85), rng.uniform(0.14, 0.26), rng.uniform(0.2, 0.3))
+    canvas.ridge("meadow", horizon + rng.uniform(-0.04, 0.05, 4))
+    canvas.ridge("field", horizon + 0.22 + rng.uniform(-0.06, 0.06, 4))
     if rng.random() < 0.35:
-        sheet.disc("pond", rng.uniform(0.2, 0.8), rng.uniform(0.8, 0.9), rng.uniform(0.14, 0.24), 0.35)
-    chances = [chance for _, _, chance in THINGS]
+        canvas.disc("pond", rng.uniform(0.2, 0.8), rng.uniform(0.8, 0.9), rng.uniform(0.14, 0.24), 0.35)
+    probabilities = [probability for _, _, probability in OBJECTS]
     count = int(rng.integers(4, 8))
-    columns = (rng.permutation(count) + rng.uniform(0, 1, count)) / count  # spread out, to hide less
+    columns = (rng.permutation(count) + rng.uniform(0, 1, count)) / count  # spread out, to reduce occlusion
     for x, y in zip(0.05 + 0.9 * columns, np.sort(rng.uniform(horizon + 0.1, 0.97, count)), strict=True):
-        thing, s, _ = THINGS[int(rng.choice(len(THINGS), p=chances))]
+        draw_object, s, _ = OBJECTS[int(rng.choice(len(OBJECTS), p=probabilities))]
         nearness = 0.6 + 0.7 * (y - horizon) / (1 - horizon)
-        thing(sheet, rng, float(x), float(y), float(s * nearness * rng.uniform(0.85, 1.1)))
-    return sheet
+        draw_object(canvas, rng, float(x), float(y), float(s * nearness * rng.uniform(0.85, 1.1)))
+    return canvas
 
 
 def _textures(rng: Rng, pixels: int) -> dict[str, Plane]:
-    """(pixels, pixels) each, of about zero mean and unit size."""
-    x, y = grid(pixels)
-    course = np.floor(y * 44)
-    brick = np.abs(np.mod(x * 22 + 0.5 * course, 1) - 0.5) > 0.42
+    """Return the textures (pixels, pixels) by name, each of about zero mean and unit amplitude."""
+    x, y = pixel_grid(pixels)
+    row = np.floor(y * 44)
+    brick = np.abs(np.mod(x * 22 + 0.5 * row, 1) - 0.5) > 0.42
     tiles = np.where(brick | (np.mod(y * 44, 1) < 0.25), np.float32(-1.4), np.float32(0.4))
-    mist = noise(rng, pixels, [(6, 6), (24, 24), (64, 64)])
+    mist = smooth_noise(rng, pixels, [(6, 6), (24, 24), (64, 64)])
     return {
         "mist": mist,
-        "grass": noise(rng, pixels, [(16, 24), (48, 110)], roughness=1.0),
-        "leaves": noise(rng, pixels, [(20, 20), (48, 48)], roughness=1.0),
+        "grass": smooth_noise(rng, pixels, [(16, 24), (48, 110)], roughness=1.0),
+        "leaves": smooth_noise(rng, pixels, [(20, 20), (48, 48)], roughness=1.0),
         "ripples": np.sin(y * np.float32(150) + 2 * mist),
         "planks": np.where(np.mod(x * 60, 1) < 0.3, np.float32(-1.4), np.float32(0.6)) * np.ones_like(y),
         "tiles": tiles,
     }
 
 
-def _edges(thing: NDArray[np.int32]) -> Picture:
-    """255 on both sides of every border between two things, else 0."""
-    borders = np.zeros(thing.shape, np.uint8)
-    across, down = thing[:, 1:] != thing[:, :-1], thing[1:] != thing[:-1]
+def _object_edges(object_id: NDArray[np.int32]) -> ImageArray:
+    """Return 255 on both sides of each border between two objects, else 0."""
+    borders = np.zeros(object_id.shape, np.uint8)
+    across = object_id[:, 1:] != object_id[:, :-1]
+    down = object_id[1:] != object_id[:-1]
     borders[:, 1:] |= across
     borders[:, :-1] |= across
     borders[1:] |= down
@@ -219,44 +222,44 @@ def _edges(thing: NDArray[np.int32]) -> Picture:
     return borders * np.uint8(255)
 
 
-def _ink(rng: Rng, edges: Picture, size: int) -> Picture:
-    """(size, size, 3): the edges as thin dark lines on white, by a hand that strays and presses unevenly."""
+def _draw_outlines(rng: Rng, edges: ImageArray, size: int) -> ImageArray:
+    """Draw the edges as thin dark lines on white, with displaced lines and uneven pressure: (size, size, 3)."""
     pixels = edges.shape[0]
     y, x = np.mgrid[:pixels, :pixels].astype(np.float32)
-    stray = np.float32(WOBBLE / 2 * pixels)
-    strayed = cv2.remap(
+    displacement = np.float32(LINE_DISPLACEMENT / 2 * pixels)
+    displaced = cv2.remap(
         edges,
-        x + stray * noise(rng, pixels, [(9, 9)]),
-        y + stray * noise(rng, pixels, [(9, 9)]),
+        x + displacement * smooth_noise(rng, pixels, [(9, 9)]),
+        y + displacement * smooth_noise(rng, pixels, [(9, 9)]),
         cv2.INTER_LINEAR,
     )
-    pressure = np.clip(1 + 0.12 * noise(rng, size, [(12, 12)]), 0.6, 1.2)
-    line = cv2.resize(strayed, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    paper = 255 - (255 - INK) * np.clip(line * pressure * 1.15, 0, 1)
+    pressure = np.clip(1 + 0.12 * smooth_noise(rng, size, [(12, 12)]), 0.6, 1.2)
+    line = cv2.resize(displaced, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    paper = 255 - (255 - INK_LEVEL) * np.clip(line * pressure * 1.15, 0, 1)
     return cv2.merge([np.rint(paper).astype(np.uint8)] * 3)
 
 
-def _painting(rng: Rng, sheet: Sheet, edges: Picture, size: int) -> Picture:
-    """(size, size, 3): each material in its colour and texture, a little darker towards its border."""
-    textures = _textures(rng, sheet.pixels)
+def _paint(rng: Rng, canvas: Canvas, edges: ImageArray, size: int) -> ImageArray:
+    """Paint each material in its colour and texture, darker towards its border: (size, size, 3)."""
+    textures = _textures(rng, canvas.pixels)
     colours = np.array([m.colour for m in MATERIALS.values()], np.float32)
     spread = np.array([[m.spread] for m in MATERIALS.values()])
     colours += (rng.uniform(-1, 1, colours.shape) * spread).astype(np.float32)
-    kinds = np.array([list(textures).index(m.texture) for m in MATERIALS.values()])
+    texture_index = np.array([list(textures).index(m.texture) for m in MATERIALS.values()])
     contrast = np.array([m.contrast for m in MATERIALS.values()], np.float32)
-    chosen = kinds[sheet.material][None]
-    texture = np.take_along_axis(np.stack(list(textures.values())), chosen, axis=0)[0]
-    grain = contrast[sheet.material] * texture
-    inside = cv2.distanceTransform(255 - edges, cv2.DIST_L2, 3) / np.float32(0.035 * sheet.pixels)
+    pixel_texture = texture_index[canvas.material][None]
+    texture = np.take_along_axis(np.stack(list(textures.values())), pixel_texture, axis=0)[0]
+    grain = contrast[canvas.material] * texture
+    inside = cv2.distanceTransform(255 - edges, cv2.DIST_L2, 3) / np.float32(0.035 * canvas.pixels)
     shade = np.float32(0.78) + np.float32(0.25) * np.sqrt(np.clip(inside, 0, 1))
-    picture = colours[sheet.material] * shade[..., None] + grain[..., None]
-    small = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+    image = colours[canvas.material] * shade[..., None] + grain[..., None]
+    small = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
     return np.clip(np.rint(small), 0, 255).astype(np.uint8)
 
 
-def draw(seed: np.random.SeedSequence, split: str, domain: str, size: int) -> dict[str, Picture]:
-    """One pair by its folder: (size, 2·size, 3), outlines | painting."""
+def draw(seed: np.random.SeedSequence, split: str, domain: str, size: int) -> dict[str, ImageArray]:
+    """Draw one pair (size, 2·size, 3), outlines | painting. Returns it by its folder."""
     rng = np.random.default_rng(seed)
-    sheet = compose(rng, size)
-    edges = _edges(sheet.thing)
-    return {split: np.hstack([_ink(rng, edges, size), _painting(rng, sheet, edges, size)])}
+    canvas = sample_scene(rng, size)
+    edges = _object_edges(canvas.object_id)
+    return {split: np.hstack([_draw_outlines(rng, edges, size), _paint(rng, canvas, edges, size)])}

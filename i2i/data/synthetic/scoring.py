@@ -1,4 +1,4 @@
-"""An exact score for the `stripes` set, against the truth that the translator never sees."""
+"""Exact score for the `stripes` dataset, against hidden targets that no translator is trained on."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,61 +7,72 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from i2i.data.synthetic.drawing import Picture
+from i2i.data.synthetic.drawing import ImageArray
 from i2i.errors import DatasetError, UsageError
 from i2i.images import read
 
-CEILING = 100.0  # dB, where pictures are equal and PSNR would be infinite
+MAX_PSNR = 100.0  # dB; for equal images, whose PSNR would be infinite
 
 
-def score(translated: Path | Mapping[str, Picture], folder: Path, direction: str = "AtoB") -> dict[str, float]:
-    """Mean PSNR in dB of translated test pictures on the animal and off it, beside that of the inputs.
+def score(translated: Path | Mapping[str, ImageArray], folder: Path, direction: str = "AtoB") -> dict[str, float]:
+    """Return the mean PSNR in dB of translated test images, on the animal and off it, and that of the inputs.
 
-    translated: a folder of pictures, or RGB arrays (H, W, 3) by name; names are those of the test pictures
-    without suffix ("00000"), of all or some of them. folder: a made `stripes` set. direction: "AtoB", "BtoA".
+    PSNR = 10 log₁₀(255² / MSE), where the MSE is over the three channels of an image's pixels in the region; the
+    mean is over the PSNRs of the images. "inside" is the mask eroded by 1 pixel, "outside" the complement of the mask
+    dilated by 2 pixels, both at the size of the translated image. Target, input and mask are resized to it by area.
 
-    PSNR = 10 log₁₀(255² / MSE), with the MSE over the three channels of a picture's pixels in the region; the
-    mean is over the pictures' decibels. Inside is the mask less 1 pixel at its edge, outside all that is 2
-    pixels off it, at the translated picture's size, to which truth, input and mask are resized by area.
+    Args:
+        translated: a folder of images, or RGB arrays (H, W, 3) by name. The names are those of test images without
+            suffix ("00000"); a subset is enough.
+        folder: a generated `stripes` dataset.
+        direction: "AtoB" or "BtoA".
 
-    Returns inside, outside (the translated pictures), input_inside, input_outside (the test pictures left as
-    they are, against the same truth) and pictures (their number).
+    Returns: "inside" and "outside" for the translated images, "input_inside" and "input_outside" for the untranslated
+        test images, and "pictures", the number of images.
+
+    Raises:
+        UsageError: the direction is unknown.
+        DatasetError: the folder has no hidden targets, or the names are not those of its test images.
     """
     if direction not in ("AtoB", "BtoA"):
         raise UsageError(f"direction is {direction!r}; it must be 'AtoB' or 'BtoA'.")
     domain = direction[0]
-    if not (folder / "truth" / direction).is_dir():
-        raise DatasetError(f"{folder} has no truth/{direction}: only a made `stripes` set can be scored.")
+    targets = folder / "truth" / direction
+    inputs = folder / f"test{domain}"
+    masks = folder / "mask" / domain
+    if not targets.is_dir():
+        raise DatasetError(f"{folder} has no truth/{direction}: only a generated `stripes` dataset can be scored.")
     if isinstance(translated, Path):
-        known = {path.stem for path in (folder / f"test{domain}").iterdir()}
-        translated = {path.stem: _read(path) for path in translated.iterdir() if path.stem in known}
+        test_names = {path.stem for path in inputs.iterdir()}
+        translated = {path.stem: _load(path) for path in translated.iterdir() if path.stem in test_names}
     if not translated:
-        raise DatasetError(f"There is no translated picture named like those in {folder}/test{domain}.")
+        raise DatasetError(f"There is no translated image with the name of an image in {inputs}.")
 
-    places = [folder / place for place in (f"truth/{direction}", f"test{domain}", f"mask/{domain}")]
     rows = []
-    for name, picture in sorted(translated.items()):
-        if not (places[0] / f"{name}.png").is_file():
-            raise DatasetError(f"{folder}/test{domain} has no picture {name!r} to score a translation of.")
-        truth, source, mask = (_resized(_read(place / f"{name}.png"), picture) for place in places)
+    for name, image in sorted(translated.items()):
+        if not (targets / f"{name}.png").is_file():
+            raise DatasetError(f"{inputs} has no image {name!r}, so its translation cannot be scored.")
+        target, source, mask = (
+            _resize_like(_load(parent / f"{name}.png"), image) for parent in (targets, inputs, masks)
+        )
         animal = (mask[..., 0] > 127).astype(np.uint8)
         inside = cv2.erode(animal, np.ones((3, 3), np.uint8)) > 0
         outside = cv2.dilate(animal, np.ones((5, 5), np.uint8)) == 0
-        rows.append([_psnr(p, truth, region) for p in (picture, source) for region in (inside, outside)])
+        rows.append([_psnr(x, target, region) for x in (image, source) for region in (inside, outside)])
     means = np.mean(rows, axis=0)
     names = ("inside", "outside", "input_inside", "input_outside")
     return {**dict(zip(names, means.tolist(), strict=True)), "pictures": len(rows)}
 
 
-def _read(path: Path) -> Picture:
+def _load(path: Path) -> ImageArray:
     return np.asarray(read(path))
 
 
-def _resized(picture: Picture, like: Picture) -> Picture:
-    height, width = like.shape[:2]
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
+def _resize_like(image: ImageArray, reference: ImageArray) -> ImageArray:
+    height, width = reference.shape[:2]
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
-def _psnr(picture: Picture, truth: Picture, region: NDArray[np.bool_]) -> float:
-    error = picture[region].astype(np.float64) - truth[region]
-    return min(CEILING, float(10 * np.log10(255**2 / max(np.square(error).mean(), 1e-9))))
+def _psnr(image: ImageArray, target: ImageArray, region: NDArray[np.bool_]) -> float:
+    error = image[region].astype(np.float64) - target[region]
+    return min(MAX_PSNR, float(10 * np.log10(255**2 / max(np.square(error).mean(), 1e-9))))

@@ -1,7 +1,7 @@
-"""One coloured shape on a plain ground: few enough kinds of picture that a sample can be told to be one of them.
+"""The `shapes` dataset: one coloured shape on a plain background.
 
-For generators of pictures from noise. ``score`` measures what such a generator paints: how many of its pictures
-are shapes as drawn here, and how many of the kinds it has found.
+It is made for generation from noise. It has few classes, so that ``score`` can classify generated images: how many of
+them are clean shapes, and how many classes the generator produces.
 """
 
 from collections import Counter
@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from i2i.data.layout import pictures
-from i2i.data.synthetic.drawing import Picture, Plane, cover, grid, paint, rgb, shifted
+from i2i.data.layout import list_images
+from i2i.data.synthetic.drawing import ImageArray, Plane, blend, coverage, pixel_grid, rgb_colour, vary_colour
 from i2i.errors import DatasetError
 from i2i.images import read
 
@@ -25,110 +25,120 @@ COLOURS = {
     "black": (52, 50, 54),
 }
 SHAPES = ("circle", "square", "triangle")
-KINDS = [(shape, colour) for shape in SHAPES for colour in COLOURS]
-RADII = (0.2, 0.28)  # of the circle, in picture widths; the other shapes have its area
-MARGIN = 0.06  # least distance to the picture's edge, in picture widths
-GROUND, COLOUR_SPREAD = 8.0, 6.0  # how far the ground's lightness and the shape's colour vary, in grey levels
+CLASSES = [(shape, colour) for shape in SHAPES for colour in COLOURS]
+RADII = (0.2, 0.28)  # range of the circle's radius in image widths; the other shapes have its area
+MARGIN = 0.06  # minimum distance to the image's border, in image widths
+BACKGROUND_SPREAD, COLOUR_SPREAD = 8.0, 6.0  # maximum variation of background and shape, in grey levels
 
-FINE = 128  # pixels a side at which pictures are judged
-EDGE = 0.03  # half the width of what counts as a shape's outline, in picture widths
-FAR = 0.35  # of the distance between ground and colour: off by more, a pixel is wrong
-NEAR = 50.0  # distance up to which a colour counts as one of COLOURS, in grey levels
-CLEAN = 0.12  # misfit up to which a picture counts as a clean shape; a circle taken for a square has 0.18
+SCORED_SIZE = 128  # pixels; size at which images are classified
+EDGE_WIDTH = 0.03  # half the width of a shape's edge zone, in image widths
+MAX_PIXEL_ERROR = 0.35  # relative to the distance between background and colour; a larger error makes a pixel wrong
+MAX_COLOUR_DISTANCE = 50.0  # from one of COLOURS, in grey levels
+MAX_MISFIT = 0.12  # of a clean shape; a circle compared with a square has 0.18
 
 
-def draw(seed: np.random.SeedSequence, split: str, domain: str, size: int) -> dict[str, Picture]:
-    """One picture by its folder."""
+def draw(seed: np.random.SeedSequence, split: str, domain: str, size: int) -> dict[str, ImageArray]:
+    """Draw one image. Returns it by its folder."""
     rng = np.random.default_rng(seed)
-    shape, colour = KINDS[rng.integers(len(KINDS))]
+    shape, colour = CLASSES[rng.integers(len(CLASSES))]
     radius = rng.uniform(*RADII)
-    left, right, top, bottom = (reach + MARGIN for reach in _reach(shape, radius))
-    x, y = rng.uniform(left, 1 - right), rng.uniform(top, 1 - bottom)
-    ground = rgb(236, 236, 232) + np.float32(rng.uniform(-GROUND, GROUND))
-    canvas = np.tile(ground, (1, size, size))
-    paint(canvas, shifted(rng, rgb(*COLOURS[colour]), COLOUR_SPREAD), cover(_distance(shape, x, y, radius, size), size))
+    left, right, top, bottom = (extent + MARGIN for extent in _extents(shape, radius))
+    x = rng.uniform(left, 1 - right)
+    y = rng.uniform(top, 1 - bottom)
+    background = rgb_colour(236, 236, 232) + np.float32(rng.uniform(-BACKGROUND_SPREAD, BACKGROUND_SPREAD))
+    canvas = np.tile(background, (1, size, size))
+    shape_colour = vary_colour(rng, rgb_colour(*COLOURS[colour]), COLOUR_SPREAD)
+    blend(canvas, shape_colour, coverage(_signed_distance(shape, x, y, radius, size), size))
     return {split: np.clip(np.rint(canvas), 0, 255).astype(np.uint8).transpose(1, 2, 0)}
 
 
-def _reach(shape: str, radius: float) -> tuple[float, float, float, float]:
-    """How far the shape reaches from its centroid: left, right, up, down."""
+def _extents(shape: str, radius: float) -> tuple[float, float, float, float]:
+    """Return the distances from the shape's centroid to its left, right, top and bottom end."""
     if shape == "circle":
         return (radius,) * 4
-    half = _half(shape, radius)
+    half = _half_side(shape, radius)
     return (half,) * 4 if shape == "square" else (half, half, 2 * half / 3**0.5, half / 3**0.5)
 
 
-def _half(shape: str, radius: float) -> float:
-    """Half the side of the square, or of the upright equilateral triangle, that has the circle's area."""
+def _half_side(shape: str, radius: float) -> float:
+    """Return half the side of the square, or of the upright equilateral triangle, with the circle's area."""
     area = np.pi * radius**2
     return float(area**0.5 / 2 if shape == "square" else (area / 3**0.5) ** 0.5)
 
 
-def _distance(shape: str, x: float, y: float, radius: float, size: int) -> Plane:
-    """Signed distance of each pixel to the edge of the shape whose centroid is (x, y): (size, size)."""
-    across, down = grid(size)
-    right, below = across - np.float32(x), down - np.float32(y)
+def _signed_distance(shape: str, x: float, y: float, radius: float, size: int) -> Plane:
+    """Return the signed distance (size, size) of each pixel to the edge of the shape with centroid (x, y)."""
+    grid_x, grid_y = pixel_grid(size)
+    dx = grid_x - np.float32(x)
+    dy = grid_y - np.float32(y)
     if shape == "circle":
-        return np.hypot(right, below) - np.float32(radius)
-    half = np.float32(_half(shape, radius))
+        return np.hypot(dx, dy) - np.float32(radius)
+    half = np.float32(_half_side(shape, radius))
     if shape == "square":
-        return np.maximum(np.abs(right), np.abs(below)) - half
-    slope = np.float32(0.5) * (np.float32(3**0.5) * np.abs(right) - below)
-    return np.maximum(slope, below) - half / np.float32(3**0.5)
+        return np.maximum(np.abs(dx), np.abs(dy)) - half
+    slope = np.float32(0.5) * (np.float32(3**0.5) * np.abs(dx) - dy)
+    return np.maximum(slope, dy) - half / np.float32(3**0.5)
 
 
-def score(painted: Path | Iterable[Picture]) -> dict[str, float]:
-    """How well painted pictures show one clean shape each, and how many of the kinds there are.
+def score(generated: Path | Iterable[ImageArray]) -> dict[str, float]:
+    """Score generated images: the share of clean shapes, and the variety of their classes.
 
-    painted: a folder of pictures, or square RGB arrays (H, W, 3). Returns clean, the share of them that ``recognise``
-    takes for a shape; kinds, the number of (shape, colour) pairs among those, at best 18; even, the exponential of
-    the entropy of their distribution: the number of kinds where all are equally frequent, less where they are not;
-    and pictures. Raises DatasetError where there are none.
+    Args:
+        generated: a folder of images, or square RGB arrays (H, W, 3).
+
+    Returns:
+        clean: share of images that ``classify`` assigns to a class.
+        kinds: number of (shape, colour) classes among them, at most 18.
+        even: exponential of the entropy of the class distribution; equal to ``kinds`` for equal frequencies.
+        pictures: number of images.
+
+    Raises:
+        DatasetError: there are no images.
     """
-    found = [recognise(picture) for picture in (_read(painted) if isinstance(painted, Path) else painted)]
-    if not found:
-        raise DatasetError(f"{painted} holds no pictures to score.")
-    counts = Counter(kind for kind in found if kind is not None)
-    shares = np.array(list(counts.values())) / max(1, counts.total())
+    labels = [classify(image) for image in (_load_all(generated) if isinstance(generated, Path) else generated)]
+    if not labels:
+        raise DatasetError(f"{generated} holds no images to score.")
+    counts = Counter(label for label in labels if label is not None)
+    frequencies = np.array(list(counts.values())) / max(1, counts.total())
     return {
-        "clean": counts.total() / len(found),
+        "clean": counts.total() / len(labels),
         "kinds": len(counts),
-        "even": float(np.exp(-(shares * np.log(shares)).sum())) if counts else 0.0,
-        "pictures": len(found),
+        "even": float(np.exp(-(frequencies * np.log(frequencies)).sum())) if counts else 0.0,
+        "pictures": len(labels),
     }
 
 
-def _read(folder: Path) -> Iterator[Picture]:
-    for path in pictures(folder):
+def _load_all(folder: Path) -> Iterator[ImageArray]:
+    for path in list_images(folder):
         yield np.asarray(read(path))
 
 
-def recognise(picture: Picture) -> tuple[str, str] | None:
-    """The shape and the colour that a square picture (H, W, 3) shows, or None where it is not one clean shape.
+def classify(image: ImageArray) -> tuple[str, str] | None:
+    """Return the shape and the colour of a square image (H, W, 3), or None if it is not one clean shape.
 
-    Ground and colour are medians, of the picture's edge and of what differs most from it; place and area are
-    moments of what is nearer to the colour. Each shape is drawn anew with these. Wrong are, within EDGE of the
-    drawing's outline, the pixels on its other side, and elsewhere those far from the drawing's colour: their area as
-    a share of the shape's is the misfit.
+    Background and colour are medians: of the image's border, and of the pixels that differ most from it. Position and
+    area are moments of the pixels that are nearer to the colour. Each shape is drawn with these parameters and compared
+    with the image. Within EDGE_WIDTH of the drawing's edge, a pixel is wrong if it is on the other side of the edge;
+    elsewhere, if it is far from the drawing's colour. The misfit is the number of wrong pixels relative to the area.
     """
-    pixels = cv2.resize(picture, (FINE, FINE), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-    ground = np.median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]), axis=0)
-    away = pixels - ground
-    strength = np.linalg.norm(away, axis=2)
-    tint = np.median(away[strength >= 0.8 * np.quantile(strength, 0.98)], axis=0)
-    distances = {name: float(np.linalg.norm(ground + tint - colour)) for name, colour in COLOURS.items()}
+    pixels = cv2.resize(image, (SCORED_SIZE, SCORED_SIZE), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    background = np.median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]), axis=0)
+    difference = pixels - background
+    strength = np.linalg.norm(difference, axis=2)
+    tint = np.median(difference[strength >= 0.8 * np.quantile(strength, 0.98)], axis=0)
+    distances = {name: float(np.linalg.norm(background + tint - colour)) for name, colour in COLOURS.items()}
     colour = min(distances, key=distances.__getitem__)
-    inside = away @ tint > 0.5 * (tint @ tint)
+    inside = difference @ tint > 0.5 * (tint @ tint)
     radius = float(inside.mean() / np.pi) ** 0.5
-    if distances[colour] > NEAR or not RADII[0] * 0.85 < radius < RADII[1] * 1.15:
+    if distances[colour] > MAX_COLOUR_DISTANCE or not RADII[0] * 0.85 < radius < RADII[1] * 1.15:
         return None
-    x, y = (float(where.mean() + 0.5) / FINE for where in np.nonzero(inside)[::-1])
+    x, y = (float(indices.mean() + 0.5) / SCORED_SIZE for indices in np.nonzero(inside)[::-1])
     misfits = {}
     for shape in SHAPES:
-        distance = _distance(shape, x, y, radius, FINE)
+        distance = _signed_distance(shape, x, y, radius, SCORED_SIZE)
         drawing = (distance < 0)[..., None] * tint
-        far = np.linalg.norm(away - drawing, axis=2) > FAR * np.linalg.norm(tint)
-        wrong = np.where(np.abs(distance) < EDGE, inside != (distance < 0), far)
-        misfits[shape] = wrong.sum() / inside.sum()
+        is_far = np.linalg.norm(difference - drawing, axis=2) > MAX_PIXEL_ERROR * np.linalg.norm(tint)
+        is_wrong = np.where(np.abs(distance) < EDGE_WIDTH, inside != (distance < 0), is_far)
+        misfits[shape] = is_wrong.sum() / inside.sum()
     best = min(misfits, key=misfits.__getitem__)
-    return (best, colour) if misfits[best] <= CLEAN else None
+    return (best, colour) if misfits[best] <= MAX_MISFIT else None

@@ -1,7 +1,7 @@
-"""Animals in a landscape, with a plain coat (domain A) or a striped one (domain B); unpaired, hidden truth.
+"""The `stripes` dataset: animals in a landscape, with a plain coat (domain A) or a striped one (domain B).
 
-The stripes are a function of the silhouette alone: how far along the body, the neck or the leg. So a
-translator can learn them without ever seeing a pair, and be scored per pixel against the truth.
+Unpaired, with hidden targets. The stripes are a function of the silhouette alone: of the position along the body, the
+neck or the leg. A translator can learn them from unpaired images and be scored per pixel against the target.
 """
 
 from dataclasses import dataclass
@@ -11,39 +11,39 @@ import numpy as np
 
 from i2i.data.synthetic.drawing import (
     Colour,
-    Picture,
+    ImageArray,
     Plane,
-    cover,
-    expose,
-    grid,
-    landscape,
-    noise,
-    paint,
-    rgb,
-    shifted,
+    add_sensor_noise,
+    blend,
+    coverage,
+    draw_landscape,
+    pixel_grid,
+    rgb_colour,
+    smooth_noise,
+    vary_colour,
 )
 
-SENSOR_NOISE = 9.0  # σ in grey levels, of each exposure
-BRINDLE = 7.0  # ± grey levels of the stripes that show through the plain coat
+SENSOR_NOISE = 9.0  # σ of each image, in grey levels
+PLAIN_STRIPE_CONTRAST = 7.0  # ± grey levels of the stripes of a plain coat
 PERIOD = 1 / 4.5  # of the stripes along body, neck and head, in body lengths
 LEG_PERIOD = 0.17  # of the legs' stripes, in body lengths
-WHITE, BLACK = rgb(218, 216, 210), rgb(42, 40, 42)
-TAN, BAY = rgb(186, 138, 92), rgb(112, 68, 44)  # the plain coats lie between these
-HAIR = rgb(54, 46, 42)  # mane, tail, hooves and eye in both domains: the coat is all that differs
+WHITE, BLACK = rgb_colour(218, 216, 210), rgb_colour(42, 40, 42)
+TAN, BAY = rgb_colour(186, 138, 92), rgb_colour(112, 68, 44)  # the plain coats vary between these
+HAIR = rgb_colour(54, 46, 42)  # mane, tail, hooves and eye in both domains, which differ only in the coat
 
 Point = tuple[float, float]  # x towards the head, y down from the body's centre, in body lengths
 
 
 @dataclass(frozen=True)
 class Limb:
-    """A cone with round ends, in the animal's frame."""
+    """A cone with round ends, in the animal's coordinates."""
 
     start: Point
     end: Point
     radii: tuple[float, float]
 
-    def measure(self, x: Plane, y: Plane) -> tuple[Plane, Plane]:
-        """Signed distance to the surface, negative inside, and the place along the axis, in body lengths."""
+    def distance_and_position(self, x: Plane, y: Plane) -> tuple[Plane, Plane]:
+        """Return signed distance to the surface (negative inside) and position along the axis, in body lengths."""
         length = float(np.hypot(self.end[0] - self.start[0], self.end[1] - self.start[1]))
         dx = np.float32((self.end[0] - self.start[0]) / length)
         dy = np.float32((self.end[1] - self.start[1]) / length)
@@ -56,12 +56,12 @@ class Limb:
         return cv2.magnitude(px, py) - (np.float32(self.radii[0]) + t * thinning), along
 
     def distance(self, x: Plane, y: Plane) -> Plane:
-        return self.measure(x, y)[0]
+        return self.distance_and_position(x, y)[0]
 
 
 @dataclass(frozen=True)
 class Animal:
-    """A pose: limbs grouped by the way their stripes run, and where the animal stands."""
+    """A pose: limbs, grouped by the direction of their stripes, and the animal's position."""
 
     near_legs: tuple[Limb, ...]
     far_legs: tuple[Limb, ...]
@@ -71,35 +71,37 @@ class Animal:
     ears: tuple[Limb, ...]
     eye: Limb
     hair: tuple[Limb, ...]
-    length: float  # of the body, in picture widths
-    centre: Point  # of the body, in picture widths
-    turn: float  # radians
+    length: float  # of the body, in image widths
+    centre: Point  # of the body, in image widths
+    rotation: float  # radians
     side: int  # 1 faces right, -1 left
 
-    def frame(self, size: int) -> tuple[Plane, Plane]:
-        """(H, W) each: where every pixel lies in the animal's frame."""
-        x, y = grid(size)
-        x, y = x - np.float32(self.centre[0]), y - np.float32(self.centre[1])
-        cos, sin = np.float32(np.cos(self.turn)), np.float32(np.sin(self.turn))
-        ahead = (x * cos + y * sin) * np.float32(self.side / self.length)
+    def coordinates(self, size: int) -> tuple[Plane, Plane]:
+        """Return the animal's coordinates of each pixel: forward (H, W) and down (H, W), in body lengths."""
+        x, y = pixel_grid(size)
+        x = x - np.float32(self.centre[0])
+        y = y - np.float32(self.centre[1])
+        cos = np.float32(np.cos(self.rotation))
+        sin = np.float32(np.sin(self.rotation))
+        forward = (x * cos + y * sin) * np.float32(self.side / self.length)
         down = (y * cos - x * sin) * np.float32(1 / self.length)
-        return ahead, down
+        return forward, down
 
 
 BODY = Limb((-0.27, 0.0), (0.26, 0.015), (0.23, 0.225))
 CROUP = Limb((-0.28, -0.03), (-0.24, 0.0), (0.22, 0.21))
 NECK_BASE: Point = (0.33, -0.05)
 NECK_LENGTH = 0.46
-LEGS_FROM = 0.30  # y of a black stripe across the legs
+LEG_STRIPE_START = 0.30  # y of a black stripe across the legs
 
 
 def _point(start: Point, length: float, angle: float) -> Point:
-    """angle: radians from straight down, towards the head."""
+    """Return the point at a distance from ``start``. ``angle`` is in radians from straight down, towards the head."""
     return start[0] + length * float(np.sin(angle)), start[1] + length * float(np.cos(angle))
 
 
 def _leg(rng: np.random.Generator, hip: Point) -> tuple[tuple[Limb, Limb], Limb]:
-    """Upper and lower leg, and the hoof."""
+    """Return upper and lower leg, and the hoof."""
     swing, bend = np.clip(rng.normal(0, 0.16, 2), -0.3, 0.3)
     bend = abs(bend)
     knee = _point(hip, 0.29, swing)
@@ -110,7 +112,7 @@ def _leg(rng: np.random.Generator, hip: Point) -> tuple[tuple[Limb, Limb], Limb]
 
 
 def _hair(rng: np.random.Generator, lift: float) -> tuple[Limb, ...]:
-    """Mane and tail."""
+    """Return mane and tail."""
     crest = [
         _point(_point(NECK_BASE, along, lift), height, lift + np.pi / 2)
         for along, height in ((0.04, 0.150), (0.26, 0.115), (0.50, 0.060))
@@ -126,7 +128,8 @@ def _hair(rng: np.random.Generator, lift: float) -> tuple[Limb, ...]:
     )
 
 
-def pose(rng: np.random.Generator) -> Animal:
+def sample_pose(rng: np.random.Generator) -> Animal:
+    """Sample an animal in a random pose."""
     near: list[Limb] = []
     far: list[Limb] = []
     hooves: list[Limb] = []
@@ -141,8 +144,11 @@ def pose(rng: np.random.Generator) -> Animal:
     nod = lift - rng.uniform(np.radians(75), np.radians(100))  # of the head
     muzzle = _point(poll, 0.23, nod)
     eye = _point(poll, 0.06, nod + 0.5)
-    length, side = rng.uniform(0.48, 0.59), 1 if rng.random() < 0.5 else -1
-    overhang = (max(muzzle[0], poll[0]) + 0.05 - 0.64) / 2 * length  # from head to tail, not of the body
+    length = rng.uniform(0.48, 0.59)
+    side = 1 if rng.random() < 0.5 else -1
+    offset = (
+        (max(muzzle[0], poll[0]) + 0.05 - 0.64) / 2 * length
+    )  # of the centre from head to tail from that of the body
     return Animal(
         near_legs=tuple(near),
         far_legs=tuple(far),
@@ -155,55 +161,58 @@ def pose(rng: np.random.Generator) -> Animal:
         eye=Limb(eye, _point(eye, 0.004, nod), (0.02, 0.02)),
         hair=_hair(rng, lift),
         length=length,
-        centre=(0.5 - side * overhang + rng.uniform(-0.03, 0.03), rng.uniform(0.49, 0.58)),
-        turn=rng.uniform(-0.10, 0.10),
+        centre=(0.5 - side * offset + rng.uniform(-0.03, 0.03), rng.uniform(0.49, 0.58)),
+        rotation=rng.uniform(-0.10, 0.10),
         side=side,
     )
 
 
 def _union(distances: list[Plane], roundness: float) -> Plane:
-    """Smooth union of signed distances: shapes closer than `roundness` flow into one another."""
+    """Return the smooth union of signed distances: shapes closer than ``roundness`` merge smoothly."""
     total = distances[0]
-    for other in distances[1:]:
-        near = np.maximum(np.float32(roundness) - cv2.absdiff(total, other), 0)
-        total = cv2.min(total, other) - near * near * np.float32(0.25 / roundness)
+    for distance in distances[1:]:
+        near = np.maximum(np.float32(roundness) - cv2.absdiff(total, distance), 0)
+        total = cv2.min(total, distance) - near * near * np.float32(0.25 / roundness)
     return total
 
 
-def bands(along: Plane, period: float) -> Plane:
-    """Stripes with soft edges, 1 is white and 0 black: black at `along` = 0, the same on both sides of it."""
+def stripe_pattern(along: Plane, period: float) -> Plane:
+    """Return stripes with soft edges, 1 white and 0 black: black at ``along`` = 0 and symmetric about it."""
     steep = 2.2
     wave = np.tanh(np.float32(steep) * np.cos(along * np.float32(2 * np.pi / period)))
     return np.float32(0.5) - wave * np.float32(0.5 / np.tanh(steep))
 
 
-def _blend(parts: list[tuple[Plane, Plane]]) -> Plane:
-    """The stripes of several (distance, bands) as one: at each place those of the part deepest there."""
-    white, weights = np.float32(0), np.float32(0)
+def _blend_stripes(parts: list[tuple[Plane, Plane]]) -> Plane:
+    """Blend the stripes of several parts (distance, stripes): at each point those of the part that is deepest there."""
+    white = np.float32(0)
+    weights = np.float32(0)
     for distance, stripes in parts:
         weight = np.exp(np.clip(distance, -0.3, 0.3) * np.float32(-40))
-        white, weights = white + weight * stripes, weights + weight
+        white = white + weight * stripes
+        weights = weights + weight
     return np.asarray(white / weights)
 
 
 class Scene:
-    """One animal in its landscape, before it is photographed."""
+    """One animal in its landscape, without sensor noise."""
 
     def __init__(self, rng: np.random.Generator, size: int) -> None:
-        animal = pose(rng)
-        self.background = landscape(rng, size, horizon=rng.uniform(0.34, 0.52))
-        self.size, self.length = size, animal.length
-        self.sun = np.float32(rng.uniform(-0.5, 0.5))  # where it stands, left to right
-        self.coat = shifted(rng, BAY + (TAN - BAY) * np.float32(rng.uniform(0, 1)), 8)
-        self.grain = noise(rng, size, [(size // 2, size // 4), (size, size // 2)]) * np.float32(4)
+        animal = sample_pose(rng)
+        self.background = draw_landscape(rng, size, horizon=rng.uniform(0.34, 0.52))
+        self.size = size
+        self.length = animal.length
+        self.sun = np.float32(rng.uniform(-0.5, 0.5))  # horizontal position, from left to right
+        self.coat = vary_colour(rng, BAY + (TAN - BAY) * np.float32(rng.uniform(0, 1)), 8)
+        self.grain = smooth_noise(rng, size, [(size // 2, size // 4), (size, size // 2)]) * np.float32(4)
 
-        x, y = animal.frame(size)
+        x, y = animal.coordinates(size)
         shadow = (x / np.float32(0.62)) ** 2 + ((y - np.float32(0.66)) / np.float32(0.12)) ** 2
-        paint(self.background, rgb(40, 44, 30), np.float32(0.55) * np.exp(-shadow))
+        blend(self.background, rgb_colour(40, 44, 30), np.float32(0.55) * np.exp(-shadow))
 
         body = _union([BODY.distance(x, y), CROUP.distance(x, y)], 0.05)
-        neck, along_neck = animal.neck.measure(x, y)
-        head, along_head = animal.head.measure(x, y)
+        neck, along_neck = animal.neck.distance_and_position(x, y)
+        head, along_head = animal.head.distance_and_position(x, y)
         legs = _union([limb.distance(x, y) for limb in animal.near_legs], 0.04)
         hooves = _union([limb.distance(x, y) for limb in animal.hooves], 0.02)
         front = _union([body, neck, head, legs, *(ear.distance(x, y) for ear in animal.ears)], 0.07)
@@ -211,58 +220,62 @@ class Scene:
         hair = np.minimum(np.minimum(hair, hooves), animal.eye.distance(x, y))
         far = _union([limb.distance(x, y) for limb in animal.far_legs], 0.04)
 
-        # Along neck and head the count goes on from where the neck leaves the body.
-        self.leg_bands = bands(y - np.float32(LEGS_FROM), LEG_PERIOD)
-        self.bands = _blend(
+        # The phase of the stripes continues along neck and head from the base of the neck.
+        self.leg_stripes = stripe_pattern(y - np.float32(LEG_STRIPE_START), LEG_PERIOD)
+        self.stripes = _blend_stripes(
             [
-                (body, bands(x, PERIOD)),
-                (neck, bands(along_neck + np.float32(NECK_BASE[0]), PERIOD)),
-                (head, bands(along_head + np.float32(NECK_BASE[0] + NECK_LENGTH), PERIOD)),
-                (legs, self.leg_bands),
+                (body, stripe_pattern(x, PERIOD)),
+                (neck, stripe_pattern(along_neck + np.float32(NECK_BASE[0]), PERIOD)),
+                (head, stripe_pattern(along_head + np.float32(NECK_BASE[0] + NECK_LENGTH), PERIOD)),
+                (legs, self.leg_stripes),
             ]
         )
         self.far, self.front, self.hair = (
-            cover(distance * np.float32(self.length), size) for distance in (far, front, hair)
+            coverage(distance * np.float32(self.length), size) for distance in (far, front, hair)
         )
         self.far_shade = self._shade(far) * np.float32(0.72)
         self.shade = self._shade(np.minimum(front, hair))
 
     def _shade(self, distance: Plane) -> Plane:
-        """How bright the surface is, about 0.4 to 1.1: rounded towards its edges, lit from above."""
+        """Return the brightness of the surface, about 0.4 to 1.1: rounded towards its edges, lit from above."""
         depth = np.clip(distance * np.float32(-5), 0, 1)
         height = cv2.GaussianBlur(np.sqrt(depth * (2 - depth)), (0, 0), max(0.3, 0.012 * self.size))
-        scale = 0.2 * self.length * self.size / 8  # the rounding's height in pixels; 8 is Sobel's own weight
+        scale = (
+            0.2 * self.length * self.size / 8
+        )  # height of the rounding in pixels; 8 is the weight of the Sobel filter
         slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, scale=scale)
         slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, scale=scale)
         facing = slope_y * np.float32(0.8) - slope_x * self.sun + np.float32(0.55)
         return np.float32(0.62) + np.float32(0.5) * facing / np.sqrt(1 + slope_x**2 + slope_y**2)
 
-    def mask(self) -> Picture:
-        """(H, W): 255 on the animal, else 0."""
+    def mask(self) -> ImageArray:
+        """Return (H, W): 255 on the animal, else 0."""
         covered = np.maximum(np.maximum(self.hair, self.far), self.front)
         return ((covered > 0.5) * 255).astype(np.uint8)
 
-    def view(self, domain: str) -> Colour:
-        """The scene as light, without noise, with the coat of that domain."""
+    def render(self, domain: str) -> Colour:
+        """Render the scene without noise, with the coat of a domain."""
         canvas = self.background.copy()
-        paint(canvas, self._coat(domain, self.leg_bands) * self.far_shade + self.grain, self.far)
-        paint(canvas, self._coat(domain, self.bands) * self.shade + self.grain, self.front)
-        paint(canvas, HAIR * self.shade + self.grain, self.hair)
+        blend(canvas, self._coat(domain, self.leg_stripes) * self.far_shade + self.grain, self.far)
+        blend(canvas, self._coat(domain, self.stripes) * self.shade + self.grain, self.front)
+        blend(canvas, HAIR * self.shade + self.grain, self.hair)
         return canvas
 
     def _coat(self, domain: str, white: Plane) -> Colour:
         if domain == "A":
-            return self.coat + (white - np.float32(0.5)) * np.float32(2 * BRINDLE)
+            return self.coat + (white - np.float32(0.5)) * np.float32(2 * PLAIN_STRIPE_CONTRAST)
         return BLACK + (WHITE - BLACK) * white
 
 
-def draw(seed: np.random.SeedSequence, split: str, domain: str, size: int) -> dict[str, Picture]:
-    """One picture by its folder; a test picture comes with its hidden truth and its mask."""
-    scenery, exposure, second_exposure = (np.random.default_rng(child) for child in seed.spawn(3))
-    scene = Scene(scenery, size)
-    pictures = {f"{split}{domain}": expose(exposure, scene.view(domain), SENSOR_NOISE)}
+def draw(seed: np.random.SeedSequence, split: str, domain: str, size: int) -> dict[str, ImageArray]:
+    """Draw one image, and for a test image its hidden target and its mask. Returns the images by their folder."""
+    scene_rng, noise_rng, target_noise_rng = (np.random.default_rng(child) for child in seed.spawn(3))
+    scene = Scene(scene_rng, size)
+    images = {f"{split}{domain}": add_sensor_noise(noise_rng, scene.render(domain), SENSOR_NOISE)}
     if split == "test":
-        other = "B" if domain == "A" else "A"
-        pictures[f"truth/{domain}to{other}"] = expose(second_exposure, scene.view(other), SENSOR_NOISE)
-        pictures[f"mask/{domain}"] = scene.mask()
-    return pictures
+        target_domain = "B" if domain == "A" else "A"
+        images[f"truth/{domain}to{target_domain}"] = add_sensor_noise(
+            target_noise_rng, scene.render(target_domain), SENSOR_NOISE
+        )
+        images[f"mask/{domain}"] = scene.mask()
+    return images

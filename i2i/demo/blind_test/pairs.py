@@ -1,4 +1,4 @@
-"""What the blind test shows: pictures that a model translates, and the real ones that they are to be like."""
+"""The image pairs of the blind test: translations and the real images that they are compared with."""
 
 import random
 import secrets
@@ -9,156 +9,213 @@ from typing import Any
 
 from PIL import Image
 
-from i2i.config import to_json
-from i2i.data.layout import layout, locate
-from i2i.errors import I2IError, PictureError, UsageError
-from i2i.evaluation.eval_set import Damage, Shape, Trial, trial
-from i2i.evaluation.votes import SIDES
+from i2i.checkpoints.model_info import ModelInfo
+from i2i.data.layout import detect_layout, find_dataset
+from i2i.directions import describe_direction
+from i2i.errors import I2IError, ImageError, UsageError
+from i2i.evaluation.eval_set import Degradation, EvalSet, ResizePolicy, build_eval_set
 from i2i.images import encode
-from i2i.inference.restoration import described_task
+from i2i.inference.restoration import task_of
 
-PHOTO = 256  # pixels a side of the middle of a photo that restoration is judged on
-Translate = Callable[[str, str, Image.Image], Image.Image]  # model, direction, picture
+MIN_RESTORATION_SIDE = 256  # pixels a side of the centre crop on which restoration models are compared
+TranslateFunction = Callable[[str, str, Image.Image], Image.Image]  # (model, direction, image) -> translation
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """A direction of a model that can be judged: on what ``kind`` of thing, and the pictures of it."""
+class Candidate:
+    """A direction of a model that can take part in a blind test.
+
+    Attributes:
+        model: the model's name.
+        direction: "AtoB" or "BtoA".
+        dataset: the name of the dataset it was trained on.
+        task_name: the restoration task with its scale, or "".
+        size: pixels a side of the images.
+        resize: how the training resized its images.
+        task: the restoration task, or None.
+    """
 
     model: str
     direction: str
-    kind: tuple[str, str]  # the dataset's name, and the restoration task or ""
+    dataset: str
+    task_name: str
     size: int
-    fit: str
+    resize: str
     task: Any = None
 
     @property
     def title(self) -> str:
-        """Such as "stripes-cyclegan, A to B (stripes)"."""
-        return f"{self.model}, {SIDES[self.direction]} ({self.kind[0]})"
+        """A title such as "stripes-cyclegan, A to B (stripes)"."""
+        return f"{self.model}, {describe_direction(self.direction)} ({self.dataset})"
 
-    def rivals(self, others: Iterable["Exhibit"]) -> list["Exhibit"]:
-        """Those of ``others`` that make the same of the same pictures."""
-        same = self.direction, self.kind
-        return [other for other in others if other.model != self.model and (other.direction, other.kind) == same]
+    def opponents(self, candidates: Iterable["Candidate"]) -> list["Candidate"]:
+        """Return the candidates of other models that translate the same images in the same way."""
+        return [other for other in candidates if other.model != self.model and other._problem == self._problem]
 
-    def pictures(self, size: int) -> Trial:
-        """The pictures at ``size``². Raises DatasetError where there are too few, or none that no training saw."""
-        folder = _folder(self.kind[0])
+    @property
+    def _problem(self) -> tuple[str, str, str]:
+        return self.direction, self.dataset, self.task_name
+
+    def images(self, size: int) -> EvalSet:
+        """Return the test images at ``size`` × ``size`` pixels.
+
+        Raises:
+            UsageError: the dataset is missing, has no test images or too few.
+        """
+        folder = _dataset_folder(self.dataset)
         if folder is None:
-            raise UsageError(f"{self.kind[0]} is no longer on this machine.")
-        damage = Damage(self.task, self.task.middle()) if self.task is not None else None
-        shape = Shape(size, "cover" if self.fit == "cover" or damage else "stretch")
+            raise UsageError(f"The dataset {self.dataset} is no longer on this machine.")
+        degradation = Degradation(self.task, self.task.mid_strength()) if self.task is not None else None
+        resize = ResizePolicy(size, "cover" if self.resize == "cover" or degradation else "stretch")
         try:
-            return trial(layout(folder), self.direction, split=None, count=None, shape=shape, damage=damage)
-        except I2IError as error:  # a visitor need not know where it lies
-            raise UsageError(str(error).replace(str(folder), self.kind[0])) from error
+            return build_eval_set(
+                detect_layout(folder),
+                self.direction,
+                split=None,
+                max_images=None,
+                resize=resize,
+                degradation=degradation,
+            )
+        except I2IError as error:  # without the folder's path, which visitors need not know
+            raise UsageError(str(error).replace(str(folder), self.dataset)) from error
 
 
-def exhibits(headers: Mapping[str, Mapping[str, Any]]) -> tuple[list[Exhibit], list[str]]:
-    """What can be judged of models, by the headers of their bundles; and of each that cannot, a sentence saying why."""
-    found: list[Exhibit] = []
-    missing: list[str] = []
-    for model, header in headers.items():
+def find_candidates(models: Mapping[str, ModelInfo]) -> tuple[list[Candidate], list[str]]:
+    """Return the candidates among models, and for each unsuitable model a sentence with the reason.
+
+    Args:
+        models: the metadata of the model files, by the name of the model.
+    """
+    candidates: list[Candidate] = []
+    reasons: list[str] = []
+    for model, info in models.items():
         try:
-            found += _exhibits(model, header)
+            candidates += _candidates_of(model, info)
         except I2IError as error:
-            missing.append(f"{model}: {str(error).rstrip('.')}.")
-    return found, missing
+            reasons.append(f"{model}: {str(error).rstrip('.')}.")
+    return candidates, reasons
 
 
-def _exhibits(model: str, header: Mapping[str, Any]) -> list[Exhibit]:
-    directions, size = header.get("directions"), header.get("size")
-    if not isinstance(directions, list) or not isinstance(size, int) or not 8 <= size <= 2048:
-        raise UsageError("its file does not say what it was trained for")
-    task = described_task(model, header) if "task" in header else None
-    fit, name = _said(header, "settings", "data", "fit"), _said(header, "data", "name")
-    kind = name, f"{to_json(task)['task']} ×{task.scale}" if task is not None else ""
-    if _folder(name) is None:
+def _candidates_of(model: str, info: ModelInfo) -> list[Candidate]:
+    """Return a candidate for each direction of a model. Raise I2IError if its test images are not available."""
+    dataset = info.data.name
+    size = info.size
+    task = None
+    task_name = ""
+    if info.task is not None:
+        task = task_of(model, info)
+        task_name = f"{info.task_name} ×{task.scale}"
+        size = max(size, MIN_RESTORATION_SIDE)
+    if _dataset_folder(dataset) is None:
         raise UsageError(
-            f"it learnt from {name or 'pictures without a name'}, and that is not on this machine. The blind test "
-            "needs its test pictures: put the folder into datasets/, or into a folder of $I2I_DATASETS"
+            f"the model was trained on {dataset or 'a dataset without a name'}, which is not on this machine. Put the "
+            "dataset into datasets/, or into a folder of $I2I_DATASETS: the blind test needs its test images"
         )
-    found = [Exhibit(model, side, kind, max(size, PHOTO) if task else size, fit, task) for side in directions]
-    for exhibit in found:
-        exhibit.pictures(exhibit.size)
-    return found
+    candidates = [
+        Candidate(model, direction, dataset, task_name, size, info.resize, task) for direction in info.directions
+    ]
+    for candidate in candidates:
+        candidate.images(candidate.size)
+    return candidates
 
 
-def _said(header: Any, *keys: str) -> str:
-    for key in keys:
-        header = header.get(key) if isinstance(header, Mapping) else None
-    return header if isinstance(header, str) else ""
+def _dataset_folder(name: str) -> Path | None:
+    """Return the folder of a dataset, or None. A model file may come from anywhere: a path is never followed."""
+    is_plain_name = name and name == name.strip() and not set(name) & set("/\\:~\0") and not name.startswith(".")
+    return find_dataset(name) if is_plain_name else None
 
 
-def _folder(name: str) -> Path | None:
-    """The folder of a dataset's name, for a bundle may come from anybody: never that of a path."""
-    plain = name and name == name.strip() and not set(name) & set("/\\:~\0") and not name.startswith(".")
-    return locate(name) if plain else None
-
-
-class Deck:
-    """Indices below ``count`` in an order of chance, all of them once before any comes again."""
+class ShuffledIndices:
+    """Indices below ``count`` in random order; each comes once before any comes again."""
 
     def __init__(self, count: int, rng: random.Random) -> None:
-        self.count, self.rng, self._left = count, rng, list[int]()
+        self.count = count
+        self.rng = rng
+        self._remaining = list[int]()
 
     def draw(self) -> int:
-        if not self._left:
-            self._left = self.rng.sample(range(self.count), self.count)
-        return self._left.pop()
+        """Return the next index."""
+        if not self._remaining:
+            self._remaining = self.rng.sample(range(self.count), self.count)
+        return self._remaining.pop()
 
 
-class Showing:
-    """The pairs of one session. rival: None, where a real picture is beside the translated one.
+class PairSampler:
+    """The image pairs of one session.
 
-    The real one is the input's truth where there is one, else any of the same kind. Raises DatasetError where the
-    pictures are gone.
+    Without an opponent, the translation is paired with a real image: the input's target if there is one, otherwise any
+    real image of the same domain. With an opponent, two translations of the same input are paired.
+
+    Args:
+        candidate: the model under test.
+        opponent: the model to compare it with, or None.
+        translate: translates an image with a model.
+        rng: the random generator; None is the system's.
+
+    Raises:
+        UsageError: the test images are missing.
     """
 
     def __init__(
-        self, exhibit: Exhibit, rival: Exhibit | None, translate: Translate, rng: random.Random | None = None
+        self,
+        candidate: Candidate,
+        opponent: Candidate | None,
+        translate: TranslateFunction,
+        rng: random.Random | None = None,
     ) -> None:
-        self.exhibit, self.rival, self.translate = exhibit, rival, translate
-        pictures = exhibit.pictures(max(exhibit.size, rival.size if rival else 0))
-        assert pictures.inputs is not None  # only generators that take noise have none
-        self.inputs, self.real, self.paired = pictures.inputs, pictures.real, pictures.paired
-        chance = rng or secrets.SystemRandom()
-        self._inputs, self._reals = Deck(len(self.inputs), chance), Deck(len(self.real), chance)
+        self.candidate = candidate
+        self.opponent = opponent
+        self.translate = translate
+        images = candidate.images(max(candidate.size, opponent.size if opponent else 0))
+        assert images.inputs is not None  # only generators that take noise have no inputs
+        self.inputs = images.inputs
+        self.real = images.real
+        self.paired = images.paired
+        generator = rng or secrets.SystemRandom()
+        self._input_indices = ShuffledIndices(len(self.inputs), generator)
+        self._real_indices = ShuffledIndices(len(self.real), generator)
 
     def draw(self) -> int:
-        """The index of the next input."""
-        return self._inputs.draw()
+        """Return the index of the next input."""
+        return self._input_indices.draw()
 
     def name(self, index: int) -> str:
-        """The name of an input's file."""
+        """Return the file name of an input."""
         return self.inputs.name(index)
 
     def pair(self, index: int) -> tuple[Image.Image, Image.Image]:
-        """What the model makes of an input, and what is held against it."""
-        made = self.translate(self.exhibit.model, self.exhibit.direction, self.inputs[index])
-        if self.rival is not None:
-            return made, self.translate(self.rival.model, self.rival.direction, self.inputs[index])
-        return made, self.real[index if self.paired else self._reals.draw()]
+        """Return the candidate's translation of an input and the image to compare it with."""
+        translation = self._translation(self.candidate, index)
+        if self.opponent is not None:
+            return translation, self._translation(self.opponent, index)
+        return translation, self.real[index if self.paired else self._real_indices.draw()]
+
+    def _translation(self, candidate: Candidate, index: int) -> Image.Image:
+        return self.translate(candidate.model, candidate.direction, self.inputs[index])
 
 
 def side_by_side(left: Image.Image, right: Image.Image) -> bytes:
-    """Two pictures as one PNG, the halves of it: so that neither has a name, a length or a time of its own.
+    """Return two images as the halves of one PNG, so that file name, length and loading time give nothing away.
 
-    Raises PictureError where they differ in size, which would tell which is which.
+    Raises:
+        ImageError: the sizes differ, which would give the translation away.
     """
     if left.size != right.size:
-        raise PictureError("The two pictures differ in size, so that anybody could tell them apart.")
+        raise ImageError(f"The two images differ in size ({left.size} and {right.size}), which gives them away.")
     width, height = left.size
-    both = Image.new("RGB", (2 * width, height))
-    both.paste(left.convert("RGB"), (0, 0))
-    both.paste(right.convert("RGB"), (width, 0))
-    return encode(both, ".png")
+    joined = Image.new("RGB", (2 * width, height))
+    joined.paste(left.convert("RGB"), (0, 0))
+    joined.paste(right.convert("RGB"), (width, 0))
+    return encode(joined, ".png")
 
 
-def find(found: Sequence[Exhibit], title: str) -> Exhibit:
-    """The exhibit of a title. Raises UsageError where there is none."""
-    for exhibit in found:
-        if exhibit.title == title:
-            return exhibit
-    raise UsageError("Choose a model that can be judged from the list.")
+def candidate_with_title(candidates: Sequence[Candidate], title: str) -> Candidate:
+    """Return the candidate with a title.
+
+    Raises:
+        UsageError: no candidate has it.
+    """
+    for candidate in candidates:
+        if candidate.title == title:
+            return candidate
+    raise UsageError("Choose a model from the list.")

@@ -1,66 +1,67 @@
-// Plays a trial of the blind test: a pause, both pictures for their time, then nothing but the question.
-// In scope: element, trigger, watch.
-let open = null; // the trial on show, once it may be answered
+// Runs a trial of the blind test: a pause, both images for the exposure time, then the question alone.
+// Gradio provides: element, trigger, watch.
+let openTrial = null; // {trial, since}: the trial that accepts an answer, and when its images appeared
+const RETRY_MS = 8000; // without a reply from the server for this long, the trial accepts an answer again
 
 const buttons = () => element.querySelectorAll(".keys button");
 
-const answer = (side) => {
-  if (!open || !open.trial.isConnected) return;
-  const { trial, since } = open;
-  open = null;
-  conceal(trial);
+const submitAnswer = (side) => {
+  if (!openTrial || !openTrial.trial.isConnected) return;
+  const { trial, since } = openTrial;
+  openTrial = null;
+  hideImages(trial);
   buttons().forEach((button) => { button.disabled = true; });
   trial.querySelector(`.half[data-side=${side}]`).classList.add("chosen");
   trigger("submit", { key: trial.dataset.key, side, seconds: (performance.now() - since) / 1000 });
-  setTimeout(() => { if (trial.isConnected && !open) ready(trial, since); }, 8000); // no reply: it may be said again
+  setTimeout(() => { if (trial.isConnected && !openTrial) acceptAnswer(trial, since); }, RETRY_MS);
 };
 
-const conceal = (trial) => {
-  trial.classList.remove("shown");
+const hideImages = (trial) => {
+  trial.classList.remove("visible");
   trial.style.removeProperty("--pair");
 };
 
-const ready = (trial, since) => {
-  open = { trial, since };
+const acceptAnswer = (trial, since) => {
+  openTrial = { trial, since };
   buttons().forEach((button) => { button.disabled = false; });
 };
 
-const play = async () => {
-  open = null;
+const runTrial = async () => {
+  openTrial = null;
   const trial = element.querySelector(".trial");
   if (!trial) return;
   trial.focus({ preventScroll: true });
-  const { picture, exposure, pause } = trial.dataset;
-  trial.removeAttribute("data-picture");
+  const { image: source, exposure, pause } = trial.dataset;
+  trial.removeAttribute("data-image");
   const image = new Image();
-  image.src = picture;
+  image.src = source;
   const wait = new Promise((done) => setTimeout(done, Number(pause)));
   await Promise.all([image.decode(), wait]);
   if (!trial.isConnected) return;
   trial.style.setProperty("--ratio", `${image.naturalWidth / 2} / ${image.naturalHeight}`);
-  trial.style.setProperty("--pair", `url("${picture}")`);
-  trial.classList.add("shown", "begun");
-  requestAnimationFrame(() => requestAnimationFrame(() => { // painted by now
-    ready(trial, performance.now());
-    if (exposure) setTimeout(() => conceal(trial), Number(exposure));
+  trial.style.setProperty("--pair", `url("${source}")`);
+  trial.classList.add("visible", "started");
+  requestAnimationFrame(() => requestAnimationFrame(() => { // the images have been painted now
+    acceptAnswer(trial, performance.now());
+    if (exposure) setTimeout(() => hideImages(trial), Number(exposure));
   }));
 };
 
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
-  if (button.classList.contains("stop")) { open = null; trigger("stop"); } else answer(button.dataset.side);
+  if (button.classList.contains("stop")) { openTrial = null; trigger("stop"); } else submitAnswer(button.dataset.side);
 });
 
 const SIDES = { ArrowLeft: "left", f: "left", F: "left", ArrowRight: "right", j: "right", J: "right" };
 document.addEventListener("keydown", (event) => {
   const side = SIDES[event.key];
   if (!side || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (!open || !element.isConnected || !element.getClientRects().length) return;
+  if (!openTrial || !element.isConnected || !element.getClientRects().length) return;
   if (event.target.closest("input, textarea, select, [role=tab], [role=slider], [contenteditable]")) return;
   event.preventDefault();
-  answer(side);
+  submitAnswer(side);
 });
 
-watch("value", play);
-play();
+watch("value", runTrial);
+runTrial();

@@ -1,18 +1,20 @@
-"""The same functions for programs: an HTTP API, and how to use it."""
+"""The tab "API": the HTTP API and how to use it."""
 
 from typing import Any
 
 import gradio as gr
 
-from i2i.demo.batch import Batching
-from i2i.demo.components import Opened, as_path, photo_box, strength_told
-from i2i.demo.labels import FOLDERS, PHOTOS, told
-from i2i.demo.model_registry import Models
-from i2i.demo.translation import Translating
+from i2i.demo.batch import FolderTranslator
+from i2i.demo.components import OnLoad, photo_input, raw_upload, validate_strength
+from i2i.demo.handlers import FOLDER_QUEUE, PHOTO_QUEUE, user_errors
+from i2i.demo.limits import Limits
+from i2i.demo.model_registry import ModelRegistry
+from i2i.demo.translation import PhotoTranslator
+from i2i.directions import Direction
 
 _TEXT = """
-What this page does, programs can ask for. The model's name and its directions are those that `models` tells; `strength`
-is for models that want to be told how strong the damage is. Files are uploaded: an address or a path is never opened.
+Programs can use the functions of this page. `models` lists the names of the models and their directions. `strength` is
+the degradation strength, for models that need it. Upload files first: the server never opens an address or a path.
 
 **Python**, with the package `gradio_client`:
 
@@ -21,11 +23,11 @@ from gradio_client import Client, handle_file
 
 i2i = Client("{url}"{auth})
 print(i2i.predict(api_name="/models"))
-picture, about = i2i.predict(handle_file("photo.jpg"), "{model}", "{direction}", api_name="/translate")
+image, about = i2i.predict(handle_file("photo.jpg"), "{model}", "{direction}", api_name="/translate")
 results, report = i2i.predict([handle_file("photos.zip")], "{model}", "{direction}", api_name="/folder")
 ```
 
-**curl**: upload, ask, fetch.
+**curl**: upload, start the job, download the result.
 
 ```bash
 photo=$(curl -s -F files=@photo.jpg {url}/gradio_api/upload | tr -d '[]"')
@@ -35,61 +37,76 @@ result=$(curl -sN {url}/gradio_api/call/translate/$job | grep -o '"url": *"[^"]*
 curl -s -o translated.png "$result"
 ```
 
-One picture is in the network at a time, in the order they came. At most {queue} jobs wait; more are told to come back
-later (HTTP status 503). Uploads and results are deleted after {minutes:.0f} minutes.
+The server translates one image at a time, in order of arrival. At most {max_queue} jobs wait; the server refuses
+further ones with HTTP status 503. It deletes uploads and results after {minutes:.0f} minutes.
 """
 
 
-def tab(models: Models, translating: Translating, batching: Batching) -> list[Opened]:
-    """Build it, inside the page's tab. Returns what is to be asked when a page is opened, and what it fills."""
-    text = gr.Markdown(elem_id="programs")
+def build_tab(photo_translator: PhotoTranslator, folder_translator: FolderTranslator) -> list[OnLoad]:
+    """Build the tab in the current Gradio context and return its load events."""
+    registry = photo_translator.registry
+    text = gr.Markdown(elem_id="api")
 
     def translate(photo: str | None, model: str, direction: str | None = None, strength: float | None = None) -> Any:
-        """Translate a photo by a model: the result as PNG in full size, and what it took.
+        """Translate a photo with a model. Returns the result as PNG in full size, and a description.
 
-        photo: an uploaded picture. model: one of those that `models` tells. direction: "AtoB" or "BtoA"; by default
-        the model's first. strength: of the damage, for a model that wants to be told.
+        photo: an uploaded image. model: a name from `models`. direction: "AtoB" or "BtoA"; by default the model's
+        first. strength: the degradation strength, for a model that needs it.
         """
-        answer = translating(photo, model, direction, strength_told(models, model, strength))
-        return str(answer.file), answer.to_json()
+        result = photo_translator(photo, model, direction, validate_strength(registry, model, strength))
+        return str(result.file), result.to_json()
 
     def folder(files: list[str], model: str, direction: str | None = None, strength: float | None = None) -> Any:
-        """Translate many uploaded pictures, and zips of pictures, by a model: the results as a zip, and a report.
+        """Translate many uploaded images, and zips of images, with a model. Returns the results as a zip, and a report.
 
-        One bad file does not stop the others: the report names it, with the reason.
+        A file that fails does not stop the others: the report names it with the reason.
         """
-        found = batching(files, model, direction, strength_told(models, model, strength))
-        return str(found.file) if found.file else None, found.to_json()
+        result = folder_translator(files, model, direction, validate_strength(registry, model, strength))
+        return str(result.file) if result.file else None, result.to_json()
 
     def list_models() -> Any:
-        """The models that there are: name, directions, and the range of the strength where a model wants one."""
-        return _listed(models)
+        """Return the models: name, directions, and the range of the strength for a model that needs it."""
+        return _model_list(registry)
 
     with gr.Row(visible=False):
-        photo, files = photo_box("photo"), as_path(gr.File(label="files", file_count="multiple"))
-        model, direction = gr.Textbox(label="model"), gr.Textbox(label="direction", value="")
+        photo = photo_input("photo")
+        files = raw_upload(gr.File(label="files", file_count="multiple"))
+        model = gr.Textbox(label="model")
+        direction = gr.Textbox(label="direction", value="")
         strength = gr.Number(label="strength", value=None)
-        result, about = gr.File(label="result"), gr.JSON(label="about")
-        asks = [gr.Button(), gr.Button(), gr.Button()]
-    asks[0].click(told(translate), [photo, model, direction, strength], [result, about], api_name="translate", **PHOTOS)
-    asks[1].click(told(folder), [files, model, direction, strength], [result, about], api_name="folder", **FOLDERS)
-    asks[2].click(told(list_models), None, about, api_name="models", queue=False)
+        result = gr.File(label="result")
+        about = gr.JSON(label="about")
+        translate_button = gr.Button()
+        folder_button = gr.Button()
+        models_button = gr.Button()
+    options = [model, direction, strength]
+    translate_button.click(
+        user_errors(translate), [photo, *options], [result, about], api_name="translate", **PHOTO_QUEUE
+    )
+    folder_button.click(user_errors(folder), [files, *options], [result, about], api_name="folder", **FOLDER_QUEUE)
+    models_button.click(user_errors(list_models), None, about, api_name="models", queue=False)
 
-    def opened(request: gr.Request) -> str:
-        return _told(models, request)
+    def on_load(request: gr.Request) -> str:
+        return _usage_text(registry, photo_translator.store.limits, request)
 
-    return [(told(opened), [text])]
-
-
-def _listed(models: Models) -> list[dict[str, Any]]:
-    found = models.found().items()
-    return [{"name": name, "directions": model.directions, "strength": models.strengths(name)} for name, model in found]
+    return [OnLoad(user_errors(on_load), [text])]
 
 
-def _told(models: Models, request: gr.Request) -> str:
-    """The text, with this server's address, limits and a model that there is."""
-    url, limits = str(request.request.base_url if request.request else "").rstrip("/"), models.desk.limits
-    found = next(iter(models.found().values()), None)
-    name, way = (found.name, found.directions[0]) if found else ("MODEL", "AtoB")
-    auth = ', auth=("NAME", "PASSWORD")' if request.username else ""
-    return _TEXT.format(url=url, model=name, direction=way, queue=limits.queue, minutes=limits.keep / 60, auth=auth)
+def _model_list(registry: ModelRegistry) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "directions": list(model.info.directions), "strength": registry.strength_range(name)}
+        for name, model in registry.models().items()
+    ]
+
+
+def _usage_text(registry: ModelRegistry, limits: Limits, request: gr.Request) -> str:
+    """Return the text with this server's address and limits and the name of one of its models."""
+    model = next(iter(registry.models().values()), None)
+    return _TEXT.format(
+        url=str(request.request.base_url if request.request else "").rstrip("/"),
+        auth=', auth=("NAME", "PASSWORD")' if request.username else "",
+        model=model.name if model else "MODEL",
+        direction=model.info.directions[0] if model else Direction.A_TO_B,
+        max_queue=limits.max_queue,
+        minutes=limits.retention_seconds / 60,
+    )

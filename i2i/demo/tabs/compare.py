@@ -4,63 +4,79 @@ from typing import Any
 
 import gradio as gr
 
-from i2i.demo.components import Opened, photo_box
-from i2i.demo.eta import spoken
-from i2i.demo.labels import PHOTOS, teller, told, way
-from i2i.demo.model_registry import Model, Models
-from i2i.demo.translation import Translating
+from i2i.demo.components import OnLoad, photo_input
+from i2i.demo.eta import format_duration
+from i2i.demo.handlers import PHOTO_QUEUE, progress_callback, user_errors
+from i2i.demo.labels import model_and_direction
+from i2i.demo.model_registry import ModelRegistry
+from i2i.demo.translation import PhotoTranslator, ProgressCallback
 from i2i.errors import UsageError
 
-MOST = 8  # models at once
-FIRST = 3  # of them are chosen to begin with
+MAX_MODELS = 8  # in one comparison
+NUM_PRESELECTED = 3
 
 
-def tab(models: Models, translating: Translating) -> list[Opened]:
-    """Build it, inside the page's tab. Returns what is to be asked when a page is opened, and what it fills."""
-    with gr.Row(elem_classes="halves narrow-left"):
+def build_tab(translator: PhotoTranslator) -> list[OnLoad]:
+    """Build the tab in the current Gradio context and return its load events."""
+    registry = translator.registry
+    store = translator.store
+    with gr.Row():
         with gr.Column(min_width=300, scale=1):
-            photo = photo_box("Photo", height=260, elem_id="compare-photo", alt_text="The photo to be translated",
-                              placeholder="Drop a photo here, paste one,\nor click to choose one")  # fmt: skip
-            which = gr.CheckboxGroup(label=f"Models, at most {MOST}", elem_id="compare-models")
+            photo = photo_input(
+                "Photo", height=260, elem_id="compare-photo", alt_text="The photo to translate",
+                placeholder="Drop a photo here, paste one,\nor click to choose one",
+            )  # fmt: skip
+            choices = gr.CheckboxGroup(label=f"Models, at most {MAX_MODELS}", elem_id="compare-models")
             start = gr.Button("Compare", variant="primary", size="lg", elem_id="compare-start")
-        with gr.Column(min_width=320, scale=2, elem_classes="results"):
+        with gr.Column(min_width=320, scale=2):
             gallery = gr.Gallery(
                 label="Side by side", columns=3, height="auto", object_fit="contain", format="png", interactive=False,
-                elem_id="compare-results", elem_classes="wall", buttons=["download", "fullscreen"],
+                elem_id="compare-results", elem_classes="result-gallery", buttons=["download", "fullscreen"],
             )  # fmt: skip
-            words = gr.Markdown("The photo and what each model makes of it will appear here.", elem_id="compare-words")
+            note = gr.Markdown("The photo and its translations will appear here.", elem_id="compare-note")
 
-    def compare(path: str | None, chosen: list[str], progress: Any = gr.Progress()) -> list[Any]:  # noqa: B008
-        if not chosen or len(chosen) > MOST:
-            raise UsageError(f"Choose one to {MOST} models to compare; {len(chosen or [])} are chosen.")
-        shown, tell = list[tuple[str, str]](), teller(progress)
-        for index, one in enumerate(chosen):
-            name, _, direction = one.rpartition(":")
+    def on_start(path: str | None, selected: list[str], progress: Any = gr.Progress()) -> list[Any]:  # noqa: B008
+        if not selected or len(selected) > MAX_MODELS:
+            raise UsageError(f"Choose 1 to {MAX_MODELS} models to compare; found {len(selected or [])}.")
+        captioned = list[tuple[str, str]]()
+        for index, choice in enumerate(selected):
+            name, _, direction = choice.rpartition(":")
+            strength_range = registry.strength_range(name)
+            strength = sum(strength_range) / 2 if strength_range else None
+            step_progress = _progress_of_step(progress_callback(progress), name, index, len(selected))
+            result = translator(path, name, direction, strength, None, step_progress)
+            if not captioned:
+                captioned.append((str(store.preview(result.photo)), "the photo"))
+            label = model_and_direction(registry.model(name), direction)
+            captioned.append((str(store.preview(result.output)), f"{label}, {format_duration(result.seconds)}"))
+        return [captioned, "Click an image to enlarge it; the arrow keys go through the images."]
 
-            def part(share: float, what: str, index: int = index, name: str = name) -> None:
-                tell((index + share) / len(chosen), f"{name}: {what}")
+    def on_load() -> Any:
+        return _choices(registry)
 
-            span = models.strengths(name)
-            answer = translating(path, name, direction, sum(span) / 2 if span else None, None, part)
-            if not shown:
-                shown.append((str(models.desk.shown(answer.before)), "the photo"))
-            label = _label(name, models.model(name), direction)
-            shown.append((str(models.desk.shown(answer.after)), f"{label}, {spoken(answer.seconds)}"))
-        return [shown, "Click a picture to see it large; the arrow keys go through them."]
-
-    start.click(told(compare), [photo, which], [gallery, words], api_visibility="private", show_progress_on=gallery,
-                **PHOTOS)  # fmt: skip
-    return [(told(lambda: _choices(models)), [which])]
-
-
-def _label(name: str, model: Model, direction: str) -> str:
-    """A model, with its direction where it has two."""
-    return f"{name}: {way(model, direction)}" if len(model.directions) > 1 else name
+    start.click(
+        user_errors(on_start), [photo, choices], [gallery, note], api_visibility="private", show_progress_on=gallery,
+        **PHOTO_QUEUE,
+    )  # fmt: skip
+    return [OnLoad(user_errors(on_load), [choices])]
 
 
-def _choices(models: Models) -> Any:
-    """What there is to choose from, and what is chosen to begin with."""
-    found = models.found().items()
-    several = [(name, model, direction) for name, model in found for direction in model.directions]
-    choices = [(_label(name, model, direction), f"{name}:{direction}") for name, model, direction in several]
-    return gr.update(choices=choices, value=[f"{name}:{model.directions[0]}" for name, model in found][:FIRST])
+def _progress_of_step(progress: ProgressCallback, name: str, index: int, count: int) -> ProgressCallback:
+    """Return a callback for translation ``index`` of ``count`` that reports the progress of the whole comparison."""
+
+    def update(fraction: float, description: str) -> None:
+        progress((index + fraction) / count, f"{name}: {description}")
+
+    return update
+
+
+def _choices(registry: ModelRegistry) -> Any:
+    """Return the update of the choices: every direction of every model, the first models selected."""
+    models = registry.models()
+    choices = [
+        (model_and_direction(model, direction), f"{name}:{direction}")
+        for name, model in models.items()
+        for direction in model.info.directions
+    ]
+    preselected = [f"{name}:{model.info.directions[0]}" for name, model in models.items()][:NUM_PRESELECTED]
+    return gr.update(choices=choices, value=preselected)

@@ -1,76 +1,82 @@
-"""The tab "Folder": many files, one model, one zip."""
+"""The tab "Folder": many files, one model, one zip of results."""
 
-from html import escape
 from typing import Any
 
 import gradio as gr
 
-from i2i.demo.batch import Batching
-from i2i.demo.components import Opened, as_path, chosen_model, strength_told, tell_model
-from i2i.demo.eta import spoken
-from i2i.demo.labels import FOLDERS, SILENT, teller, told
-from i2i.demo.model_registry import Models
+from i2i.demo.batch import FolderTranslator
+from i2i.demo.components import OnLoad, model_picker, raw_upload, update_model_picker, validate_strength
+from i2i.demo.eta import format_duration
+from i2i.demo.handlers import FOLDER_QUEUE, UNQUEUED, progress_callback, user_errors
+from i2i.demo.model_registry import ModelRegistry
+from i2i.demo.rendering import render
 
 
-def tab(models: Models, batching: Batching) -> list[Opened]:
-    """Build it, inside the page's tab. Returns what is to be asked when a page is opened, and what it fills."""
-    with gr.Row(elem_classes="halves"):
+def build_tab(translator: FolderTranslator) -> list[OnLoad]:
+    """Build the tab in the current Gradio context and return its load events."""
+    registry = translator.registry
+    with gr.Row():
         with gr.Column(min_width=320):
-            files = as_path(gr.File(label="Photos, or zips of photos", file_count="multiple", height=260,
-                                    elem_id="files"))  # fmt: skip
-            gr.Markdown(_hint(models, batching), elem_classes="hint")
-            name, direction, strength = chosen_model("folder")
+            files = raw_upload(
+                gr.File(label="Photos, or zips of photos", file_count="multiple", height=260, elem_id="files")
+            )
+            gr.Markdown(_hint(translator), elem_classes="hint")
+            name, direction, strength = model_picker("folder")
             start = gr.Button("Translate all", variant="primary", size="lg", elem_id="folder-start")
-        with gr.Column(min_width=320, elem_classes="results"):
-            words = gr.Markdown("What comes of your files will appear here, and as one zip.", elem_id="folder-words")
-            file = gr.DownloadButton("Download all (zip)", visible=False, elem_id="folder-download")
+        with gr.Column(min_width=320):
+            summary = gr.Markdown("Your results will appear here, and as one zip.", elem_id="folder-summary")
+            download = gr.DownloadButton("Download all (zip)", visible=False, elem_id="folder-download")
             failures = gr.HTML(elem_id="failures")
             gallery = gr.Gallery(
                 label="Results", columns=3, height="auto", object_fit="contain", interactive=False, format="png",
-                elem_id="folder-results", elem_classes="wall", buttons=["fullscreen"],
+                elem_id="folder-results", elem_classes="result-gallery", buttons=["fullscreen"],
             )  # fmt: skip
 
-    def show(
+    def on_start(
         paths: list[str] | None,
         name: str,
-        way: str,
-        level: float,
+        direction: str,
+        strength: float,
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> list[Any]:
-        found = batching(paths, name, way, strength_told(models, name, level), teller(progress))
-        shown = [(str(path), caption) for path, caption in found.shown]
-        packed = gr.update(value=str(found.file) if found.file else None, visible=found.file is not None)
-        return [found.told(), packed, table(found.failed), shown]
+        strength_or_none = validate_strength(registry, name, strength)
+        result = translator(paths, name, direction, strength_or_none, progress_callback(progress))
+        previews = [(str(path), caption) for path, caption in result.previews]
+        packed = gr.update(value=str(result.file) if result.file else None, visible=result.file is not None)
+        return [result.summary(), packed, failures_table(result.failed), previews]
 
-    name.input(told(lambda name: tell_model(models, name)), name, [direction, strength], **SILENT)
+    def on_model_change(name: str | None) -> list[Any]:
+        return update_model_picker(registry, name)
+
+    def on_load() -> list[Any]:
+        return _select_first_model(registry)
+
+    name.input(user_errors(on_model_change), name, [direction, strength], **UNQUEUED)
     start.click(
-        told(show), [files, name, direction, strength], [words, file, failures, gallery],
-        api_visibility="private", show_progress_on=gallery, **FOLDERS,
+        user_errors(on_start), [files, name, direction, strength], [summary, download, failures, gallery],
+        api_visibility="private", show_progress_on=gallery, **FOLDER_QUEUE,
     )  # fmt: skip
-    return [(told(lambda: _opened(models)), [name, direction, strength])]
+    return [OnLoad(user_errors(on_load), [name, direction, strength])]
 
 
-def _hint(models: Models, batching: Batching) -> str:
-    """What may be sent."""
-    limits = models.desk.limits
-    takes = "Photos and zips of photos" + (", and clips" if batching.clips else "")
+def _hint(translator: FolderTranslator) -> str:
+    """Return the accepted files and the limits in words."""
+    limits = translator.store.limits
+    videos = ", and videos" if translator.allow_video else ""
     return (
-        f"{takes}: at most {limits.files} pictures and {spoken(limits.seconds)} at once, "
-        f"{limits.bytes / 1e6:.0f} MB a file. One bad file does not stop the others."
+        f"Photos and zips of photos{videos}: at most {limits.max_files} images and "
+        f"{format_duration(limits.max_seconds)} per job, {limits.max_upload_bytes / 1e6:.0f} MB per file. A file that "
+        "fails does not stop the others."
     )
 
 
-def _opened(models: Models) -> list[Any]:
-    names = models.names()
+def _select_first_model(registry: ModelRegistry) -> list[Any]:
+    """Return the updates of the model picker for the first model."""
+    names = registry.names()
     first = names[0] if names else None
-    return [gr.update(choices=names, value=first), *tell_model(models, first)]
+    return [gr.update(choices=names, value=first), *update_model_picker(registry, first)]
 
 
-def table(failed: list[tuple[str, str]]) -> str:
-    """What could not be translated, and why, as HTML; names are a stranger's."""
-    if not failed:
-        return ""
-    rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(reason)}</td></tr>" for name, reason in failed)
-    return (
-        f"<table class='failures'><caption>Not translated</caption><tr><th>File</th><th>Reason</th></tr>{rows}</table>"
-    )
+def failures_table(failed: list[tuple[str, str]]) -> str:
+    """Return (name, reason) of files that failed as an HTML table, or "" if there are none."""
+    return render("failures", failed=failed) if failed else ""

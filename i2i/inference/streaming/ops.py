@@ -1,4 +1,7 @@
-"""What torch's functions make of maps in strips, by the rows that each row of a result takes."""
+"""Torch functions on streamed tensors: each one knows which input rows an output row depends on.
+
+See "Extending torch" in the documentation of PyTorch for ``__torch_function__``.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -8,64 +11,75 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from i2i.inference.streaming.tensor import Computed, Strips, each, probe
+from i2i.inference.streaming.tensor import LazyTensor, StreamedTensor, pointwise, shape_probe
 
 
-def called(function: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]) -> Strips:
-    """The map that a function of torch gives of maps. Raises NotImplementedError for one that is not known here."""
+def dispatch(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> StreamedTensor:
+    """Call a torch function on streamed tensors. Raises NotImplementedError if it cannot be streamed."""
     if function in ELEMENTWISE:
-        kept = {name: value for name, value in options.items() if name != "inplace"}  # strips may be parts of a map
-        return each(args[0], lambda x: ELEMENTWISE[function](x, *args[1:], **kept))
-    if getattr(function, "pixelwise", False):  # our own, that say so of themselves
-        return _of_maps(function, *args, *options.values())
-    if function not in FUNCTIONS:
-        raise NotImplementedError(f"{getattr(function, '__name__', function)} cannot be computed in strips")
-    return FUNCTIONS[function](*args, **options)
+        options = {name: value for name, value in kwargs.items() if name != "inplace"}  # a strip may be a view of a map
+        return pointwise(args[0], lambda x: ELEMENTWISE[function](x, *args[1:], **options))
+    if getattr(function, "is_pointwise", False):  # set by functions of i2i
+        return _pointwise_mixed(function, *args, *kwargs.values())
+    if function not in HANDLED_FUNCTIONS:
+        raise NotImplementedError(f"{getattr(function, '__name__', function)} cannot be streamed")
+    return HANDLED_FUNCTIONS[function](*args, **kwargs)
 
 
-def _of_maps(function: Callable[..., Tensor], *given: Any) -> Strips:
-    """A function of maps and numbers, pixel by pixel."""
-    places = [place for place, value in enumerate(given) if isinstance(value, Strips)]
+def _pointwise_mixed(function: Callable[..., Tensor], *args: Any) -> StreamedTensor:
+    """Apply a pointwise function whose arguments are streamed tensors and other values."""
+    indices = [index for index, value in enumerate(args) if isinstance(value, StreamedTensor)]
 
-    def filled(*rows: Tensor) -> Tensor:
-        values = list(given)
-        for place, value in zip(places, rows, strict=True):
-            values[place] = value
+    def call_with_rows(*rows: Tensor) -> Tensor:
+        values = list(args)
+        for index, value in zip(indices, rows, strict=True):
+            values[index] = value
         return function(*values)
 
-    first, *others = (given[place] for place in places)
-    return each(first, filled, *others)
+    first, *others = (args[index] for index in indices)
+    return pointwise(first, call_with_rows, *others)
 
 
-def _sum(x: Any, y: Any) -> Strips:
-    """Of two maps it is kept, if it is small: a residual block's, of which each would compute all before it twice."""
-    found = _of_maps(torch.add, x, y)
-    return found.kept() if isinstance(x, Strips) and isinstance(y, Strips) and found.is_small() else found
+def _add(x: Any, y: Any) -> StreamedTensor:
+    """Add. The sum of two feature maps is materialized if it fits in memory.
 
-
-def _cat(maps: Sequence[Strips], dim: int = 0) -> Strips:
-    if dim != 1:
-        raise NotImplementedError("maps in strips can be joined along their channels alone")
-    return each(maps[0], lambda *rows: torch.cat(rows, 1), *maps[1:])
-
-
-def _window(
-    x: Strips, function: Callable[[Tensor], Tensor], height: int, before: int, size: int, stride: int = 1
-) -> Strips:
-    """A function each of whose rows comes of ``size`` rows; of the first, ``before`` lie above the map.
-
-    Rows outside of the map are zeros. function: takes them, and pads the columns by itself.
+    It is the output of a residual block; otherwise each block would compute everything before it twice.
     """
-    sample = function(probe(x))
+    total = _pointwise_mixed(torch.add, x, y)
+    are_both_streamed = isinstance(x, StreamedTensor) and isinstance(y, StreamedTensor)
+    return total.materialize() if are_both_streamed and total.fits_in_memory() else total
+
+
+def _cat(maps: Sequence[StreamedTensor], dim: int = 0) -> StreamedTensor:
+    if dim != 1:
+        raise NotImplementedError("streamed tensors can be concatenated along their channels only")
+    return pointwise(maps[0], lambda *rows: torch.cat(rows, 1), *maps[1:])
+
+
+def _sliding_rows(
+    x: StreamedTensor, function: Callable[[Tensor], Tensor], height: int, padding: int, size: int, stride: int = 1
+) -> StreamedTensor:
+    """Apply a function whose output row depends on a window of input rows.
+
+    Args:
+        x: the input.
+        function: computes output rows from input rows, without padding rows; it pads the columns itself.
+        height: rows of the output.
+        padding: rows of zeros above the input in the first window.
+        size: rows of a window.
+        stride: rows between windows.
+    """
+    template = function(shape_probe(x))
     width = function(torch.zeros(1, x.channels, size, x.width, dtype=x.dtype, device=x.device)).shape[3]
 
     def compute(top: int, bottom: int) -> Tensor:
-        first, last = top * stride - before, (bottom - 1) * stride - before + size
-        inside = x.rows(max(first, 0), min(last, x.height))
-        above, below = max(-first, 0), max(last - x.height, 0)
-        return function(F.pad(inside, (0, 0, above, below)) if above or below else inside)
+        first = top * stride - padding
+        last = (bottom - 1) * stride - padding + size
+        rows = x.rows(max(first, 0), min(last, x.height))
+        missing_above, missing_below = max(-first, 0), max(last - x.height, 0)
+        return function(F.pad(rows, (0, 0, missing_above, missing_below)) if missing_above or missing_below else rows)
 
-    return Computed(height, width, sample, x.whole, compute, x)
+    return LazyTensor(height, width, template, x.image_pixels, compute, x)
 
 
 def _pair(value: Any) -> tuple[int, int]:
@@ -73,117 +87,127 @@ def _pair(value: Any) -> tuple[int, int]:
 
 
 def _conv2d(
-    x: Strips, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-    groups: int = 1,
-) -> Strips:  # fmt: skip
-    (down, across), (rows, columns), spread = _pair(stride), _pair(padding), _pair(dilation)
-    size = spread[0] * (weight.shape[2] - 1) + 1
+    x: StreamedTensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
+    dilation: Any = 1, groups: int = 1,
+) -> StreamedTensor:  # fmt: skip
+    stride, padding, dilation = _pair(stride), _pair(padding), _pair(dilation)
+    size = dilation[0] * (weight.shape[2] - 1) + 1
 
-    def convolved(inside: Tensor) -> Tensor:
-        return F.conv2d(inside, weight, bias, (down, across), (0, columns), spread, groups)
+    def convolve(rows: Tensor) -> Tensor:
+        return F.conv2d(rows, weight, bias, stride, (0, padding[1]), dilation, groups)
 
-    return _window(x, convolved, (x.height + 2 * rows - size) // down + 1, rows, size, down)
+    height = (x.height + 2 * padding[0] - size) // stride[0] + 1
+    return _sliding_rows(x, convolve, height, padding[0], size, stride[0])
 
 
 def _conv_transpose2d(
-    x: Strips, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
-    groups: int = 1, dilation: Any = 1,
-) -> Strips:  # fmt: skip
-    (up, across), (cut, columns), more, spread = _pair(stride), _pair(padding), _pair(output_padding), _pair(dilation)
-    size = spread[0] * (weight.shape[2] - 1) + 1
-    height = (x.height - 1) * up - 2 * cut + size + more[0]
+    x: StreamedTensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
+    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+) -> StreamedTensor:  # fmt: skip
+    stride, padding, dilation = _pair(stride), _pair(padding), _pair(dilation)
+    output_padding = _pair(output_padding)
+    size = dilation[0] * (weight.shape[2] - 1) + 1
+    height = (x.height - 1) * stride[0] - 2 * padding[0] + size + output_padding[0]
 
-    def spread_out(inside: Tensor) -> Tensor:
+    def convolve(rows: Tensor) -> Tensor:
+        # An output padding of stride - 1 rows gives every output row that the last input row contributes to.
         return F.conv_transpose2d(
-            inside, weight, bias, (up, across), (0, columns), (up - 1, more[1]), groups, spread
-        )  # fmt: skip
+            rows, weight, bias, stride, (0, padding[1]), (stride[0] - 1, output_padding[1]), groups, dilation
+        )
 
-    width = spread_out(torch.zeros(1, x.channels, 1, x.width, dtype=x.dtype, device=x.device)).shape[3]
+    width = convolve(torch.zeros(1, x.channels, 1, x.width, dtype=x.dtype, device=x.device)).shape[3]
 
     def compute(top: int, bottom: int) -> Tensor:
-        first = max(0, -(-(top + cut - size + 1) // up))  # the first row whose kernel reaches row ``top``
-        last = min(x.height, (bottom - 1 + cut) // up + 1)
-        start = top + cut - first * up
-        return spread_out(x.rows(first, last))[:, :, start : start + bottom - top]
+        first = max(
+            0, -(-(top + padding[0] - size + 1) // stride[0])
+        )  # first input row whose kernel reaches row ``top``
+        last = min(x.height, (bottom - 1 + padding[0]) // stride[0] + 1)
+        start = top + padding[0] - first * stride[0]
+        return convolve(x.rows(first, last))[:, :, start : start + bottom - top]
 
-    return Computed(height, width, spread_out(probe(x)), x.whole, compute, x)
+    return LazyTensor(height, width, convolve(shape_probe(x)), x.image_pixels, compute, x)
 
 
-def _pad(x: Strips, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Strips:
+def _pad(x: StreamedTensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> StreamedTensor:
     left, right, above, below = (*pad, 0, 0)[:4]
+    height, width = x.height + above + below, x.width + left + right
     if mode == "constant" or not (above or below):
-        return _window(x, lambda rows: F.pad(rows, (left, right), mode, value or 0), x.height + above + below, above, 1)
+        return _sliding_rows(x, lambda rows: F.pad(rows, (left, right), mode, value or 0), height, above, 1)
     if mode != "reflect":
-        raise NotImplementedError(f"padding by {mode} cannot be computed in strips")
-    sides = F.pad(probe(x), (left, right, 0, 0), mode)
+        raise NotImplementedError(f"padding of mode {mode} cannot be streamed")
+    template = F.pad(shape_probe(x), (left, right, 0, 0), mode)
 
     def compute(top: int, bottom: int) -> Tensor:
-        first, last = top - above, bottom - above  # in rows of the map, of which it may lack some
-        over, under = max(-first, 0), max(last - x.height, 0)
-        begin, end = max(min(first, x.height - 1 - under), 0), min(max(last, over + 1), x.height)
-        padded = F.pad(x.rows(begin, end), (left, right, over, under), mode)
-        start = max(first, 0) - begin
-        return padded[:, :, start : start + bottom - top]
+        first, last = top - above, bottom - above  # input rows; those outside of the input are reflected
+        missing_above, missing_below = max(-first, 0), max(last - x.height, 0)
+        start = max(min(first, x.height - 1 - missing_below), 0)
+        end = min(max(last, missing_above + 1), x.height)
+        padded = F.pad(x.rows(start, end), (left, right, missing_above, missing_below), mode)
+        offset = max(first, 0) - start
+        return padded[:, :, offset : offset + bottom - top]
 
-    return Computed(x.height + above + below, x.width + left + right, sides, x.whole, compute, x)
+    return LazyTensor(height, width, template, x.image_pixels, compute, x)
 
 
 def _avg_pool2d(
-    x: Strips, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    x: StreamedTensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
-) -> Strips:  # fmt: skip
-    (size, _), (down, _) = _pair(kernel_size), _pair(stride or kernel_size)
+) -> StreamedTensor:  # fmt: skip
+    (size, _), (row_stride, _) = _pair(kernel_size), _pair(stride or kernel_size)
     if any(_pair(padding)) or ceil_mode or divisor_override:
-        raise NotImplementedError("pooling with padding cannot be computed in strips")
-    pooled = partial(F.avg_pool2d, kernel_size=kernel_size, stride=stride)
-    return _window(x, pooled, (x.height - size) // down + 1, 0, size, down)
+        raise NotImplementedError("pooling with padding, ceil_mode or divisor_override cannot be streamed")
+    pool = partial(F.avg_pool2d, kernel_size=kernel_size, stride=stride)
+    return _sliding_rows(x, pool, (x.height - size) // row_stride + 1, 0, size, row_stride)
 
 
-def _interpolate(x: Strips, size: Any = None, scale_factor: Any = None, mode: str = "nearest", **more: Any) -> Strips:
+def _interpolate(
+    x: StreamedTensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", **options: Any
+) -> StreamedTensor:
     scale = int(scale_factor if isinstance(scale_factor, int | float) else 0)
-    if scale < 1 or scale != scale_factor or more.get("align_corners") or more.get("antialias"):
-        raise NotImplementedError("resizing but by a whole number cannot be computed in strips")
-    resized = partial(F.interpolate, scale_factor=scale, mode=mode)
-    reach = {"nearest": 0, "bilinear": 1, "bicubic": 2}[mode]  # rows that a row looks at beside its own
+    if scale < 1 or scale != scale_factor or options.get("align_corners") or options.get("antialias"):
+        raise NotImplementedError("resizing can be streamed only by a whole scale factor, without antialias")
+    resize = partial(F.interpolate, scale_factor=scale, mode=mode)
+    overlap = {"nearest": 0, "bilinear": 1, "bicubic": 2}[mode]  # input rows on each side that an output row depends on
 
     def compute(top: int, bottom: int) -> Tensor:
-        first, last = max(top // scale - reach - 1, 0), min(-(-bottom // scale) + reach + 1, x.height)
-        larger = resized(x.rows(first, last))
-        return larger[:, :, top - first * scale : bottom - first * scale]
+        first = max(top // scale - overlap - 1, 0)
+        last = min(-(-bottom // scale) + overlap + 1, x.height)
+        resized = resize(x.rows(first, last))
+        return resized[:, :, top - first * scale : bottom - first * scale]
 
-    return Computed(x.height * scale, x.width * scale, resized(probe(x)), x.whole, compute, x)
+    return LazyTensor(x.height * scale, x.width * scale, resize(shape_probe(x)), x.image_pixels, compute, x)
 
 
-def _pixel_shuffle(x: Strips, factor: int) -> Strips:
-
+def _pixel_shuffle(x: StreamedTensor, factor: int) -> StreamedTensor:
     def compute(top: int, bottom: int) -> Tensor:
         first = top // factor
-        larger = F.pixel_shuffle(x.rows(first, -(-bottom // factor)), factor)
-        return larger[:, :, top - first * factor : bottom - first * factor]
+        shuffled = F.pixel_shuffle(x.rows(first, -(-bottom // factor)), factor)
+        return shuffled[:, :, top - first * factor : bottom - first * factor]
 
-    return Computed(x.height * factor, x.width * factor, F.pixel_shuffle(probe(x), factor), x.whole, compute, x)
+    template = F.pixel_shuffle(shape_probe(x), factor)
+    return LazyTensor(x.height * factor, x.width * factor, template, x.image_pixels, compute, x)
 
 
-def _pixel_unshuffle(x: Strips, factor: int) -> Strips:
+def _pixel_unshuffle(x: StreamedTensor, factor: int) -> StreamedTensor:
     def compute(top: int, bottom: int) -> Tensor:
         return F.pixel_unshuffle(x.rows(top * factor, bottom * factor), factor)
 
-    sample = F.pixel_unshuffle(probe(x), factor)
-    return Computed(x.height // factor, x.width // factor, sample, x.whole, compute, x)
+    template = F.pixel_unshuffle(shape_probe(x), factor)
+    return LazyTensor(x.height // factor, x.width // factor, template, x.image_pixels, compute, x)
 
 
 def _batch_norm(
-    x: Strips, mean: Tensor | None, variance: Tensor | None, weight: Tensor | None = None, bias: Tensor | None = None,
-    training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
-) -> Strips:  # fmt: skip
+    x: StreamedTensor, mean: Tensor | None, variance: Tensor | None, weight: Tensor | None = None,
+    bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+) -> StreamedTensor:  # fmt: skip
     if training:
-        return x.normalised(eps, weight, bias)
-    return each(x, lambda rows: F.batch_norm(rows, mean, variance, weight, bias, False, momentum, eps))
+        return x.normalize(eps, weight, bias)
+    return pointwise(x, lambda rows: F.batch_norm(rows, mean, variance, weight, bias, False, momentum, eps))
 
 
-def _dropout(x: Strips, p: float = 0.5, training: bool = True, inplace: bool = False) -> Strips:
-    """Drawn once and kept: every strip that a row is computed for must find it the same."""
-    return each(x, lambda rows: F.dropout(rows, p)).kept() if training and p else x
+def _dropout(x: StreamedTensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> StreamedTensor:
+    """Draw the dropout mask once and keep the result, so that a row is the same each time it is computed."""
+    return pointwise(x, lambda rows: F.dropout(rows, p)).materialize() if training and p else x
 
 
 ELEMENTWISE: dict[Callable[..., Any], Callable[..., Tensor]] = {
@@ -191,10 +215,10 @@ ELEMENTWISE: dict[Callable[..., Any], Callable[..., Tensor]] = {
     torch.relu: torch.relu, torch.tanh: torch.tanh, torch.sigmoid: torch.sigmoid, F.sigmoid: torch.sigmoid,
     torch.clamp: torch.clamp, torch.atanh: torch.atanh,
 }  # fmt: skip
-FUNCTIONS: dict[Callable[..., Any], Callable[..., Strips]] = {
+HANDLED_FUNCTIONS: dict[Callable[..., Any], Callable[..., StreamedTensor]] = {
     torch.conv2d: _conv2d, F.conv2d: _conv2d, torch.conv_transpose2d: _conv_transpose2d, F.pad: _pad,
     F.conv_transpose2d: _conv_transpose2d, F.avg_pool2d: _avg_pool2d, F.interpolate: _interpolate,
     F.pixel_shuffle: _pixel_shuffle, F.pixel_unshuffle: _pixel_unshuffle, F.batch_norm: _batch_norm,
-    F.dropout: _dropout, torch.cat: _cat, torch.add: _sum, torch.mul: partial(_of_maps, torch.mul),
-    torch.where: partial(_of_maps, torch.where),
+    F.dropout: _dropout, torch.cat: _cat, torch.add: _add, torch.mul: partial(_pointwise_mixed, torch.mul),
+    torch.where: partial(_pointwise_mixed, torch.where),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Maps that are computed strip by strip."""
+"""Feature maps that are computed strip by strip."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -8,23 +8,36 @@ from typing import Any
 import torch
 from torch import Tensor
 
-STRIP_BYTES = 12_000_000  # of one map, in float32
-KEPT_FROM = 4  # times fewer pixels than the picture
-_PROBE = 64  # pixels a side of the map on which it is tried what a function gives
+STRIP_BYTES = 12_000_000  # of one feature map, in float32
+MIN_STRIP_ROWS = 8
+MATERIALIZE_BELOW = 4  # a feature map fits in memory if it has this many times fewer pixels than the image
+_PROBE_SIDE = 64  # pixels a side of the tensor on which the output shape of a function is tried
+_ACCUMULATE_DTYPE = {"cpu": torch.float64, "cuda": torch.float64, "mps": torch.float32}
+RowFetcher = Callable[[int, int], Tensor]  # top and bottom row -> (1, C, bottom − top, W)
 
 
-class Strips:
-    """A picture or map (1, C, H, W) that is computed strip by strip.
+class StreamedTensor:
+    """An image or feature map (1, C, H, W) that is computed strip by strip.
 
-    whole: pixels of the picture it came from. load: bytes in float32 of a row, or of the rows it takes of a map before
-    it where these are more.
+    Args:
+        height: H.
+        width: W.
+        template: a tensor with the channels, data type and device of the feature map.
+        image_pixels: pixels of the image that the feature map was computed from.
+
+    Attributes:
+        row_bytes: float32 bytes of a row, or of the rows of an earlier feature map that a row depends on, if these are
+            more.
     """
 
-    def __init__(self, height: int, width: int, like: Tensor, whole: int) -> None:
-        """like: a tensor of the map's channels, type and device."""
-        self.height, self.width, self.whole = height, width, whole
-        self.channels, self.dtype, self.device = like.shape[1], like.dtype, like.device
-        self.load = 4.0 * self.channels * width
+    def __init__(self, height: int, width: int, template: Tensor, image_pixels: int) -> None:
+        self.height = height
+        self.width = width
+        self.image_pixels = image_pixels
+        self.channels = template.shape[1]
+        self.dtype = template.dtype
+        self.device = template.device
+        self.row_bytes = 4.0 * self.channels * width
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -34,155 +47,167 @@ class Strips:
         return 4
 
     def rows(self, top: int, bottom: int) -> Tensor:
-        """(1, C, bottom − top, W), computed now. Not to be written to."""
+        """Compute rows: (1, C, bottom − top, W). The caller must not write to the result."""
         raise NotImplementedError
 
     def strips(self) -> Iterator[tuple[int, Tensor]]:
-        """All rows, from the top; with each strip the row it begins at."""
-        count = max(8, int(STRIP_BYTES / self.load))
+        """Compute all rows from the top. Yields the first row of each strip, and the strip."""
+        count = max(MIN_STRIP_ROWS, int(STRIP_BYTES / self.row_bytes))
         for top in range(0, self.height, count):
             yield top, self.rows(top, min(top + count, self.height))
 
-    def is_small(self) -> bool:
-        """Whether it is to be kept, where it would be computed more than once."""
-        return self.height * self.width * KEPT_FROM <= self.whole
+    def fits_in_memory(self) -> bool:
+        """Return whether the feature map is kept in memory when it would be computed more than once."""
+        return self.height * self.width * MATERIALIZE_BELOW <= self.image_pixels
 
-    def kept(self) -> "Strips":
-        """The same, computed now and kept."""
-        store = torch.empty(self.height, self.width, self.channels, dtype=self.dtype, device=self.device)
+    def materialize(self) -> "StreamedTensor":
+        """Compute all rows now and keep them."""
+        values = torch.empty(self.height, self.width, self.channels, dtype=self.dtype, device=self.device)
         for top, strip in self.strips():
-            store[top : top + strip.shape[2]] = strip[0].permute(1, 2, 0)
-        return Kept(store, self.whole)
+            values[top : top + strip.shape[2]] = strip[0].permute(1, 2, 0)
+        return MaterializedTensor(values, self.image_pixels)
 
-    def normalised(self, eps: float, weight: Tensor | None = None, bias: Tensor | None = None) -> "Strips":
-        """Each channel to mean 0 and variance 1 over the whole map, then times ``weight`` plus ``bias``, (C) each."""
-        source, mean, variance = self.with_moments()
-        return source.scaled(mean, variance, eps, weight, bias)
+    def normalize(self, eps: float, weight: Tensor | None = None, bias: Tensor | None = None) -> "StreamedTensor":
+        """Normalize each channel by ``mean_var``; then multiply it by ``weight`` and add ``bias``, of shape (C)."""
+        source, mean, variance = self.mean_var()
+        return source.apply_norm(mean, variance, eps, weight, bias)
 
-    def scaled(
+    def apply_norm(
         self, mean: Tensor, variance: Tensor, eps: float, weight: Tensor | None = None, bias: Tensor | None = None
-    ) -> "Strips":
-        """(x − mean) / √(variance + ε) · weight + bias, float32 (C) each."""
+    ) -> "StreamedTensor":
+        """Return (x − mean) / √(variance + ε) · weight + bias, with statistics of shape (C) in float32."""
         scale = torch.rsqrt(variance + eps) if weight is None else torch.rsqrt(variance + eps) * weight.float()
 
-        def normal(x: Tensor) -> Tensor:
-            found = torch.empty_like(x, memory_format=torch.channels_last)
+        def normalize_rows(x: Tensor) -> Tensor:
+            normalized = torch.empty_like(x, memory_format=torch.channels_last)
             centred = _by_pixel(x).float() - mean
             if bias is None:
-                torch.mul(centred, scale, out=_by_pixel(found))
+                torch.mul(centred, scale, out=_by_pixel(normalized))
             else:
-                _by_pixel(found).copy_(centred.mul_(scale).add_(bias))
-            return found
+                _by_pixel(normalized).copy_(centred.mul_(scale).add_(bias))
+            return normalized
 
-        return each(self, normal)
+        return pointwise(self, normalize_rows)
 
-    def with_moments(self) -> tuple["Strips", Tensor, Tensor]:
-        """The map, kept if it is small enough, with mean and variance of its channels (Chan et al. 1979)."""
-        small = self.is_small()
-        store = torch.empty(self.height, self.width, self.channels, dtype=self.dtype, device=self.device)[
-            : self.height if small else 0
-        ]
-        count, mean = 0, torch.zeros(self.channels, dtype=_WIDE[self.device.type], device=self.device)
-        squares = torch.zeros_like(mean)
+    def mean_var(self) -> tuple["StreamedTensor", Tensor, Tensor]:
+        """Compute mean and variance of each channel, strip by strip (Chan et al. 1979).
+
+        Returns: the feature map, materialized if it fits in memory; mean and variance, (C) in float32.
+        """
+        keep = self.fits_in_memory()
+        height = self.height if keep else 0
+        values = torch.empty(height, self.width, self.channels, dtype=self.dtype, device=self.device)
+        count = 0
+        mean = torch.zeros(self.channels, dtype=_ACCUMULATE_DTYPE[self.device.type], device=self.device)
+        squared_deviations = torch.zeros_like(mean)
         for top, strip in self.strips():
-            if small:
-                store[top : top + strip.shape[2]] = strip[0].permute(1, 2, 0)
-            here = _by_pixel(strip).float()
-            pixels, centre = len(here), here.mean(0)
-            apart = centre.to(mean.dtype) - mean
-            squares += (here - centre).square_().sum(0).to(mean.dtype)
-            squares += apart.square() * (count * pixels / (count + pixels))
-            mean += apart * (pixels / (count + pixels))
-            count += pixels
-        source = Kept(store, self.whole) if small else self
-        return source, mean.float(), (squares / count).float()
+            if keep:
+                values[top : top + strip.shape[2]] = strip[0].permute(1, 2, 0)
+            strip_values = _by_pixel(strip).float()  # (strip pixels, C)
+            strip_count = len(strip_values)
+            strip_mean = strip_values.mean(0)
+            difference = strip_mean.to(mean.dtype) - mean
+            squared_deviations += (strip_values - strip_mean).square_().sum(0).to(mean.dtype)
+            squared_deviations += difference.square() * (count * strip_count / (count + strip_count))
+            mean += difference * (strip_count / (count + strip_count))
+            count += strip_count
+        source = MaterializedTensor(values, self.image_pixels) if keep else self
+        return source, mean.float(), (squared_deviations / count).float()
 
-    def float(self) -> "Strips":
+    def float(self) -> "StreamedTensor":
         return self.to(torch.float32)
 
-    def to(self, dtype: torch.dtype) -> "Strips":
-        return self if dtype == self.dtype else each(self, lambda x: x.to(dtype))
+    def to(self, dtype: torch.dtype) -> "StreamedTensor":
+        return self if dtype == self.dtype else pointwise(self, lambda x: x.to(dtype))
 
-    def __add__(self, other: Any) -> "Strips":
+    def __add__(self, other: Any) -> "StreamedTensor":
         return torch.add(self, other)  # type: ignore[call-overload]
 
     __radd__ = __add__
 
-    def __mul__(self, other: Any) -> "Strips":
+    def __mul__(self, other: Any) -> "StreamedTensor":
         return torch.mul(self, other)  # type: ignore[arg-type, return-value]
 
     __rmul__ = __mul__
 
-    def __gt__(self, other: Any) -> "Strips":
-        return each(self, lambda x: x > other)
+    def __gt__(self, other: Any) -> "StreamedTensor":
+        return pointwise(self, lambda x: x > other)
 
-    def __getitem__(self, place: Any) -> "Strips":
-        """Some of the channels, as ``x[:, :3]``."""
-        if not (isinstance(place, tuple) and len(place) == 2 and place[0] == slice(None)):
-            raise NotImplementedError(f"a map in strips can be cut along its channels alone, not by {place}")
-        return each(self, lambda x: x[place])
+    def __getitem__(self, index: Any) -> "StreamedTensor":
+        """Select channels, as in ``x[:, :3]``."""
+        if not (isinstance(index, tuple) and len(index) == 2 and index[0] == slice(None)):
+            raise NotImplementedError(
+                f"a streamed tensor can be indexed by channels only, such as x[:, :3]; got {index}"
+            )
+        return pointwise(self, lambda x: x[index])
 
     @classmethod
     def __torch_function__(
         cls, function: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> "Strips":
-        from i2i.inference.streaming.ops import called
+    ) -> "StreamedTensor":
+        from i2i.inference.streaming.ops import dispatch
 
-        return called(function, args, kwargs or {})
-
-
-_WIDE = {"cpu": torch.float64, "cuda": torch.float64, "mps": torch.float32}
-Fetch = Callable[[int, int], Tensor]
+        return dispatch(function, args, kwargs or {})
 
 
-def in_strips(height: int, width: int, fetch: Fetch) -> Strips:
-    """A picture whose rows from top to bottom ``fetch`` gives, (1, C, bottom − top, width)."""
-    return Computed(height, width, fetch(0, 1), height * width, fetch)
+class MaterializedTensor(StreamedTensor):
+    """A feature map that is in memory, as ``values`` (H, W, C)."""
 
-
-class Kept(Strips):
-    """A map that is there, as (H, W, C)."""
-
-    def __init__(self, store: Tensor, whole: int) -> None:
-        super().__init__(store.shape[0], store.shape[1], store[:1].permute(2, 0, 1)[None], whole)
-        self.store = store
+    def __init__(self, values: Tensor, image_pixels: int) -> None:
+        super().__init__(values.shape[0], values.shape[1], values[:1].permute(2, 0, 1)[None], image_pixels)
+        self.values = values
 
     def rows(self, top: int, bottom: int) -> Tensor:
-        return self.store[top:bottom][None].permute(0, 3, 1, 2)  # in this order: its strides are channels-last's
+        return self.values[top:bottom][None].permute(0, 3, 1, 2)  # this order gives channels-last strides
 
 
-class Computed(Strips):
-    """A map whose rows a function computes of others', under the autocast that was on when the network called it."""
+class LazyTensor(StreamedTensor):
+    """A feature map whose rows are computed from others on request.
 
-    def __init__(self, height: int, width: int, like: Tensor, whole: int, compute: Fetch, *before: Strips) -> None:
-        super().__init__(height, width, like, whole)
-        self.load = max(self.load, *(x.load * x.height / height for x in before), 0.0)
+    Autocast is as it was when the network made the tensor.
+
+    Args:
+        compute: computes rows.
+        inputs: the feature maps from which ``compute`` takes its rows.
+    """
+
+    def __init__(
+        self, height: int, width: int, template: Tensor, image_pixels: int, compute: RowFetcher, *inputs: StreamedTensor
+    ) -> None:
+        super().__init__(height, width, template, image_pixels)
+        self.row_bytes = max(self.row_bytes, *(x.row_bytes * x.height / height for x in inputs), 0.0)
         self.compute = compute
-        self._autocast = _autocast_now(like.device.type)
+        self._autocast = _current_autocast(template.device.type)
 
     def rows(self, top: int, bottom: int) -> Tensor:
         with self._autocast():
             return self.compute(top, bottom)
 
 
-def _by_pixel(x: Tensor) -> Tensor:
-    """(1, C, H, W) as (H·W, C), which is how channels-last memory lies: sums and products along it are fast."""
-    return x[0].permute(1, 2, 0).flatten(0, 1)
+def stream_rows(height: int, width: int, fetch: RowFetcher) -> StreamedTensor:
+    """Return an image whose rows come from ``fetch(top, bottom)``, (1, C, bottom − top, width)."""
+    return LazyTensor(height, width, fetch(0, 1), height * width, fetch)
 
 
-def _autocast_now(device: str) -> Callable[[], AbstractContextManager[None]]:
-    return partial(torch.autocast, device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
-
-
-def probe(x: Strips) -> Tensor:
-    return torch.zeros(1, x.channels, _PROBE, _PROBE, dtype=x.dtype, device=x.device)
-
-
-def each(first: Strips, function: Callable[..., Tensor], *others: Strips) -> Strips:
-    """A function of the values of maps of one size at each pixel by itself."""
+def pointwise(first: StreamedTensor, function: Callable[..., Tensor], *others: StreamedTensor) -> StreamedTensor:
+    """Apply a function that computes each pixel from the same pixel of feature maps of one size."""
     maps = (first, *others)
 
     def compute(top: int, bottom: int) -> Tensor:
         return function(*(x.rows(top, bottom) for x in maps))
 
-    return Computed(first.height, first.width, function(*map(probe, maps)), first.whole, compute, *maps)
+    return LazyTensor(first.height, first.width, function(*map(shape_probe, maps)), first.image_pixels, compute, *maps)
+
+
+def shape_probe(x: StreamedTensor) -> Tensor:
+    """Return a small tensor of zeros like ``x``, to find the channels and data type of a function's output."""
+    return torch.zeros(1, x.channels, _PROBE_SIDE, _PROBE_SIDE, dtype=x.dtype, device=x.device)
+
+
+def _by_pixel(x: Tensor) -> Tensor:
+    """View (1, C, H, W) as (H·W, C), the order of channels-last memory, along which sums and products are fast."""
+    return x[0].permute(1, 2, 0).flatten(0, 1)
+
+
+def _current_autocast(device: str) -> Callable[[], AbstractContextManager[None]]:
+    return partial(torch.autocast, device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))

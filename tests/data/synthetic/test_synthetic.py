@@ -9,42 +9,42 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from i2i.data.synthetic import SAMPLES, make, score, stripes
+from i2i.data.synthetic import SYNTHETIC_DATASETS, generate, score, stripes
 from i2i.errors import DatasetError, UsageError
 
 
-def files(folder: Path) -> dict[str, bytes]:
+def read_files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.png"))}
 
 
-def picture(path: Path) -> NDArray[np.float64]:
+def load(path: Path) -> NDArray[np.float64]:
     return np.asarray(Image.open(path), dtype=np.float64)
 
 
 @pytest.fixture(scope="module")
 def striped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make("stripes", tmp_path_factory.mktemp("samples") / "stripes", size=64, train=2, test=6)
+    return generate("stripes", tmp_path_factory.mktemp("synthetic") / "stripes", size=64, train=2, test=6)
 
 
-@pytest.mark.parametrize("name", SAMPLES)
-def test_the_same_seed_draws_the_same_bytes_whatever_the_count(name: str, tmp_path: Path) -> None:
-    few = files(make(name, tmp_path / "few", seed=5, size=32, train=1, test=1))
-    more = files(make(name, tmp_path / "more", seed=5, size=32, train=3, test=2))
-    assert few.items() < more.items()
-    assert few != files(make(name, tmp_path / "other", seed=6, size=32, train=1, test=1))
+@pytest.mark.parametrize("name", SYNTHETIC_DATASETS)
+def test_the_same_seed_draws_the_same_bytes_for_any_count(name: str, tmp_path: Path) -> None:
+    small = read_files(generate(name, tmp_path / "few", seed=5, size=32, train=1, test=1))
+    large = read_files(generate(name, tmp_path / "more", seed=5, size=32, train=3, test=2))
+    assert small.items() < large.items()
+    assert small != read_files(generate(name, tmp_path / "other", seed=6, size=32, train=1, test=1))
 
 
-@pytest.mark.parametrize("name", SAMPLES)
-def test_no_two_pictures_of_a_set_are_the_same(name: str, tmp_path: Path) -> None:
-    drawn = list(files(make(name, tmp_path / "set", size=32, train=2, test=2)).values())
-    assert len(set(drawn)) == len(drawn)
+@pytest.mark.parametrize("name", SYNTHETIC_DATASETS)
+def test_no_two_images_of_a_dataset_are_equal(name: str, tmp_path: Path) -> None:
+    contents = list(read_files(generate(name, tmp_path / "set", size=32, train=2, test=2)).values())
+    assert len(set(contents)) == len(contents)
 
 
-def test_stripes_are_laid_out_as_unpaired_with_truth_and_masks(striped: Path) -> None:
+def test_stripes_has_an_unpaired_layout_with_targets_and_masks(striped: Path) -> None:
     counts = {"trainA": 2, "trainB": 2, "testA": 6, "testB": 6}
     hidden = {"truth/AtoB": 6, "truth/BtoA": 6, "mask/A": 6, "mask/B": 6}
-    expected = {f"{place}/{i:05d}.png" for place, n in (counts | hidden).items() for i in range(n)}
-    assert set(files(striped)) == expected
+    expected = {f"{folder}/{i:05d}.png" for folder, n in (counts | hidden).items() for i in range(n)}
+    assert set(read_files(striped)) == expected
     about = json.loads((striped / "about.json").read_text())
     assert about == {
         "made_by": "i2i", "sample": "stripes", "seed": 0, "size": 64, "version": 1, "counts": counts,
@@ -53,37 +53,39 @@ def test_stripes_are_laid_out_as_unpaired_with_truth_and_masks(striped: Path) ->
 
 
 @pytest.mark.parametrize(("name", "width"), [("outlines", 64), ("leaves", 32)])
-def test_the_other_sets_have_train_val_and_test(name: str, width: int, tmp_path: Path) -> None:
-    root = make(name, tmp_path / name, size=32, train=2, test=1)
-    assert set(files(root)) == {"train/00000.png", "train/00001.png", "val/00000.png", "test/00000.png"}
+def test_the_other_datasets_have_train_val_and_test(name: str, width: int, tmp_path: Path) -> None:
+    root = generate(name, tmp_path / name, size=32, train=2, test=1)
+    assert set(read_files(root)) == {"train/00000.png", "train/00001.png", "val/00000.png", "test/00000.png"}
     with Image.open(root / "train/00000.png") as image:
         assert (image.size, image.mode) == ((width, 32), "RGB")
 
 
 @pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
-def test_truth_is_the_same_scene_with_another_coat_and_its_own_noise(striped: Path, direction: str) -> None:
+def test_the_target_is_the_same_scene_with_another_coat_and_independent_noise(striped: Path, direction: str) -> None:
     for i in range(6):
-        source = picture(striped / f"test{direction[0]}/{i:05d}.png")
-        truth = picture(striped / f"truth/{direction}/{i:05d}.png")
-        animal = picture(striped / f"mask/{direction[0]}/{i:05d}.png") > 127
-        off = ~np.asarray(Image.fromarray(animal).convert("L").resize((32, 32), Image.Resampling.BOX), bool)
-        off = off.repeat(2, axis=0).repeat(2, axis=1)  # clear of the soft edge, which has some of the coat
-        difference = truth - source
-        assert difference[off].std() == pytest.approx(2**0.5 * stripes.SENSOR_NOISE, rel=0.1)
-        assert abs(difference[off].mean()) < 1
+        source = load(striped / f"test{direction[0]}/{i:05d}.png")
+        target = load(striped / f"truth/{direction}/{i:05d}.png")
+        animal = load(striped / f"mask/{direction[0]}/{i:05d}.png") > 127
+        off_animal = ~np.asarray(Image.fromarray(animal).convert("L").resize((32, 32), Image.Resampling.BOX), bool)
+        off_animal = off_animal.repeat(2, axis=0).repeat(
+            2, axis=1
+        )  # excludes the soft edge, which has some of the coat
+        difference = target - source
+        assert difference[off_animal].std() == pytest.approx(2**0.5 * stripes.SENSOR_NOISE, rel=0.1)
+        assert abs(difference[off_animal].mean()) < 1
         assert difference[animal].std() > 40
         assert 0.12 < animal.mean() < 0.35
 
 
 def test_stripes_are_symmetric_about_the_middle_of_the_body() -> None:
     along = np.linspace(-0.5, 0.5, 101, dtype=np.float32)
-    white = stripes.bands(along, stripes.PERIOD)
+    white = stripes.stripe_pattern(along, stripes.PERIOD)
     np.testing.assert_allclose(white, white[::-1], atol=1e-4)
     assert white[50] == pytest.approx(0, abs=1e-3)
     assert white.max() == pytest.approx(1, abs=0.02)
 
 
-def test_the_truth_scores_far_above_the_input(striped: Path) -> None:
+def test_the_target_scores_far_above_the_input(striped: Path) -> None:
     result = score(striped / "truth/AtoB", striped)
     assert result["inside"] == result["outside"] == 100
     assert result["input_inside"] < 13
@@ -91,47 +93,47 @@ def test_the_truth_scores_far_above_the_input(striped: Path) -> None:
     assert result["pictures"] == 6
 
 
-def test_the_input_itself_scores_as_the_input_left_alone(striped: Path) -> None:
+def test_the_input_as_translation_scores_as_the_input(striped: Path) -> None:
     result = score(striped / "testB", striped, "BtoA")
     assert (result["inside"], result["outside"]) == (result["input_inside"], result["input_outside"])
 
 
-def test_a_score_is_taken_at_the_size_of_the_translated_pictures(striped: Path) -> None:
+def test_scores_are_computed_at_the_size_of_the_translated_images(striped: Path) -> None:
     with Image.open(striped / "truth/AtoB/00003.png") as image:
         half = np.asarray(image.resize((32, 32), Image.Resampling.BOX))
     result = score({"00003": half}, striped)
-    assert result["inside"] > 50  # but for rounding
+    assert result["inside"] > 50  # not exactly equal because of rounding
     full = score(striped / "testA", striped)
     assert result["input_outside"] > full["input_outside"] + 4  # the noise averages out
     assert result["pictures"] == 1
 
 
-def test_a_picture_that_is_not_in_the_set_cannot_be_scored(striped: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="no picture '00099'"):
+def test_an_image_that_is_not_in_the_dataset_cannot_be_scored(striped: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no image '00099'"):
         score({"00099": np.zeros((64, 64, 3), np.uint8)}, striped)
-    with pytest.raises(DatasetError, match="no translated picture"):
+    with pytest.raises(DatasetError, match="no translated image"):
         score(tmp_path, striped)
     with pytest.raises(DatasetError, match="no truth/AtoB"):
         score(tmp_path, tmp_path)
 
 
 def test_outlines_are_thin_and_grey_and_the_painting_is_neither(tmp_path: Path) -> None:
-    root = make("outlines", tmp_path / "outlines", size=128, train=4, test=0)
+    root = generate("outlines", tmp_path / "outlines", size=128, train=4, test=0)
     for path in sorted((root / "train").iterdir()):
-        drawing, painting = np.split(picture(path), 2, axis=1)
+        drawing, painting = np.split(load(path), 2, axis=1)
         assert np.ptp(drawing, axis=2).max() == 0
         assert (drawing == 255).mean() > 0.6
         assert drawing.min() < 110
         assert np.ptp(painting, axis=2).mean() > 30
 
 
-def test_the_power_of_leaves_falls_as_about_one_over_frequency_squared(tmp_path: Path) -> None:
+def test_the_power_spectrum_of_leaves_falls_as_about_one_over_frequency_squared(tmp_path: Path) -> None:
     size = 128
-    root = make("leaves", tmp_path / "leaves", size=size, train=8, test=0)
+    root = generate("leaves", tmp_path / "leaves", size=size, train=8, test=0)
     window = np.hanning(size)[:, None] * np.hanning(size)
     power = np.zeros((size, size))
     for path in sorted((root / "train").iterdir()):
-        grey = picture(path).mean(axis=2)
+        grey = load(path).mean(axis=2)
         power += np.abs(np.fft.fft2((grey - grey.mean()) * window)) ** 2
     cycles = np.fft.fftfreq(size, 1 / size)
     ring = np.rint(np.hypot(cycles[:, None], cycles)).astype(int)
@@ -141,52 +143,54 @@ def test_the_power_of_leaves_falls_as_about_one_over_frequency_squared(tmp_path:
     assert -3 < slope < -1.5
 
 
-def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_left_unchanged(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("keep")
     with pytest.raises(DatasetError, match="not empty"):
-        make("leaves", tmp_path, size=16, train=1, test=0)
+        generate("leaves", tmp_path, size=16, train=1, test=0)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     folder.mkdir()
-    assert make("leaves", folder, size=16, train=1, test=0) == folder
+    assert generate("leaves", folder, size=16, train=1, test=0) == folder
     assert (folder / "train/00000.png").is_file()
 
 
-def test_an_interrupted_set_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_an_interrupted_generation_leaves_nothing_behind(tmp_path: Path) -> None:
     def interrupt(done: int, total: int) -> None:
         if done == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        make("stripes", tmp_path / "set", size=16, train=2, test=0, progress=interrupt)
+        generate("stripes", tmp_path / "set", size=16, train=2, test=0, progress=interrupt)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_progress_counts_every_picture(tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    make("stripes", tmp_path / "set", size=16, train=2, test=1, progress=lambda *now: seen.append(now))
-    assert seen == [(i, 6) for i in range(1, 7)]
+def test_progress_counts_every_image(tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    generate("stripes", tmp_path / "set", size=16, train=2, test=1, progress=lambda *call: calls.append(call))
+    assert calls == [(i, 6) for i in range(1, 7)]
 
 
-def test_an_unknown_set_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+def test_the_error_for_an_unknown_dataset_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="stripes, outlines, leaves"):
-        make("stripe", tmp_path / "set")
+        generate("stripe", tmp_path / "set")
 
 
-@pytest.mark.parametrize("wrong", [{"seed": -1}, {"size": 8}, {"train": -1}, {"test": -2}])
-def test_a_number_out_of_range_is_named(wrong: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=next(iter(wrong))):
-        make("leaves", tmp_path / "set", **wrong)
+@pytest.mark.parametrize("option", [{"seed": -1}, {"size": 8}, {"train": -1}, {"test": -2}])
+def test_the_error_for_a_number_out_of_range_names_the_option(option: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=next(iter(option))):
+        generate("leaves", tmp_path / "set", **option)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_drawing_needs_no_torch() -> None:
+def test_generation_does_not_import_torch() -> None:
     code = "import sys, i2i.data.synthetic; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_every_sample_is_listed_under_its_own_name() -> None:
-    assert {name: sample.name for name, sample in SAMPLES.items()} == {name: name for name in SAMPLES}
+def test_every_dataset_is_listed_under_its_own_name() -> None:
+    assert {name: dataset.name for name, dataset in SYNTHETIC_DATASETS.items()} == {
+        name: name for name in SYNTHETIC_DATASETS
+    }

@@ -4,74 +4,84 @@ from pathlib import Path
 
 from PIL import Image
 
-from i2i.demo.blind_test import html as stage
+from i2i.demo.blind_test.html import result_html, tally_bars, trial_html
 from i2i.demo.blind_test.pairs import side_by_side
-from i2i.demo.blind_test.sessions import Ballot, Question, Trial, Verdict
+from i2i.demo.blind_test.sessions import Answer, SessionSettings, Trial, VotingSessions
 from i2i.evaluation.votes import Tally
-from tests.conftest import picture
+from tests.conftest import random_image
 
-ASKED = Question(model="secret-run", other="", direction="AtoB", exposure=0.5, practice=2, trials=10)
+SETTINGS = SessionSettings(model="secret-run", opponent="", direction="AtoB", exposure=0.5, practice=2, trials=10)
 
 
-def dealt(number: int = 3, *, practice: bool = False, turned: bool = False) -> Trial:
-    pair = (picture(1), picture(2)) if turned else (picture(2), picture(1))
+def make_trial(number: int = 3, *, practice: bool = False, swapped: bool = False) -> Trial:
+    pair = (random_image(1), random_image(2)) if swapped else (random_image(2), random_image(1))
     return Trial("the-key", number, practice, side_by_side(*pair))
 
 
-def words(shown: str) -> str:
-    return html.unescape(re.sub(r"<[^>]+>", " ", shown)).replace("\u00a0", " ")
+def text_of(markup: str) -> str:
+    """Return the text of HTML with single spaces."""
+    text = html.unescape(re.sub(r"<[^>]+>", " ", markup))
+    return re.sub(r"\s+", " ", text)
 
 
-def test_nothing_but_the_pixels_tells_one_trial_from_another() -> None:
-    one, other = (stage.trial(dealt(turned=turned), ASKED) for turned in (False, True))
+def test_two_trials_differ_in_their_pixels_alone() -> None:
+    one, other = (trial_html(make_trial(swapped=swapped), SETTINGS) for swapped in (False, True))
     assert one != other
-    pixels = re.compile(r'data-picture="[^"]*"')
-    assert pixels.sub("", one) == pixels.sub("", other)
+    image = re.compile(r'data-image="[^"]*"')
+    assert image.sub("", one) == image.sub("", other)
     assert "secret-run" not in one
     assert "AtoB" not in one
 
 
-def test_a_trial_says_where_one_is_and_what_is_asked() -> None:
-    shown = stage.trial(dealt(), ASKED)
-    assert "Trial 3 of 10" in words(shown)
-    assert "Which one is real?" in words(shown)
-    assert 'data-exposure="500"' in shown
-    assert 'data-key="the-key"' in shown
-    assert "Practice 1 of 2" in words(stage.trial(dealt(1, practice=True), ASKED))
-    free = Question(model="a", other="b", direction="AtoB", exposure=None)
-    assert 'data-exposure=""' in stage.trial(dealt(), free)
-    assert "Which one looks more like a real picture?" in words(stage.trial(dealt(), free))
+def test_a_trial_has_its_number_its_question_and_its_exposure() -> None:
+    markup = trial_html(make_trial(), SETTINGS)
+    assert "Trial 3 of 10" in text_of(markup)
+    assert "Which one is real?" in text_of(markup)
+    assert 'data-exposure="500"' in markup
+    assert 'data-key="the-key"' in markup
+    assert "Practice 1 of 2" in text_of(trial_html(make_trial(1, practice=True), SETTINGS))
 
 
-def test_only_practice_is_told_right_from_wrong() -> None:
-    told = [words(stage.trial(dealt(), ASKED, Verdict(right))) for right in (True, False, None)]
-    assert "that one was real" in told[0]
-    assert "made by the model" in told[1]
-    assert "that one" not in told[2]
+def test_a_comparison_of_models_without_a_time_limit() -> None:
+    settings = SessionSettings(model="a", opponent="b", direction="AtoB", exposure=None)
+    markup = trial_html(make_trial(), settings)
+    assert 'data-exposure=""' in markup
+    assert "Which one looks more like a real image?" in text_of(markup)
 
 
-def test_the_end_tells_a_rate_with_its_interval_in_words() -> None:
-    mine = Tally("run", "", 3, 10, 1)
-    shown = words(stage.outcome(mine, [mine, Tally("run", "b<i>", 5, 10, 2, "BtoA", None)], lambda tally: "a → b"))
-    assert (
-        "You took the translated picture for the real one in 3 of 10 trials: 30 % (95 % interval: 11 % to 60 %)"
-        in shown
+def test_only_practice_gives_feedback() -> None:
+    correct, wrong, counted = (
+        text_of(trial_html(make_trial(), SETTINGS, Answer(correct))) for correct in (True, False, None)
     )
-    assert "3 of 10 votes, 1 person" in shown
-    assert "preferred to b<i>" in shown
-    assert "a → b, shown until the answer" in shown
-    assert "Fewer than 40 votes say next to nothing." in shown
+    assert "Right, that one was real." in correct
+    assert "No, the model made that one." in wrong
+    assert "that one" not in counted
 
 
-def test_who_stops_at_once_and_who_comes_first_read_sentences() -> None:
-    shown = words(stage.outcome(None, [], str))
-    assert "nothing was kept" in shown
-    assert "Nobody has voted yet." in shown
-    assert "None" not in shown
+def test_the_result_states_the_rate_with_its_interval() -> None:
+    own = Tally("run", "", 3, 10, 1)
+    other = Tally("run", "b<i>", 5, 10, 2, "BtoA", None)
+    markup = result_html(own, [own, other], lambda tally: "a → b")
+    text = text_of(markup)
+    rate = "in 3 of 10 trials: 30 % (95 % interval: 11 % to 60 %)"
+    assert f"You took the translated image for the real one {rate}" in text
+    assert "3 of 10 votes, 1 person" in text
+    assert "preferred to b<i>" in text
+    assert "b<i>" not in markup
+    assert "a → b, shown until the answer" in text
+    assert "Fewer than 40 votes say almost nothing." in text
 
 
-def test_a_session_from_begin_to_end(tmp_path: Path) -> None:
-    class Grey:
+def test_the_result_without_votes() -> None:
+    text = text_of(result_html(None, [], str))
+    assert "no votes were saved" in text
+    assert "Nobody has voted yet." in text
+    assert "None" not in text
+    assert "Nobody has voted yet." in tally_bars([], str)
+
+
+def test_a_session_numbers_practice_and_counted_trials_separately(tmp_path: Path) -> None:
+    class GreyPairs:
         def draw(self) -> int:
             return 0
 
@@ -81,10 +91,13 @@ def test_a_session_from_begin_to_end(tmp_path: Path) -> None:
         def pair(self, index: int) -> tuple[Image.Image, Image.Image]:
             return Image.new("RGB", (8, 8), "grey"), Image.new("RGB", (8, 8), "black")
 
-    ballot, seen = Ballot(tmp_path / "votes.sqlite"), []
-    secret, verdict = ballot.begin(ASKED, Grey()), None
-    while trial := ballot.deal(secret):
-        seen.append(re.search(r"(Practice|Trial) \d+ of \d+", words(stage.trial(trial, ASKED, verdict))))
-        verdict = ballot.answer(secret, trial.key, "left")
-    assert [found[0] for found in seen if found] == [
+    sessions = VotingSessions(tmp_path / "votes.sqlite")
+    secret = sessions.open(SETTINGS, GreyPairs())
+    answer = None
+    headings = []
+    while trial := sessions.next_trial(secret):
+        heading = re.search(r"(Practice|Trial) \d+ of \d+", text_of(trial_html(trial, SETTINGS, answer)))
+        headings.append(heading[0] if heading else "")
+        answer = sessions.submit(secret, trial.key, "left")
+    assert headings == [
         "Practice 1 of 2", "Practice 2 of 2", *(f"Trial {number} of 10" for number in range(1, 11))]  # fmt: skip

@@ -6,180 +6,185 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from i2i.demo.blind_test.pairs import Deck
-from i2i.demo.blind_test.sessions import SESSIONS, Ballot, Question, Trial
+from i2i.demo.blind_test.pairs import ShuffledIndices
+from i2i.demo.blind_test.sessions import MAX_SESSIONS, SessionSettings, Trial, VotingSessions
 from i2i.errors import I2IError, UsageError
 from i2i.evaluation.votes import read_votes, votes_csv
-from tests.demo.drawn_images import halves_of
+from tests.demo.image_halves import image_halves
 
-MADE, RIVAL = (200, 0, 0), (0, 0, 200)
+MODEL_COLOUR = (200, 0, 0)
+OTHER_COLOUR = (0, 0, 200)
 
 
-class Plain:
-    """Pairs of one colour each: red is the model's."""
+class ColourPairs:
+    """Pairs of plain images: the model's is red, the other one blue."""
 
     def __init__(self, count: int = 6) -> None:
-        self.deck = Deck(count, random.Random(0))
+        self.indices = ShuffledIndices(count, random.Random(0))
 
     def draw(self) -> int:
-        return self.deck.draw()
+        return self.indices.draw()
 
     def name(self, index: int) -> str:
-        return f"picture{index}"
+        return f"image{index}"
 
     def pair(self, index: int) -> tuple[Image.Image, Image.Image]:
-        return Image.new("RGB", (16, 16), MADE), Image.new("RGB", (16, 16), RIVAL)
+        return Image.new("RGB", (16, 16), MODEL_COLOUR), Image.new("RGB", (16, 16), OTHER_COLOUR)
 
 
-def question(**changes: object) -> Question:
-    return Question(**{"model": "run", "other": "", "direction": "AtoB", "practice": 0, "trials": 6, **changes})  # type: ignore[arg-type]
+def make_settings(**changes: object) -> SessionSettings:
+    settings = {"model": "run", "opponent": "", "direction": "AtoB", "practice": 0, "trials": 6, **changes}
+    return SessionSettings(**settings)  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def ballot(tmp_path: Path) -> Ballot:
-    return Ballot(tmp_path / "votes.sqlite")
+def sessions(tmp_path: Path) -> VotingSessions:
+    return VotingSessions(tmp_path / "votes.sqlite")
 
 
-def dealt(ballot: Ballot, secret: str) -> Trial:
-    trial = ballot.deal(secret)
+def next_trial(sessions: VotingSessions, secret: str) -> Trial:
+    trial = sessions.next_trial(secret)
     assert trial is not None
     return trial
 
 
 def sides(trial: Trial) -> tuple[str, str]:
-    """Where the model's picture is, and where the other."""
-    left, _ = halves_of(trial.picture)
-    return ("left", "right") if left.getpixel((0, 0)) == MADE else ("right", "left")
+    """Return the side of the model's image and the side of the other one."""
+    left, _ = image_halves(trial.image)
+    return ("left", "right") if left.getpixel((0, 0)) == MODEL_COLOUR else ("right", "left")
 
 
-def test_the_side_is_a_matter_of_chance(ballot: Ballot) -> None:
-    secret = ballot.begin(question(trials=60), Plain())
-    seen = Counter[str]()
-    while trial := ballot.deal(secret):
-        seen[sides(trial)[0]] += 1
-        ballot.answer(secret, trial.key, "left")
-    assert 10 <= seen["left"] <= 50  # 2 in 10 million fall outside
+def csv_rows(sessions: VotingSessions) -> list[list[str]]:
+    return [line.split(",") for line in votes_csv(sessions.path).splitlines()[1:]]
 
 
-def test_what_is_chosen_is_what_is_kept(ballot: Ballot) -> None:
-    secret = ballot.begin(question(), Plain())
+def test_the_side_is_random(sessions: VotingSessions) -> None:
+    secret = sessions.open(make_settings(trials=60), ColourPairs())
+    model_sides = Counter[str]()
+    while trial := sessions.next_trial(secret):
+        model_sides[sides(trial)[0]] += 1
+        sessions.submit(secret, trial.key, "left")
+    assert 10 <= model_sides["left"] <= 50  # 2 in 10 million fall outside
+
+
+def test_votes_are_saved_and_counted(sessions: VotingSessions) -> None:
+    secret = sessions.open(make_settings(), ColourPairs())
     for index in range(6):
-        trial = dealt(ballot, secret)
-        made, real = sides(trial)
-        ballot.answer(secret, trial.key, made if index < 4 else real)
-    assert ballot.deal(secret) is None
-    (found,) = read_votes(ballot.path, ["run"])
-    assert (found.for_it, found.votes, found.people) == (4, 6, 1)
-    assert found == ballot.tally(secret)
-    rows = [line.split(",") for line in votes_csv(ballot.path).splitlines()[1:]]
-    assert {row[7] for row in rows} == {f"picture{index}" for index in range(6)}, "every input comes once"
+        trial = next_trial(sessions, secret)
+        model_side, real_side = sides(trial)
+        sessions.submit(secret, trial.key, model_side if index < 4 else real_side)
+    assert sessions.next_trial(secret) is None
+    (tally,) = read_votes(sessions.path, ["run"])
+    assert (tally.wins, tally.votes, tally.voters) == (4, 6, 1)
+    assert tally == sessions.result(secret)
+    assert {row[7] for row in csv_rows(sessions)} == {f"image{index}" for index in range(6)}, "each input comes once"
 
 
-def test_a_preference_names_the_model_whose_picture_was_chosen(ballot: Ballot) -> None:
-    secret = ballot.begin(question(other="rival", practice=10, trials=2), Plain())
-    first = dealt(ballot, secret)
-    assert not first.practice, "nobody knows what is right"
-    ballot.answer(secret, first.key, sides(first)[0])
-    second = dealt(ballot, secret)
-    ballot.answer(secret, second.key, sides(second)[1])
-    assert [line.split(",")[9] for line in votes_csv(ballot.path).splitlines()[1:]] == ["run", "rival"]
+def test_a_preference_names_the_chosen_model(sessions: VotingSessions) -> None:
+    secret = sessions.open(make_settings(opponent="rival", practice=10, trials=2), ColourPairs())
+    first = next_trial(sessions, secret)
+    assert not first.practice, "the right answer is unknown"
+    sessions.submit(secret, first.key, sides(first)[0])
+    second = next_trial(sessions, secret)
+    sessions.submit(secret, second.key, sides(second)[1])
+    assert [row[9] for row in csv_rows(sessions)] == ["run", "rival"]
 
 
-def test_practice_is_told_at_once_and_not_counted(ballot: Ballot) -> None:
-    secret = ballot.begin(question(practice=2, trials=1), Plain())
-    for right in (True, False):
-        trial = dealt(ballot, secret)
-        made, real = sides(trial)
-        verdict = ballot.answer(secret, trial.key, real if right else made)
+def test_practice_gives_feedback_and_does_not_count(sessions: VotingSessions) -> None:
+    secret = sessions.open(make_settings(practice=2, trials=1), ColourPairs())
+    for correct in (True, False):
+        trial = next_trial(sessions, secret)
+        model_side, real_side = sides(trial)
+        answer = sessions.submit(secret, trial.key, real_side if correct else model_side)
         assert trial.practice
-        assert verdict is not None
-        assert verdict.right is right
-    assert not ballot.path.exists()
-    assert ballot.tally(secret) is None
-    trial = dealt(ballot, secret)
+        assert answer is not None
+        assert answer.correct is correct
+    assert not sessions.path.exists()
+    assert sessions.result(secret) is None
+    trial = next_trial(sessions, secret)
     assert (trial.practice, trial.number) == (False, 1)
-    verdict = ballot.answer(secret, trial.key, "left")
-    assert verdict is not None
-    assert verdict.right is None, "what counts is not told"
-    assert len(votes_csv(ballot.path).splitlines()) == 2
+    answer = sessions.submit(secret, trial.key, "left")
+    assert answer is not None
+    assert answer.correct is None, "a counted trial gives no feedback"
+    assert len(csv_rows(sessions)) == 1
 
 
-def test_a_trial_takes_one_vote_however_often_it_is_answered(ballot: Ballot) -> None:
-    secret = ballot.begin(question(), Plain())
-    trial = dealt(ballot, secret)
+def test_a_trial_accepts_one_vote_however_often_it_is_answered(sessions: VotingSessions) -> None:
+    secret = sessions.open(make_settings(), ColourPairs())
+    trial = next_trial(sessions, secret)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: ballot.answer(secret, trial.key, "left"), range(16)))
-    assert sum(verdict is not None for verdict in found) == 1
-    assert len(votes_csv(ballot.path).splitlines()) == 2
+        answers = list(pool.map(lambda _: sessions.submit(secret, trial.key, "left"), range(16)))
+    assert sum(answer is not None for answer in answers) == 1
+    assert len(csv_rows(sessions)) == 1
 
 
-def test_only_what_was_dealt_can_be_voted_on(ballot: Ballot) -> None:
-    mine, yours = (ballot.begin(question(), Plain()) for _ in range(2))
-    trial = dealt(ballot, yours)
-    assert ballot.answer(mine, trial.key, "left") is None
-    assert ballot.answer(yours, "guessed", "left") is None
-    for secret in ("", "guessed", votes_session(ballot)):
-        with pytest.raises(UsageError, match="no longer open here"):
-            ballot.answer(secret, trial.key, "left")
+def test_only_an_issued_trial_of_the_own_session_accepts_a_vote(sessions: VotingSessions) -> None:
+    own, other = (sessions.open(make_settings(), ColourPairs()) for _ in range(2))
+    trial = next_trial(sessions, other)
+    assert sessions.submit(own, trial.key, "left") is None
+    assert sessions.submit(other, "guessed", "left") is None
+    for secret in ("", "guessed", public_session_id(sessions)):
+        with pytest.raises(UsageError, match="no longer open"):
+            sessions.submit(secret, trial.key, "left")
     with pytest.raises(UsageError, match="left or right"):
-        ballot.answer(yours, trial.key, "both")
+        sessions.submit(other, trial.key, "both")
 
 
-def votes_session(ballot: Ballot) -> str:
-    """The name of a session as the file of votes tells it."""
-    secret = ballot.begin(question(), Plain())
-    ballot.answer(secret, dealt(ballot, secret).key, "left")
-    return votes_csv(ballot.path).splitlines()[1].split(",")[1]
+def public_session_id(sessions: VotingSessions) -> str:
+    """Return the name of a session in the file of votes."""
+    secret = sessions.open(make_settings(), ColourPairs())
+    sessions.submit(secret, next_trial(sessions, secret).key, "left")
+    return csv_rows(sessions)[0][1]
 
 
-def test_a_trial_stays_the_same_until_it_is_answered(ballot: Ballot) -> None:
-    secret = ballot.begin(question(), Plain())
-    assert dealt(ballot, secret) is dealt(ballot, secret)
+def test_a_trial_stays_the_same_until_it_is_answered(sessions: VotingSessions) -> None:
+    secret = sessions.open(make_settings(), ColourPairs())
+    assert next_trial(sessions, secret) is next_trial(sessions, secret)
 
 
-def test_two_people_at_once_do_not_mix(ballot: Ballot) -> None:
-    def person(choice: int) -> str:
-        secret = ballot.begin(question(trials=20), Plain())
-        while trial := ballot.deal(secret):
-            ballot.answer(secret, trial.key, sides(trial)[choice])
+def test_simultaneous_sessions_are_separate(sessions: VotingSessions) -> None:
+    def vote(choice: int) -> str:
+        secret = sessions.open(make_settings(trials=20), ColourPairs())
+        while trial := sessions.next_trial(secret):
+            sessions.submit(secret, trial.key, sides(trial)[choice])
         return secret
 
     with ThreadPoolExecutor(2) as pool:
-        fooled, sharp = (ballot.tally(secret) for secret in pool.map(person, (0, 1)))
+        fooled, not_fooled = (sessions.result(secret) for secret in pool.map(vote, (0, 1)))
     assert fooled is not None
-    assert sharp is not None
-    assert (fooled.for_it, sharp.for_it) == (20, 0)
-    (both,) = read_votes(ballot.path, ["run"])
-    assert (both.for_it, both.votes, both.people) == (20, 40, 2)
+    assert not_fooled is not None
+    assert (fooled.wins, not_fooled.wins) == (20, 0)
+    (both,) = read_votes(sessions.path, ["run"])
+    assert (both.wins, both.votes, both.voters) == (20, 40, 2)
 
 
-def test_a_vote_that_could_not_be_kept_can_be_given_again(ballot: Ballot, tmp_path: Path) -> None:
-    secret = ballot.begin(question(), Plain())
-    trial = dealt(ballot, secret)
-    ballot.path.mkdir()
+def test_a_vote_that_could_not_be_saved_can_be_submitted_again(sessions: VotingSessions) -> None:
+    secret = sessions.open(make_settings(), ColourPairs())
+    trial = next_trial(sessions, secret)
+    sessions.path.mkdir()
     with pytest.raises(I2IError, match="could not be written"):
-        ballot.answer(secret, trial.key, "left")
-    ballot.path.rmdir()
-    assert ballot.answer(secret, trial.key, "left") is not None
+        sessions.submit(secret, trial.key, "left")
+    sessions.path.rmdir()
+    assert sessions.submit(secret, trial.key, "left") is not None
 
 
-def test_nobody_takes_longer_by_their_own_clock_than_by_that_of_the_server(ballot: Ballot) -> None:
-    secret = ballot.begin(question(), Plain())
+def test_a_claimed_time_is_accepted_only_up_to_the_time_on_the_server(sessions: VotingSessions) -> None:
+    secret = sessions.open(make_settings(), ColourPairs())
     for claimed in (1e9, -1.0, float("nan"), 0.0):
-        ballot.answer(secret, dealt(ballot, secret).key, "left", claimed)
-    assert all(0 <= float(line.split(",")[10]) < 60 for line in votes_csv(ballot.path).splitlines()[1:])
+        sessions.submit(secret, next_trial(sessions, secret).key, "left", claimed)
+    assert all(0 <= float(row[10]) < 60 for row in csv_rows(sessions))
 
 
-def test_the_session_that_was_not_used_for_longest_makes_room(ballot: Ballot) -> None:
-    first = ballot.begin(question(), Plain())
-    for _ in range(SESSIONS):
-        last = ballot.begin(question(), Plain())
-    assert ballot.deal(last) is not None
-    with pytest.raises(UsageError, match="Begin another"):
-        ballot.deal(first)
+def test_the_least_recently_used_session_is_closed_first(sessions: VotingSessions) -> None:
+    first = sessions.open(make_settings(), ColourPairs())
+    for _ in range(MAX_SESSIONS):
+        last = sessions.open(make_settings(), ColourPairs())
+    assert sessions.next_trial(last) is not None
+    with pytest.raises(UsageError, match="Start another"):
+        sessions.next_trial(first)
 
 
-@pytest.mark.parametrize("wrong", [{"exposure": 0.1}, {"exposure": 60.0}, {"trials": 0}, {"trials": 10_000}])
-def test_a_test_keeps_within_bounds(wrong: dict[str, float]) -> None:
+@pytest.mark.parametrize("invalid", [{"exposure": 0.1}, {"exposure": 60.0}, {"trials": 0}, {"trials": 10_000}])
+def test_settings_out_of_bounds_are_refused(invalid: dict[str, float]) -> None:
     with pytest.raises(UsageError):
-        question(**wrong)
+        make_settings(**invalid)

@@ -1,0 +1,177 @@
+"""Model files: save, load and find them.
+
+A model file is one ``.safetensors`` file. It holds the weights of one or more translators and, as JSON in its header,
+the metadata needed to build and use them. Loading a model file runs no code.
+"""
+
+import dataclasses
+import hashlib
+import json
+import reprlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import safetensors
+
+from i2i._version import __version__
+from i2i.checkpoints.model_info import FORMAT, ModelInfo
+from i2i.checkpoints.run import Run, checkpoints_dir, write_or_explain
+from i2i.checkpoints.upgrade import upgrade_metadata
+from i2i.errors import ModelFileError
+from i2i.images import Provenance
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_METADATA_KEY = "i2i"
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelFile:
+    """The content of a model file.
+
+    Args:
+        info: how to build and use the translators, and how they were trained.
+        tensors: weights by name; each name starts with the direction, such as "AtoB.encoder.0.weight".
+    """
+
+    info: ModelInfo
+    tensors: "dict[str, Tensor]"
+
+    def state_dict(self, direction: str) -> "dict[str, Tensor]":
+        """Return the tensors of one direction, named without the direction."""
+        prefix = f"{direction}."
+        return {name.removeprefix(prefix): x for name, x in self.tensors.items() if name.startswith(prefix)}
+
+
+def save_model_file(path: Path, model_file: ModelFile) -> None:
+    """Write a model file atomically.
+
+    Raises:
+        I2IError: the file cannot be written, such as on a full disk.
+    """
+    from safetensors.torch import save
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model_file.tensors.items()}
+    metadata = json.dumps(model_file.info.to_metadata(), ensure_ascii=False)
+    write_or_explain(path, save(tensors, metadata={_METADATA_KEY: metadata}))
+
+
+def load_model_info(path: Path) -> ModelInfo:
+    """Return the metadata of a model file, without loading tensors or importing torch.
+
+    Raises:
+        ModelFileError: the file is missing, unreadable, not written by i2i, of an unknown format, or its metadata are
+            not usable.
+    """
+    with _open(path, "np") as file:
+        return _parse_info(path, file.metadata())
+
+
+def load_model_file(path: Path) -> ModelFile:
+    """Load a model file.
+
+    Raises:
+        ModelFileError: the file is missing, unreadable, not written by i2i, of an unknown format, its metadata are not
+            usable, or it holds a value that is not finite.
+    """
+    with _open(path) as file:
+        info = _parse_info(path, file.metadata())
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ModelFileError(f"{path}: {name} holds values that are not finite. The file is damaged.")
+    return ModelFile(info, tensors)
+
+
+def _open(path: Path, framework: str = "pt") -> Any:
+    if not path.is_file():
+        raise ModelFileError(f"{path} does not exist. `i2i models list` lists the models.")
+    try:
+        return safetensors.safe_open(path, framework=framework)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ModelFileError(f"{path} is not a readable safetensors file: {error}.") from error
+
+
+def _parse_info(path: Path, header: Mapping[str, str] | None) -> ModelInfo:
+    """Return the checked metadata of a model file of any format up to FORMAT."""
+    try:
+        metadata = json.loads((header or {})[_METADATA_KEY])
+        version = metadata["format"]
+        if version == 1:
+            metadata = upgrade_metadata(metadata)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ModelFileError(f"{path} was not written by i2i: its header has no i2i metadata.") from error
+    if version not in (1, FORMAT):
+        raise ModelFileError(
+            f"{path} has model file format {reprlib.repr(version)}; this i2i reads formats 1 to {FORMAT}. Update i2i."
+        )
+    return ModelInfo.from_metadata(metadata, str(path))
+
+
+def to_half(model_file: ModelFile) -> ModelFile:
+    """Return the model file with its floating-point tensors in float16.
+
+    Raises:
+        ModelFileError: a value is too large for float16.
+    """
+    tensors = {name: x.half() if x.is_floating_point() else x for name, x in model_file.tensors.items()}
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ModelFileError(f"{name} holds values too large for float16. Export this model in float32.")
+    return ModelFile(model_file.info, tensors)
+
+
+def find_model_file(model: str) -> Path:
+    """Return the path of a model file.
+
+    Args:
+        model: a run's name, a run's folder, or a ``.safetensors`` file. "RUN/best" is the best checkpoint of a run and
+            "RUN/snapshots/STEP" is one of its snapshots.
+
+    Raises:
+        ModelFileError: no such model; the message lists the existing ones.
+    """
+    path = Path(model).expanduser()
+    run = checkpoints_dir() / model
+    for candidate in (
+        path,
+        path / "weights.safetensors",
+        run / "weights.safetensors",
+        Path(f"{path}.safetensors"),
+        checkpoints_dir() / f"{model}.safetensors",
+    ):
+        if candidate.is_file():
+            return candidate
+    if Run(run).exists():
+        raise ModelFileError(f"The run {run} has no weights yet: it has not saved a checkpoint.")
+    existing = ", ".join(list_models()) or "none yet"
+    raise ModelFileError(
+        f"No model {model!r}. Models in {checkpoints_dir().resolve()}: {existing}. Name one of these, a run's folder "
+        "or a .safetensors file, or set $I2I_CHECKPOINTS to another folder of runs."
+    )
+
+
+def model_name(path: Path) -> str:
+    """Return the name under which ``find_model_file`` finds ``path``, such as "RUN/best".
+
+    For a model file outside a run, return its stem.
+    """
+    run = path.parent.parent if path.parent.name == "snapshots" else path.parent
+    if path.name == "weights.safetensors":
+        return run.name or path.stem
+    return f"{run.name}/{path.relative_to(run).with_suffix('').as_posix()}" if Run(run).exists() else path.stem
+
+
+def provenance_of(path: Path) -> Provenance:
+    """Return what images made with a model file record about it: its name and the start of its SHA-256."""
+    name = model_name(path)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Provenance(name, digest[:16], f"i2i {__version__}")
+
+
+def list_models() -> list[str]:
+    """Return the names of the runs that have a model file, sorted."""
+    return sorted(path.parent.name for path in checkpoints_dir().glob("*/weights.safetensors"))

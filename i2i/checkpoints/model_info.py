@@ -1,0 +1,284 @@
+"""``ModelInfo``: the checked metadata of a model file."""
+
+import reprlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from i2i.directions import SAMPLE, Direction
+from i2i.errors import ModelFileError
+
+FORMAT = 2  # of the metadata
+MIN_SIZE = 8  # pixels a side of the images in training
+MAX_SIZE = 2048
+MAX_TEXT = 255  # characters of a name
+MAX_COUNT = 10**15  # of steps or images
+MAX_NUMBER = 1e300
+MAX_DEPTH = 20  # of nested tables and lists
+HIGHER_IS_BETTER = ("psnr", "ssim")
+
+
+@dataclass(frozen=True)
+class BestMetric:
+    """The best result of the validations of a training.
+
+    Args:
+        metric: such as "kid".
+        value: of the metric.
+        step: number of training steps.
+        split: of the dataset, such as "test".
+        image_counts: number of images in each domain.
+    """
+
+    metric: str
+    value: float
+    step: int
+    split: str
+    image_counts: tuple[int, ...]
+
+    def same_protocol(self, other: "BestMetric") -> bool:
+        """Return whether both are values of the same metric on the same images."""
+        return (self.metric, self.split, self.image_counts) == (other.metric, other.split, other.image_counts)
+
+    def is_better_than(self, other: "BestMetric") -> bool:
+        return self.value > other.value if self.metric in HIGHER_IS_BETTER else self.value < other.value
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result with the keys of model files and training states."""
+        return {
+            "metric": self.metric,
+            "value": self.value,
+            "steps": self.step,
+            "split": self.split,
+            "images": list(self.image_counts),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], source: str = "The best metric") -> Self:
+        """Return the result that ``to_json`` gave. Raises ModelFileError if a value is missing or unusable."""
+        fields = _Fields(data, source, "best.")
+        return cls(
+            metric=fields.text("metric"),
+            value=fields.number("value"),
+            step=fields.integer("steps"),
+            split=fields.text("split"),
+            image_counts=fields.counts("images"),
+        )
+
+
+@dataclass(frozen=True)
+class DataInfo:
+    """The training data of a model.
+
+    Args:
+        name: of the dataset; "" if unknown.
+        fingerprint: of its training images; "" if unknown.
+        image_counts: number of training images in each domain.
+    """
+
+    name: str = ""
+    fingerprint: str = ""
+    image_counts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """What a model file says about its networks and their training.
+
+    Args:
+        method: such as "cyclegan"; "" if unknown, as for each text.
+        recipe: such as "paper".
+        version: of the i2i that trained the model.
+        size: pixels a side of the training images.
+        directions: "AtoB", "BtoA" or both; or "sample" alone, for a generator of images from noise.
+        generator: config of the generator, as JSON.
+        task: config of the restoration task, as JSON; None for other models.
+        data: the training data.
+        steps: training steps of these weights; None if unknown.
+        total_steps: steps of the whole training; None if unknown.
+        ema: decay of the averaged weights; 0 for the last weights.
+        best: the result for which these weights were kept; None for other weights.
+        settings: all settings of the training, as JSON.
+    """
+
+    method: str = ""
+    recipe: str = ""
+    version: str = ""
+    size: int
+    directions: tuple[str, ...]
+    generator: Mapping[str, Any]
+    task: Mapping[str, Any] | None = None
+    data: DataInfo = DataInfo()
+    steps: int | None = None
+    total_steps: int | None = None
+    ema: float = 0.0
+    best: BestMetric | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def samples_from_noise(self) -> bool:
+        """Whether the model generates images from noise and translates none."""
+        return self.directions == (SAMPLE,)
+
+    @property
+    def takes_strength(self) -> bool:
+        """Whether the network takes the strength of the degradation as input."""
+        return self.generator.get("conditioning") == "level"
+
+    @property
+    def takes_mask(self) -> bool:
+        """Whether the network fills masked regions."""
+        return self.generator.get("conditioning") == "mask"
+
+    @property
+    def task_name(self) -> str:
+        """Name of the restoration task; "" for other models."""
+        return self.task["task"] if self.task is not None else ""
+
+    @property
+    def resize(self) -> str:
+        """How the training resized its images, such as "cover"; "" if unknown."""
+        data = self.settings.get("data")
+        resize = data.get("resize") if isinstance(data, dict) else None
+        return resize if isinstance(resize, str) else ""
+
+    @classmethod
+    def from_metadata(cls, metadata: Any, source: str = "The model file") -> Self:
+        """Check the metadata of format 2 and return them.
+
+        Args:
+            metadata: parsed JSON of any kind.
+            source: of the metadata, for messages.
+
+        Raises:
+            ModelFileError: a value has the wrong type or is out of range.
+        """
+        fields = _Fields(metadata, source)
+        if not _is_shallow(metadata):
+            raise ModelFileError(f"{source}: its metadata is nested more than {MAX_DEPTH} levels. The file is damaged.")
+        data = _Fields(fields.table("data", {}), source, "data.")
+        generator = fields.table("generator")
+        _Fields(generator, source, "generator.").text("network")
+        task = fields.table("task", {})
+        if task:
+            _Fields(task, source, "task.").text("task")
+        best = fields.table("best", {})
+        return cls(
+            method=fields.text("method", ""),
+            recipe=fields.text("recipe", ""),
+            version=fields.text("version", ""),
+            size=fields.integer("size", MIN_SIZE, MAX_SIZE),
+            directions=fields.directions("directions"),
+            generator=generator,
+            task=task or None,
+            data=DataInfo(data.text("name", ""), data.text("fingerprint", ""), data.counts("images", [])),
+            steps=fields.integer("steps") if fields.has("steps") else None,
+            total_steps=fields.integer("total_steps") if fields.has("total_steps") else None,
+            ema=fields.number("ema", 0.0),
+            best=BestMetric.from_json(best, source) if best else None,
+            settings=fields.table("settings", {}),
+        )
+
+    def to_metadata(self) -> dict[str, Any]:
+        """Return the JSON that a model file holds."""
+        counts = {"steps": self.steps, "total_steps": self.total_steps}
+        return {
+            "format": FORMAT,
+            "version": self.version,
+            "method": self.method,
+            "recipe": self.recipe,
+            "size": self.size,
+            "directions": list(map(str, self.directions)),
+            "generator": dict(self.generator),
+            "data": {
+                "name": self.data.name,
+                "fingerprint": self.data.fingerprint,
+                "images": list(self.data.image_counts),
+            },
+            "settings": dict(self.settings),
+            **({"task": dict(self.task)} if self.task is not None else {}),
+            **{name: count for name, count in counts.items() if count is not None},
+            "ema": self.ema,
+            **({"best": self.best.to_json()} if self.best is not None else {}),
+        }
+
+
+class _Fields:
+    """Reads values of a JSON table and checks each. Raises ModelFileError for one that is not usable.
+
+    Args:
+        table: the table.
+        source: name of the file, for messages.
+        prefix: path of the table in the metadata, for messages.
+    """
+
+    def __init__(self, table: Any, source: str, prefix: str = "") -> None:
+        if not isinstance(table, dict):
+            raise ModelFileError(f"{source}: its metadata is {reprlib.repr(table)}; it must be a table.")
+        self._table = table
+        self._source = source
+        self._prefix = prefix
+
+    def has(self, key: str) -> bool:
+        return self._table.get(key) is not None
+
+    def table(self, key: str, default: Any = None) -> dict[str, Any]:
+        value = self._get(key, default)
+        self._require(isinstance(value, dict), key, value, "a table")
+        return value
+
+    def text(self, key: str, default: Any = None) -> str:
+        value = self._get(key, default)
+        is_valid = isinstance(value, str) and len(value) <= MAX_TEXT
+        self._require(is_valid, key, value, f"a text of at most {MAX_TEXT} characters")
+        return value
+
+    def integer(self, key: str, low: int = 0, high: int = MAX_COUNT) -> int:
+        value = self._get(key)
+        self._require(_is_integer(value, low, high), key, value, f"a whole number from {low} to {high}")
+        return value
+
+    def number(self, key: str, default: Any = None) -> float:
+        value = self._get(key, default)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        self._require(is_number and abs(value) <= MAX_NUMBER, key, value, "a finite number")  # false for NaN
+        return float(value)
+
+    def counts(self, key: str, default: Any = None) -> tuple[int, ...]:
+        value = self._get(key, default)
+        is_list = isinstance(value, list) and len(value) <= len(Direction)
+        is_valid = is_list and all(_is_integer(count, 0, MAX_COUNT) for count in value)
+        self._require(is_valid, key, value, "a list with the number of images in each domain")
+        return tuple(value)
+
+    def directions(self, key: str) -> tuple[str, ...]:
+        value = self._get(key)
+        is_list = isinstance(value, list) and all(isinstance(name, str) for name in value) and len(set(value)) > 0
+        is_valid = is_list and len(set(value)) == len(value) and (value == [SAMPLE] or set(value) <= set(Direction))
+        self._require(is_valid, key, value, f'a list of {" and ".join(Direction)}, or of "{SAMPLE}" alone')
+        return tuple(value)
+
+    def _get(self, key: str, default: Any = None) -> Any:
+        value = self._table.get(key)
+        return default if value is None else value
+
+    def _require(self, condition: bool, key: str, value: Any, expected: str) -> None:
+        if condition:
+            return
+        actual = f"is {reprlib.repr(value)}" if key in self._table else "is missing"
+        raise ModelFileError(
+            f"{self._source}: its metadata does not describe a model: {self._prefix}{key} {actual}; it must be "
+            f"{expected}. The file is damaged, or a program other than i2i wrote it."
+        )
+
+
+def _is_shallow(metadata: Any) -> bool:
+    level = [metadata]
+    for _ in range(MAX_DEPTH):
+        tables = [item.values() if isinstance(item, dict) else item for item in level]
+        level = [item for table in tables for item in table if isinstance(item, dict | list)]
+    return not level
+
+
+def _is_integer(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high

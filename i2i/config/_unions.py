@@ -1,0 +1,38 @@
+"""Types of a config's fields, and discriminated unions of configs."""
+
+import dataclasses
+import types
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from i2i.errors import ConfigError
+
+DISCRIMINATORS = ("network", "task")  # names of the fields that distinguish the variants of a union
+
+
+def field_types(cls: type) -> dict[str, Any]:
+    """Return the type of each field of a config, by name, without class variables."""
+    hints = get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+
+
+def union_members(hint: Any) -> tuple[Any, ...]:
+    """Return the members of a union type; for any other type, the type itself."""
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def discriminator_field(cls: type) -> str:
+    """Return the name of the field that distinguishes a config from the other variants of its union; "" if none."""
+    return next((name for name in DISCRIMINATORS if get_origin(get_type_hints(cls).get(name)) is Literal), "")
+
+
+def discriminator_values(cls: type) -> tuple[str, ...]:
+    return get_args(get_type_hints(cls).get(discriminator_field(cls)))
+
+
+def find_variant(hint: Any, name: Any, where: str) -> Any:
+    """Return the class of the union ``hint`` whose discriminator is ``name``."""
+    for cls in union_members(hint):
+        if name in discriminator_values(cls):
+            return cls
+    names = [name for cls in union_members(hint) for name in discriminator_values(cls)]
+    raise ConfigError(f"{where} is {name!r}; it must be one of {', '.join(names)}.")

@@ -1,0 +1,192 @@
+"""Convert files and folders of images with a translator."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from PIL import Image
+
+from i2i.convert.interfaces import BatchTranslator, ImageReader, MaskingReader, SingleImageAdapter
+from i2i.convert.manifest import Manifest, remove_unfinished
+from i2i.convert.pipeline import Pipeline, Progress, WorkItem, io_threads
+from i2i.convert.plan import Job, Plan, make_plan
+from i2i.errors import I2IError, ImageError, io_errors
+from i2i.images import DecoderPool, Writer
+
+OutputFormat = Literal["png", "jpg", "webp", "avif", "tif"]
+ExistingPolicy = Literal["continue", "skip", "overwrite"]
+
+
+@dataclass
+class Result:
+    """The outcome of a conversion, in the order of the jobs.
+
+    Attributes:
+        converted: source and target of each converted image.
+        skipped: source, target (None if there is no job for the source) and reason.
+        failed: source and reason.
+        seconds: duration.
+        stopped: whether the user interrupted the conversion.
+    """
+
+    converted: list[tuple[Path, Path]] = field(default_factory=list)
+    skipped: list[tuple[Path, Path | None, str]] = field(default_factory=list)
+    failed: list[tuple[Path, str]] = field(default_factory=list)
+    seconds: float = 0.0
+    stopped: bool = False
+
+    def __add__(self, other: "Result") -> "Result":
+        return Result(
+            self.converted + other.converted,
+            self.skipped + other.skipped,
+            self.failed + other.failed,
+            self.seconds + other.seconds,
+            self.stopped or other.stopped,
+        )
+
+
+def convert(
+    translate: BatchTranslator | Callable[[Image.Image], Image.Image],
+    sources: Sequence[Path],
+    out: Path,
+    *,
+    kind: OutputFormat = "png",
+    overwrite: bool = False,
+    batch_size: int = 0,
+    reader: ImageReader | None = None,
+    progress: Progress = lambda done, failed, total: None,
+) -> Result:
+    """Convert images, and all images below folders, into ``out``. The tree below each folder is kept.
+
+    A bad file does not stop the conversion. Source files are never written to.
+
+    Args:
+        translate: a translator, or a function from image to image.
+        sources: files and folders.
+        out: folder for the results.
+        kind: file format of the results.
+        overwrite: whether existing results are converted again; otherwise see "continue" in ``convert_jobs``.
+        batch_size: see ``convert_jobs``.
+        reader: see ``convert_jobs``.
+        progress: see ``convert_jobs``.
+
+    Raises: UsageError if a source does not exist or holds no images; KeyboardInterrupt if the user interrupts.
+    """
+    existing: ExistingPolicy = "overwrite" if overwrite else "continue"
+    translator = translate if isinstance(translate, BatchTranslator) else SingleImageAdapter(translate)
+    writer = Writer(suffix=f".{kind}", provenance=translator.provenance)
+    plan = make_plan(sources, out, kind)
+    result = convert_jobs(
+        translator, plan, out, writer=writer, existing=existing, batch_size=batch_size, reader=reader, progress=progress
+    )
+    if result.stopped:
+        raise KeyboardInterrupt
+    return result
+
+
+def convert_jobs(
+    translate: BatchTranslator | Callable[[Image.Image], Image.Image],
+    plan: Plan,
+    out: Path,
+    *,
+    writer: Writer,
+    settings_hash: str = "",
+    existing: ExistingPolicy = "continue",
+    batch_size: int = 0,
+    reader: ImageReader | None = None,
+    progress: Progress = lambda done, failed, total: None,
+) -> Result:
+    """Convert the images of a plan.
+
+    Threads read and write files while ``translate`` runs in the calling thread.
+
+    Args:
+        translate: a translator, or a function from image to image.
+        plan: from ``make_plan``.
+        out: folder for the results and their manifest.
+        writer: encodes the results.
+        settings_hash: identifies model and settings; results of other settings are outdated. By default all results
+            have equal settings.
+        existing: "continue" skips results that are up to date, "skip" all results that exist, "overwrite" none.
+        batch_size: images of one padded size that are translated together; 0: the translator's preferred batch size.
+        reader: reads the images; by default a ``DecoderPool``.
+        progress: called in the calling thread, first with 0 files done.
+    """
+    start = time.monotonic()
+    result = Result(failed=list(plan.failed), skipped=[(path, None, reason) for path, reason in plan.skipped])
+    translator = translate if isinstance(translate, BatchTranslator) else SingleImageAdapter(translate)
+    with ExitStack() as stack:
+        manifest = stack.enter_context(Manifest(out, settings_hash))
+        remove_unfinished({job.target.parent for job in plan.jobs})
+        jobs = pending_jobs(plan.jobs, manifest, existing, result)
+        items = [WorkItem(job.source, job.frame) for job in jobs]
+        job_of = dict(zip(items, jobs, strict=True))
+        fingerprints = {job: manifest.fingerprint(job) for job in jobs}  # before the sources are read
+        if reader is None:
+            reader = stack.enter_context(DecoderPool(io_threads()))
+        if translator.mask_reader is not None:
+            reader = MaskingReader(reader, translator.mask_reader)
+
+        def write(item: WorkItem, image: Image.Image) -> None:
+            job = job_of[item]
+            data = writer(image, None if translator.mask_reader else item.image)
+            _write(job, data, fingerprints[job], manifest)
+
+        try:
+            Pipeline(translator, items, reader, write, batch_size, progress).run()
+        except KeyboardInterrupt:
+            result.stopped = True
+    result.converted = [(item.source, job_of[item].target) for item in items if item.state == "converted"]
+    result.failed += [(item.source, item.reason) for item in items if item.state == "failed"]
+    result.seconds = time.monotonic() - start
+    return result
+
+
+def pending_jobs(jobs: Sequence[Job], manifest: Manifest, existing: ExistingPolicy, result: Result) -> list[Job]:
+    """Return the jobs to be done. The others are added to ``result.skipped`` with their reason."""
+    pending = []
+    reasons = {
+        "current": "is up to date",
+        "outdated": "exists already",
+        "foreign": "exists already, and i2i did not make it from this source (--overwrite replaces it)",
+    }
+    for job in jobs:
+        state = manifest.state(job)
+        if state == "absent" or existing == "overwrite" or (state == "outdated" and existing == "continue"):
+            pending.append(job)
+        else:
+            result.skipped.append((job.source, job.target, f"{job.target} {reasons[state]}"))
+    return pending
+
+
+def count_frames(paths: Sequence[Path], reader: ImageReader) -> list[int]:
+    """Count the images of each file. A file that cannot be read counts as 1; the conversion reports it."""
+
+    def count(path: Path) -> int:
+        try:
+            return reader.probe(path)[1]
+        except ImageError:
+            return 1
+
+    pool = ThreadPoolExecutor(io_threads(), "i2i-count")
+    try:
+        return list(pool.map(count, paths))
+    except BaseException:
+        reader.close()  # the pool waits for its threads, and they wait for the reader
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _write(job: Job, data: bytes, fingerprint: dict[str, Any] | None, manifest: Manifest) -> None:
+    with io_errors(job.target):
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        out = manifest.out.resolve()
+        folder = job.target.parent.resolve()
+        if folder != out and out not in folder.parents:
+            raise I2IError(f"{job.target} would be outside of {manifest.out}: one of its parent folders is a link.")
+        manifest.write(job, data, fingerprint)

@@ -1,0 +1,196 @@
+"""A whole conversion as the command line runs it: sources and model by name, images and videos."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from i2i.convert.api import ExistingPolicy, OutputFormat, Result, convert_jobs, count_frames, pending_jobs
+from i2i.convert.manifest import Manifest
+from i2i.convert.options import make_writer, settings_hash
+from i2i.convert.pipeline import Progress, io_threads
+from i2i.convert.plan import Job, Plan, make_plan, video_jobs
+from i2i.device import Precision, disable_malloc_trim
+from i2i.images import MAX_PIXELS, DecoderPool
+from i2i.images.writing import MetadataPolicy
+
+if TYPE_CHECKING:
+    from i2i.convert.video import VideoResult
+    from i2i.inference.translator import Translator
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertOptions:
+    """Options of a conversion.
+
+    Args:
+        model: name of a run, path of a model file, or "identity".
+        sources: images, folders and videos.
+        out: folder for the results, or the name of a video.
+        direction: "AtoB" or "BtoA"; None for the model's first direction.
+        format: file format of images.
+        quality: quality of jpg, webp and avif, from 1 to 100.
+        patterns: name patterns of the images to convert in folders; () for all.
+        all_frames: whether all frames of animations and all pages are converted, instead of the first.
+        existing: how existing results are treated, see ``convert_jobs``.
+        metadata: whether results keep the metadata of their source.
+        provenance: whether results name the model in their metadata.
+        max_pixels: pixels of the largest image that is read.
+        stabilize: whether to reduce the flicker of videos.
+        device: "auto", or the name of a torch device.
+        precision: "auto", "float32" or "bfloat16".
+        strength: strength of the degradation, for a model that takes it as input.
+        mask: mask of an inpainting model, or a folder of masks.
+        batch_size: images of one size in a batch; 0 for the translator's preferred batch size.
+        compile: whether to compile the network.
+    """
+
+    model: str
+    sources: Sequence[Path]
+    out: Path
+    direction: str | None = None
+    format: OutputFormat = "png"
+    quality: int = 95
+    patterns: Sequence[str] = ()
+    all_frames: bool = False
+    existing: ExistingPolicy = "continue"
+    metadata: MetadataPolicy = "keep"
+    provenance: bool = True
+    max_pixels: int = MAX_PIXELS
+    stabilize: bool = False
+    device: str = "auto"
+    precision: Precision = "auto"
+    strength: float | None = None
+    mask: Path | None = None
+    batch_size: int = 0
+    compile: bool = False
+
+
+@contextmanager
+def open_conversion(options: ConvertOptions) -> "Iterator[Conversion]":
+    """Find the sources, start the decoder processes and load the model.
+
+    The decoder processes stop at the end of the context. Videos do not need them.
+
+    Args:
+        options: options of the conversion.
+
+    Raises: UsageError if a source does not exist, before the model is loaded; and what ``load`` raises.
+    """
+    videos = video_jobs(options.sources, options.out)
+    video_sources = {job.source for job in videos}
+    image_sources = [path for path in options.sources if path not in video_sources]
+    with DecoderPool(io_threads(), max_pixels=options.max_pixels) as reader:
+        plan = Plan()
+        if image_sources:
+            frame_counter = partial(count_frames, reader=reader) if options.all_frames else None
+            plan = make_plan(
+                image_sources, options.out, options.format, patterns=options.patterns, count_frames=frame_counter
+            )
+            reader.start()
+        # The decoder processes start while this import loads torch.
+        from i2i.inference.loading import load
+
+        translator = load(
+            options.model,
+            options.direction,
+            device=options.device,
+            precision=options.precision,
+            strength=options.strength,
+            mask=options.mask,
+        )
+        if options.compile:
+            translator.compile()
+        if translator.device.type == "cpu":
+            disable_malloc_trim()
+        yield Conversion(options, plan, videos, translator, reader if image_sources else None)
+
+
+class Conversion:
+    """A conversion that is ready to run; see ``open_conversion``."""
+
+    def __init__(
+        self,
+        options: ConvertOptions,
+        plan: Plan,
+        videos: Sequence[Job],
+        translator: "Translator",
+        reader: DecoderPool | None,
+    ) -> None:
+        """Args:
+        options: options of the conversion.
+        plan: the images to convert.
+        videos: the videos to convert.
+        translator: the loaded model.
+        reader: reads the images; None if there are none.
+        """
+        self.translator = translator
+        self._options = options
+        self._plan = plan
+        self._videos = videos
+        self._reader = reader
+        self._provenance = translator.provenance if options.provenance else None
+        self._writer = make_writer(options.format, options.quality, options.metadata, self._provenance)
+        self._settings_hash = settings_hash(
+            translator.provenance, self._writer, strength=options.strength, mask=options.mask
+        )
+
+    def pending(self) -> tuple[list[Job], Result]:
+        """Return the jobs that would be done, and a result with the files that cannot or need not be converted.
+
+        Writes nothing, not even the manifest.
+        """
+        from i2i.convert.video import pending_videos
+
+        manifest = Manifest(self._options.out, self._settings_hash)
+        manifest.load()
+        result = Result(failed=self._plan.failed)
+        result.skipped = [(path, None, reason) for path, reason in self._plan.skipped]
+        jobs = pending_jobs(self._plan.jobs, manifest, self._options.existing, result)
+        return jobs + pending_videos(self._videos, self._options.existing, result), result
+
+    def convert_images(self, progress: Progress) -> Result:
+        """Convert the images. Call this inside the context of ``open_conversion``.
+
+        Args:
+            progress: called with the number of files done, failed and in total.
+        """
+        if self._reader is None:
+            return Result()
+        return convert_jobs(
+            self.translator,
+            self._plan,
+            self._options.out,
+            writer=self._writer,
+            settings_hash=self._settings_hash,
+            existing=self._options.existing,
+            batch_size=self._options.batch_size,
+            reader=self._reader,
+            progress=progress,
+        )
+
+    def convert_videos(
+        self, progress: Callable[[int, int], None], on_done: "Callable[[Job, VideoResult], None]"
+    ) -> Result:
+        """Convert the videos.
+
+        Args:
+            progress: called with the number of frames done and in total (0 if unknown).
+            on_done: called for each converted video.
+        """
+        if not self._videos:
+            return Result()
+        from i2i.convert.video import convert_videos
+
+        return convert_videos(
+            self.translator,
+            self._videos,
+            existing=self._options.existing,
+            on_done=on_done,
+            stabilize=self._options.stabilize,
+            provenance=self._provenance,
+            max_pixels=self._options.max_pixels,
+            progress=progress,
+        )

@@ -1,0 +1,102 @@
+"""What a conversion needs from a reader and a translator, and adapters for other readers and translators."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from PIL import Image
+
+from i2i.images import LoadedImage, Provenance
+from i2i.inference.masks import MaskReader
+
+Size = tuple[int, int]  # width and height
+
+
+class ImageReader(Protocol):
+    """Reads image files in any thread. ``DecoderPool`` is one. Raises ImageError for a file that cannot be read."""
+
+    @property
+    def max_pixels(self) -> int:
+        """Pixels of the largest image that is read."""
+
+    def probe(self, path: Path) -> tuple[Size, int]:
+        """Return stored width and height, and the number of frames, without decoding."""
+
+    def read(self, path: Path, frame: int = 0) -> LoadedImage:
+        """Read one frame."""
+
+    def close(self) -> None:
+        """Cancel all reads: their results are not needed any more."""
+
+
+class MaskingReader:
+    """A reader that adds the mask of each image as its alpha channel."""
+
+    def __init__(self, reader: ImageReader, mask_reader: MaskReader) -> None:
+        self.reader = reader
+        self.mask_reader = mask_reader
+
+    @property
+    def max_pixels(self) -> int:
+        return self.reader.max_pixels
+
+    def probe(self, path: Path) -> tuple[Size, int]:
+        return self.reader.probe(path)
+
+    def read(self, path: Path, frame: int = 0) -> LoadedImage:
+        image = self.reader.read(path, frame)
+        return self.mask_reader.apply_mask(path, image, lambda mask: self.reader.read(mask).image)
+
+    def close(self) -> None:
+        self.reader.close()
+
+
+@runtime_checkable
+class BatchTranslator(Protocol):
+    """Translates several images at a time. ``Translator`` is one.
+
+    Attributes:
+        provenance: the model, as its results name it in their metadata.
+        scale: size of a result relative to its image.
+        mask_reader: reads the masks of an inpainting model, which gets RGBA images and returns opaque ones; None for
+            other models, which get RGB, and whose results get the alpha channel of the source.
+    """
+
+    @property
+    def provenance(self) -> Provenance | None: ...
+
+    @property
+    def scale(self) -> int: ...
+
+    @property
+    def mask_reader(self) -> MaskReader | None: ...
+
+    def padded_size(self, size: Size) -> Size:
+        """Return the size of the network's input. Images that share it can share a batch."""
+
+    def preferred_batch_size(self, size: Size) -> int:
+        """Return how many images of a padded size should share a batch."""
+
+    def submit(self, images: Sequence[Image.Image]) -> Sequence[Callable[[], Image.Image]]:
+        """Start to translate. Each returned function waits for a result, in any thread. Raises I2IError."""
+
+
+class SingleImageAdapter:
+    """A ``BatchTranslator`` that calls a function for one image at a time."""
+
+    provenance: Provenance | None = None
+    scale = 1
+    mask_reader = None
+
+    def __init__(self, translate: Callable[[Image.Image], Image.Image]) -> None:
+        self.translate = translate
+
+    def padded_size(self, size: Size) -> Size:
+        return size
+
+    def preferred_batch_size(self, size: Size) -> int:
+        return 1
+
+    def submit(self, images: Sequence[Image.Image]) -> Sequence[Callable[[], Image.Image]]:
+        return [partial(lambda translated: translated, self.translate(image)) for image in images]

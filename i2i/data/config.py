@@ -1,0 +1,100 @@
+"""Configs of the training data: unpaired, unpaired with a direction, paired, and a single domain."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from i2i.config import Config, option, require
+from i2i.data.resize import ResizeMode
+from i2i.restoration import NoTask, Task, TaskConfig
+
+_RESIZE_SCALE_HELP = "images are resized to this times --size, then cropped to --size at random"
+_RESIZE_HELP = (
+    "resizing before the crop: stretch (to a square), cover (shorter side, aspect ratio kept) or native (no resizing)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnpairedConfig(Config):
+    """Two unpaired sets of images, A and B."""
+
+    data: str = option("", "dataset: a path, or a name (`i2i data list`)")
+    size: int = option(256, "training resolution in pixels", ge=8, le=2048)
+    resize_scale: float = option(286 / 256, _RESIZE_SCALE_HELP, was="jitter", ge=1, le=4)
+    resize: ResizeMode = option("stretch", _RESIZE_HELP, was="fit")
+    flip: bool = option(True, "flip images horizontally at random")
+
+    @property
+    def load_size(self) -> int:
+        """Target size of the resize before the crop, in pixels; for "native", the minimum of the shorter side."""
+        return self.size if self.resize_mode == "native" else round(self.size * self.resize_scale)
+
+    @property
+    def resize_mode(self) -> ResizeMode:
+        """How images are resized before the crop. A restoration task overrides ``resize``."""
+        return self.resize
+
+    @property
+    def random_rotation(self) -> bool:
+        """Whether images are rotated by a random multiple of 90 degrees."""
+        return False
+
+    @property
+    def restoration_task(self) -> Task | None:
+        """The restoration task to learn from single images, or None for data that holds its own targets."""
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectedConfig(UnpairedConfig):
+    """Two unpaired sets of images, translated in one direction only."""
+
+    direction: Literal["AtoB", "BtoA"] = option(
+        "AtoB", "direction of translation: from A (trainA/) to B (trainB/), or the reverse"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedConfig(DirectedConfig):
+    """Pairs of images, or single images that a restoration task degrades."""
+
+    direction: Literal["AtoB", "BtoA"] = option(
+        "AtoB", "direction of translation: from A (left, or A/) to B (right, or B/), or the reverse"
+    )
+    task: TaskConfig = option(
+        NoTask(),
+        "restoration task to learn from clean photos alone; none: the dataset holds pairs. Most tasks train on crops "
+        "at the photos' own scale, colorize on downscaled photos",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        scale = self.task.scale
+        require(self.size % scale == 0, "size", self.size, f"a multiple of the task's scale, {scale}")
+
+    @property
+    def resize_mode(self) -> ResizeMode:
+        task = self.restoration_task
+        if task is None:
+            return self.resize
+        return "native" if task.train_on_crops else "cover"
+
+    @property
+    def random_rotation(self) -> bool:
+        task = self.restoration_task
+        return task is not None and task.train_on_crops and self.flip
+
+    @property
+    def restoration_task(self) -> Task | None:
+        return None if isinstance(self.task, NoTask) else self.task
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleDomainConfig(UnpairedConfig):
+    """One set of images, for generation from noise."""
+
+    size: int = option(64, "training resolution in pixels", ge=8, le=2048)
+    resize_scale: float = option(1.0, _RESIZE_SCALE_HELP, was="jitter", ge=1, le=4)
+    resize: ResizeMode = option("cover", _RESIZE_HELP, was="fit")
+
+
+DataConfig = UnpairedConfig | DirectedConfig | PairedConfig | SingleDomainConfig

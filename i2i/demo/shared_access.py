@@ -1,0 +1,64 @@
+"""Wrappers through which one job uses the translator and the decoder processes of all jobs."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from i2i.demo.fair_lock import FairLock
+from i2i.demo.uploads import UploadStore
+from i2i.images import LoadedImage, Provenance
+
+if TYPE_CHECKING:
+    from i2i.inference.translator import Translator
+
+Size = tuple[int, int]  # (width, height) in pixels
+
+
+class LockedTranslator:
+    """A translator that acquires a lock for each forward pass and finishes the pass before it releases the lock."""
+
+    def __init__(self, translator: "Translator", lock: FairLock) -> None:
+        self._translator = translator
+        self._lock = lock
+        self.provenance: Provenance | None = translator.provenance
+        self.scale = translator.scale
+        self.mask_reader = translator.mask_reader
+        self.network = translator.network
+
+    def padded_size(self, size: Size) -> Size:
+        return self._translator.padded_size(size)
+
+    def preferred_batch_size(self, size: Size) -> int:
+        return self._translator.preferred_batch_size(size)
+
+    def submit(self, images: Sequence[Image.Image]) -> list[Callable[[], Image.Image]]:
+        """Translate the images and return functions that return the results at once."""
+        with self._lock.hold():
+            outputs = [pending() for pending in self._translator.submit(images)]
+        return [partial(_identity, output) for output in outputs]
+
+
+def _identity(image: Image.Image) -> Image.Image:
+    return image
+
+
+class SharedReader:
+    """The decoder processes of an ``UploadStore``. A job that closes this reader leaves them running."""
+
+    def __init__(self, store: UploadStore) -> None:
+        self._decoders = store.decoders
+        self.max_pixels = store.limits.max_pixels
+
+    def probe(self, path: Path) -> tuple[Size, int]:
+        """Return the size and the number of frames of an image file."""
+        return self._decoders.probe(path)
+
+    def read(self, path: Path, frame: int = 0) -> LoadedImage:
+        """Decode a frame of an image file."""
+        return self._decoders.read(path, frame)
+
+    def close(self) -> None:
+        """Do nothing: other jobs use the processes too."""

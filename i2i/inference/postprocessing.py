@@ -1,0 +1,75 @@
+"""Turn the output of a network into images: crop the padding, copy to the CPU, restore full-resolution lightness."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from i2i.inference.chroma_transfer import transfer_chroma
+from i2i.inference.preprocessing import PaddedBatch, Size
+
+PendingImage = Callable[[], Image.Image]  # waits for the device to finish an image, and returns it
+
+
+class Postprocessor:
+    """Turn the output of a network into images of the size of its inputs.
+
+    Args:
+        scale: size of the output relative to the input.
+        transfer_chroma: whether the network colours downscaled copies, whose colours go to the full images.
+        device: device that transfers the colours.
+    """
+
+    def __init__(self, scale: int, *, transfer_chroma: bool, device: torch.device) -> None:
+        self.scale = scale
+        self._transfer_chroma = transfer_chroma
+        self._device = device
+
+    def postprocess(self, output: Tensor, batch: PaddedBatch, images: Sequence[Image.Image]) -> list[PendingImage]:
+        """Start to copy the outputs to the CPU.
+
+        Args:
+            output: uint8 (N, scale·H, scale·W, 3).
+            batch: the preprocessed images.
+            images: the images before preprocessing.
+
+        Returns: one function for each image. It waits for the image, and may be called in any thread.
+        """
+        cropped = [
+            copy_to_cpu(self._crop(padded, offset, size))
+            for padded, offset, size in zip(output, batch.offsets, batch.sizes, strict=True)
+        ]
+        done = None
+        if output.device.type == "cuda":
+            done = torch.cuda.Event()
+            done.record(torch.cuda.current_stream(output.device))
+        pending: list[PendingImage] = [partial(to_pil_when_done, pixels.numpy(), done) for pixels in cropped]
+        if not self._transfer_chroma:
+            return pending
+        return [partial(self._with_chroma, *pair) for pair in zip(images, pending, strict=True)]
+
+    def _crop(self, padded: Tensor, offset: Size, size: Size) -> Tensor:
+        """Return the part of an output (H, W, 3) that belongs to an image, without its padding."""
+        left, top = self.scale * offset[0], self.scale * offset[1]
+        width, height = self.scale * size[0], self.scale * size[1]
+        return padded[top : top + height, left : left + width]
+
+    def _with_chroma(self, image: Image.Image, coloured_copy: PendingImage) -> Image.Image:
+        return transfer_chroma(image, coloured_copy(), self._device)
+
+
+def copy_to_cpu(pixels: Tensor) -> Tensor:
+    """Return ``pixels`` on the CPU. A copy from CUDA is asynchronous: wait for the stream before you read it."""
+    if pixels.device.type != "cuda":
+        return pixels.cpu()
+    return torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True).copy_(pixels, non_blocking=True)
+
+
+def to_pil_when_done(pixels: np.ndarray, done: torch.cuda.Event | None) -> Image.Image:
+    """Wait for ``done``, then return uint8 (H, W, 3) as an image."""
+    if done is not None:
+        done.synchronize()
+    return Image.fromarray(pixels)

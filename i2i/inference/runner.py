@@ -1,0 +1,200 @@
+"""Run a network on a batch within the memory of the device: in one pass, in tiles, or streamed by rows."""
+
+import logging
+import sys
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from i2i.device import autocast, fork_rng_with_seed, is_out_of_memory
+from i2i.images import to_uint8
+from i2i.inference.preprocessing import Preprocessor, Size
+from i2i.inference.streaming import stream_rows, tiled_forward
+from i2i.networks.batching import depends_on_batch
+
+logger = logging.getLogger(__name__)
+
+MAX_PIXELS_UNTILED = 2_000_000  # largest image that a CPU runs in one pass: a 9-block generator takes 3 GB for it
+
+
+class MemoryLimits:
+    """The largest image and the largest batch that run in one pass, as far as is known.
+
+    A CPU does not report reliably that its memory is full, so its limits start at MAX_PIXELS_UNTILED. Other devices
+    start without limits, which out-of-memory errors lower. A warning is logged when a limit is lowered for one image,
+    and the first time for a batch.
+
+    Args:
+        device: the device of the network.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        limit = MAX_PIXELS_UNTILED if device.type == "cpu" else sys.maxsize
+        self.max_image_pixels = limit
+        self.max_batch_pixels = limit
+        self._device = device
+        self._warned = False
+
+    def reduce(self, count: int, size: Size) -> None:
+        """Lower the limits after ``count`` images of a padded size did not fit."""
+        width, height = size
+        if count == 1:
+            self.max_image_pixels = width * height - 1
+            logger.warning(
+                "An image of %dx%d pixels does not fit the memory of %s in one pass: "
+                "continuing in tiles or row by row.",
+                width,
+                height,
+                self._device,
+            )
+            return
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "A batch of %d images of %dx%d pixels does not fit the memory of %s: continuing with smaller batches.",
+                count,
+                width,
+                height,
+                self._device,
+            )
+        self.max_batch_pixels = count // 2 * width * height
+
+
+class NetworkRunner:
+    """Run a network on uint8 batches, with the first of three strategies that fits the memory.
+
+    1. ``forward_batch``: the whole batch in one pass, for images up to ``limits.max_image_pixels``.
+    2. ``forward_tiled``: one image in tiles that overlap by the receptive field, for networks that have a finite one.
+    3. ``forward_streaming``: one image by rows, with the normalization statistics of the whole image.
+
+    A strategy that cannot compute this network is not tried again; the last resort is ``forward_batch``. All three give
+    the same result, up to the order of floating-point sums. Random numbers come from the same seed each time.
+
+    Args:
+        network: on ``device``, in its inference mode.
+        preprocessor: makes the network's input.
+        device: device of the network.
+        dtype: data type of autocast.
+    """
+
+    def __init__(
+        self, network: nn.Module, preprocessor: Preprocessor, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.network = network
+        self.limits = MemoryLimits(device)
+        self.one_at_a_time = depends_on_batch(network)
+        self._preprocessor = preprocessor
+        self._device = device
+        self._dtype = dtype
+        self._compiled = False
+        self._piecewise = [self.forward_tiled, self.forward_streaming]  # in the order in which they are tried
+        if preprocessor.receptive_radius is None:
+            self._piecewise.remove(self.forward_tiled)
+
+    def compile(self) -> None:
+        """Compile the network at its first passes. If that fails, a warning is logged and it runs uncompiled."""
+        self.network.compile()
+        self._compiled = True
+
+    def runs_piecewise(self, size: Size) -> bool:
+        """Return whether an image of a padded size is too large for one pass and runs in tiles or by rows."""
+        return bool(self._piecewise) and size[0] * size[1] > self.limits.max_image_pixels
+
+    def max_batch_size(self, size: Size) -> int:
+        """Return how many images of a padded size may run together."""
+        if self.one_at_a_time or self.runs_piecewise(size):
+            return 1
+        return max(1, self.limits.max_batch_pixels // (size[0] * size[1]))
+
+    def preferred_batch_size(self, size: Size) -> int:
+        """Return how many images of a padded size run fastest together."""
+        pixels = size[0] * size[1]
+        if self.one_at_a_time or pixels > self.limits.max_image_pixels:
+            return 1
+        # A CPU is fully used from 64² to 128² pixels on: 9 blocks in bfloat16 take 56, 49, 41 and 41 ms of one core for
+        # each image of 64² in batches of 1, 2, 4 and 8; 164, 157, 164 and 172 at 128²; 590, 660, 720 and 930 at 256².
+        # A GPU needs millions of pixels: its residual blocks run at a sixteenth of the pixels.
+        max_pixels, max_images = (8_000_000, 32) if self._device.type == "cuda" else (128 * 128, 8)
+        return max(1, min(max_images, max_pixels // pixels))
+
+    def can_retry(self, count: int, size: Size) -> bool:
+        """Return whether ``count`` images of a padded size that ran out of memory can run in less memory."""
+        return count > 1 or (bool(self._piecewise) and not self.runs_piecewise(size))
+
+    @torch.inference_mode()
+    def run(self, pixels: Tensor) -> Tensor:
+        """Run the network on a batch.
+
+        Args:
+            pixels: uint8 (N, H, W, C) on the CPU, with N at most ``max_batch_size``.
+
+        Returns: uint8 (N, scale·H, scale·W, 3), on the device or on the CPU.
+
+        Raises: RuntimeError or MemoryError if the device is out of memory.
+        """
+        while self.runs_piecewise((pixels.shape[2], pixels.shape[1])):
+            try:
+                return self._run_seeded(self._piecewise[0], pixels)
+            except NotImplementedError:
+                self._piecewise.pop(0)
+        return self._run_seeded(self.forward_batch, pixels)
+
+    def _run_seeded(self, strategy: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
+        with fork_rng_with_seed(self._device, 0), autocast(self._device, self._dtype):
+            return strategy(pixels)
+
+    def forward_batch(self, pixels: Tensor) -> Tensor:
+        """Run the network once on the whole batch."""
+        network_input = self._preprocessor.network_input(pixels.to(self._device, non_blocking=True))
+        return to_uint8(self._call_network(network_input)).permute(0, 2, 3, 1)
+
+    def forward_tiled(self, pixels: Tensor) -> Tensor:
+        """Run the network on overlapping tiles of one image. Memory does not grow with the image.
+
+        Raises: NotImplementedError if the receptive field is too large for tiles.
+        """
+
+        def run_tile(rows: slice, columns: slice) -> Tensor:
+            network_input = self._preprocessor.network_input(pixels[:, rows, columns].to(self._device))
+            return _to_uint8_hwc(self._call_network(network_input))
+
+        radius = self._preprocessor.receptive_radius
+        assert radius is not None
+        height, width = pixels.shape[1:3]
+        max_tile_pixels = min(self.limits.max_image_pixels, MAX_PIXELS_UNTILED)
+        output = tiled_forward(height, width, run_tile, radius, self._preprocessor.size_multiple, max_tile_pixels)
+        return output[None]
+
+    def forward_streaming(self, pixels: Tensor) -> Tensor:
+        """Run the network by rows of one image. Memory grows with a sixteenth of its pixels.
+
+        Raises: NotImplementedError if the network calls a function that cannot be streamed.
+        """
+
+        def fetch_rows(top: int, bottom: int) -> Tensor:
+            return self._preprocessor.network_input(pixels[:, top:bottom].to(self._device))
+
+        # A compiled network takes plain tensors only.
+        network = self.network._call_impl if self._compiled else self.network
+        output = network(stream_rows(pixels.shape[1], pixels.shape[2], fetch_rows))
+        return torch.cat([_to_uint8_hwc(strip) for _, strip in output.strips()])[None]
+
+    def _call_network(self, network_input: Tensor) -> Tensor:
+        try:
+            return self.network(network_input)
+        except Exception as error:  # a compiler raises many types of errors
+            if not self._compiled or is_out_of_memory(error):
+                raise
+            self.network._compiled_call_impl = None
+            self._compiled = False
+            reason = str(error).splitlines()[0]
+            logger.warning(
+                "The network cannot be compiled on this machine (%s): continuing without compilation.", reason
+            )
+        return self.network(network_input)
+
+
+def _to_uint8_hwc(image: Tensor) -> Tensor:
+    """Return (1, 3, H, W) in [-1, 1] as uint8 (H, W, 3) on the CPU."""
+    return to_uint8(image)[0].permute(1, 2, 0).cpu()

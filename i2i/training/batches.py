@@ -1,0 +1,44 @@
+"""Training batches on the device."""
+
+import os
+from collections.abc import Generator
+from contextlib import closing
+
+import torch
+from torch import Tensor
+
+from i2i.data.dataset import TrainingDataset
+from i2i.data.loader import data_loader
+from i2i.images import to_float
+from i2i.training.config import TrainingConfig
+
+PREFETCH = 4  # batches loaded in advance beside a GPU
+
+
+def load_batches(
+    dataset: TrainingDataset, config: TrainingConfig, device: torch.device, step: int
+) -> Generator[tuple[Tensor, ...]]:
+    """Yield training batches without end.
+
+    Args:
+        dataset: where the samples come from.
+        config: batch size and number of worker processes.
+        device: where the batches go.
+        step: index of the step that the first batch is for.
+
+    Yields: float32 images (N, 3, H, W) in [-1, 1], one tensor per domain, channels-last.
+    """
+    cached = dataset.cache is not None
+    workers = config.workers
+    if workers is None:
+        workers = 0 if cached or device.type == "cpu" else min(8, max(1, (os.cpu_count() or 1) - 1))
+    prefetch = PREFETCH if cached and device.type == "cuda" and not workers else 0
+    with closing(data_loader(dataset, config.batch_size, step * config.batch_size, workers, prefetch)) as loader:
+        for batch in loader:
+            yield to_device(batch, device)
+
+
+def to_device(batch: tuple[Tensor, ...], device: torch.device) -> tuple[Tensor, ...]:
+    """Return uint8 images (N, 3, H, W) as float32 in [-1, 1] on ``device``, channels-last."""
+    moved = (pixels.to(device, non_blocking=True) for pixels in batch)
+    return tuple(to_float(pixels).contiguous(memory_format=torch.channels_last) for pixels in moved)

@@ -1,0 +1,42 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from i2i.checkpoints.run import Run
+from i2i.errors import RunError
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "/etc", "-x", ".hidden", "a\n", "é" * 10, "x" * 101])
+def test_a_runs_name_cannot_lead_out_of_the_checkpoints_folder(name: str) -> None:
+    with pytest.raises(RunError, match="cannot name a run"):
+        Run.from_name(name)
+
+
+def test_the_last_two_states_are_kept(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    for step in (1, 2, 3):
+        run.save_state({"step": step})
+    assert run.load_state() == {"step": 3}
+    (tmp_path / "state.pt").unlink()
+    assert run.load_state() == {"step": 2}
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_state_interrupted_between_its_two_renames_is_loaded(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.save_state({"step": 1})
+    (tmp_path / "state.pt").rename(tmp_path / "state.next.pt")
+    assert run.load_state() == {"step": 1}
+
+
+def test_a_state_that_would_run_code_is_not_loaded(tmp_path: Path) -> None:
+    class Hostile:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "owned",))
+
+    torch.save({"step": Hostile()}, tmp_path / "state.pt")
+    with pytest.raises(RunError, match="No training state of this run can be read"):
+        Run(tmp_path).load_state()
+    assert not (tmp_path / "owned").exists()

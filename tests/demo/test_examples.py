@@ -1,0 +1,34 @@
+import pytest
+
+from i2i.demo.examples import BLANK_SIZE, examples, thumbnail, thumbnail_or_blank
+from i2i.demo.model_registry import ModelRegistry
+from i2i.demo.uploads import UploadStore
+from i2i.images import read
+
+
+def test_a_shipped_model_has_a_thumbnail_of_two_squares(registry: ModelRegistry, store: UploadStore) -> None:
+    path = thumbnail(registry.model("denoise"), store.assets)
+    assert path is not None
+    assert read(path).width == 2 * read(path).height
+
+
+def test_a_model_without_samples_has_a_blank_thumbnail(registry: ModelRegistry, store: UploadStore) -> None:
+    model = registry.model("both")
+    assert thumbnail(model, store.assets) is None
+    assert read(thumbnail_or_blank(model, store.assets)).size == BLANK_SIZE
+
+
+@pytest.mark.parametrize(
+    ("name", "direction"), [("both", "AtoB"), ("both", "BtoA"), ("denoise", "AtoB"), ("superres2", "AtoB")]
+)
+def test_every_model_has_three_readable_examples(
+    name: str, direction: str, registry: ModelRegistry, store: UploadStore
+) -> None:
+    paths = examples(registry.model(name), store.assets, direction)
+    assert len([read(path) for path in paths]) == 3
+
+
+def test_examples_of_a_synthetic_dataset_have_the_size_of_the_model(
+    registry: ModelRegistry, store: UploadStore
+) -> None:
+    assert read(examples(registry.model("both"), store.assets)[0]).size == (16, 16)

@@ -1,0 +1,54 @@
+import os
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from i2i.demo.limits import Limits
+from i2i.demo.uploads import UploadStore
+from i2i.errors import ImageError, UsageError
+from i2i.images import encode
+from tests.conftest import random_image
+from tests.demo.conftest import upload
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("notes.jpg", b"not a picture at all, but text", r"^notes.jpg: not a"),
+        ("large.png", encode(Image.new("RGB", (1100, 1000)), ".png"), r"^large.png has 1100x1000 pixels"),
+        ("cut.png", encode(random_image(0, 64, 64), ".png")[:600], r"^cut.png is damaged"),
+    ],
+)
+def test_an_unreadable_photo_is_reported_by_its_own_name(
+    name: str, data: bytes, message: str, store: UploadStore
+) -> None:
+    with pytest.raises(ImageError, match=message):
+        store.read(upload(store, name, data))
+
+
+def test_only_uploads_and_images_of_the_page_are_opened(store: UploadStore, work_dir: Path) -> None:
+    outside = work_dir / "secret.png"
+    random_image(0).save(outside)
+    missing = store.new_path("missing.png")
+    private = store.temp_dir() / "private.png"
+    random_image(0).save(private)
+    for path in (outside, missing, private, "/etc/passwd", store.files / ".." / "assets", "", None):
+        with pytest.raises(UsageError, match=r"[Uu]pload|Drop"):
+            store.read(path)
+    asset = store.assets / "asset.png"
+    random_image(0).save(asset)
+    assert store.read(asset).image.size == random_image(0).size
+
+
+def test_expired_files_and_then_the_oldest_beyond_the_limit_are_deleted(store: UploadStore) -> None:
+    files = [upload(store, f"{index}.png", bytes(1000)) for index in range(4)]
+    for index, path in enumerate(files):
+        os.utime(path, (time.time() - (7200 if index == 0 else 100 - index),) * 2)
+    store.purge()
+    assert [path.exists() for path in files] == [False, True, True, True]
+    assert not files[0].parent.exists()
+    store.limits = Limits(max_stored_bytes=2500)
+    store.purge()
+    assert [path.exists() for path in files] == [False, False, True, True]

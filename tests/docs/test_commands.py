@@ -1,0 +1,231 @@
+"""Every command and Python example in the documents works: on tiny data, in this process."""
+
+import re
+import shutil
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from i2i.cli import main
+from i2i.metrics import inception
+from tests.conftest import random_image, write_random_images
+from tests.convert.test_video import write_video
+from tests.docs.commands import (
+    PAGES,
+    ROOT,
+    all_flags,
+    code_spans,
+    commands,
+    find_command,
+    parse,
+    python_blocks,
+    tiny,
+    unknown_flags,
+)
+from tests.metrics.standin import ChannelStatistics
+
+TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in PAGES}
+COMMANDS = {" ".join(words): words for text in TEXTS.values() for words in commands(text)}
+NO_COMMANDS = ("limits", "extending", "architecture")
+NOT_RUN = ("demo", "data download")  # they serve until they are stopped, or need a host
+EXAMPLES = [pytest.param(code, id=f"{page}-{i}") for page, text in TEXTS.items()
+            for i, code in enumerate(python_blocks(text)) if page != "extending"]  # fmt: skip
+SIZE = 32  # the smallest size of LPIPS and of the projected discriminator
+
+TRAININGS = (
+    "cyclegan --data stripes",
+    "cyclegan --data horse2zebra",
+    "cut --data horse2zebra",
+    "pix2pix --data facades",
+    "gan --data shapes",
+    "regression --data photos --task denoise",
+    "regression --data photos --task inpaint",
+    "regression --data photos --task colorize",
+    "regression --data photos --task superres --name superres2",
+    "regression --data photos --task denoise --noise-level-input --name denoise-with-level",
+)
+COPIES = {
+    "mine-cyclegan": "horse2zebra-cyclegan",
+    "mine-from-zebras": "horse2zebra-cyclegan",
+    "denoise": "photos-denoise",
+    "bsds400-denoise": "photos-denoise",
+}
+RESULTS = (
+    "convert stripes-cyclegan datasets/stripes/testA --out striped/",
+    "convert stripes-cyclegan datasets/horse2zebra/testA --out zebras/",
+    "sample shapes-gan --num-images 3 --out-dir generated/",
+)
+
+
+def run(*words: str) -> int:
+    """Run ``i2i`` in this process. Returns its exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["i2i", *words])
+        try:
+            main()
+        except SystemExit as stop:
+            return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    return 0
+
+
+def make_data() -> None:
+    """Write the datasets and photos that the documents name."""
+    datasets = Path("datasets")
+    for name in ("stripes", "outlines", "leaves", "shapes"):
+        assert run(*tiny(["data", "generate", name])) == 0
+    for name in ("horse2zebra", "mine"):
+        for seed, folder in enumerate(("trainA", "trainB", "testA", "testB")):
+            write_random_images(datasets / name / folder, 3, SIZE, seed)
+    for split in ("train", "test"):
+        for image in write_random_images(datasets / "facades" / split, 3, SIZE):
+            random_image(1, 2 * SIZE, SIZE).save(image)
+    for folder in ("kodak24", "bsds400"):
+        for image in write_random_images(datasets / folder, 3, SIZE):
+            random_image(2, SIZE, SIZE).save(image)
+    for image in write_random_images(Path("photos/holiday"), 2, SIZE):
+        random_image(3, SIZE, SIZE).save(image)
+    for name in ("photo.jpg", "noisy.jpg", "small.jpg"):
+        random_image(4, SIZE, SIZE).save(name)
+    mask = Image.new("L", (SIZE, SIZE))
+    mask.paste(255, (4, 4, 20, 12))
+    mask.save("mask.png")
+    write_video(Path("video.mp4"), count=3)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the data, models and results that the documents name."""
+    folder = tmp_path_factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("I2I_DATASETS", raising=False)
+        patch.delenv("I2I_CHECKPOINTS", raising=False)
+        make_data()
+        for line in TRAININGS:
+            assert run(*tiny(["train", *line.split()])) == 0, line
+        for copy, run_name in COPIES.items():
+            shutil.copytree(f"checkpoints/{run_name}", f"checkpoints/{copy}")
+        for line in RESULTS:
+            assert run(*tiny(line.split())) == 0, line
+    return folder
+
+
+@pytest.fixture
+def prepared(template: Path, work_dir: Path, perceptual_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the template as the working directory, with stand-ins for the metric networks."""
+    monkeypatch.delenv("I2I_DATASETS", raising=False)
+    monkeypatch.setattr(inception, "load_inception", ChannelStatistics)
+    shutil.copytree(template, work_dir, dirs_exist_ok=True)
+    return work_dir
+
+
+def with_new_results(words: list[str]) -> list[str]:
+    """Return the command with a new name for its run. Remove the folder that it writes if the template has it."""
+    for flag, target in pairwise(words):
+        if flag in ("--out", "--out-dir"):
+            shutil.rmtree(target, ignore_errors=True)
+    starts_a_run = words[0] == "train" and not {"--resume", "--help"} & {*words}
+    return [*words, "--name", "new-run"] if starts_a_run else words
+
+
+@pytest.mark.parametrize("words", [pytest.param(words, id=line) for line, words in COMMANDS.items()])
+def test_a_command_is_parsed(words: list[str]) -> None:
+    assert unknown_flags(words) == []
+    parse(words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [pytest.param(words, id=line) for line, words in COMMANDS.items() if not line.startswith(NOT_RUN)],
+)
+def test_a_command_runs(words: list[str], prepared: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    allowed = {0, 1} if {"--fail-under", "--fail-over"} & {*words} else {0}
+    assert run(*tiny(with_new_results(words))) in allowed, capfd.readouterr().err
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_a_python_example_runs(code: str, prepared: Path) -> None:
+    exec(compile(code, "example", "exec"), {})
+
+
+FOREIGN_FLAGS = {"--logdir"}  # of other programs
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_a_flag_in_the_prose_exists(page: str) -> None:
+    scripts = (ROOT / "tests" / "benchmarks").glob("*.py")
+    known = all_flags() | FOREIGN_FLAGS | {"--debug"}
+    if page == "measurements":
+        known |= {flag for script in scripts for flag in re.findall(r'add_argument\("(--[a-z-]+)"', script.read_text())}
+    for span in code_spans(TEXTS[page]):
+        if "gcgan" in span:  # the method of the example, which does not exist
+            continue
+        if span.startswith("i2i "):
+            find_command([word for word in span.split()[1:] if word.isascii()])
+        assert [flag for flag in re.findall(r"(?<!\S)--[a-z][\w-]*", span) if flag not in known] == [], span
+
+
+def test_commands_are_found_with_their_continuations_and_without_comments() -> None:
+    text = """# Title
+
+Text with `i2i demo`.
+
+    pip install uv && uv run i2i train cyclegan --data stripes \\
+        --recipe tiny          # a comment
+    pip install uv && uv run pytest
+    uv run i2i convert a 'b c' --out d
+
+- item
+
+      i2i models list
+
+i2i in prose is no command.
+
+```
+i2i docs
+```
+"""
+    assert sorted(map(tuple, commands(text))) == [
+        ("convert", "a", "b c", "--out", "d"),
+        ("docs",),
+        ("models", "list"),
+        ("train", "cyclegan", "--data", "stripes", "--recipe", "tiny"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "convert stripes-cyclegan photos/ --out out/ --foramt jpg",
+        "train cyclegan --data stripes --recpie tiny",
+        "demo --max-size 20",
+        "sample shapes-gan --separate images/",
+    ],
+)
+def test_a_misspelt_or_old_flag_is_found(line: str) -> None:
+    assert len(unknown_flags(line.split())) == 1
+    with pytest.raises(Exception, match=r"[Nn]o such option"):
+        parse(line.split())
+
+
+@pytest.mark.parametrize("line", ["convret a b --out c", "data get horse2zebra", "train cyclgan --data stripes"])
+def test_a_misspelt_or_old_command_is_found(line: str) -> None:
+    with pytest.raises(ValueError, match="there is no command"):
+        parse(line.split())
+
+
+def test_a_wrong_value_is_found() -> None:
+    with pytest.raises(Exception, match="gif"):
+        parse(["convert", "a", "b", "--out", "c", "--format", "gif"])
+
+
+def test_python_blocks_are_found_except_those_marked_as_not_run() -> None:
+    text = "```python\na = 1\n```\n\n<!-- not run: needs a server -->\n```python\nb = 1\n```\n"
+    assert list(python_blocks(text)) == ["a = 1\n"]
+
+
+def test_every_page_has_commands() -> None:
+    assert all(any(commands(text)) or page in NO_COMMANDS for page, text in TEXTS.items())

@@ -1,0 +1,20 @@
+"""An image reader without decoder processes, for tests."""
+
+from pathlib import Path
+
+from i2i.images import MAX_PIXELS, LoadedImage, load_image, probe
+
+
+class InProcessReader:
+    """Reads in this process, with the interface of ``DecoderPool``."""
+
+    def __init__(self, max_pixels: int = MAX_PIXELS) -> None:
+        self.max_pixels = max_pixels
+
+    def probe(self, path: Path) -> tuple[tuple[int, int], int]:
+        return probe(path)
+
+    def read(self, path: Path, frame: int = 0) -> LoadedImage:
+        return load_image(path, frame, self.max_pixels)
+
+    def close(self) -> None: ...

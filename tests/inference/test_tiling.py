@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from i2i.inference import runner
+from i2i.inference.streaming import StreamedTensor, tensor
+from i2i.inference.tiling import tile_spans
+from i2i.inference.translator import Translator
+from i2i.networks import RestorerConfig
+from tests.conftest import random_image
+from tests.inference.test_streaming import noise
+
+
+@pytest.fixture(autouse=True)
+def use_short_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use strips of eight rows, the smallest height."""
+    monkeypatch.setattr(tensor, "STRIP_BYTES", 1)
+
+
+RESTORERS = {
+    "denoise": RestorerConfig(width=4, depth=1),
+    "known": RestorerConfig(width=4, levels=2, depth=1, conditioning="level"),
+    "superres": RestorerConfig(width=4, unshuffle=1, levels=2, depth=1, scale=2),
+    "inpaint": RestorerConfig(width=2, levels=2, depth=1, conditioning="mask", prediction="masked_residual"),
+    "colorize": RestorerConfig(width=4, levels=2, depth=1, prediction="chroma"),
+}
+
+
+def with_large_weights(config: RestorerConfig) -> nn.Module:
+    """Return a restorer whose weights make every pixel of its receptive field matter."""
+    torch.manual_seed(0)
+    network = config.build(64)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(parameter.abs() * 3 if parameter.ndim > 1 else parameter)
+    return network
+
+
+@pytest.mark.parametrize("name", RESTORERS)
+@torch.no_grad()
+def test_the_receptive_radius_of_a_restorer_is_tight(name: str) -> None:
+    config = RESTORERS[name]
+    network, middle = with_large_weights(config).double(), -(-2 * config.receptive_radius // 16) * 16
+    x = noise(32, 2 * middle, 3 if config.conditioning == "image" else 4).double()
+    if config.conditioning == "mask":
+        x[:, 3:] = 1.0
+    y = x.clone()
+    y[..., middle] += 0.5
+    changed = (network(x) != network(y)).any(2).any(1)[0].nonzero().flatten() / config.scale
+    left, right = middle - int(changed.min()), int(changed.max()) - middle
+    assert max(left, right) <= config.receptive_radius
+    assert max(left, right) >= config.receptive_radius - 3 * config.size_multiple(64)
+
+
+@pytest.mark.parametrize("name", [name for name in RESTORERS if name != "colorize"])  # it gets small copies only
+def test_a_tiled_restorer_equals_one_pass(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = RESTORERS[name]
+    overlap = -(-config.receptive_radius // config.size_multiple(64)) * config.size_multiple(64)
+    size = 4 * overlap - 3, 3 * overlap + 5
+    image = random_image(0, *size)
+    if config.conditioning == "mask":
+        image.putalpha(random_image(1, *size).convert("L").point(lambda level: 255 * (level > 99)))
+    network, passes = with_large_weights(config), list[tuple[int, int]]()
+    expected = restoration_translator(network, config)(image)
+    monkeypatch.setattr(runner, "MAX_PIXELS_UNTILED", 9 * overlap**2)
+    network.register_forward_pre_hook(lambda _, inputs: passes.append(tuple(inputs[0].shape[2:])))
+    result = restoration_translator(network, config)(image)
+    assert len(passes) > 1
+    assert max(height * width for height, width in passes) <= runner.MAX_PIXELS_UNTILED
+    difference = np.abs(np.asarray(expected).astype(int) - np.asarray(result))
+    assert result.size == (size[0] * config.scale, size[1] * config.scale)
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 0.001
+
+
+def restoration_translator(network: nn.Module, config: RestorerConfig) -> Translator:
+    return Translator(network, config, size=64, direction="AtoB", device="cpu", precision="float32")
+
+
+def test_a_restorer_whose_receptive_field_is_too_large_for_tiles_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    config, image = RESTORERS["denoise"], random_image(0, 96, 80)
+    network = with_large_weights(config)
+    expected = restoration_translator(network, config)(image)
+    monkeypatch.setattr(runner, "MAX_PIXELS_UNTILED", 1000)
+    kinds: list[bool] = []
+    network.register_forward_pre_hook(lambda _, inputs: kinds.append(isinstance(inputs[0], StreamedTensor)))
+    result = restoration_translator(network, config)(image)
+    assert kinds == [True]
+    assert np.abs(np.asarray(expected).astype(int) - np.asarray(result)).max() <= 1
+
+
+@pytest.mark.parametrize(("length", "side"), [(8, 100), (96, 32), (104, 32), (2000, 48)])
+def test_tiles_cover_an_image_once_and_overlap(length: int, side: int) -> None:
+    spans = list(tile_spans(length, side, 16, 8))
+    assert [begin for begin, *_ in spans] == [0, *(end for _, end, *_ in spans)][:-1]
+    assert spans[-1][1] == length
+    assert all(0 < end - begin <= side for begin, end, *_ in spans)
+    assert all(position % 8 == 0 for span in spans for position in span)
+    assert all((first, last) == (max(begin - 16, 0), min(end + 16, length)) for begin, end, first, last in spans)

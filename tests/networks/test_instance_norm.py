@@ -1,0 +1,57 @@
+import pytest
+import torch
+from torch.autograd import gradcheck, gradgradcheck
+from torch.nn import functional as F
+
+from i2i.networks.instance_norm import InstanceNorm
+
+LAYOUTS = [torch.contiguous_format, torch.channels_last]
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_instance_norm_equals_torchs_own(batch: int) -> None:
+    x = 5 * torch.randn(batch, 4, 6, 7) + 2
+    torch.testing.assert_close(InstanceNorm()(x), F.instance_norm(x))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_gradient_passes_gradcheck_twice(layout: torch.memory_format) -> None:
+    x = torch.randn(2, 3, 3, 4, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
+    assert gradcheck(InstanceNorm(), x)
+    assert gradgradcheck(InstanceNorm(), x)
+
+
+@pytest.mark.parametrize("grad_layout", LAYOUTS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("batch", [1, 2])
+def test_the_gradient_is_correct_for_all_memory_layouts(
+    batch: int, layout: torch.memory_format, grad_layout: torch.memory_format
+) -> None:
+    x = torch.randn(batch, 8, 12, 12)
+    grad_output = torch.randn(batch, 8, 12, 12)
+    wide = x.double().requires_grad_()
+    mean = wide.mean((2, 3), keepdim=True)
+    centred = wide - mean
+    (centred / (centred.square().mean((2, 3), keepdim=True) + 1e-5).sqrt()).backward(grad_output.double())
+
+    y = x.contiguous(memory_format=layout).requires_grad_()
+    InstanceNorm()(y).backward(grad_output.contiguous(memory_format=grad_layout))
+
+    torch.testing.assert_close(y.grad.double(), wide.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_instance_norm_keeps_channels_last() -> None:
+    x = torch.randn(2, 8, 4, 4).contiguous(memory_format=torch.channels_last)
+    assert InstanceNorm()(x).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_instance_norm_computes_statistics_in_float32() -> None:
+    x = (100 + torch.randn(1, 2, 16, 16)).bfloat16()
+    output = InstanceNorm()(x)
+    assert output.dtype == torch.bfloat16
+    torch.testing.assert_close(output, F.instance_norm(x.float()).bfloat16())

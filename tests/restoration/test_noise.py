@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from i2i.restoration.jpeg import jpeg_compress
+from i2i.restoration.noise import Denoise, add_camera_noise
+from i2i.restoration.srgb import linear_to_srgb, srgb_to_linear
+
+FLAT = np.full((96, 96, 3), 128, np.uint8)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def photo(side: int = 48) -> np.ndarray:
+    """Return a smooth image with an edge and without saturated colours."""
+    y, x = np.mgrid[:side, :side] / side
+    channels = 60 + 120 * np.stack([x, y, (x + y) / 2], 2) + 20 * (x > y)[..., None]
+    return channels.astype(np.uint8)
+
+
+def test_gaussian_noise_has_the_given_sigma_and_is_neither_clipped_nor_rounded() -> None:
+    white = np.full((128, 128, 3), 250, np.uint8)
+    noise = Denoise().degrade(white, rng(), 25.0) - white
+    assert noise.std() == pytest.approx(25, rel=0.02)
+    assert noise.mean() == pytest.approx(0, abs=0.5)
+    assert (noise > 5).mean() > 0.4  # beyond 255
+    assert not np.allclose(noise, noise.round())
+
+
+def test_sigma_is_drawn_uniformly_from_its_range() -> None:
+    task, source = Denoise(sigma=(10, 40)), rng()
+    sigmas = [(task.degrade(FLAT, source) - 128.0).std() for _ in range(60)]
+    assert 9.5 < min(sigmas) < 14
+    assert 36 < max(sigmas) < 41
+    assert np.mean(sigmas) == pytest.approx(25, abs=4)
+
+
+def test_the_variance_of_shot_noise_grows_with_light() -> None:
+    task = Denoise(sigma=(3, 3), shot_noise=(0.5, 0.5))
+    for value in (0, 60, 200):
+        level = np.full((128, 128, 3), value, np.uint8)
+        assert (task.degrade(level, rng()) - value).var() == pytest.approx(9 + 0.5 * value, rel=0.05)
+
+
+@pytest.mark.parametrize("sigma", [3.0, 12.0, 25.0, 50.0])
+def test_camera_noise_has_the_given_sigma_in_green_on_middle_grey(sigma: float) -> None:
+    grey = np.full((160, 160, 3), 118, np.uint8)  # 18 % of white
+    noise = [add_camera_noise(grey, sigma, rng(seed)) - 118 for seed in range(12)]
+    assert np.mean([sample[..., 1].std() for sample in noise]) == pytest.approx(sigma, rel=0.06)
+    # White balance amplifies red and blue.
+    assert all(sample[..., 0].std() >= 0.8 * sample[..., 1].std() for sample in noise)
+    assert np.abs(np.mean(noise)) < 0.25 * sigma  # tone curve and clipping at black shift the mean
+
+
+def test_camera_noise_is_correlated_by_demosaicing_and_grows_with_linear_light() -> None:
+    def correlation(noise: np.ndarray) -> float:
+        return float((noise[:, 1:] * noise[:, :-1]).mean() / noise.var())
+
+    grey = np.full((160, 160, 3), 118, np.uint8)
+    assert correlation(add_camera_noise(grey, 5, rng())[..., 0] - 118) > 0.3
+    assert abs(correlation(Denoise().degrade(grey, rng(), 5.0)[..., 0] - 118)) < 0.03
+    sigmas = []
+    for value in (60, 180):
+        green = add_camera_noise(np.full((160, 160, 3), value, np.uint8), 4, rng())[..., 1]
+        sigmas.append(srgb_to_linear(green.round().astype(np.uint8)).std())
+    assert sigmas[1] > 1.5 * sigmas[0]
+
+
+def test_an_image_with_camera_noise_is_jpeg_compressed() -> None:
+    noisy = Denoise(noise="camera", camera_jpeg_quality=(30, 30)).degrade(photo(), rng(), 10.0)
+    assert noisy.dtype == np.uint8
+    assert np.abs(jpeg_compress(noisy, 30).astype(int) - noisy).mean() < 1.5, "a second compression changes little"
+    plain = Denoise(quantize=True).degrade(photo(), rng(), 10.0).astype(int)
+    assert np.abs(jpeg_compress(plain.astype(np.uint8), 30) - plain).mean() > 4, "the first compression changes it"
+    both = [Denoise(noise="both").degrade(photo(), rng(seed), 10.0).dtype for seed in range(20)]
+    assert {np.dtype(np.uint8), np.dtype(np.float32)} == set(both)
+
+
+def test_srgb_converts_to_linear_light_and_back() -> None:
+    levels = np.arange(256, dtype=np.uint8)
+    assert np.array_equal(linear_to_srgb(srgb_to_linear(levels)).round(), levels)
+    assert srgb_to_linear(np.array([0, 118, 255], np.uint8)) == pytest.approx([0, 0.18, 1], abs=2e-3)
+
+
+def test_quantized_noise_is_uint8() -> None:
+    degraded = Denoise(quantize=True).degrade(FLAT, rng(), 100.0)
+    assert degraded.dtype == np.uint8
+    assert degraded.min() == 0
+    assert degraded.max() == 255
+
+
+def test_noise_level_input_appends_a_constant_channel() -> None:
+    degraded = Denoise(noise_level_input=True, sigma=(0, 50)).degrade(FLAT, rng(), 25.0)
+    assert degraded.shape == (96, 96, 4)
+    assert (degraded[..., 3] == 127.5).all()
