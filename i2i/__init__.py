@@ -13,6 +13,7 @@ The public names are:
 - ``__version__``: the version of i2i.
 
 ``i2i --help`` describes the command line. ``import i2i`` is fast: PyTorch is imported when a name is first used.
+Messages go to the logger "i2i"; ``logging.basicConfig(level="INFO")`` prints them.
 """
 
 import logging

@@ -231,7 +231,6 @@ def test_the_help_of_a_flag_names_the_networks_that_have_it() -> None:
 def test_a_flag_lists_the_default_of_each_variant_that_has_it() -> None:
     variants = {flag.name: flag.variants for flag in flags(Pix2PixConfig())}
     assert variants["norm"] == {"unet": "batch", "resnet": "instance"}
-    assert list(variants["blocks"]) == ["resnet"]
     assert variants["weight-l1"] == {}
 
 

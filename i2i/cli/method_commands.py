@@ -117,13 +117,14 @@ def _recipe_options(method: str) -> list[ConfigOption]:
     recipe = find_recipe(method)
     options = []
     for section in SECTIONS:
+        switched_on = _switched_on(method, section)
         for flag in sorted(flags(getattr(recipe, section)), key=_help_order):
             path = (section, *flag.path)
             if section == "data" and flag.path[0] == "task" and flag.name != "task":
                 options.append(task_option(flag, path))
                 continue
             panel = "Common options" if flag.name in COMMON_FLAGS else PANELS[section]
-            has_off_switch = _needs_off_switch(method, section, flag.path)
+            has_off_switch = flag.path in switched_on
             options.append(ConfigOption(flag=flag, path=path, panel=panel, has_off_switch=has_off_switch))
     return options
 
@@ -136,10 +137,10 @@ def _help_order(flag: "Flag") -> int:
     return len(COMMON_FLAGS) + is_shared_by_tasks
 
 
-def _needs_off_switch(method: str, section: str, path: tuple[str, ...]) -> bool:
-    """Return whether a recipe of the method switches a setting on, so that an option must be able to switch it off."""
+def _switched_on(method: str, section: str) -> set[tuple[str, ...]]:
+    """Return the settings that a recipe of the method switches on, so that an option must be able to switch them off."""
     from i2i.config import flags
     from i2i.recipes import RECIPES
 
     recipe_flags = (flag for recipe in RECIPES[method].values() for flag in flags(getattr(recipe, section)))
-    return any(flag.default is True for flag in recipe_flags if flag.path == path)
+    return {flag.path for flag in recipe_flags if flag.default is True}

@@ -20,7 +20,7 @@ def interpolation_range(ends: Sequence[int], steps: int) -> tuple[int, int, int]
 
     Raises: ConfigError if a number is out of range.
     """
-    require(2 <= steps <= MAX_GRID_IMAGES, "steps", steps, f"from 2 to {MAX_GRID_IMAGES}")
+    require(2 <= steps <= MAX_GRID_IMAGES, "interpolation_steps", steps, f"from 2 to {MAX_GRID_IMAGES}")
     for end in ends:
         require(0 <= end < 2**63, "interpolate", end, "seeds from 0 to 2^63 - 1")
     start, end = ends
@@ -49,7 +49,10 @@ def output_paths(out: Path | None, folder: Path | None, names: Sequence[int], ov
         if out.suffix.lower() not in FORMAT_BY_SUFFIX:
             raise UsageError(f"--out {out} must be the name of an image, such as grid.png; --out-dir takes a folder.")
         require(
-            len(names) <= MAX_GRID_IMAGES, "count", len(names), f"at most {MAX_GRID_IMAGES} in one grid (use --out-dir)"
+            len(names) <= MAX_GRID_IMAGES,
+            "num_images",
+            len(names),
+            f"at most {MAX_GRID_IMAGES} in one grid (use --out-dir)",
         )
     if folder is not None and folder.suffix.lower() in FORMAT_BY_SUFFIX and not folder.is_dir():
         raise UsageError(f"--out-dir {folder} is the name of an image; it must be a folder.")

@@ -115,6 +115,6 @@ def load(model: str, *, device: str = "auto", precision: Precision = "auto") -> 
 
 def seed_range(first: int, count: int) -> range:
     """Return ``count`` seeds from ``first`` on. Raises ConfigError if the count or a seed is out of range."""
-    require(1 <= count <= MAX_IMAGES, "count", count, f"from 1 to {MAX_IMAGES}")
+    require(1 <= count <= MAX_IMAGES, "num_images", count, f"from 1 to {MAX_IMAGES}")
     require(0 <= first <= 2**63 - count, "seed", first, f"from 0 to 2^63 - {count}")
     return range(first, first + count)

@@ -4,7 +4,7 @@ python -m tests.benchmarks.recipes cyclegan:paper cyclegan:fast --data horse2zeb
 python -m tests.benchmarks.recipes pix2pix:paper pix2pix:fast --data facades --direction BtoA --minutes 15
 python -m tests.benchmarks.recipes cyclegan:paper cut:paper cut:fastcut --data horse2zebra --minutes 60
 
-A contestant is method:recipe, then settings after commas: cyclegan:paper,model.generator.ngf=32,training.lr=4e-4.
+A contestant is method:recipe, then settings after semicolons: "cyclegan:paper;model.generator.ngf=32;training.lr=4e-4".
 The time is processor time on a CPU (set OMP_NUM_THREADS=1), else wall-clock time. The folder ``--out`` gets
 results.jsonl with a row for each training (a second call continues it), table.md, and a grid of images.
 """
@@ -34,6 +34,7 @@ from i2i.recipes import Recipe, find_recipe, launch
 from i2i.recipes.benchmark import peak_memory_bytes
 from i2i.training.progress import TrainingProgress
 from i2i.training.train_step import TrainStep
+from tests.benchmarks.background import measure_folder
 
 NUM_SHOWN = 6  # test images in the grid
 
@@ -100,7 +101,7 @@ def load_test_images(recipe: Recipe, root: Path, direction: str) -> tuple[list[I
 
 def build_recipe(contestant: str, args: argparse.Namespace, root: Path) -> tuple[Recipe, dict[str, Any]]:
     """Return the recipe of a contestant, and its overrides."""
-    name, *settings = contestant.split(",")
+    name, *settings = contestant.split(";")
     method, _, recipe_name = name.partition(":")
     base = find_recipe(method, recipe_name)
     overrides: dict[str, Any] = {"data": {"data": str(root), "size": args.size}, "training": {"device": args.device}}
@@ -140,7 +141,7 @@ def estimate_to_list(estimate: Estimate) -> list[float]:
 def train_and_measure(contestant: str, seed: int, args: argparse.Namespace, root: Path) -> dict[str, Any]:
     """Train and measure a contestant, and save its translated images. Returns its row of results.jsonl."""
     digest = hashlib.sha256(contestant.encode()).hexdigest()[:8]
-    run = f"{contestant.split(',')[0].replace(':', '-')}-{digest}-{seed}"
+    run = f"{contestant.split(';')[0].replace(':', '-')}-{digest}-{seed}"
     recipe, _ = build_recipe(contestant, args, root)
     row = {"contestant": contestant, "seed": seed, **train(contestant, seed, args, root, run)}
     sources, targets = load_test_images(recipe, root, args.direction)
@@ -157,22 +158,35 @@ def train_and_measure(contestant: str, seed: int, args: argparse.Namespace, root
         **row, "pictures": run, "kid": estimate_to_list(kid_interval(generated, real)),
         "fid": round(fid(generated, real), 2),
         "kid_of_the_input": estimate_to_list(kid_interval(inputs, real)),
+        **change_in_grey_levels(folder, root, args.direction),
     }  # fmt: skip
+
+
+def change_in_grey_levels(translated: Path, root: Path, direction: str) -> dict[str, float]:
+    """Return how much horses and the ground around them changed; empty for other data."""
+    if root.name != "horse2zebra" or direction != "AtoB":
+        return {}
+    changes = measure_folder(translated, root / "testA").values()
+    return {
+        "animal_change": round(statistics.mean(change.animal for change in changes), 1),
+        "ground_change": round(statistics.mean(change.ground for change in changes), 1),
+    }
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the results as a Markdown table with a line for each training."""
-    lines = ["| contestant | seed | KID (95 %) | FID | minutes | steps | s/step | MB | alarms |",
-             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
+    lines = ["| contestant | seed | KID (95 %) | FID | animal, ground | minutes | steps | s/step | MB | alarms |",
+             "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
     for row in sorted(rows, key=lambda row: row["kid"][0]):
         value, low, high = row["kid"]
         lines.append(
             f"| {row['contestant']} | {row['seed']} | {value:.4f} ({low:.4f} to {high:.4f}) | {row['fid']:.1f} "
+            f"| {row.get('animal_change', '')}, {row.get('ground_change', '')} "
             f"| {row['minutes']:.1f} | {row['steps']} | {row['seconds_a_step']:.2f} | {row['peak_memory_mb']:.0f} "
             f"| {'; '.join(row['alarms'])} |"
         )
     value, low, high = rows[0]["kid_of_the_input"]
-    lines.append(f"| unchanged input | | {value:.4f} ({low:.4f} to {high:.4f}) | | | | | | |")
+    lines.append(f"| unchanged input | | {value:.4f} ({low:.4f} to {high:.4f}) | | | | | | | |")
     return "\n".join(lines) + "\n"
 
 

@@ -2,11 +2,11 @@
 
 python -m tests.benchmarks.restoration MODEL … --methods identity nlm bm3d --sets kodak24 cbsd68 --sigmas 15 25 50
 
-Gaussian noise is added to float images, without clipping or rounding. The result is rounded to 8 bit. PSNR is computed
-over RGB on [0, 255] and averaged over the images (Zhang et al. 2018). The noise of an image depends only on its name
-and σ. CBSD68 consists of those 68 of the 100 images in the `val` split of BSDS500 that cbsd68.txt names. --camera 92
-uses camera noise instead, saved as JPEG of that quality; σ is then that of green on middle grey. BM3D is the package `bm3d`,
-which is not a dependency of i2i: `pip install bm3d`.
+Gaussian noise is added to float images, without clipping or rounding. The result is rounded to 8 bit. PSNR is
+computed over RGB on [0, 255] and averaged over the images (Zhang et al. 2018). The noise of an image depends only on
+its name and σ. CBSD68 consists of those 68 of the 100 images in the `val` split of BSDS500 that cbsd68.txt names.
+--camera 92 uses camera noise instead, saved as JPEG of that quality; σ is then that of green on middle grey. BM3D is
+the package `bm3d`, which is not a dependency of i2i: `pip install bm3d`.
 """
 
 import argparse

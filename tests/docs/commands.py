@@ -31,6 +31,19 @@ def commands(text: str) -> Iterator[list[str]]:
             yield shlex.split(match[1], comments=True)[1:]
 
 
+def benchmark_commands(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield (script, flags) of each command in the text that runs a script of ``tests/benchmarks``."""
+    joined = re.sub(r" *\\\n", " ", text)
+    for script, arguments in re.findall(r"python -m tests\.benchmarks\.(\w+)([^\n`#]*)", joined):
+        yield script, re.findall(r"(?<!\S)--[a-z-]+", arguments)
+
+
+def benchmark_flags(script: str) -> set[str]:
+    """Return the flags of a script of ``tests/benchmarks``."""
+    source = (ROOT / "tests" / "benchmarks" / f"{script}.py").read_text()
+    return set(re.findall(r'add_argument\(\s*"(--[a-z-]+)"', source))
+
+
 def code_spans(text: str) -> Iterator[str]:
     """Yield the text of each `code span` of a Markdown text."""
     for span in re.findall(r"`([^`]+)`", _FENCE.sub("", text)):
@@ -139,11 +152,12 @@ def tiny(words: list[str]) -> list[str]:
     if name in ("train", "bench"):
         return [*words, *_tiny_training(words)]
     if words[:2] == ["data", "generate"]:
-        return [*words, *["--num-train", "2", "--num-test", "2", "--size", "32"]]
+        return [*words, "--num-train", "2", "--num-test", "2", "--size", "32"]
     if name == "evaluate":
-        return [*words, *["--device", "cpu", "--precision", "float32", "--max-images", "3"]]
+        return [*words, "--device", "cpu", "--precision", "float32", "--max-images", "3"]
     if name == "sample":
-        return [*words, *["--device", "cpu", "--precision", "float32"]]
+        count = ["--num-images", "4"] if "--num-images" in words else []
+        return [*words, "--device", "cpu", "--precision", "float32", *count]
     return [*words, "--device", "cpu"] if name == "convert" else words
 
 

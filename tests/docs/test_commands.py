@@ -1,5 +1,6 @@
 """Every command and Python example in the documents works: on tiny data, in this process."""
 
+import os
 import re
 import shutil
 import sys
@@ -17,6 +18,8 @@ from tests.docs.commands import (
     PAGES,
     ROOT,
     all_flags,
+    benchmark_commands,
+    benchmark_flags,
     code_spans,
     commands,
     find_command,
@@ -103,6 +106,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         patch.delenv("I2I_DATASETS", raising=False)
         patch.delenv("I2I_CHECKPOINTS", raising=False)
+        patch.setattr(os, "fsync", lambda descriptor: None)
         make_data()
         for line in TRAININGS:
             assert run(*tiny(["train", *line.split()])) == 0, line
@@ -117,6 +121,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prepared(template: Path, work_dir: Path, perceptual_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the template as the working directory, with stand-ins for the metric networks."""
     monkeypatch.delenv("I2I_DATASETS", raising=False)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # it takes a third of the time
     monkeypatch.setattr(inception, "load_inception", ChannelStatistics)
     shutil.copytree(template, work_dir, dirs_exist_ok=True)
     return work_dir
@@ -156,16 +161,21 @@ FOREIGN_FLAGS = {"--logdir"}  # of other programs
 
 @pytest.mark.parametrize("page", TEXTS)
 def test_a_flag_in_the_prose_exists(page: str) -> None:
-    scripts = (ROOT / "tests" / "benchmarks").glob("*.py")
     known = all_flags() | FOREIGN_FLAGS | {"--debug"}
     if page == "measurements":
-        known |= {flag for script in scripts for flag in re.findall(r'add_argument\("(--[a-z-]+)"', script.read_text())}
+        known |= {flag for path in (ROOT / "tests/benchmarks").glob("*.py") for flag in benchmark_flags(path.stem)}
     for span in code_spans(TEXTS[page]):
         if "gcgan" in span:  # the method of the example, which does not exist
             continue
         if span.startswith("i2i "):
             find_command([word for word in span.split()[1:] if word.isascii()])
         assert [flag for flag in re.findall(r"(?<!\S)--[a-z][\w-]*", span) if flag not in known] == [], span
+
+
+def test_the_flags_of_the_benchmark_scripts_exist() -> None:
+    lines = [line for text in TEXTS.values() for line in benchmark_commands(text)]
+    assert lines
+    assert [(script, flags) for script, flags in lines if not {*flags} <= benchmark_flags(script)] == []
 
 
 def test_commands_are_found_with_their_continuations_and_without_comments() -> None:

@@ -116,7 +116,7 @@ def test_an_unexpected_tensor_is_rejected(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("first", "count", "message"),
-    [(0, 0, "count is 0"), (0, 10**6, "count"), (-1, 4, "seed is -1"), (2**63, 1, "seed")],
+    [(0, 0, "num_images is 0"), (0, 10**6, "num_images"), (-1, 4, "seed is -1"), (2**63, 1, "seed")],
 )
 def test_seeds_out_of_range_are_rejected(first: int, count: int, message: str) -> None:
     with pytest.raises(ConfigError, match=message):

@@ -1,13 +1,13 @@
 """Batches, samples and evaluations of a training on CUDA: inputs go to the device, results come back."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from i2i.networks import DCGANConfig, DCGANGeneratorConfig, ResnetConfig
+from i2i.diagnostics import compute_health_metrics
+from i2i.networks import DCGANGeneratorConfig, ResnetConfig
 from i2i.recipes import find_recipe
 from i2i.training import samples
 from i2i.training.batches import to_device
@@ -59,4 +59,7 @@ def test_samples_and_their_health_metrics_are_computed_on_the_device(name: str, 
         batch = tuple(torch.empty(2, c, side, side, device=CUDA) for c, side in recipe.input_shapes())
         with torch.no_grad(), DeviceOnly():
             columns = method.sample_images(batch, translators)
+        with torch.no_grad(), ReadsAllowed():
+            health = [compute_health_metrics(view) for view in method.health_views(batch, columns, translators)]
     assert {x.device.type for x in columns.values()} == {"cuda"}
+    assert all(health)
