@@ -2,7 +2,7 @@
 
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Literal
 
@@ -58,8 +58,21 @@ def resolve_dtype(name: Precision, device: "torch.device") -> "torch.dtype":
     if device.type == "cuda":
         has_fast_bfloat16 = torch.cuda.get_device_capability(device) >= (8, 0)
     elif device.type == "cpu":
-        has_fast_bfloat16 = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+        has_fast_bfloat16 = cpu_has_fast_bfloat16()
     return torch.bfloat16 if has_fast_bfloat16 else torch.float32
+
+
+def cpu_has_fast_bfloat16() -> bool:
+    """Return whether the CPU has AMX or AVX-512 BF16. Return False if torch cannot say.
+
+    This is the only use of these private functions of torch. It was written against torch 2.15.
+    """
+    import torch
+
+    try:
+        return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    except AttributeError:
+        return False
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -76,6 +89,26 @@ def autocast(device: "torch.device", dtype: "torch.dtype") -> AbstractContextMan
     import torch
 
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+
+
+def rng_state(device: "torch.device") -> "dict[str, torch.Tensor | None]":
+    """Return the states of the random generators of the CPU ("rng") and of a CUDA device ("cuda_rng", else None)."""
+    import torch
+
+    cuda_rng = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    return {"rng": torch.get_rng_state(), "cuda_rng": cuda_rng}
+
+
+def set_rng_state(state: "Mapping[str, torch.Tensor | None]", device: "torch.device") -> None:
+    """Restore the states that ``rng_state`` returned, those of CUDA only if they exist and ``device`` is CUDA."""
+    import torch
+
+    cpu_rng = state["rng"]
+    assert cpu_rng is not None
+    torch.set_rng_state(cpu_rng)
+    cuda_rng = state["cuda_rng"]
+    if cuda_rng is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(cuda_rng, device)
 
 
 @contextmanager

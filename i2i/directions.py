@@ -38,7 +38,7 @@ class Direction(StrEnum):
 
     @property
     def label(self) -> str:
-        """Such as "A to B"."""
+        """The direction in words, such as "A to B"."""
         return f"{self.source} to {self.target}"
 
 

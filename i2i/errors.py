@@ -1,7 +1,7 @@
 """Exceptions that i2i raises, with messages for the user.
 
-A message says what was found, what was expected, and what to do next. The command line prints the message without a
-traceback and exits with ``exit_code``.
+A message states the value or file, what was expected, and what to do next. The command line prints the message
+without a traceback and exits with ``exit_code``.
 """
 
 from collections.abc import Iterator

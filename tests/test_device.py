@@ -1,8 +1,14 @@
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import torch
+
+from i2i.device import cpu_has_fast_bfloat16, resolve_dtype
+
+CPU_FEATURES = Path("/proc/cpuinfo")
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is a function of glibc")
@@ -27,3 +33,16 @@ print(count_page_faults())
     faults_before, faults_after = map(int, process.stdout.split())
     assert faults_before > 100
     assert faults_after < faults_before / 10
+
+
+@pytest.mark.skipif(not CPU_FEATURES.exists(), reason="reads the features of the CPU from Linux")
+def test_a_cpu_has_fast_bfloat16_if_linux_lists_its_features() -> None:
+    """Written against torch 2.15. It fails if torch renames the private functions, on a CPU that has the features."""
+    words = set(CPU_FEATURES.read_text().split())
+    assert cpu_has_fast_bfloat16() == bool(words & {"amx_tile", "avx512_bf16"})
+
+
+def test_precision_is_float32_if_torch_cannot_list_the_features_of_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
+    assert not cpu_has_fast_bfloat16()
+    assert resolve_dtype("auto", torch.device("cpu")) == torch.float32

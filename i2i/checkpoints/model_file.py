@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import json
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from i2i.errors import ModelFileError
 from i2i.images import Provenance
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 _METADATA_KEY = "i2i"
 
@@ -38,6 +38,21 @@ class ModelFile:
 
     info: ModelInfo
     tensors: "dict[str, Tensor]"
+
+    @classmethod
+    def from_networks(cls, info: ModelInfo, networks: "Sequence[nn.Module]") -> "ModelFile":
+        """Return the model file of translators.
+
+        Args:
+            info: how to build and use them.
+            networks: one for each of ``info.directions``, in their order.
+        """
+        tensors = {
+            f"{direction}.{name}": tensor
+            for direction, network in zip(info.directions, networks, strict=True)
+            for name, tensor in network.state_dict().items()
+        }
+        return cls(info, tensors)
 
     def state_dict(self, direction: str) -> "dict[str, Tensor]":
         """Return the tensors of one direction, named without the direction."""

@@ -83,7 +83,7 @@ class DataInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """What a model file says about its networks and their training.
+    """The metadata of a model file: its networks and their training.
 
     Args:
         method: such as "cyclegan"; "" if unknown, as for each text.

@@ -55,7 +55,7 @@ def demo(
     """Serve all models as a web page and an HTTP API.
 
     The models are those under checkpoints/ and those that ship with i2i. The server accepts connections from this
-    machine only, unless --host says otherwise. It sends no data to other servers.
+    machine only, unless --host names another address. It sends no data to other servers.
 
     [bold]Examples[/bold]
 

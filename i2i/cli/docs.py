@@ -15,7 +15,7 @@ def docs(
         str | None, typer.Argument(help=r"name of a page \[default: list the pages]", show_default=False)
     ] = None,
 ) -> None:
-    """List the documentation pages, or print one: formatted on a terminal, as Markdown into a pipe or file.
+    """List the documentation pages, or print one: formatted on a terminal, as Markdown to a pipe or file.
 
     [bold]Examples[/bold]
 

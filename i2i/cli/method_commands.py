@@ -138,7 +138,7 @@ def _help_order(flag: "Flag") -> int:
 
 
 def _switched_on(method: str, section: str) -> set[tuple[str, ...]]:
-    """Return the settings that a recipe of the method switches on, so that an option must be able to switch them off."""
+    """Return the settings that a recipe of the method switches on. Their options need a form that switches them off."""
     from i2i.config import flags
     from i2i.recipes import RECIPES
 

@@ -48,7 +48,7 @@ def list_(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = 
 
 
 @app.command("info")
-def info_(
+def show_info(
     model: Annotated[str, typer.Argument(help="name of a run, or path of a model file")],
     json: Annotated[bool, typer.Option("--json", help="print all metadata as JSON")] = False,
 ) -> None:

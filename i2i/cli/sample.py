@@ -9,9 +9,7 @@ from i2i.cli.console import log_line
 
 
 def sample(
-    model: Annotated[
-        str, typer.Argument(help="name of a run, or path of a model file, that `i2i train gan` has trained")
-    ],
+    model: Annotated[str, typer.Argument(help="model from `i2i train gan`: name of a run, or path of a model file")],
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="write all images into one grid, such as grid.png", show_default=False),
@@ -28,7 +26,7 @@ def sample(
     interpolate: Annotated[
         tuple[int, int] | None,
         typer.Option(
-            help="two seeds: generate a row of images that interpolates between theirs instead", show_default=False
+            help="two seeds: generate a row of images that interpolates between their images", show_default=False
         ),
     ] = None,
     interpolation_steps: Annotated[int, typer.Option(help="images in that row, including both ends")] = 9,

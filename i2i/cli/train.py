@@ -70,7 +70,7 @@ def _train(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> No
     trainer = make_trainer(method, values["recipe"], overrides, values["name"], progress)
     run = trainer.run.path
     if trainer.step >= trainer.total_steps():
-        log_line("{} is finished: {} steps. --resume --steps N trains on.", run, trainer.step)
+        log_line("{} is finished: {} steps. To continue: --resume --steps N.", run, trainer.step)
         return
     _log_start(trainer)
     stop_signal = trainer.train()
@@ -98,9 +98,9 @@ def _log_start(trainer: "Trainer") -> None:
 
 
 app = command_group(
-    "Train a model, or resume a training.",
+    "Train a model, or resume a training. `i2i train METHOD --help` lists all settings of a method.",
     EXAMPLES,
-    "The defaults shown are those of the first recipe. --resume continues a stopped training (Ctrl-C, SIGTERM, crash) "
+    "The defaults are those of the first recipe. --resume continues a stopped training (Ctrl-C, SIGTERM, crash) "
     "from its last saved state.",
     _fixed_options,
     _train,

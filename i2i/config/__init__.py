@@ -1,6 +1,6 @@
 """Configuration: frozen dataclasses, their JSON, and their command-line flags.
 
-A config class stands in the module of the class that it configures. Each field is an
+A config class is in the module of the class that it configures. Each field is an
 ``option(default, "meaning and unit", ge=0)``. The text is the flag's help and the documentation. The bounds are checked
 when a config is created. A field may hold another config, or one of several (a discriminated union such as
 ``ResnetConfig | UnetConfig``). A discriminator field such as ``network: Literal[...]`` distinguishes the variants of a

@@ -1,4 +1,4 @@
-"""What a conversion needs from a reader and a translator, and adapters for other readers and translators."""
+"""Interfaces of a conversion's reader and translator, and adapters for other readers and translators."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -35,7 +35,14 @@ def parse_pixels(text: str) -> int:
 
 
 def make_writer(kind: OutputFormat, quality: int, policy: MetadataPolicy, provenance: Provenance | None) -> Writer:
-    """Return the writer for results of a file format, such as "png"."""
+    """Return the writer for results of a file format.
+
+    Args:
+        kind: suffix of the format, such as "png".
+        quality: 1 to 100, for jpg, webp and avif.
+        policy: whether the metadata of the source are kept.
+        provenance: the model, to be named in the metadata; None to omit it.
+    """
     return Writer(suffix=f".{kind}", quality=quality, policy=policy, provenance=provenance)
 
 

@@ -154,7 +154,7 @@ def _walk_images(root: Path, out: Path, patterns: Sequence[str], plan: Plan) -> 
     real_out = out.resolve()
     real_root = root.resolve()
     if real_out == real_root:
-        raise UsageError(f"{root} is also --out: results would lie among the sources. Choose another --out.")
+        raise UsageError(f"{root} is also --out: results would be mixed with the sources. Choose another --out.")
 
     def add_failure(error: OSError) -> None:
         plan.failed.append((Path(error.filename), f"its files cannot be listed: {error.strerror}"))

@@ -130,8 +130,7 @@ def convert_video(
                 VideoReader(source, info) as reader,
                 VideoWriter(unfinished, target.suffix.lower(), reader, size, metadata) as writer,
             ):
-                temporal_norm = TemporalNorm(translate.network, float(info.rate)) if stabilize else None
-                with temporal_norm or nullcontext():
+                with translate.temporal_norm(float(info.rate)) if stabilize else nullcontext() as temporal_norm:
                     result = _translate_frames(translate, reader, writer, temporal_norm, progress)
                 writer.finish()
             with unfinished.open("rb") as file:

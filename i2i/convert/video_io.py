@@ -144,8 +144,8 @@ class VideoReader:
         missing = self.info.seconds - (self.end - start)
         if missing > max(_MAX_MISSING_SECONDS, _MAX_MISSING_FRACTION * self.info.seconds):
             raise I2IError(
-                f"{self.path} breaks off after {self.end - start:.1f} of {self.info.seconds:.1f} seconds: it is cut "
-                "or damaged."
+                f"{self.path} breaks off after {self.end - start:.1f} of {self.info.seconds:.1f} seconds: it is cut off"
+                " or damaged."
             )
 
     def _to_upright_image(self, frame: Any) -> Image.Image:

@@ -65,7 +65,7 @@ class FolderResult:
 
 @dataclass(frozen=True)
 class JobContext:
-    """What all steps of one folder job share.
+    """The context of one folder job, which all of its steps share.
 
     Attributes:
         choice: the model.

@@ -1,4 +1,4 @@
-"""What Gradio's event handlers share: queue settings, error messages and progress."""
+"""Common parts of Gradio's event handlers: queue settings, error messages and progress."""
 
 import html
 import logging

@@ -21,7 +21,7 @@ PURGE_INTERVAL = 60.0  # seconds; at most a quarter of the retention time
 
 @dataclass(frozen=True, kw_only=True)
 class ServerOptions:
-    """Where the server listens and who may use it.
+    """Address and access of the server.
 
     Attributes:
         host: the address to listen on.

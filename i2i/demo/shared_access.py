@@ -26,7 +26,6 @@ class LockedTranslator:
         self.provenance: Provenance | None = translator.provenance
         self.scale = translator.scale
         self.mask_reader = translator.mask_reader
-        self.network = translator.network
 
     def padded_size(self, size: Size) -> Size:
         return self._translator.padded_size(size)

@@ -140,6 +140,12 @@ def hidden_information(
 
     With c = E|F(y) − x| and c' = E|F(y + n) − x| for noise n of σ = 2 grey levels: c'/c, and (c' − c)/E|n|. The second
     is below 1 for an F that uses only what is visible. The first alone is also large if the cycle is perfect.
+
+    Args:
+        inverse: F, the network of the opposite direction.
+        output: y = G(x), (N, 3, H, W) in [-1, 1].
+        original: x, of the same shape.
+        reconstruction: F(y) if it is known already.
     """
     noise = torch.randn(output.shape, generator=torch.Generator().manual_seed(0)).to(output.device) * NOISE_SIGMA
     clean = ((inverse(output) if reconstruction is None else reconstruction).float() - original).abs().mean()

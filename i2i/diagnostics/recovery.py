@@ -14,7 +14,7 @@ MAX_FILES_LISTED = 8
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do after a non-finite step, and the message for the user."""
+    """The action after a non-finite step, and the message for the user."""
 
     action: Literal["roll back", "stop"]
     message: str

@@ -29,7 +29,12 @@ def flag_values(*configs: Any) -> dict[str, Any]:
 
 
 def suggest_flags(suggestions: tuple[Suggestion, ...], settings: Settings) -> str:
-    """Return a clause with the flags of the first suggestion that would change something."""
+    """Return a clause with the flags of the first suggestion that would change something.
+
+    Args:
+        suggestions: in the order of preference.
+        settings: the present values by flag, from ``flag_values``.
+    """
     for suggestion in (*suggestions, halve_lr, change_seed):
         changes = {name: value for name, value in suggestion(settings).items() if settings.get(name) != value}
         if changes:
@@ -51,7 +56,7 @@ def use_hinge_and_r1(settings: Settings) -> dict[str, Any]:
 
 
 def use_rmsprop(settings: Settings) -> dict[str, Any]:
-    """Arjovsky et al. 2017, section 4.3: a clipped critic becomes unstable with a momentum-based optimizer."""
+    """Arjovsky et al. 2017, section 4.3: a weight-clipped critic becomes unstable with a momentum-based optimizer."""
     if settings.get("adversarial") == "wgan" and settings.get("optimizer") == "adam":
         return {"optimizer": "rmsprop", "lr": min(settings["lr"], 5e-4)}
     return {}

@@ -192,6 +192,6 @@ class DirectionEvaluator:
 
     def _real_reference(self, held_out: ImageSet) -> Row:
         """Return the row of real images of another split."""
-        title = f"real pictures of the {self.eval_set.held_out_split} split"
+        title = f"real images of the {self.eval_set.held_out_split} split"
         measurements = Measurements(self.metrics.reference_features(held_out, title))
         return self._compute_row(Row(title, "ceiling"), measurements)

@@ -65,7 +65,10 @@ class Degradation:
         return Degrader(self.task, self.strength)(image)
 
     def describe(self) -> str:
-        """Return such as "denoise, strength 25, in 8 bits". The protocol's fingerprint depends on it."""
+        """Return the degradation in words, such as "denoise, strength 25, in 8 bits".
+
+        The protocol's fingerprint depends on the words.
+        """
         name = to_json(self.task)["task"]
         parts = [f"{name} ×{self.task.scale}" if self.task.scale > 1 else name]
         if self.strength is not None:
@@ -180,7 +183,7 @@ class EvalSet:
 
     @property
     def num_outputs(self) -> int:
-        """How many images each model generates."""
+        """The number of images that each model generates."""
         return len(self.real if self.inputs is None else self.inputs)
 
 

@@ -31,7 +31,7 @@ class Evaluation:
     Args:
         models: that were evaluated.
         directions: results by direction; the "metrics" of the JSON are those of the first model in the first one.
-        notes: what a reader should know.
+        notes: warnings for the reader, one sentence each.
         seconds: how long the evaluation took.
         votes: of the demo's blind test.
     """

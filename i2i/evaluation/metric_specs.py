@@ -9,7 +9,7 @@ from i2i.errors import UsageError
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """How a metric is named, formatted and compared.
+    """Name, format and order of a metric.
 
     Args:
         name: in JSON and in flags.

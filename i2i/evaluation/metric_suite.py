@@ -33,7 +33,7 @@ Progress = Callable[[str, int, int], None]  # (text, images done, images in tota
 
 @dataclass
 class Measurements:
-    """What was measured on N outputs.
+    """The measurements of N outputs.
 
     Args:
         features: Inception features, (N, D).

@@ -20,7 +20,7 @@ from i2i.restoration import Task
 
 CheckpointChoice = Literal["last", "best", "both"]
 IDENTITY = "identity"
-IDENTITY_BASELINE = "input left alone"
+IDENTITY_BASELINE = "unchanged input"
 TranslateFn = Callable[[Sequence[Image.Image]], list[Image.Image]]
 
 
@@ -46,7 +46,7 @@ class EvaluatedModel:
 
     @property
     def title(self) -> str:
-        """Such as "horse2zebra-cyclegan (best by KID, 4000 steps)"."""
+        """Name and checkpoint, such as "horse2zebra-cyclegan (best by KID, 4000 steps)"."""
         if self.info is None:
             return IDENTITY_BASELINE
         details = []

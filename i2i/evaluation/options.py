@@ -13,7 +13,7 @@ from i2i.evaluation.models import CheckpointChoice, InferenceOptions
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationOptions:
-    """What to evaluate, on which images, and how.
+    """Options of an evaluation: models, images and metrics.
 
     Args:
         models: runs' names, paths of model files, or "identity".

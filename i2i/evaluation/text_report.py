@@ -49,7 +49,7 @@ def _format_line(title: str, cells: Sequence[str], widths: Sequence[int]) -> str
 
 
 def format_cell(spec: MetricSpec, estimate: Estimate | None) -> str:
-    """Return such as "21.20 ±1.30"."""
+    """Return a value with half of its interval as text, such as "21.20 ±1.30"."""
     if estimate is None:
         return "–"
     half_width = (estimate.high - estimate.low) / 2

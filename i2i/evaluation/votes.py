@@ -100,7 +100,7 @@ class Tally:
 
     @property
     def exposure_text(self) -> str:
-        """Such as "shown for 1 s"."""
+        """The exposure in words, such as "shown for 1 s"."""
         return "shown until the answer" if self.exposure is None else f"shown for {self.exposure:g} s"
 
     def describe(self) -> str:

@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +67,7 @@ class NetworkRunner:
 
     1. ``forward_batch``: the whole batch in one pass, for images up to ``limits.max_image_pixels``.
     2. ``forward_tiled``: one image in tiles that overlap by the receptive field, for networks that have a finite one.
-    3. ``forward_streaming``: one image by rows, with the normalization statistics of the whole image.
+    3. ``forward_streaming``: one image by rows, with the normalisation statistics of the whole image.
 
     A strategy that cannot compute this network is not tried again; the last resort is ``forward_batch``. All three give
     the same result, up to the order of floating-point sums. Random numbers come from the same seed each time.
@@ -76,26 +77,39 @@ class NetworkRunner:
         preprocessor: makes the network's input.
         device: device of the network.
         dtype: data type of autocast.
+
+    Attributes:
+        network: the network itself.
+        forward_fn: what runs the network on tensors: the network, or its compiled form.
     """
 
     def __init__(
         self, network: nn.Module, preprocessor: Preprocessor, device: torch.device, dtype: torch.dtype
     ) -> None:
         self.network = network
+        self.forward_fn: Callable[[Tensor], Tensor] = network
         self.limits = MemoryLimits(device)
         self.one_at_a_time = depends_on_batch(network)
         self._preprocessor = preprocessor
         self._device = device
         self._dtype = dtype
-        self._compiled = False
         self._piecewise = [self.forward_tiled, self.forward_streaming]  # in the order in which they are tried
         if preprocessor.receptive_radius is None:
             self._piecewise.remove(self.forward_tiled)
 
     def compile(self) -> None:
         """Compile the network at its first passes. If that fails, a warning is logged and it runs uncompiled."""
-        self.network.compile()
-        self._compiled = True
+        self.forward_fn = torch.compile(self.network)
+
+    @contextmanager
+    def uncompiled(self) -> Iterator[None]:
+        """Run the network uncompiled inside the context."""
+        forward_fn = self.forward_fn
+        self.forward_fn = self.network
+        try:
+            yield
+        finally:
+            self.forward_fn = forward_fn
 
     def runs_piecewise(self, size: Size) -> bool:
         """Return whether an image of a padded size is too large for one pass and runs in tiles or by rows."""
@@ -176,23 +190,21 @@ class NetworkRunner:
             return self._preprocessor.network_input(pixels[:, top:bottom].to(self._device))
 
         # A compiled network takes plain tensors only.
-        network = self.network._call_impl if self._compiled else self.network
-        output = network(stream_rows(pixels.shape[1], pixels.shape[2], fetch_rows))
+        output = self.network(stream_rows(pixels.shape[1], pixels.shape[2], fetch_rows))
         return torch.cat([_to_uint8_hwc(strip) for _, strip in output.strips()])[None]
 
     def _call_network(self, network_input: Tensor) -> Tensor:
         try:
-            return self.network(network_input)
+            return self.forward_fn(network_input)
         except Exception as error:  # a compiler raises many types of errors
-            if not self._compiled or is_out_of_memory(error):
+            if self.forward_fn is self.network or is_out_of_memory(error):
                 raise
-            self.network._compiled_call_impl = None
-            self._compiled = False
+            self.forward_fn = self.network
             reason = str(error).splitlines()[0]
             logger.warning(
                 "The network cannot be compiled on this machine (%s): continuing without compilation.", reason
             )
-        return self.network(network_input)
+        return self.forward_fn(network_input)
 
 
 def _to_uint8_hwc(image: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Translate images of any size with a trained network."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice, takewhile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from i2i.inference.masks import MaskReader
 from i2i.inference.postprocessing import PendingImage, Postprocessor
 from i2i.inference.preprocessing import Preprocessor, Size
 from i2i.inference.runner import NetworkRunner
+from i2i.inference.temporal_norm import TemporalNorm
 from i2i.networks import GeneratorConfig, RestorerConfig, prepare_for_inference
 
 MAX_COLOURED_BATCH = 4  # images that are coloured together: they stay in memory beside their small copies
@@ -84,6 +86,16 @@ class Translator:
         If that fails, a warning is logged and the network runs uncompiled.
         """
         self.runner.compile()
+
+    @contextmanager
+    def temporal_norm(self, rate: float) -> Iterator[TemporalNorm]:
+        """Translate the frames of a video with less flicker inside the context. The network runs uncompiled there.
+
+        Args:
+            rate: frames a second.
+        """
+        with self.runner.uncompiled(), TemporalNorm(self.network, rate) as temporal_norm:
+            yield temporal_norm
 
     def __call__(self, image: Image.Image) -> Image.Image:
         """Translate one image.

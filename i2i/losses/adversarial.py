@@ -28,7 +28,7 @@ class AdversarialConfig(Config):
     r1_every: int = option(16, "steps between two R1 penalties; each is multiplied by this number", ge=1)
     weight_gradient_penalty: float = option(10.0, "λ of the gradient penalty of wgan-gp", was="weight_gp", gt=0)
     weight_clip: float = option(0.01, "largest absolute weight of D with wgan", was="clip", gt=0)
-    d_steps: int = option(1, "turns of D for each turn of G (the WGAN papers use 5)", was="critic_steps", ge=1)
+    d_steps: int = option(1, "steps of D for each step of G (the WGAN papers use 5)", was="critic_steps", ge=1)
     weight_feature_matching: float = option(
         0.0,
         "λ of feature matching in the layers of D: at each location for paired data, of the means otherwise; "
@@ -73,6 +73,7 @@ class AdversarialLoss:
         """Return the weighted loss terms of D.
 
         Args:
+            discriminator: D with its augmentation and condition.
             real: (N, 3, H, W) in [-1, 1].
             fake: (N, 3, H, W) in [-1, 1]; no gradient flows into it.
             step: index of the training step.
@@ -95,6 +96,7 @@ class AdversarialLoss:
         """Return the weighted loss terms of G.
 
         Args:
+            discriminator: D with its augmentation and condition.
             fake: images of G, (N, 3, H, W) in [-1, 1].
             real: (N, 3, H, W) in [-1, 1]; for a conditional GAN the real images of the same conditions.
 

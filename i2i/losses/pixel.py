@@ -7,6 +7,11 @@ from torch.nn import functional as F
 def charbonnier(images: Tensor, target: Tensor, eps: float = 1e-3) -> Tensor:
     """E √((x − y)² + ε²): the L1 distance, smooth at 0 (Lai et al. 2017, eq. 3).
 
+    Args:
+        images: (N, C, H, W).
+        target: (N, C, H, W).
+        eps: ε, in the units of the images.
+
     Returns: a scalar in float32.
 
     >>> import torch

@@ -86,7 +86,7 @@ class GeneratorOutput(NamedTuple):
 class CUT(Method):
     """A GAN with a contrastive loss between the patches of input and output (Park et al. 2020, eq. 5).
 
-    G: A → B, whose first half is the encoder; H projects its features; D_B judges images of domain B.
+    G: A → B, whose first half is the encoder; H projects its features; D_B is the discriminator of domain B.
     """
 
     discriminator_weight = 0.5

@@ -33,13 +33,13 @@ class CycleGANConfig(Config):
     adversarial: AdversarialConfig = option(AdversarialConfig(), "the adversarial loss")
     weight_cycle: float = option(10.0, "λ of the cycle loss, in both directions", ge=0)
     weight_identity: float = option(
-        0.5, "weight of the identity loss, as a fraction of weight_cycle; 0 disables it", ge=0
+        0.5, "weight of the identity loss, as a fraction of --weight-cycle; 0 disables it", ge=0
     )
     weight_perceptual: float = option(
         0.0, "λ of the perceptual distance (LPIPS) of the cycle, in both directions; 0 disables it", ge=0
     )
     pool_size: int = option(
-        50, "past fakes that each discriminator keeps and gets again; 0 disables the pool", was="pool", ge=0, le=10_000
+        50, "past fakes kept for each discriminator, which sees some again; 0: no pool", was="pool", ge=0, le=10_000
     )
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class CycleGANConfig(Config):
 class CycleGAN(Method):
     """Two translators that invert each other, each against its own discriminator (Zhu et al. 2017, eq. 3).
 
-    G: A → B and F: B → A; D_A judges images of domain A, D_B of domain B.
+    G: A → B and F: B → A. D_A is the discriminator of domain A, D_B that of domain B.
     """
 
     discriminator_weight = 0.5

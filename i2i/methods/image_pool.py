@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class ImagePool(nn.Module):
-    """The last fakes, some of which the discriminator gets again.
+    """A pool of past fakes. ``query`` swaps some of the new fakes for pooled ones.
 
     Shrivastava et al. 2017; Zhu et al. 2017, section 4. The images are buffers, so that a training's state holds them.
     ``prepare_step`` draws the random numbers on the host; ``query`` never synchronises with the device.

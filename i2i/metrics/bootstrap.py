@@ -48,14 +48,25 @@ def bootstrap_interval(value: float, resampled: Values) -> Estimate:
 
 
 def kid_interval(x: Features, y: Features, *, times: int = RESAMPLES, seed: int = 0) -> Estimate:
-    """Return ``kid`` with its interval from ``times`` resamples."""
+    """Return ``kid`` with its interval.
+
+    Args:
+        x: features (N, D).
+        y: features (M, D).
+        times: number of resamples.
+        seed: seed of the resamples.
+    """
     return bootstrap_interval(kid(x, y), kid_resampled(x, y, *_resample_pair(x, y, times, seed)))
 
 
 def fid_interval(x: Features, y: Features, *, times: int = FID_RESAMPLES, seed: int = 0) -> Estimate | None:
-    """Return ``fid`` with its interval from ``times`` resamples; None with more than FID_MAX_IMAGES images.
+    """Return ``fid`` with its interval; None with more than FID_MAX_IMAGES images, for which it would take hours.
 
-    With more images the interval would take hours.
+    Args:
+        x: features (N, D).
+        y: features (M, D).
+        times: number of resamples.
+        seed: seed of the resamples.
     """
     if max(len(x), len(y)) > FID_MAX_IMAGES:
         return None

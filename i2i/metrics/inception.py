@@ -84,7 +84,12 @@ class Inception:
     def features_and_logits(
         self, images: Iterable[ImageOrPath], progress: Progress = lambda done: None
     ) -> tuple[Features, Features | None]:
-        """Return the features as ``features`` does, and logits (N, 1008) or None if the network has no logits."""
+        """Return the features as ``features`` does, and logits (N, 1008) or None if the network has no logits.
+
+        Args:
+            images: images of any sizes, or their files.
+            progress: called with the number of images done, after each batch.
+        """
         outputs: list[tuple[Tensor, Tensor | None]] = []
         done = 0
         for batch in _read_batches(images):

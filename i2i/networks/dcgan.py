@@ -29,7 +29,7 @@ class DCGANGeneratorConfig(Config):
     """Config of ``DCGANGenerator``."""
 
     network: Literal["dcgan"] = option("dcgan", "architecture")
-    latent: int = option(100, "numbers of noise that an image is generated from", ge=1, le=4096)
+    latent: int = option(100, "dimension of the noise vector that an image is generated from", ge=1, le=4096)
     ngf: int = option(
         64, "channels before the generator's last layer, doubled at every layer towards the noise", ge=1, le=1024
     )

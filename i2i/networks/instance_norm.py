@@ -1,9 +1,14 @@
-"""Instance normalisation, with a fast and correct gradient on CPUs."""
+"""Instance normalisation, with a fast and correct gradient on CPUs, and a hook to change its statistics."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import handle_torch_function, has_torch_function
+
+StatisticsHook = Callable[[Tensor], Tensor]
+"""Takes the mean and the variance of each channel of each image, as float32 (N, 2, C), and returns those to use."""
 
 
 class InstanceNorm(nn.Module):
@@ -12,18 +17,72 @@ class InstanceNorm(nn.Module):
     It has no affine weights and no running statistics. The statistics are computed in float32 (float64 for float64
     input). ``torch.nn.functional.instance_norm`` is not used, because on a CPU its gradient is wrong at batch size 1 if
     the incoming gradient is channels-last.
+
+    Attributes:
+        statistics: replaces the statistics at inference; None for the statistics of the input.
     """
 
     def __init__(self, eps: float = 1e-5) -> None:
         super().__init__()
         self.eps = eps
+        self.statistics: StatisticsHook | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        if not isinstance(x, Tensor):  # a streamed feature map computes its own statistics
-            return x.normalize(self.eps)
-        if torch.compiler.is_compiling():  # the compiler fuses the formula and derives its gradient
-            return _instance_norm_reference(x, self.eps)
-        return _InstanceNormFunction.apply(x, self.eps)
+        if self.statistics is not None:
+            return norm_with_statistics(x, self.eps, None, None, self.statistics)
+        return instance_norm(x, self.eps)
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """``torch.nn.BatchNorm2d`` with the hook of ``InstanceNorm``.
+
+    Attributes:
+        statistics: replaces the statistics at inference, for each image by itself; None for those of torch.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.statistics: StatisticsHook | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.statistics is not None:
+            return norm_with_statistics(x, self.eps, self.weight, self.bias, self.statistics)
+        return super().forward(x)
+
+
+def instance_norm(x: Tensor, eps: float) -> Tensor:
+    """Return (x − mean) / √(variance + ε) of each channel of each image, in the dtype of ``x`` (N, C, H, W)."""
+    if has_torch_function((x,)):  # for streamed feature maps
+        return handle_torch_function(instance_norm, (x,), x, eps)
+    if torch.compiler.is_compiling():  # the compiler fuses the formula and derives its gradient
+        return _instance_norm_reference(x, eps)
+    return _InstanceNormFunction.apply(x, eps)
+
+
+def norm_with_statistics(
+    x: Tensor, eps: float, weight: Tensor | None, bias: Tensor | None, statistics: StatisticsHook
+) -> Tensor:
+    """Normalise with the mean and variance that a hook returns for those of the input.
+
+    Args:
+        x: (N, C, H, W).
+        eps: ε.
+        weight: (C), multiplies the result; None for 1.
+        bias: (C), is added then; None together with ``weight``.
+        statistics: the hook.
+
+    Returns: (N, C, H, W) in the dtype of ``x``.
+    """
+    if has_torch_function((x,)):  # for streamed feature maps
+        return handle_torch_function(norm_with_statistics, (x,), x, eps, weight, bias, statistics)
+    rows = x.permute(0, 2, 3, 1).flatten(1, 2).float()  # (N, H·W, C)
+    mean = rows.mean(1)
+    variance = (rows - mean[:, None]).square_().mean(1)
+    replaced = statistics(torch.stack([mean, variance], 1))
+    normalized = (rows - replaced[:, :1]) * torch.rsqrt(replaced[:, 1:] + eps)
+    if weight is not None and bias is not None:
+        normalized = normalized * weight + bias
+    return normalized.to(x.dtype).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
 
 
 class _InstanceNormFunction(torch.autograd.Function):

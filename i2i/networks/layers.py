@@ -10,7 +10,7 @@ from torch.nn.utils import parametrizations
 from torch.nn.utils.parametrize import register_parametrization
 
 from i2i.networks.cpu_conv import FewChannelConv2d
-from i2i.networks.instance_norm import InstanceNorm
+from i2i.networks.instance_norm import BatchNorm2d, InstanceNorm
 
 Norm = Literal["instance", "batch", "none"]
 Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
@@ -20,7 +20,7 @@ def norm(kind: Norm, channels: int) -> nn.Module:
     """Build the normalisation layer ``kind`` for feature maps of ``channels``."""
     if kind == "instance":
         return InstanceNorm()
-    return nn.BatchNorm2d(channels) if kind == "batch" else nn.Identity()
+    return BatchNorm2d(channels) if kind == "batch" else nn.Identity()
 
 
 def uses_bias(kind: Norm) -> bool:

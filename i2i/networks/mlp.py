@@ -15,7 +15,7 @@ class MLPGeneratorConfig(Config):
     """Config of ``MLPGenerator``."""
 
     network: Literal["mlp"] = option("mlp", "architecture")
-    latent: int = option(100, "numbers of noise that an image is generated from", ge=1, le=4096)
+    latent: int = option(100, "dimension of the noise vector that an image is generated from", ge=1, le=4096)
     width: int = option(1200, "units of each of the generator's hidden layers", ge=1, le=16_384)
     depth: int = option(2, "hidden layers of the generator", ge=1, le=16)
     weight_init: Init = option("normal", "initialisation of the generator", was="init")

@@ -1,4 +1,4 @@
-"""How a restoration network's output and input make the restored image, the same in training and inference."""
+"""Compose the restored image from the input and output of a restoration network, in training and inference."""
 
 from typing import Literal
 

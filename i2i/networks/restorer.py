@@ -27,7 +27,7 @@ class RestorerConfig(Config):
         32, "channels of the restorer's first level; each further level has twice as many", ge=1, le=512
     )
     unshuffle: int = option(
-        2, "pixels a side that the restorer's first step moves into channels; 1: finer, 4 times the work",
+        2, "pixel-unshuffle factor before the restorer's first layer; 1: finer, 4 times the work",
         was="fold", ge=1, le=4,
     )  # fmt: skip
     levels: int = option(3, "resolutions of the restorer, each half of the one above", ge=1, le=6)

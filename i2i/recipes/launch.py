@@ -174,7 +174,7 @@ def _build_trainer(
 def _image_cache(recipe: Recipe, layout: Layout) -> ImageCache | None:
     """Return the cache of the training images, or None to load them from their files.
 
-    With --cache auto there is a cache beside a CUDA device, and wherever each crop would decode a full-size photo.
+    With --cache auto, a cache is used on CUDA, and wherever each crop would decode a full-size photo.
 
     Raises:
         CacheError: --cache is "on" and the cache cannot be made.

@@ -1,7 +1,7 @@
 """The table of recipes: method, kind of data, and settings.
 
 ``paper`` recipes reproduce the publications; a comment states each departure with its reason. ``fast`` recipes are
-ours: the best results for equal time in a measured comparison (tests/benchmarks/README.md). ``tiny`` recipes are small
+ours: the best results for equal time in a measured comparison (i2i/docs/measurements.md). ``tiny`` recipes are small
 enough to follow a training on a plain CPU.
 """
 

@@ -20,7 +20,7 @@ Points = dict[str, list[tuple[float, float]]]
 
 @dataclass
 class TrainingHistory:
-    """What a run's log holds.
+    """The content of a run's log.
 
     Args:
         losses: player → loss → (step, value).

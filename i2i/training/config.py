@@ -15,7 +15,7 @@ BestMetricName = Literal["off", "kid", "psnr", "ssim", "lpips"]
 class TrainingConfig(Config):
     """Options of a training. Its length is ``max_hours`` if that is set, else ``steps``, else ``epochs``."""
 
-    steps: int | None = option(None, "length of the training in steps, one batch each [default: by --epochs]", ge=1)
+    steps: int | None = option(None, "length of the training in steps, one batch each; overrides --epochs", ge=1)
     epochs: float = option(200.0, "length of the training in passes over the data, if --steps is not given", gt=0)
     max_hours: float | None = option(
         None,
@@ -28,12 +28,12 @@ class TrainingConfig(Config):
         "", "initialise with the matching weights of this model: a run or the path of a model file", was="begin_with"
     )
     batch_size: int = option(1, "images of each domain in a step", ge=1)
-    optimizer: Literal["adam", "rmsprop"] = option("adam", "optimizer of every player")
+    optimizer: Literal["adam", "rmsprop"] = option("adam", "optimizer of all networks")
     lr: float = option(2e-4, "learning rate before the schedule", gt=0)
     betas: tuple[float, float] = option((0.5, 0.999), "Adam's β₁ and β₂", ge=0, lt=1)
     grad_clip: float = option(
         0.0,
-        "clip the gradient of each player to this global L2 norm; 0: no clipping",
+        "clip the gradient of each optimizer (generators, discriminators) to this L2 norm; 0: off",
         was="clip_norm",
         ge=0,
         lt=math.inf,
@@ -61,8 +61,8 @@ class TrainingConfig(Config):
     )
     cache: AutoOnOff = option(
         "auto",
-        "load images from one file, made at the first use in datasets/.packed or $I2I_CACHE; auto: beside a CUDA "
-        "GPU, up to 32 GB",
+        "load images from one file, made at the first use in datasets/.packed or $I2I_CACHE; auto: on CUDA, for a "
+        "--task and with --resize native, up to 32 GB",
     )
     log_every: int = option(20, "steps between two rows of log.jsonl", ge=1)
     sample_every: int = option(500, "steps between two sample grids", ge=1)

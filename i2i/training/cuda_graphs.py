@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from i2i.config import require
+from i2i.device import rng_state, set_rng_state
 from i2i.methods.base import Batch
 from i2i.training.train_step import TrainStep
 
@@ -68,8 +69,7 @@ class _Snapshot(NamedTuple):
 
     method: dict[str, Any]
     optimizers: dict[str, Any]
-    rng: Tensor
-    cuda_rng: Tensor | None
+    rng: dict[str, Tensor | None]
 
 
 class GraphedTrainStep:
@@ -77,6 +77,10 @@ class GraphedTrainStep:
 
     A step is captured once for each ``method.graph_key``. If compiling or capturing fails on this machine, the state
     from before the attempt is restored, a warning is logged, and the steps run eagerly from then on.
+
+    Compiling changes the networks in place, by ``Module.compile``, because a method calls its networks itself. torch
+    has no public function that undoes it. If it fails, the steps run in the compiler's stance "force_eager" instead,
+    which ignores what was compiled.
 
     Args:
         train_step: the steps to run.
@@ -89,6 +93,7 @@ class GraphedTrainStep:
         self.compiled = compiled
         self.backend = backend
         self._compile_ok = not compiled
+        self._force_eager = False
         self._drop_graphs()
         for module in self._modules() if compiled else ():
             module.compile(dynamic=False)
@@ -128,20 +133,26 @@ class GraphedTrainStep:
     def _run_eager(self, batch: Batch, step: int) -> Losses:
         """Run a step without a graph. The first compiled step falls back to the uncompiled networks if it fails."""
         if self._compile_ok:
-            return self.train_step.run(batch, step)
+            return self._run(batch, step)
         before = self._snapshot()
         try:
-            losses = self.train_step.run(batch, step)
+            losses = self._run(batch, step)
         except Exception as error:  # a compiler can fail in many ways, and the uncompiled step does not need it
-            for module in self._modules():
-                module._compiled_call_impl = None
+            self._force_eager = True
             self._restore(before)
             logger.warning(
                 "The networks cannot be compiled here (%s): training continues uncompiled.", _first_line(error)
             )
-            losses = self.train_step.run(batch, step)
+            losses = self._run(batch, step)
         self._compile_ok = True
         return losses
+
+    def _run(self, batch: Batch, step: int) -> Losses:
+        """Run a step on the networks as they are: compiled, or uncompiled after compiling has failed."""
+        if not self._force_eager:
+            return self.train_step.run(batch, step)
+        with torch.compiler.set_stance("force_eager"):
+            return self.train_step.run(batch, step)
 
     def _capture(self, backend: GraphBackend, key: Hashable, batch: Batch, step: int) -> bool:
         """Capture the steps of a graph key. Return False if that fails."""
@@ -149,7 +160,7 @@ class GraphedTrainStep:
         names: list[str] = []
 
         def run() -> Tensor:
-            losses = self.train_step.run(inputs, step)
+            losses = self._run(inputs, step)
             names.extend(losses)
             return torch.stack([loss.float() for loss in losses.values()])
 
@@ -165,17 +176,13 @@ class GraphedTrainStep:
         return True
 
     def _snapshot(self) -> _Snapshot:
-        device = self.train_step.device
         weights = {name: value.clone() for name, value in self.train_step.method.state_dict().items()}
-        cuda_rng = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-        return _Snapshot(weights, _clone(self.train_step.state_dict()), torch.get_rng_state(), cuda_rng)
+        return _Snapshot(weights, _clone(self.train_step.state_dict()), rng_state(self.train_step.device))
 
     def _restore(self, snapshot: _Snapshot) -> None:
         self.train_step.method.load_state_dict(snapshot.method)
         self.train_step.load_state_dict(snapshot.optimizers)
-        torch.set_rng_state(snapshot.rng)
-        if snapshot.cuda_rng is not None:
-            torch.cuda.set_rng_state(snapshot.cuda_rng, self.train_step.device)
+        set_rng_state(snapshot.rng, self.train_step.device)
 
     @property
     def first_skipped(self) -> Tensor:

@@ -16,7 +16,7 @@ from i2i.checkpoints.model_file import ModelFile, save_model_file
 from i2i.checkpoints.model_info import BestMetric, ModelInfo
 from i2i.checkpoints.run import Run
 from i2i.data.dataset import TrainingDataset
-from i2i.device import autocast, fork_rng_with_seed, resolve_device, resolve_dtype
+from i2i.device import autocast, fork_rng_with_seed, resolve_device, resolve_dtype, rng_state, set_rng_state
 from i2i.diagnostics import nonfinite_names
 from i2i.errors import DatasetError, ImageError, RunError, TrainingError
 from i2i.methods.base import Method
@@ -236,12 +236,7 @@ class Trainer:
     def _model_file(self, best: BestMetric | None = None) -> ModelFile:
         """Return the translators with their metadata. ``best``: the result for which they are kept, if any."""
         info = replace(self.info, steps=self.step, total_steps=self.total_steps(), ema=self.config.ema, best=best)
-        tensors = {
-            f"{direction}.{name}": value
-            for direction, network in zip(info.directions, self.translators().values(), strict=True)
-            for name, value in network.state_dict().items()
-        }
-        return ModelFile(info, tensors)
+        return ModelFile.from_networks(info, list(self.translators().values()))
 
     def save(self) -> None:
         """Write the model file, the model card and the training state, once per step.
@@ -273,8 +268,7 @@ class Trainer:
             "ema": self.ema.module.state_dict() if self.ema is not None else None,
             "monitor": self.monitor.state_dict(),
             "validator": self.validator.state_dict() if self.validator is not None else None,
-            "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            **rng_state(self.device),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -297,6 +291,4 @@ class Trainer:
         self.step = state["step"]
         self._saved_step = state["step"]
         self.time_budget.elapsed = state.get("elapsed", 0.0)
-        torch.set_rng_state(state["rng"])
-        if state["cuda_rng"] is not None and self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["cuda_rng"], self.device)
+        set_rng_state(state, self.device)

@@ -110,7 +110,7 @@ class Validator:
         except ModelFileError as error:
             if name == required:
                 raise
-            logger.warning("Evaluations are without %s. %s", name.upper(), error)
+            logger.warning("Evaluations leave out %s. %s", name.upper(), error)
             return None
 
     def should_validate(self, step: int, total: int) -> bool:

@@ -25,9 +25,9 @@ def test_json_is_the_only_output(unpaired: Path) -> None:
 def test_a_value_beyond_a_limit_is_logged_and_exits_with_1(unpaired: Path) -> None:
     result = run("identity", "--data", str(unpaired), "--fail-over", "fid=0.001", "--fail-over", "kid=1000")
     assert result.exit_code == 1
-    assert "beyond the limit: input left alone, AtoB: FID is " in result.stderr.replace("\n", " ")
+    assert "beyond the limit: unchanged input, AtoB: FID is " in result.stderr.replace("\n", " ")
     assert "KID is" not in result.stderr
-    assert "input left alone" in result.stdout
+    assert "unchanged input" in result.stdout
 
 
 def test_the_report_is_written_and_a_bad_path_is_refused_before_the_evaluation(unpaired: Path) -> None:

@@ -23,6 +23,19 @@ store.close()
 print(*sorted({'torch', 'cv2', 'kornia', 'av'} & set(sys.modules)))
 """
 
+COMPONENT = """
+import gradio as gr
+
+class Component(gr.Textbox):
+    pass
+"""
+IMPORT_COMPONENT = """
+from i2i.demo.gradio_setup import configure_gradio
+configure_gradio()
+import component
+print(component.gr.Blocks().analytics_enabled)
+"""
+
 
 @pytest.fixture(autouse=True)
 def patched_gradio(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,6 +50,15 @@ def test_the_page_is_built_without_torch_and_writes_no_stubs_beside_the_package(
     process = subprocess.run([sys.executable, "-c", BUILD_PAGE], capture_output=True, text=True, check=False)
     assert (process.returncode, process.stdout.split()) == (0, []), process.stderr
     assert not list(Path(demo.__file__).parent.rglob("*.pyi"))
+
+
+def test_importing_a_component_writes_no_stub_and_telemetry_is_off(tmp_path: Path) -> None:
+    (tmp_path / "component.py").write_text(COMPONENT)
+    process = subprocess.run(
+        [sys.executable, "-c", IMPORT_COMPONENT], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (process.returncode, process.stdout.split()) == (0, ["False"]), process.stderr
+    assert not list(tmp_path.glob("*.pyi"))
 
 
 @pytest.mark.parametrize("name", FETCHERS)

@@ -202,7 +202,12 @@ def test_the_state_consists_of_plain_numbers() -> None:
     alarms_by_check(monitor, *[HEALTHY | FAILING["inverted"]] * 3)
     check_loss_rows(monitor, 0.001, rows=3)
     state = monitor.state_dict()
-    assert state["A to B: inverted"] == {"since": AFTER_WARMUP, "found": 3, "free": 0, "told": True}
+    assert state["A to B: inverted"] == {
+        "first_step": AFTER_WARMUP,
+        "failed": 3,
+        "passed": 0,
+        "reported": True,
+    }
     assert all(isinstance(value, int) for streak in state.values() for value in streak.values())
 
 

@@ -52,7 +52,7 @@ def test_real_images_of_another_split_are_the_ceiling(unpaired: Path) -> None:
     (result,) = evaluated("identity", data=str(unpaired)).directions
     network = Inception("cpu", ChannelStatistics())
     train, test = (network.features(list_images(unpaired / name)) for name in ("trainB", "testB"))
-    assert result.rows[-1].title == "real pictures of the train split"
+    assert result.rows[-1].title == "real images of the train split"
     assert result.rows[-1].values["kid"].value == pytest.approx(kid(train, test))
 
 
@@ -116,7 +116,7 @@ def test_images_from_noise_are_compared_with_photos_and_have_a_noise_baseline(un
     assert [row.title for row in result.rows] == [
         "noise",
         "generator (last, 2 steps)",
-        "real pictures of the train split",
+        "real images of the train split",
     ]
     network = Inception("cpu", ChannelStatistics())
     generated = network.features(sampler.load("generator", device="cpu", precision="float32")(range(5)))

@@ -77,5 +77,5 @@ def test_directions_are_those_of_the_models(trained: Trained) -> None:
 
 def test_the_identity_returns_its_inputs() -> None:
     (model,) = resolve_models(["identity"], "both")
-    assert model.title == "input left alone"
+    assert model.title == "unchanged input"
     assert load_translate_fn(model, "AtoB", InferenceOptions("cpu"))([random_image(1)]) == [random_image(1)]

@@ -89,7 +89,7 @@ def test_differences_are_clear_or_within_noise() -> None:
 def test_a_model_worse_than_the_baseline_is_reported() -> None:
     (comparison,) = comparisons([row("bad", measure(1, 3.0)), row(IDENTITY_BASELINE, measure(2), "floor")], "kid")
     assert (comparison.better, comparison.worse, comparison.within_noise) == (IDENTITY_BASELINE, "bad", False)
-    assert comparison.describe().startswith("The input left alone is better than bad: KID lower by ")
+    assert comparison.describe().startswith("The unchanged input is better than bad: KID lower by ")
 
 
 def test_models_are_compared_on_the_same_images_so_that_a_small_constant_difference_is_clear() -> None:

@@ -19,31 +19,35 @@ CONFIGS = [
     RestorerConfig(width=4, depth=1, conditioning="mask", prediction="masked_residual"),
     RestorerConfig(width=4, depth=1, scale=2),
 ]
-SIDE = 64
 
 
-def run(config: Any, max_image_pixels: int | None, monkeypatch: pytest.MonkeyPatch) -> torch.Tensor:
-    network = prepare_for_inference(config.build(SIDE), config)
-    preprocessor = Preprocessor(config, SIDE, conditioning_level=0.5)
+def run(config: Any, strategy: str, side: int, monkeypatch: pytest.MonkeyPatch) -> torch.Tensor:
+    """Return the output of a strategy of the runner, such as "forward_tiled", for one image."""
+    network = prepare_for_inference(config.build(side), config)
+    preprocessor = Preprocessor(config, side, conditioning_level=0.5)
     monkeypatch.setattr("i2i.inference.runner.fork_rng_with_seed", lambda *_: nullcontext())  # needs a driver
-    with fake_cuda(monkeypatch):
+    with fake_cuda(monkeypatch), torch.inference_mode():
         move_to_fake_cuda(network)
         runner = NetworkRunner(network, preprocessor, CUDA, torch.bfloat16)
-        if max_image_pixels:
-            runner.limits.max_image_pixels = max_image_pixels
-        channels = 4 if config.network == "restorer" and config.conditioning == "mask" else 3
-        return runner.run(torch.empty(1, SIDE, SIDE, channels, dtype=torch.uint8))
+        runner.limits.max_image_pixels = side * side // 2
+        channels = 4 if preprocessor.conditioning == "mask" else 3
+        pixels = torch.empty(1, side, side, channels, dtype=torch.uint8)
+        output = runner._run_seeded(getattr(runner, strategy), pixels)
+    scale = getattr(config, "scale", 1)
+    assert (output.dtype, output.shape) == (torch.uint8, (1, scale * side, scale * side, 3))
+    return output
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_one_pass_stays_on_the_device(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    output = run(config, None, monkeypatch)
-    scale = getattr(config, "scale", 1)
-    assert (output.device.type, output.dtype, output.shape) == ("cuda", torch.uint8, (1, scale * SIDE, scale * SIDE, 3))
+def test_the_output_of_one_pass_stays_on_the_device(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(config, "forward_batch", 32, monkeypatch).device.type == "cuda"
 
 
-@pytest.mark.parametrize("config", CONFIGS)
-def test_an_image_in_pieces_comes_back_to_the_cpu(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    output = run(config, SIDE * SIDE // 2, monkeypatch)
-    scale = getattr(config, "scale", 1)
-    assert output.shape == (1, scale * SIDE, scale * SIDE, 3)
+@pytest.mark.parametrize("config", [config for config in CONFIGS if not isinstance(config, UnetConfig)])
+def test_an_image_by_rows_runs_on_the_device_and_comes_back(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(config, "forward_streaming", 64, monkeypatch).device.type == "cpu"
+
+
+@pytest.mark.parametrize("config", [config for config in CONFIGS if isinstance(config, RestorerConfig)])
+def test_an_image_in_tiles_runs_on_the_device_and_comes_back(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(config, "forward_tiled", 512, monkeypatch).device.type == "cpu"

@@ -264,8 +264,8 @@ def test_a_large_photo_is_restored_piecewise_without_seams(name: str, tmp_path: 
 
 
 def test_model_info_names_the_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from i2i.cli.models import info
+    from i2i.cli.models import show_info
 
     for name, task in (("blind", Denoise()), ("told", Denoise(noise_level_input=True)), ("holes", TASKS["inpaint"]())):
-        info(save_task_model(tmp_path / f"{name}.safetensors", task), json=True)
+        show_info(save_task_model(tmp_path / f"{name}.safetensors", task), json=True)
         assert json.loads(capsys.readouterr().out)["task"]["task"] == task.task  # type: ignore[union-attr]

@@ -7,6 +7,7 @@ from i2i.inference.streaming import stream_rows
 from i2i.inference.temporal_norm import TemporalNorm
 from i2i.inference.translator import Translator
 from i2i.networks import ResnetConfig
+from tests.conftest import random_image
 
 
 def flickering() -> Translator:
@@ -48,3 +49,14 @@ def test_temporal_norm_does_not_change_the_first_frame_or_later_use_of_the_netwo
         steady.reset()
         assert torch.allclose(network(x[1:]), plain[1:], atol=1e-4)
     assert torch.equal(network(x), plain)
+
+
+@torch.no_grad()
+def test_temporal_norm_runs_a_compiled_network_uncompiled_and_compiled_again_afterwards() -> None:
+    translate = flickering()
+    compiled: Any = object()  # calling it would fail
+    translate.runner.forward_fn = compiled
+    with translate.temporal_norm(10):
+        assert translate.runner.forward_fn is translate.network
+        translate.translate([random_image(0, 16, 16)])
+    assert translate.runner.forward_fn is compiled

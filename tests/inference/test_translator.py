@@ -103,6 +103,7 @@ def test_the_out_of_memory_error_names_the_image_size(monkeypatch: pytest.Monkey
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(translate.runner, "network", full)
+    monkeypatch.setattr(translate.runner, "forward_fn", full)
     with pytest.raises(I2IError, match="30x20 pixels does not fit the memory of cpu"):
         translate(random_image(0, 30, 20))
 
@@ -215,6 +216,7 @@ def test_an_error_other_than_out_of_memory_is_raised(monkeypatch: pytest.MonkeyP
 
     translate = load("identity", device="cpu")
     monkeypatch.setattr(translate.runner, "network", broken)
+    monkeypatch.setattr(translate.runner, "forward_fn", broken)
     with pytest.raises(RuntimeError, match="another shape"):
         translate.translate([random_image(0), random_image(1)])
 
@@ -232,7 +234,7 @@ def test_a_network_that_cannot_be_compiled_runs_uncompiled_with_a_warning(
 
     translate, image = tiny_translator(), random_image(0, 32, 32)
     expected = np.asarray(translate(image))
-    monkeypatch.setattr(translate.network, "compile", lambda: setattr(translate.network, "_compiled_call_impl", broken))
+    monkeypatch.setattr(torch, "compile", lambda network: broken)
     translate.compile()
     assert np.array_equal(np.asarray(translate(image)), expected)
     assert np.array_equal(np.asarray(translate(image)), expected)
@@ -250,8 +252,7 @@ def test_out_of_memory_in_a_compiled_network_does_not_count_as_a_compilation_fai
         return x
 
     translate = tiny_translator()
-    translate.compile()
-    translate.network._compiled_call_impl = full
+    translate.runner.forward_fn = full
     assert len(translate.submit([random_image(0, 32, 32), random_image(1, 32, 32)])) == 2
     (message,) = caplog.messages
     assert "continuing with smaller batches" in message

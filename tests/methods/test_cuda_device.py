@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from i2i.config import merge
 from i2i.methods.base import Method
 from i2i.metrics.ssim import ms_ssim
 from i2i.networks.instance_norm import _InstanceNormFunction
@@ -55,7 +54,11 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [  # method, model set
     ("cut", {"reconstruction_steps": 5}, {}),
     ("pix2pix", {}, {}),
     ("pix2pix", {"discriminator": PROJECTED, **DIFFAUGMENT}, {}),
-    ("pix2pix", {"discriminator": {"norm": "instance"}, "weight_perceptual": 1.0, **FEATURES}, {"precision": "float32"}),
+    (
+        "pix2pix",
+        {"discriminator": {"norm": "instance"}, "weight_perceptual": 1.0, **FEATURES},
+        {"precision": "float32"},
+    ),
     ("pix2pix", {"generator": RESTORER, "discriminator": {"norm": "none", "spectral_norm": True}, **ADA}, {}),
     ("regression", {}, {"grad_clip": 0.5}),
     ("regression", {"pixel_loss": "l1", "weight_perceptual": 1.0}, {}),

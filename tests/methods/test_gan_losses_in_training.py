@@ -41,7 +41,8 @@ def assert_learns(method: str, data: Path, loss: str, r1: float, model: dict[str
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("loss", "r1", "spectral"), variants([(loss, *way) for loss in GAN_LOSSES for way in (REGULARISATION_VARIANTS[0], REGULARISATION_VARIANTS[3])])
+    ("loss", "r1", "spectral"),
+    variants([(loss, *way) for loss in GAN_LOSSES for way in (REGULARISATION_VARIANTS[0], REGULARISATION_VARIANTS[3])]),
 )
 def test_a_tiny_dcgan_approaches_its_data_without_an_alarm(
     loss: str, r1: float, spectral: bool, tmp_path: Path
@@ -56,7 +57,8 @@ def test_a_tiny_dcgan_approaches_its_data_without_an_alarm(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("loss", "r1", "spectral"), variants([(loss, *REGULARISATION_VARIANTS[index % 4]) for index, loss in enumerate(GAN_LOSSES)])
+    ("loss", "r1", "spectral"),
+    variants([(loss, *REGULARISATION_VARIANTS[index % 4]) for index, loss in enumerate(GAN_LOSSES)]),
 )
 def test_a_tiny_cyclegan_approaches_its_data_without_an_alarm(
     loss: str, r1: float, spectral: bool, tmp_path: Path

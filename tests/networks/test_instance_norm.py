@@ -1,9 +1,10 @@
 import pytest
 import torch
+from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional as F
 
-from i2i.networks.instance_norm import InstanceNorm
+from i2i.networks.instance_norm import BatchNorm2d, InstanceNorm
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 
@@ -55,3 +56,31 @@ def test_instance_norm_computes_statistics_in_float32() -> None:
     output = InstanceNorm()(x)
     assert output.dtype == torch.bfloat16
     torch.testing.assert_close(output, F.instance_norm(x.float()).bfloat16())
+
+
+@pytest.mark.parametrize("norm", [InstanceNorm(), BatchNorm2d(4)], ids=["instance", "batch"])
+def test_the_statistics_hook_gets_mean_and_variance_and_replaces_them(norm: InstanceNorm | BatchNorm2d) -> None:
+    x = 5 * torch.randn(3, 4, 6, 7) + 2
+    received = []
+
+    def shift_mean(statistics: Tensor) -> Tensor:
+        received.append(statistics)
+        return statistics + torch.tensor([[1.0], [0.0]])
+
+    norm.statistics = shift_mean
+    output = norm(x)
+    norm.statistics = None
+
+    variance, mean = torch.var_mean(x, (2, 3), correction=0)
+    torch.testing.assert_close(received, [torch.stack([mean, variance], 1)])
+    expected = F.instance_norm(x) - torch.rsqrt(variance + norm.eps)[..., None, None]
+    torch.testing.assert_close(output, expected)
+
+
+def test_batch_norm_without_a_hook_is_torchs() -> None:
+    x = torch.randn(3, 4, 6, 7)
+    norm, expected = BatchNorm2d(4), torch.nn.BatchNorm2d(4)
+    assert torch.equal(norm(x), expected(x))
+    for ours, theirs in zip(norm.state_dict().items(), expected.state_dict().items(), strict=True):
+        assert ours[0] == theirs[0]
+        assert torch.equal(ours[1], theirs[1])

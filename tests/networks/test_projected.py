@@ -1,7 +1,9 @@
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from i2i.config import from_json, to_json
@@ -9,6 +11,7 @@ from i2i.errors import ConfigError, ModelFileError
 from i2i.methods.cut import CUTConfig
 from i2i.networks import PatchGANConfig, ProjectedConfig
 from i2i.pretrained.alexnet import AlexNetFeatures
+from i2i.pretrained.lpips import load_lpips
 
 SMALL = ProjectedConfig(ndf=2, receptive_field=16, head_width=4, weight_init="kaiming")
 
@@ -32,13 +35,25 @@ def test_without_the_patchgan_only_the_heads_return_logits() -> None:
     assert [x.shape[2] for x in config.build()(images(32))] == [15, 3]
 
 
-def test_the_features_are_those_of_alexnet() -> None:
+def test_the_features_are_exactly_those_of_the_lpips_library() -> None:
     x = images(64)
-    features = AlexNetFeatures()
-    library = features.slices
-    expected = library[1](library[0](features.scaling(x)))
-    torch.testing.assert_close(features(x, [2])[0], expected)
-    assert [y.shape[1] for y in features(x, [1, 2, 3, 4, 5])] == list(AlexNetFeatures.CHANNELS)
+    library = load_lpips("")
+    expected = library.net(library.scaling_layer(x))
+    layers = AlexNetFeatures()(x, [1, 2, 3, 4, 5])
+    assert all(torch.equal(y, expected[index]) for index, y in enumerate(layers))
+    assert [y.shape[1] for y in layers] == list(AlexNetFeatures.CHANNELS)
+
+
+def test_the_features_need_no_package_lpips_with_a_weights_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lpips", None)
+    SMALL.build()(images())
+
+
+def test_a_weights_file_of_another_network_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_file({"features.0.weight": torch.zeros(1)}, tmp_path / "lpips-alexnet-v0.1.safetensors")
+    monkeypatch.setenv("I2I_WEIGHTS", str(tmp_path))
+    with pytest.raises(ModelFileError, match=r"has no tensor 'features\.0\.bias'"):
+        SMALL.build()
 
 
 def test_no_optimizer_and_no_state_has_the_frozen_weights() -> None:

@@ -38,7 +38,7 @@ def test_the_page_needs_no_other_file(trained: Callable[..., Any]) -> None:
     assert "B to A" in page
     assert "KID ×10⁻³ on test images" in page
     assert "Generator losses" in page
-    assert "real pictures of the train split" in page
+    assert "real images of the train split" in page
 
 
 def test_the_page_shows_the_protocol(unpaired: Path) -> None:

@@ -50,7 +50,9 @@ def test_an_evaluation_translates_on_the_device(config: Any, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("name", ["cyclegan", "cut", "pix2pix", "regression", "gan"])
-def test_samples_and_their_health_metrics_are_computed_on_the_device(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_and_their_health_metrics_are_computed_on_the_device(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = find_recipe(name, "tiny").with_overrides({"data": {"size": SIZE}})
     method = recipe.build()
     with fake_cuda(monkeypatch):

@@ -55,6 +55,19 @@ def test_it_continues_from_the_state_of_another_memory_format() -> None:
     assert torch.allclose(leaf.detach(), whole, rtol=0, atol=1e-12)
 
 
+def test_its_state_is_that_of_torchs_fused_adam() -> None:
+    weight = torch.randn(8, 6, 4, 4).contiguous(memory_format=torch.channels_last)
+    gradients = [torch.randn(8, 6, 4, 4).contiguous(memory_format=torch.channels_last)]
+    _, state = train(ChannelsLastAdam, weight, gradients, fused=True)
+    _, expected = train(torch.optim.Adam, weight, gradients, fused=True)
+    assert state["param_groups"] == expected["param_groups"]
+    layouts = [
+        {name: (x.dtype, x.shape, x.stride()) for name, x in either["state"][0].items()} for either in (state, expected)
+    ]
+    assert layouts[0] == layouts[1]
+    assert list(layouts[0]) == list(layouts[1])
+
+
 def test_found_inf_skips_the_update() -> None:
     weight = torch.randn(8, 6, 4, 4).contiguous(memory_format=torch.channels_last)
     leaf = nn.Parameter(weight.clone())

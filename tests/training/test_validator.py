@@ -252,7 +252,7 @@ def test_a_missing_network_is_an_error_only_for_the_best_metric(
         with pytest.raises(ModelFileError, match="no weights"):
             start("cyclegan", settings, "run")
     trainer = train("pix2pix", changes(paired, steps=1, best_metric="psnr"), "pairs")
-    assert "Evaluations are without KID. There are no weights." in caplog.messages
+    assert "Evaluations leave out KID. There are no weights." in caplog.messages
     (row,) = metric_rows(trainer, "psnr")
     assert "AtoB/kid" not in row
     assert trainer.run.best_path.is_file()

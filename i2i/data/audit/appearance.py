@@ -19,6 +19,7 @@ CONVERTED_MODES = (
 
 
 def check_appearance(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    """Yield the findings on size, shape and colour mode."""
     yield from _small_images(snapshot)
     yield from _colour_modes(snapshot)
     if snapshot.layout is None:

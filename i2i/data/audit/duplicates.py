@@ -33,6 +33,7 @@ class Entry:
 
 
 def check_duplicates(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    """Yield the findings on images that occur more than once."""
     entries = list(_entries(snapshot))
     by_digest: dict[bytes, list[Entry]] = defaultdict(list)
     for entry in entries:

@@ -21,6 +21,7 @@ _FAULT_TEXTS = {
 
 
 def check_files(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    """Yield the findings on unreadable and on ignored files."""
     yield from _unreadable(snapshot)
     yield from _ignored(snapshot)
 

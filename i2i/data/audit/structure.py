@@ -13,6 +13,7 @@ MAX_IMBALANCE = 2  # ratio of the numbers of images of the two domains
 
 
 def check_structure(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    """Yield the findings on pairs, splits, balance and number of images; none if the layout is unknown."""
     if snapshot.layout is None:
         return
     yield from _missing_partners(snapshot)

@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2i.data.synthetic.drawing import ImageArray
+from i2i.directions import Direction
 from i2i.errors import DatasetError, UsageError
 from i2i.images import read
 
 MAX_PSNR = 100.0  # dB; for equal images, whose PSNR would be infinite
 
 
-def score(translated: Path | Mapping[str, ImageArray], folder: Path, direction: str = "AtoB") -> dict[str, float]:
+def score(
+    translated: Path | Mapping[str, ImageArray], folder: Path, direction: str = Direction.A_TO_B
+) -> dict[str, float]:
     """Return the mean PSNR in dB of translated test images, on the animal and off it, and that of the inputs.
 
     PSNR = 10 log₁₀(255² / MSE), where the MSE is over the three channels of an image's pixels in the region; the
@@ -34,9 +37,9 @@ def score(translated: Path | Mapping[str, ImageArray], folder: Path, direction: 
         UsageError: the direction is unknown.
         DatasetError: the folder has no hidden targets, or the names are not those of its test images.
     """
-    if direction not in ("AtoB", "BtoA"):
+    if direction not in list(Direction):
         raise UsageError(f"direction is {direction!r}; it must be 'AtoB' or 'BtoA'.")
-    domain = direction[0]
+    domain = Direction(direction).source
     targets = folder / "truth" / direction
     inputs = folder / f"test{domain}"
     masks = folder / "mask" / domain

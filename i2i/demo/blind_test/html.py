@@ -15,7 +15,7 @@ LabelFn = Callable[[Tally], str]
 
 
 def trial_html(trial: Trial, settings: SessionSettings, answer: Answer | None = None) -> str:
-    """Return a trial as HTML for static/blind_test.js. Nothing in it tells the sides apart.
+    """Return a trial as HTML for static/blind_test.js. Nothing in it reveals which side is real.
 
     Args:
         trial: the trial to show.

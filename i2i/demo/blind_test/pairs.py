@@ -195,7 +195,7 @@ class PairSampler:
 
 
 def side_by_side(left: Image.Image, right: Image.Image) -> bytes:
-    """Return two images as the halves of one PNG, so that file name, length and loading time give nothing away.
+    """Return two images as the halves of one PNG, so that file name, length and loading time reveal nothing.
 
     Raises:
         ImageError: the sizes differ, which would give the translation away.

@@ -38,7 +38,7 @@ class PairSource(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionSettings:
-    """What a session asks.
+    """The settings of a session.
 
     Attributes:
         model: the model under test.

@@ -32,7 +32,8 @@ Networks without such a norm and with a finite receptive field run in overlappin
 that does not grow with the image.
 """
 
+from i2i.inference.streaming import ops  # registers the torch functions that can be streamed
 from i2i.inference.streaming.tensor import StreamedTensor, stream_rows
 from i2i.inference.tiling import tiled_forward
 
-__all__ = ["StreamedTensor", "stream_rows", "tiled_forward"]
+__all__ = ["StreamedTensor", "ops", "stream_rows", "tiled_forward"]

@@ -3,7 +3,7 @@
 See "Extending torch" in the documentation of PyTorch for ``__torch_function__``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,45 +11,29 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from i2i.inference.streaming.tensor import LazyTensor, StreamedTensor, pointwise, shape_probe
+from i2i.inference.streaming.tensor import (
+    LazyTensor,
+    StreamedTensor,
+    implements,
+    pointwise,
+    pointwise_mixed,
+    shape_probe,
+)
+from i2i.networks.instance_norm import instance_norm, norm_with_statistics
 
 
-def dispatch(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> StreamedTensor:
-    """Call a torch function on streamed tensors. Raises NotImplementedError if it cannot be streamed."""
-    if function in ELEMENTWISE:
-        options = {name: value for name, value in kwargs.items() if name != "inplace"}  # a strip may be a view of a map
-        return pointwise(args[0], lambda x: ELEMENTWISE[function](x, *args[1:], **options))
-    if getattr(function, "is_pointwise", False):  # set by functions of i2i
-        return _pointwise_mixed(function, *args, *kwargs.values())
-    if function not in HANDLED_FUNCTIONS:
-        raise NotImplementedError(f"{getattr(function, '__name__', function)} cannot be streamed")
-    return HANDLED_FUNCTIONS[function](*args, **kwargs)
-
-
-def _pointwise_mixed(function: Callable[..., Tensor], *args: Any) -> StreamedTensor:
-    """Apply a pointwise function whose arguments are streamed tensors and other values."""
-    indices = [index for index, value in enumerate(args) if isinstance(value, StreamedTensor)]
-
-    def call_with_rows(*rows: Tensor) -> Tensor:
-        values = list(args)
-        for index, value in zip(indices, rows, strict=True):
-            values[index] = value
-        return function(*values)
-
-    first, *others = (args[index] for index in indices)
-    return pointwise(first, call_with_rows, *others)
-
-
+@implements(torch.add)
 def _add(x: Any, y: Any) -> StreamedTensor:
     """Add. The sum of two feature maps is materialized if it fits in memory.
 
     It is the output of a residual block; otherwise each block would compute everything before it twice.
     """
-    total = _pointwise_mixed(torch.add, x, y)
+    total = pointwise_mixed(torch.add, x, y)
     are_both_streamed = isinstance(x, StreamedTensor) and isinstance(y, StreamedTensor)
     return total.materialize() if are_both_streamed and total.fits_in_memory() else total
 
 
+@implements(torch.cat)
 def _cat(maps: Sequence[StreamedTensor], dim: int = 0) -> StreamedTensor:
     if dim != 1:
         raise NotImplementedError("streamed tensors can be concatenated along their channels only")
@@ -86,6 +70,7 @@ def _pair(value: Any) -> tuple[int, int]:
     return (int(value), int(value)) if isinstance(value, int) else (int(value[0]), int(value[1]))
 
 
+@implements(torch.conv2d, F.conv2d)
 def _conv2d(
     x: StreamedTensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     dilation: Any = 1, groups: int = 1,
@@ -100,6 +85,7 @@ def _conv2d(
     return _sliding_rows(x, convolve, height, padding[0], size, stride[0])
 
 
+@implements(torch.conv_transpose2d, F.conv_transpose2d)
 def _conv_transpose2d(
     x: StreamedTensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
@@ -128,6 +114,7 @@ def _conv_transpose2d(
     return LazyTensor(height, width, convolve(shape_probe(x)), x.image_pixels, compute, x)
 
 
+@implements(F.pad)
 def _pad(x: StreamedTensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> StreamedTensor:
     left, right, above, below = (*pad, 0, 0)[:4]
     height, width = x.height + above + below, x.width + left + right
@@ -149,6 +136,7 @@ def _pad(x: StreamedTensor, pad: Sequence[int], mode: str = "constant", value: f
     return LazyTensor(height, width, template, x.image_pixels, compute, x)
 
 
+@implements(F.avg_pool2d)
 def _avg_pool2d(
     x: StreamedTensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
@@ -160,6 +148,7 @@ def _avg_pool2d(
     return _sliding_rows(x, pool, (x.height - size) // row_stride + 1, 0, size, row_stride)
 
 
+@implements(F.interpolate)
 def _interpolate(
     x: StreamedTensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", **options: Any
 ) -> StreamedTensor:
@@ -178,6 +167,7 @@ def _interpolate(
     return LazyTensor(x.height * scale, x.width * scale, resize(shape_probe(x)), x.image_pixels, compute, x)
 
 
+@implements(F.pixel_shuffle)
 def _pixel_shuffle(x: StreamedTensor, factor: int) -> StreamedTensor:
     def compute(top: int, bottom: int) -> Tensor:
         first = top // factor
@@ -188,6 +178,7 @@ def _pixel_shuffle(x: StreamedTensor, factor: int) -> StreamedTensor:
     return LazyTensor(x.height * factor, x.width * factor, template, x.image_pixels, compute, x)
 
 
+@implements(F.pixel_unshuffle)
 def _pixel_unshuffle(x: StreamedTensor, factor: int) -> StreamedTensor:
     def compute(top: int, bottom: int) -> Tensor:
         return F.pixel_unshuffle(x.rows(top * factor, bottom * factor), factor)
@@ -196,6 +187,7 @@ def _pixel_unshuffle(x: StreamedTensor, factor: int) -> StreamedTensor:
     return LazyTensor(x.height // factor, x.width // factor, template, x.image_pixels, compute, x)
 
 
+@implements(F.batch_norm)
 def _batch_norm(
     x: StreamedTensor, mean: Tensor | None, variance: Tensor | None, weight: Tensor | None = None,
     bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
@@ -205,20 +197,24 @@ def _batch_norm(
     return pointwise(x, lambda rows: F.batch_norm(rows, mean, variance, weight, bias, False, momentum, eps))
 
 
+@implements(F.dropout)
 def _dropout(x: StreamedTensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> StreamedTensor:
     """Draw the dropout mask once and keep the result, so that a row is the same each time it is computed."""
     return pointwise(x, lambda rows: F.dropout(rows, p)).materialize() if training and p else x
 
 
-ELEMENTWISE: dict[Callable[..., Any], Callable[..., Tensor]] = {
-    F.relu: lambda x: torch.relu(x), F.leaky_relu: F.leaky_relu, F.gelu: F.gelu, F.silu: lambda x: F.silu(x),
+def _elementwise(function: Callable[..., Tensor], x: StreamedTensor, *args: Any, **kwargs: Any) -> StreamedTensor:
+    kwargs.pop("inplace", None)  # the rows may be a view of a feature map
+    return pointwise(x, lambda rows: function(rows, *args, **kwargs))
+
+
+_ELEMENTWISE: dict[Callable[..., Any], Callable[..., Tensor]] = {
+    F.relu: torch.relu, F.leaky_relu: F.leaky_relu, F.gelu: F.gelu, F.silu: F.silu,
     torch.relu: torch.relu, torch.tanh: torch.tanh, torch.sigmoid: torch.sigmoid, F.sigmoid: torch.sigmoid,
     torch.clamp: torch.clamp, torch.atanh: torch.atanh,
 }  # fmt: skip
-HANDLED_FUNCTIONS: dict[Callable[..., Any], Callable[..., StreamedTensor]] = {
-    torch.conv2d: _conv2d, F.conv2d: _conv2d, torch.conv_transpose2d: _conv_transpose2d, F.pad: _pad,
-    F.conv_transpose2d: _conv_transpose2d, F.avg_pool2d: _avg_pool2d, F.interpolate: _interpolate,
-    F.pixel_shuffle: _pixel_shuffle, F.pixel_unshuffle: _pixel_unshuffle, F.batch_norm: _batch_norm,
-    F.dropout: _dropout, torch.cat: _cat, torch.add: _add, torch.mul: partial(_pointwise_mixed, torch.mul),
-    torch.where: partial(_pointwise_mixed, torch.where),
-}  # fmt: skip
+for _function, _op in _ELEMENTWISE.items():
+    implements(_function)(partial(_elementwise, _op))
+for _function in (torch.mul, torch.where):
+    implements(_function)(partial(pointwise_mixed, _function))
+implements(instance_norm, norm_with_statistics)(StreamedTensor.normalize)

@@ -8,12 +8,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from i2i.networks.instance_norm import StatisticsHook
+
 STRIP_BYTES = 12_000_000  # of one feature map, in float32
 MIN_STRIP_ROWS = 8
 MATERIALIZE_BELOW = 4  # a feature map fits in memory if it has this many times fewer pixels than the image
 _PROBE_SIDE = 64  # pixels a side of the tensor on which the output shape of a function is tried
 _ACCUMULATE_DTYPE = {"cpu": torch.float64, "cuda": torch.float64, "mps": torch.float32}
 RowFetcher = Callable[[int, int], Tensor]  # top and bottom row -> (1, C, bottom − top, W)
+
+
+Handler = Callable[..., "StreamedTensor"]
+HANDLED_FUNCTIONS: dict[Callable[..., Any], Callable[..., "StreamedTensor"]] = {}  # filled by ``ops``
+
+
+def implements(*functions: Callable[..., Any]) -> Callable[[Handler], Handler]:
+    """Register the decorated function for torch functions on streamed tensors, as in "Extending torch"."""
+
+    def register(handler: Handler) -> Handler:
+        HANDLED_FUNCTIONS.update(dict.fromkeys(functions, handler))
+        return handler
+
+    return register
 
 
 class StreamedTensor:
@@ -67,9 +83,20 @@ class StreamedTensor:
             values[top : top + strip.shape[2]] = strip[0].permute(1, 2, 0)
         return MaterializedTensor(values, self.image_pixels)
 
-    def normalize(self, eps: float, weight: Tensor | None = None, bias: Tensor | None = None) -> "StreamedTensor":
-        """Normalize each channel by ``mean_var``; then multiply it by ``weight`` and add ``bias``, of shape (C)."""
+    def normalize(
+        self,
+        eps: float,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        statistics: StatisticsHook | None = None,
+    ) -> "StreamedTensor":
+        """Normalise each channel by ``mean_var``; then multiply it by ``weight`` and add ``bias``, of shape (C).
+
+        ``statistics`` replaces the mean and the variance, if it is not None.
+        """
         source, mean, variance = self.mean_var()
+        if statistics is not None:
+            mean, variance = statistics(torch.stack([mean, variance])[None])[0]
         return source.apply_norm(mean, variance, eps, weight, bias)
 
     def apply_norm(
@@ -145,9 +172,11 @@ class StreamedTensor:
     def __torch_function__(
         cls, function: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> "StreamedTensor":
-        from i2i.inference.streaming.ops import dispatch
-
-        return dispatch(function, args, kwargs or {})
+        if function in HANDLED_FUNCTIONS:
+            return HANDLED_FUNCTIONS[function](*args, **kwargs or {})
+        if getattr(function, "is_pointwise", False):  # set by functions of i2i
+            return pointwise_mixed(function, *args, *(kwargs or {}).values())
+        raise NotImplementedError(f"{getattr(function, '__name__', function)} cannot be streamed")
 
 
 class MaterializedTensor(StreamedTensor):
@@ -197,6 +226,20 @@ def pointwise(first: StreamedTensor, function: Callable[..., Tensor], *others: S
         return function(*(x.rows(top, bottom) for x in maps))
 
     return LazyTensor(first.height, first.width, function(*map(shape_probe, maps)), first.image_pixels, compute, *maps)
+
+
+def pointwise_mixed(function: Callable[..., Tensor], *args: Any) -> StreamedTensor:
+    """Apply a pointwise function whose arguments are streamed tensors and other values."""
+    indices = [index for index, value in enumerate(args) if isinstance(value, StreamedTensor)]
+
+    def call_with_rows(*rows: Tensor) -> Tensor:
+        values = list(args)
+        for index, value in zip(indices, rows, strict=True):
+            values[index] = value
+        return function(*values)
+
+    first, *others = (args[index] for index in indices)
+    return pointwise(first, call_with_rows, *others)
 
 
 def shape_probe(x: StreamedTensor) -> Tensor:

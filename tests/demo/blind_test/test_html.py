@@ -69,7 +69,7 @@ def test_the_result_states_the_rate_with_its_interval() -> None:
     assert "preferred to b<i>" in text
     assert "b<i>" not in markup
     assert "a → b, shown until the answer" in text
-    assert "Fewer than 40 votes say almost nothing." in text
+    assert "Fewer than 40 votes are too few for a conclusion." in text
 
 
 def test_the_result_without_votes() -> None:
