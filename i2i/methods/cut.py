@@ -44,6 +44,7 @@ class CUTConfig(Config):
     flip_equivariance: bool = option(
         False, "translate half of the images mirrored, and compare their features mirrored back"
     )
+    weight_identity: float = option(0.0, "λ of the L1 distance between G(b) and b, for images b of B", ge=0)
     weight_background: float = option(
         0.0,
         "λ of the robust distance of the output's colours to the input's, which tolerates large changes; 0 disables it",
@@ -128,8 +129,8 @@ class CUT(Method):
             yield "G", {"G/reconstruction": F.l1_loss(self.G(torch.cat(batch)), torch.cat(batch))}
             return
         generator_due = self.adversarial.generator_due(step)
-        identity = generator_due and self.config.nce_identity and self.config.weight_nce
-        reals = [real_a, real_b] if identity else [real_a]
+        uses_b = (self.config.nce_identity and self.config.weight_nce > 0) or self.config.weight_identity > 0
+        reals = [real_a, real_b] if generator_due and uses_b else [real_a]
         inputs = reals if depends_on_batch(self.G) else [torch.cat(reals)]
         outputs = [self._generate(x) for x in inputs]
         fake_b = outputs[0].fakes[: len(real_a)]
@@ -144,6 +145,8 @@ class CUT(Method):
             losses = {f"G/{name}": term for name, term in terms.items()}
             if self.config.weight_nce:
                 losses |= self._nce_losses(outputs, len(real_a))
+            if self.config.weight_identity:
+                losses["G/identity"] = self.config.weight_identity * _identity_distance(outputs, real_b)
             if self.config.weight_background:
                 source = real_a
                 if (flipped := outputs[0].flipped) is not None:
@@ -165,6 +168,8 @@ class CUT(Method):
 
     def _nce_losses(self, outputs: list[GeneratorOutput], batch_size: int) -> dict[str, Tensor]:
         """Return the weighted "G/nce" and, if ``outputs`` include images of B, "G/nce_identity"."""
+        if not self.config.nce_identity:
+            outputs = [_first(outputs[0], batch_size)]
         parts = torch.cat([self._nce(output) for output in outputs]).split(batch_size)
         weight = self.config.weight_nce / len(parts)
         return {name: weight * nce.mean() for name, nce in zip(("G/nce", "G/nce_identity"), parts, strict=False)}
@@ -198,6 +203,20 @@ class CUT(Method):
 def coin_flips(images: Tensor) -> Tensor:
     """Draw True or False with p = ½ for each of ``images`` (N, …), on their device: (N, 1)."""
     return torch.rand(len(images), 1, device=images.device) < 0.5
+
+
+def _first(output: GeneratorOutput, count: int) -> GeneratorOutput:
+    """Return the part of an output that belongs to the first ``count`` images."""
+    flipped = None if output.flipped is None else output.flipped[:count]
+    return GeneratorOutput(output.fakes[:count], [x[:count] for x in output.keys], flipped)
+
+
+def _identity_distance(outputs: list[GeneratorOutput], real_b: Tensor) -> Tensor:
+    """Return E‖G(b) − b‖₁ per value; ``outputs`` end with those of ``real_b``, mirrored where b was mirrored."""
+    fakes = torch.cat([output.fakes for output in outputs])[-len(real_b) :]
+    flips = [output.flipped for output in outputs if output.flipped is not None]
+    target = _flip_where(torch.cat(flips)[-len(real_b) :], real_b) if flips else real_b
+    return F.l1_loss(fakes, target)
 
 
 def _flip_where(flipped: Tensor, images: Tensor) -> Tensor:

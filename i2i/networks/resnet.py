@@ -1,7 +1,8 @@
 """The residual generator of CycleGAN (Zhu et al. 2017, appendix 7.2; Johnson et al. 2016)."""
 
+import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -33,6 +34,10 @@ class ResnetConfig(Config):
     skip_input: bool = option(
         False, "concatenate the input before the last convolution, so that colours can bypass instance norm"
     )
+    skip_reduction: int = option(
+        1, "factor by which the skipped input is reduced and enlarged again; above 1 only its colours pass", ge=1, le=64
+    )
+    decoder_norm: bool = option(True, "normalise the decoder as the rest of the generator; no: not at all")
     antialias: bool = option(False, "blur before every subsampling in the generator (CUT)")
     norm: Norm = option("instance", "normalisation of the generator")
     dropout: float = option(0.0, "dropout probability inside each residual block", ge=0, lt=1)
@@ -44,12 +49,15 @@ class ResnetConfig(Config):
 
     def size_multiple(self, size: int) -> int:
         """Return the pixels of which an input's height and width must be multiples."""
-        return 4
+        return math.lcm(4, self.skip_reduction) if self.skip_input else 4
 
     def build(self, size: int) -> "Resnet":
         """Build the generator, trained on images of ``size`` pixels a side. Raises ConfigError for a bad size."""
-        if size % 4 or size < 8:
-            raise ConfigError(f"A resnet generator needs a size that is a multiple of 4, from 8; found {size}.")
+        multiple = self.size_multiple(size)
+        if size % multiple or size < 8:
+            raise ConfigError(
+                f"This resnet generator needs a size that is a multiple of {multiple}, from 8; found {size}."
+            )
         return Resnet(self)
 
 
@@ -68,11 +76,13 @@ class Resnet(nn.Module):
             *downsample(n, 2 * n, config), *downsample(2 * n, 4 * n, config),
         )  # fmt: skip
         self.blocks = nn.Sequential(*(ResidualBlock(4 * n, config) for _ in range(config.blocks)))
+        decoder_config = config if config.decoder_norm else replace(config, norm="none")
         self.decoder = nn.Sequential(
-            *upsample(4 * n, 2 * n, config), norm(kind, 2 * n), nn.ReLU(True),
-            *upsample(2 * n, n, config), norm(kind, n), nn.ReLU(True),
+            *upsample(4 * n, 2 * n, decoder_config), norm(decoder_config.norm, 2 * n), nn.ReLU(True),
+            *upsample(2 * n, n, decoder_config), norm(decoder_config.norm, n), nn.ReLU(True),
         )  # fmt: skip
         self.skip_input = config.skip_input
+        self.skip_reduction = config.skip_reduction
         last_conv = FewChannelConv2d(n + 3 if config.skip_input else n, 3, 7)
         tanh = [] if config.residual_output else [nn.Tanh()]
         self.to_rgb = nn.Sequential(nn.ReflectionPad2d(3), last_conv, *tanh)
@@ -87,12 +97,18 @@ class Resnet(nn.Module):
     def _decode(self, x: Tensor, image: Tensor) -> Tensor:
         x = self.decoder(x)
         if self.skip_input:
-            x = torch.cat([x, image.to(x.dtype)], 1)
+            x = torch.cat([x, self._skipped(image).to(x.dtype)], 1)
         output = run_in_float32(self.to_rgb, x)
         if not self.residual_output:
             return output
         # tanh never reaches ±1, and atanh(±1) is infinite. ATANH_LIMIT changes white and black by half a grey level.
         return torch.tanh(output + torch.atanh(ATANH_LIMIT * image.to(output.dtype)))
+
+    def _skipped(self, image: Tensor) -> Tensor:
+        if self.skip_reduction == 1:
+            return image
+        reduced = F.avg_pool2d(image, self.skip_reduction)
+        return F.interpolate(reduced, scale_factor=self.skip_reduction, mode="bilinear")
 
     def feature_channels(self) -> list[int]:
         """Return the channels of each layer that ``features`` can return."""

@@ -95,6 +95,9 @@ NETWORKS = {
     "resnet, anti-aliased": ResnetConfig(ngf=2, blocks=2, upsampling="bilinear", antialias=True, weight_init="kaiming"),
     "resnet, batch norm": ResnetConfig(ngf=2, blocks=2, norm="batch", inference_mode="train", weight_init="kaiming"),
     "resnet, input skip": ResnetConfig(ngf=2, blocks=1, skip_input=True),
+    "resnet, colour skip": ResnetConfig(
+        ngf=2, blocks=1, skip_input=True, skip_reduction=8, decoder_norm=False, weight_init="kaiming"
+    ),
     "resnet, residual": ResnetConfig(ngf=2, blocks=2, upsampling="resize", residual_output=True, spectral_norm=True),
     "resnet, spectral norm": ResnetConfig(ngf=2, blocks=2, spectral_norm=True, weight_init="kaiming"),
     "unet, batch norm": UnetConfig(ngf=4, dropout=0.0, weight_init="kaiming"),

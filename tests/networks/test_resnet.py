@@ -215,3 +215,29 @@ def test_the_layers_of_cuts_loss_have_the_published_channels() -> None:
         channels = Resnet(ResnetConfig(antialias=True)).feature_channels()
     assert [channels[layer] for layer in (0, 4, 8, 12, 16)] == [3, 128, 256, 256, 256]
     assert len(channels) == 21
+
+
+def test_a_reduced_skip_passes_colours_but_no_texture() -> None:
+    config = ResnetConfig(ngf=4, blocks=1, skip_input=True, skip_reduction=4, weight_init="xavier")
+    network = config.build(16)
+    grey = torch.zeros(1, 3, 16, 16)
+    stripes = grey.clone()
+    stripes[..., ::2] = 0.5
+    stripes[..., 1::2] = -0.5
+    torch.testing.assert_close(network._skipped(stripes), grey)
+    torch.testing.assert_close(network._skipped(grey + 0.3), grey + 0.3)
+
+
+def test_a_size_must_be_a_multiple_of_the_skips_reduction() -> None:
+    config = ResnetConfig(ngf=4, blocks=1, skip_input=True, skip_reduction=8)
+    assert config.size_multiple(64) == 8
+    with pytest.raises(ConfigError, match="multiple of 8, from 8; found 20"):
+        config.build(20)
+    assert ResnetConfig(skip_reduction=8).size_multiple(64) == 4
+
+
+def test_a_decoder_without_norm_has_biases_that_are_trained() -> None:
+    network = ResnetConfig(ngf=4, blocks=1, upsampling="resize", decoder_norm=False).build(16)
+    assert not any(isinstance(module, InstanceNorm) for module in network.decoder.modules())
+    assert any(isinstance(module, InstanceNorm) for module in network.blocks.modules())
+    assert all(weight.requires_grad for weight in network.decoder.parameters())
