@@ -154,7 +154,9 @@ def _check_pieces(
     if device.type == "cuda":
         torch.cuda.empty_cache()
         total = torch.cuda.get_device_properties(device).total_memory
-        torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_allocated(device) + memory) / total, device)
+        torch.cuda.set_per_process_memory_fraction(
+            (torch.cuda.memory_allocated(device) + memory) / total, torch.cuda.current_device()
+        )
     else:
         translate.runner.limits.max_image_pixels = photo.width * photo.height // 2
     start = time.perf_counter()
@@ -162,7 +164,7 @@ def _check_pieces(
         difference = int(np.abs(_grey_levels(translate(photo)) - expected).max())
     finally:
         if device.type == "cuda":
-            torch.cuda.set_per_process_memory_fraction(1.0, device)
+            torch.cuda.set_per_process_memory_fraction(1.0, torch.cuda.current_device())
     seconds = round(time.perf_counter() - start, 2)
     in_pieces = translate.runner.runs_piecewise(translate.padded_size(photo.size))
     report(name=name, in_pieces=in_pieces, grey_levels_from_one_pass=difference, seconds=seconds)

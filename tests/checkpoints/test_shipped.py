@@ -64,7 +64,32 @@ def test_superresolution_is_better_than_lanczos(monkeypatch: pytest.MonkeyPatch)
 
 def test_shipped_models_are_small_and_contain_no_paths() -> None:
     for path in SHIPPED.glob("*/weights.safetensors"):
-        if path.parent.name in ("denoise", "superres2"):
+        if path.parent.name in ("denoise", "superres2", "horse2zebra", "monet"):
             assert path.stat().st_size < 15e6
             assert b"/root" not in path.read_bytes()[:100_000]
             assert "/root" not in (path.parent / "card.md").read_text()
+
+
+def test_horse2zebra_stripes_a_drawn_animal_and_keeps_the_colours_of_the_ground(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("I2I_CHECKPOINTS", str(SHIPPED))
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:128, :128] / 128
+    scene = np.where((y > 0.4)[..., None], (90.0, 130.0, 60.0), (150.0, 190.0, 230.0)) + rng.normal(0, 6, (128, 128, 1))
+    body = ((x - 0.5) / 0.25) ** 2 + ((y - 0.55) / 0.13) ** 2 < 1
+    scene[body] = np.array((120.0, 70.0, 40.0)) + rng.normal(0, 5, (int(body.sum()), 1))
+    image = scene.clip(0, 255).astype(np.uint8)
+    zebra = np.asarray(load("horse2zebra", device="cpu")(Image.fromarray(image))).astype(float)
+    assert zebra[body].mean(1).std() > 3 * image[body].mean(1).std()
+    for region in (y < 0.3, y > 0.85):
+        assert np.abs(zebra[region].mean(0) - image[region].mean(0)).max() < 25
+
+
+def test_monet_paints_a_photo_and_keeps_its_size_and_scene(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("I2I_CHECKPOINTS", str(SHIPPED))
+    photo = draw_scene(128)
+    painting = np.asarray(load("monet", device="cpu")(Image.fromarray(photo)))
+    assert painting.shape == photo.shape
+    assert 8 < np.abs(painting.astype(float) - photo).mean() < 60
+    assert np.corrcoef(painting.mean(2).flatten(), photo.mean(2).flatten())[0, 1] > 0.7

@@ -51,6 +51,8 @@ TRAININGS = (
     "regression --data photos --task denoise --noise-level-input --name denoise-with-level",
 )
 COPIES = {
+    "horse2zebra": "horse2zebra-cut",
+    "monet": "horse2zebra-cut",
     "mine-cyclegan": "horse2zebra-cyclegan",
     "mine-from-zebras": "horse2zebra-cyclegan",
     "denoise": "photos-denoise",
