@@ -3,18 +3,14 @@
 import base64
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
+
+from i2i.reports.rendering import template_environment
 
 
 @cache
 def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("i2i.demo"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return template_environment("i2i.demo")
 
 
 def render(template: str, **context: object) -> str:

@@ -18,15 +18,20 @@ def render(template: str, **context: Any) -> Markup:
     return Markup(_environment().get_template(f"{template}.html.jinja").render(context))
 
 
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("i2i.reports"),
+def template_environment(package: str) -> Environment:
+    """Return the Jinja2 environment of a package's ``templates/``, autoescaped; a missing variable is an error."""
+    return Environment(
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+@cache
+def _environment() -> Environment:
+    environment = template_environment("i2i.reports")
     environment.filters["keep_intervals_together"] = _keep_intervals_together
     return environment
 
