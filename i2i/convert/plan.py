@@ -106,7 +106,7 @@ def make_plan(
         kind: file format of the results, such as "png".
         patterns: an image in a folder must match one of these. A pattern with a slash is matched with the path below
             the folder, any other with the name.
-        count_frames: returns the number of frames of each file, each of which gets a job; None plans the first frame.
+        count_frames: returns the number of frames of each file; every frame gets a job; None plans the first frame.
 
     Raises: UsageError if a source is missing, holds no images, or would be overwritten.
     """

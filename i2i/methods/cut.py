@@ -79,7 +79,7 @@ class CUTConfig(Config):
 class GeneratorOutput(NamedTuple):
     """Translations of one batch, and the features of its inputs."""
 
-    fakes: Tensor  # (N, 3, H, W), the translations of the inputs, some of which were mirrored before
+    fakes: Tensor  # (N, 3, H, W), the translations of the inputs; some inputs were mirrored before
     keys: list[Tensor]  # (N, C, h, w) for each layer: features of the unmirrored inputs, without gradient
     flipped: Tensor | None  # (N, 1), whether each input was mirrored before its translation; None: no input
 

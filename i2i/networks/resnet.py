@@ -48,7 +48,7 @@ class ResnetConfig(Config):
     spectral_norm: bool = option(False, "spectral norm on every convolution of the generator")
 
     def size_multiple(self, size: int) -> int:
-        """Return the pixels of which an input's height and width must be multiples."""
+        """Return the number, in pixels, that must divide the height and width of an input."""
         return math.lcm(4, self.skip_reduction) if self.skip_input else 4
 
     def build(self, size: int) -> "Resnet":

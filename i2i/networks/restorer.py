@@ -46,7 +46,7 @@ class RestorerConfig(Config):
     inference_mode: ClassVar = "eval"
 
     def size_multiple(self, size: int) -> int:
-        """Return the pixels of which an input's height and width must be multiples."""
+        """Return the number, in pixels, that must divide the height and width of an input."""
         return self.unshuffle * 2 ** (self.levels - 1)
 
     @property

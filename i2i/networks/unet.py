@@ -29,7 +29,7 @@ class UnetConfig(Config):
     spectral_norm: bool = option(False, "spectral norm on every convolution of the generator")
 
     def size_multiple(self, size: int) -> int:
-        """Return the pixels of which an input's height and width must be multiples."""
+        """Return the number, in pixels, that must divide the height and width of an input."""
         return size
 
     def build(self, size: int) -> "Unet":
