@@ -137,7 +137,7 @@ class ImageSet:
         resizing = f"Shape(size={self.resize.size!r}, fit={self.resize.mode!r})"
         digest = hashlib.sha256(f"{self.kind} {self.side} {resizing} {self.multiple}\n".encode())
         if self.degradation is not None:
-            # The degraded pixels of one image identify the degradation better than the task's fields, some of which
+            # The degraded pixels of one image identify the degradation better than the task's fields: some of them
             # have no effect on it, such as the range of strengths in training.
             digest.update(self.degradation.describe().encode() + self[0].tobytes())
         for index in range(len(self)):
