@@ -8,6 +8,14 @@ from typer.testing import CliRunner, Result
 
 from i2i.cli import app
 from i2i.errors import UsageError
+from i2i.metrics import inception
+from tests.metrics.standin import ChannelStatistics
+
+
+@pytest.fixture(autouse=True)
+def _quick_networks(monkeypatch: pytest.MonkeyPatch, perceptual_weights: Path) -> None:
+    """Replace the metric networks: the real weights may be missing."""
+    monkeypatch.setattr(inception, "load_inception", ChannelStatistics)
 
 
 def run(*args: str) -> Result:

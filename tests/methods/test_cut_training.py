@@ -26,7 +26,7 @@ def test_the_paper_recipes_have_the_published_length_and_schedule() -> None:
 
 
 @pytest.mark.parametrize("name", RECIPES["cut"])
-def test_every_recipe_builds_networks_for_its_size(name: str) -> None:
+def test_every_recipe_builds_networks_for_its_size(name: str, perceptual_weights: Path) -> None:
     with torch.device("meta"):
         RECIPES["cut"][name].build()
 
