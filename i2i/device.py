@@ -85,10 +85,10 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def autocast(device: "torch.device", dtype: "torch.dtype") -> AbstractContextManager[None]:
-    """Return an autocast context for ``dtype``; it has no effect for float32."""
+    """Return an autocast context for ``dtype``; it has no effect for float32 and float64."""
     import torch
 
-    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+    return torch.autocast(device.type, dtype, enabled=dtype in (torch.bfloat16, torch.float16))
 
 
 def rng_state(device: "torch.device") -> "dict[str, torch.Tensor | None]":
