@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -133,7 +133,10 @@ def convert_jobs(
 
         def write(item: WorkItem, image: Image.Image) -> None:
             job = job_of[item]
-            data = writer(image, None if translator.mask_reader else item.image)
+            source = item.image
+            if source and translator.mask_reader:
+                source = replace(source, alpha=None)  # it is the mask, and the result is opaque
+            data = writer(image, source)
             _write(job, data, fingerprints[job], manifest)
 
         try:

@@ -115,7 +115,7 @@ class PhotoTranslator:
         self.estimator.record((name, choice.direction), photo.image.width * photo.image.height, seconds)
         progress(0.95, "Writing the result")
         file_name = f"{Path(str(path)).stem}-{name.replace('/', '-')}-{choice.direction}"
-        metadata_source = None if model.info.takes_mask else photo
+        metadata_source = replace(photo, alpha=None) if model.info.takes_mask else photo  # its alpha is the mask
         file = self.store.save_result(output, file_name, metadata_source, translator.provenance)
         return TranslationResult(
             photo.image, output, file, name, choice.direction, seconds, loaded - start, translator.device.type

@@ -80,7 +80,7 @@ class DecoderPool:
         return LoadedImage(
             Image.fromarray(np.frombuffer(pixels, np.uint8).reshape(height, width, 3)),
             Image.fromarray(np.frombuffer(alpha, np.uint8).reshape(height, width)) if alpha else None,
-            SourceMetadata(bytes(exif), credits, bool(reply["generated"])),
+            SourceMetadata(bytes(exif), credits, bool(reply["generated"]), _print_size(reply)),
         )
 
     def _check_lengths(self, lengths: list[int], pixels: int) -> None:
@@ -126,6 +126,11 @@ class DecoderPool:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _print_size(reply: dict[str, Any]) -> tuple[float, float] | None:
+    inches = reply["print_size"]
+    return (float(inches[0]), float(inches[1])) if inches else None
 
 
 class _WorkerDied(Exception):

@@ -4,10 +4,11 @@ Only listed tags are copied: how an image was taken and who owns it. Locations, 
 maker notes (which may contain anything) are never copied.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
@@ -23,8 +24,13 @@ _WIDTH = 0xA002
 _HEIGHT = 0xA003
 _DESCRIPTION_MAKE_MODEL = {0x010E, 0x010F, 0x0110}
 _DATE_ARTIST_COPYRIGHT = {0x0132, 0x013B, 0x8298}
-_RESOLUTION = {0x011A, 0x011B, 0x0128}
-_KEPT_TAGS = _DESCRIPTION_MAKE_MODEL | _DATE_ARTIST_COPYRIGHT | _RESOLUTION
+_ORIENTATION = 0x0112
+_X_RESOLUTION = 0x011A
+_Y_RESOLUTION = 0x011B
+_RESOLUTION_UNIT = 0x0128
+_INCHES_BY_UNIT = {2: 1.0, 3: 1 / 2.54}  # inch and centimetre; an image without unit has no resolution
+_JFIF_UNITS = (1, 2)  # inch and centimetre
+_KEPT_TAGS = _DESCRIPTION_MAKE_MODEL | _DATE_ARTIST_COPYRIGHT
 _EXPOSURE = {0x829A, 0x829D, 0x8822, 0x8824, 0x8827, *range(0x8830, 0x8836)}
 _TIMES = {0x9000, 0x9003, 0x9004, 0x9010, 0x9011, 0x9012, 0x9290, 0x9291, 0x9292}
 _SHUTTER_TO_FOCAL_LENGTH = set(range(0x9201, 0x920B))
@@ -36,6 +42,7 @@ _MAX_EXIF_BYTES = 60_000  # a JPEG segment holds 65,533
 _MAX_XMP_BYTES = 1_000_000
 _MAX_CREDIT_CHARACTERS = 2000
 _MAX_CREATORS = 10
+_MAX_DPI = 100_000.0
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _DC = "http://purl.org/dc/elements/1.1/"
@@ -55,11 +62,23 @@ class SourceMetadata:
         exif: an EXIF block of the listed tags; may be empty.
         credits: Dublin Core property to values, such as {"creator": ("Ann",)}.
         generated: whether the file states that a model made all of it.
+        print_size: width and height of the upright image in inches; None if the file states no resolution.
     """
 
     exif: bytes = b""
     credits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     generated: bool = False
+    print_size: tuple[float, float] | None = None
+
+    def dpi(self, size: tuple[int, int]) -> tuple[float, float] | None:
+        """Return the resolution in pixels per inch at which ``size`` pixels have the print size of the source.
+
+        Returns: horizontal and vertical resolution; None if the source states none, or if no file can store it.
+        """
+        if self.print_size is None:
+            return None
+        width, height = self.print_size
+        return _valid_dpi((size[0] / width, size[1] / height))
 
 
 @dataclass(frozen=True)
@@ -82,7 +101,48 @@ class Provenance:
 def read_source_metadata(image: Image.Image) -> SourceMetadata:
     """Return the metadata of an opened file that a result may copy, without damaged parts."""
     credits, generated = _read_credits(image.info.get("xmp", b""))
-    return SourceMetadata(_kept_exif(image), credits, generated)
+    return SourceMetadata(_kept_exif(image), credits, generated, _print_size(image))
+
+
+def _print_size(image: Image.Image) -> tuple[float, float] | None:
+    """Return width and height in inches of the upright image; None if the file states no resolution."""
+    try:
+        exif = image.getexif()
+        dpi = _valid_dpi(_stored_dpi(image)) or _exif_dpi(exif)
+        is_transposed = exif.get(_ORIENTATION, 1) in (5, 6, 7, 8)
+    except Exception:  # Pillow raises all kinds of errors for damaged EXIF
+        return None
+    if dpi is None:
+        return None
+    inches = image.width / dpi[0], image.height / dpi[1]
+    return inches[::-1] if is_transposed else inches
+
+
+def _stored_dpi(image: Image.Image) -> Any:
+    """Return the resolution that the format itself stores, if any.
+
+    For a JPEG it is that of JFIF: Pillow claims 72 dpi where EXIF states none.
+    """
+    if image.format in ("JPEG", "MPO") and image.info.get("jfif_unit") not in _JFIF_UNITS:
+        return None
+    return image.info.get("dpi")
+
+
+def _exif_dpi(exif: Image.Exif) -> tuple[float, float] | None:
+    inches = _INCHES_BY_UNIT.get(exif.get(_RESOLUTION_UNIT, 2))
+    if inches is None or not {_X_RESOLUTION, _Y_RESOLUTION} <= exif.keys():
+        return None
+    return _valid_dpi((float(exif[_X_RESOLUTION]) / inches, float(exif[_Y_RESOLUTION]) / inches))
+
+
+def _valid_dpi(dpi: Any) -> tuple[float, float] | None:
+    """Return a resolution in pixels per inch as floats; None if it is no resolution that a file can store."""
+    try:
+        horizontal, vertical = map(float, dpi)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    is_valid = all(math.isfinite(value) and 1 <= value <= _MAX_DPI for value in (horizontal, vertical))
+    return (horizontal, vertical) if is_valid else None
 
 
 def _kept_exif(image: Image.Image) -> bytes:
@@ -139,6 +199,8 @@ def build_exif(source: SourceMetadata, size: tuple[int, int], provenance: Proven
         exif.load(source.exif)
     if provenance:
         exif[_SOFTWARE] = f"{provenance.maker} ({provenance.model})"
+    if dpi := source.dpi(size):
+        exif.update({_X_RESOLUTION: dpi[0], _Y_RESOLUTION: dpi[1], _RESOLUTION_UNIT: 2})
     if not len(exif):
         return b""
     exif.get_ifd(_EXIF_IFD).update({_COLOUR_SPACE: 1, _WIDTH: size[0], _HEIGHT: size[1]})

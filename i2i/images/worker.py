@@ -56,7 +56,12 @@ def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[
     finally:
         _clear_limits()
     source = loaded.source
-    header = {"size": loaded.image.size, "credits": dict(source.credits), "generated": source.generated}
+    header = {
+        "size": loaded.image.size,
+        "credits": dict(source.credits),
+        "generated": source.generated,
+        "print_size": source.print_size,
+    }
     return header, [loaded.image.tobytes(), loaded.alpha.tobytes() if loaded.alpha else b"", source.exif]
 
 

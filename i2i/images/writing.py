@@ -18,6 +18,7 @@ from i2i.images.tiff_writer import encode_tiff
 
 QUALITY = 95  # of lossy formats; from this quality on JPEG stores its colours at full resolution
 _OPENCV_MAX_SIDE = 1_000_000  # pixels; larger images are written by Pillow
+_METRES_PER_INCH = 0.0254
 MetadataPolicy = Literal["keep", "strip"]
 
 
@@ -50,7 +51,8 @@ class Writer:
             alpha = source.alpha if source.alpha.size == result.size else source.alpha.resize(result.size)
             result = unblend_from_white(result, alpha)
         exif = build_exif(copied, result.size, self.provenance)
-        metadata = _Metadata(exif, build_xmp(copied, self.provenance), srgb_profile())
+        xmp = build_xmp(copied, self.provenance)
+        metadata = _Metadata(exif, xmp, srgb_profile(), copied.dpi(result.size))
         return _encode(result, self.suffix, self.quality, True, metadata)
 
 
@@ -59,6 +61,7 @@ class _Metadata:
     exif: bytes = b""
     xmp: bytes = b""
     profile: bytes = b""
+    dpi: tuple[float, float] | None = None  # pixels per inch
 
 
 def encode(image: Image.Image, suffix: str, *, fast: bool = False, quality: int = QUALITY) -> bytes:
@@ -98,6 +101,8 @@ def _pillow_options(format_name: str, metadata: _Metadata) -> dict[str, Any]:
     if format_name not in ("PNG", "JPEG", "WEBP", "AVIF"):
         return {}
     options: dict[str, Any] = {"exif": metadata.exif, "icc_profile": metadata.profile}
+    if format_name in ("PNG", "JPEG"):  # the others store it in their EXIF block
+        options["dpi"] = metadata.dpi
     if format_name == "PNG":
         options["pnginfo"] = PngImagePlugin.PngInfo()
         if metadata.xmp:
@@ -127,6 +132,9 @@ def _insert_chunks(png: bytes, metadata: _Metadata) -> bytes:
     chunks = []
     if metadata.profile:
         chunks.append(_png_chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(metadata.profile)))
+    if metadata.dpi:
+        per_metre = (round(dpi / _METRES_PER_INCH) for dpi in metadata.dpi)
+        chunks.append(_png_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1)))
     if metadata.exif:
         chunks.append(_png_chunk(b"eXIf", metadata.exif.removeprefix(b"Exif\0\0")))
     if metadata.xmp:

@@ -145,3 +145,61 @@ def test_long_credits_are_shortened_to_fit_into_a_jpeg(tmp_path: Path) -> None:
     creators = "".join(f"<rdf:li>{index} {'x' * 9000}</rdf:li>" for index in range(100))
     IMAGE.save(tmp_path / "photo.webp", xmp=packet(f"<dc:creator><rdf:Seq>{creators}</rdf:Seq></dc:creator>"))
     assert b"DigitalSourceType" in rewrite(tmp_path / "photo.webp", provenance=MODEL).info["xmp"]
+
+
+def camera_exif_without_resolution() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0110] = "Camera"
+    return exif
+
+
+def resolution(image: Image.Image) -> tuple[float, float]:
+    """Return pixels per inch as the format stores them: pHYs, JFIF, TIFF tags, else EXIF."""
+    image.load()
+    dpi = image.info.get("dpi") or (image.getexif()[0x011A], image.getexif()[0x011B])
+    return float(dpi[0]), float(dpi[1])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".avif", ".tif"])
+@pytest.mark.parametrize("source", ["scan.png", "scan.jpg", "scan.tif", "exif.png", "exif.webp"])
+def test_a_result_has_the_resolution_of_its_source(tmp_path: Path, source: str, suffix: str) -> None:
+    path = tmp_path / source
+    exif = Image.Exif()
+    exif.update({0x011A: 300.0, 0x011B: 300.0})  # the unit is the inch where none is stated
+    IMAGE.save(path, **({"exif": exif} if path.stem == "exif" else {"dpi": (300, 300)}))
+    assert resolution(rewrite(path, suffix)) == pytest.approx((300, 300), abs=0.01)
+
+
+def test_a_resolution_in_centimetres_is_converted(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif.update({0x011A: 100.0, 0x011B: 200.0, 0x0128: 3})
+    IMAGE.save(tmp_path / "scan.webp", exif=exif)
+    assert resolution(rewrite(tmp_path / "scan.webp")) == pytest.approx((254, 508), abs=0.02)
+
+
+def test_an_enlarged_result_keeps_the_print_size(tmp_path: Path) -> None:
+    IMAGE.save(tmp_path / "scan.jpg", dpi=(150, 150))
+    loaded = load_image(tmp_path / "scan.jpg")
+    enlarged = loaded.image.resize((48, 40))
+    assert resolution(Image.open(io.BytesIO(Writer()(enlarged, loaded)))) == pytest.approx((300, 300), abs=0.01)
+
+
+def test_the_two_resolutions_of_a_rotated_image_are_exchanged(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    IMAGE.save(tmp_path / "fax.jpg", exif=exif, dpi=(200, 100))
+    assert resolution(rewrite(tmp_path / "fax.jpg")) == pytest.approx((100, 200), abs=0.02)
+
+
+@pytest.mark.parametrize("options", [{}, {"exif": camera_exif_without_resolution()}, {"dpi": (0, 0)}])
+def test_no_resolution_is_invented(tmp_path: Path, options: dict[str, Any]) -> None:
+    IMAGE.save(tmp_path / "plain.jpg", **options)
+    image = rewrite(tmp_path / "plain.jpg", provenance=MODEL)
+    assert image.info.get("jfif_unit") == 0
+    assert 0x011A not in image.getexif()
+    assert "dpi" not in rewrite(tmp_path / "plain.jpg", ".png").info
+
+
+def test_strip_copies_no_resolution(tmp_path: Path) -> None:
+    IMAGE.save(tmp_path / "scan.png", dpi=(300, 300))
+    assert "dpi" not in rewrite(tmp_path / "scan.png", policy="strip").info
