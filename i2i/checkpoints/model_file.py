@@ -17,6 +17,7 @@ import safetensors
 from i2i._version import __version__
 from i2i.checkpoints.model_info import FORMAT, ModelInfo
 from i2i.checkpoints.run import Run, checkpoints_dir, write_or_explain
+from i2i.checkpoints.shipped import is_shipped, shipped_model_files
 from i2i.checkpoints.upgrade import upgrade_metadata
 from i2i.errors import ModelFileError
 from i2i.images import Provenance
@@ -141,9 +142,11 @@ def to_half(model_file: ModelFile) -> ModelFile:
 def find_model_file(model: str) -> Path:
     """Return the path of a model file.
 
+    A run of the user comes before a shipped model of the same name.
+
     Args:
-        model: a run's name, a run's folder, or a ``.safetensors`` file. "RUN/best" is the best checkpoint of a run and
-            "RUN/snapshots/STEP" is one of its snapshots.
+        model: a run's name, a run's folder, a ``.safetensors`` file, or the name of a shipped model. "RUN/best" is the
+            best checkpoint of a run and "RUN/snapshots/STEP" is one of its snapshots.
 
     Raises:
         ModelFileError: no such model; the message lists the existing ones.
@@ -161,10 +164,14 @@ def find_model_file(model: str) -> Path:
             return candidate
     if Run(run).exists():
         raise ModelFileError(f"The run {run} has no weights yet: it has not saved a checkpoint.")
-    existing = ", ".join(list_models()) or "none yet"
+    shipped = shipped_model_files()
+    if model in shipped:
+        return shipped[model]
+    runs = ", ".join(name for name, file in model_files().items() if not is_shipped(file.parent)) or "none yet"
     raise ModelFileError(
-        f"No model {model!r}. Models in {checkpoints_dir().resolve()}: {existing}. Name one of these, a run's folder "
-        "or a .safetensors file, or set $I2I_CHECKPOINTS to another folder of runs."
+        f"No model {model!r}. Models in {checkpoints_dir().resolve()}: {runs}. Shipped models: "
+        f"{', '.join(shipped) or 'none are installed'}. Name one of these, a run's folder or a .safetensors file, or "
+        "set $I2I_CHECKPOINTS to another folder of runs."
     )
 
 
@@ -187,6 +194,18 @@ def provenance_of(path: Path) -> Provenance:
     return Provenance(name, digest[:16], f"i2i {__version__}")
 
 
+def model_files() -> dict[str, Path]:
+    """Return the model file of each run and shipped model, by the name under which ``find_model_file`` finds it.
+
+    The user's runs come first, sorted by name, then the shipped models whose name no run has.
+    """
+    files = sorted(checkpoints_dir().glob("*/weights.safetensors"))
+    runs = {path.parent.name: path for path in files if not is_shipped(path.parent)}
+    shipped = shipped_model_files()
+    free = [name for name in shipped if name not in runs and not Run(checkpoints_dir() / name).exists()]
+    return runs | {name: shipped[name] for name in free}
+
+
 def list_models() -> list[str]:
-    """Return the names of the runs that have a model file, sorted."""
-    return sorted(path.parent.name for path in checkpoints_dir().glob("*/weights.safetensors"))
+    """Return the names of ``model_files``."""
+    return list(model_files())

@@ -10,6 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from i2i.checkpoints.shipped import refuse_shipped
 from i2i.checkpoints.upgrade import upgrade_config, upgrade_state
 from i2i.errors import RunError, io_errors
 from i2i.images import write_atomic
@@ -80,9 +81,10 @@ class Run:
         Empty subfolders, which an aborted start leaves, are allowed.
 
         Raises:
-            RunError: the folder holds a file already, or another process holds its lock.
+            RunError: the folder holds a file already or is that of a shipped model, or another process holds its lock.
             I2IError: the folder cannot be made or written.
         """
+        refuse_shipped(self.path, "overwritten")
         if any(path.is_file() and path.name != ".lock" for path in self.path.rglob("*")):
             raise RunError(
                 f"{self.path} exists already. Continue it with --resume, or choose another --name; nothing is "
@@ -100,8 +102,10 @@ class Run:
         """Return the content of ``config.json``.
 
         Raises:
-            RunError: the file is missing or damaged.
+            RunError: the file is missing or damaged, or the name is that of a shipped model.
         """
+        if not self.exists():
+            refuse_shipped(self.path, "resumed", by_name=True)
         try:
             return upgrade_config(json.loads((self.path / "config.json").read_text()))
         except FileNotFoundError as error:

@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from i2i.checkpoints.model_file import load_model_info
+from i2i.checkpoints.model_file import load_model_info, model_files
 from i2i.checkpoints.model_info import ModelInfo
-from i2i.checkpoints.run import checkpoints_dir
 from i2i.demo.fair_lock import FairLock
 from i2i.errors import ModelFileError, UsageError
 
 if TYPE_CHECKING:
     from i2i.inference.translator import Translator
-
-_SHIPPED_DIR = Path(__file__).resolve().parents[2] / "checkpoints"
-SHIPPED = {name: _SHIPPED_DIR / name for name in ("denoise", "superres2")}
 
 
 @dataclass(frozen=True)
@@ -83,14 +79,11 @@ class ModelRegistry:
         Runs come first, sorted by name, each followed by NAME/best if it exists. The shipped models come last.
         """
         paths = {}
-        for path in sorted(checkpoints_dir().glob("*/weights.safetensors")):
-            paths[path.parent.name] = path
+        for name, path in model_files().items():
+            paths[name] = path
             if (best := path.with_name("best.safetensors")).is_file():
-                paths[f"{path.parent.name}/best"] = best
-        for name, folder in SHIPPED.items():
-            paths.setdefault(name, folder / "weights.safetensors")
-        models = self._readable(paths)
-        return {name: models[name] for name in sorted(models, key=lambda name: (name in SHIPPED, name))}
+                paths[f"{name}/best"] = best
+        return self._readable(paths)
 
     def model(self, name: str) -> RegisteredModel:
         """Return the model with a name: one of ``models`` or a snapshot, RUN/snapshots/STEP.

@@ -1,16 +1,22 @@
 """The models in the repository."""
 
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from i2i.checkpoints import shipped
+from i2i.checkpoints.model_file import find_model_file, list_models, model_files
+from i2i.checkpoints.run import Run
+from i2i.checkpoints.shipped import SHIPPED_MODELS, is_shipped, shipped_model_files
+from i2i.errors import ModelFileError, RunError
 from i2i.inference.loading import load
 from i2i.restoration.jpeg import jpeg_compress
 from i2i.restoration.noise import add_camera_noise
 
-SHIPPED = Path(__file__).parents[2] / "checkpoints"
+REPOSITORY = Path(__file__).parents[2]
 
 
 def draw_scene(side: int = 96) -> np.ndarray:
@@ -28,10 +34,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(("sigma", "gain"), [(10, 5), (25, 9), (50, 11)])
-def test_the_denoiser_removes_gaussian_noise_of_any_strength(
-    sigma: int, gain: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("I2I_CHECKPOINTS", str(SHIPPED))
+def test_the_denoiser_removes_gaussian_noise_of_any_strength(sigma: int, gain: float) -> None:
     clean = draw_scene()
     noise = sigma * np.random.default_rng(sigma).standard_normal(clean.shape)
     noisy = (clean + noise).round().clip(0, 255).astype(np.uint8)
@@ -39,23 +42,20 @@ def test_the_denoiser_removes_gaussian_noise_of_any_strength(
     assert psnr(restored, clean) > psnr(noisy, clean) + gain
 
 
-def test_the_denoiser_keeps_a_clean_image_nearly_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("I2I_CHECKPOINTS", str(SHIPPED))
+def test_the_denoiser_keeps_a_clean_image_nearly_unchanged() -> None:
     clean = draw_scene()
     clean_psnr = psnr(np.asarray(load("denoise", device="cpu")(Image.fromarray(clean))), clean)
     assert clean_psnr > 32  # photos keep 44 dB; the stripes have more contrast and look like noise to the denoiser
 
 
-def test_the_denoiser_removes_camera_noise_from_a_jpeg(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("I2I_CHECKPOINTS", str(SHIPPED))
+def test_the_denoiser_removes_camera_noise_from_a_jpeg() -> None:
     clean = draw_scene(128)
     noisy = jpeg_compress(add_camera_noise(clean, 20, np.random.default_rng(1)).round().astype(np.uint8), 90)
     restored = np.asarray(load("denoise", device="cpu")(Image.fromarray(noisy)))
     assert psnr(restored, clean) > psnr(noisy, clean) + 5
 
 
-def test_superresolution_is_better_than_lanczos(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("I2I_CHECKPOINTS", str(SHIPPED))
+def test_superresolution_is_better_than_lanczos() -> None:
     clean = draw_scene(128)
     small = Image.fromarray(clean).resize((64, 64), Image.Resampling.BICUBIC)
     enlarged = np.asarray(load("superres2", device="cpu")(small))
@@ -63,17 +63,14 @@ def test_superresolution_is_better_than_lanczos(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_shipped_models_are_small_and_contain_no_paths() -> None:
-    for path in SHIPPED.glob("*/weights.safetensors"):
-        if path.parent.name in ("denoise", "superres2", "horse2zebra", "monet"):
-            assert path.stat().st_size < 15e6
-            assert b"/root" not in path.read_bytes()[:100_000]
-            assert "/root" not in (path.parent / "card.md").read_text()
+    assert set(shipped_model_files()) == set(SHIPPED_MODELS)
+    for path in shipped_model_files().values():
+        assert path.stat().st_size < 15e6
+        assert b"/root" not in path.read_bytes()[:100_000]
+        assert "/root" not in (path.parent / "card.md").read_text()
 
 
-def test_horse2zebra_stripes_a_drawn_animal_and_keeps_the_colours_of_the_ground(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("I2I_CHECKPOINTS", str(SHIPPED))
+def test_horse2zebra_stripes_a_drawn_animal_and_keeps_the_colours_of_the_ground() -> None:
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:128, :128] / 128
     scene = np.where((y > 0.4)[..., None], (90.0, 130.0, 60.0), (150.0, 190.0, 230.0)) + rng.normal(0, 6, (128, 128, 1))
@@ -86,10 +83,55 @@ def test_horse2zebra_stripes_a_drawn_animal_and_keeps_the_colours_of_the_ground(
         assert np.abs(zebra[region].mean(0) - image[region].mean(0)).max() < 25
 
 
-def test_monet_paints_a_photo_and_keeps_its_size_and_scene(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("I2I_CHECKPOINTS", str(SHIPPED))
+def test_monet_paints_a_photo_and_keeps_its_size_and_scene() -> None:
     photo = draw_scene(128)
     painting = np.asarray(load("monet", device="cpu")(Image.fromarray(photo)))
     assert painting.shape == photo.shape
     assert 8 < np.abs(painting.astype(float) - photo).mean() < 60
     assert np.corrcoef(painting.mean(2).flatten(), photo.mean(2).flatten())[0, 1] > 0.7
+
+
+def test_shipped_models_are_found_from_any_working_directory(work_dir: Path) -> None:
+    assert list_models() == list(SHIPPED_MODELS)
+    for name in SHIPPED_MODELS:
+        assert is_shipped(find_model_file(name).parent)
+
+
+def test_a_run_of_the_user_precedes_a_shipped_model_of_its_name(work_dir: Path) -> None:
+    own = work_dir / "checkpoints" / "denoise" / "weights.safetensors"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"weights")
+    assert find_model_file("denoise").resolve() == own == model_files()["denoise"].resolve()
+    assert list_models() == ["denoise", "horse2zebra", "monet", "superres2"]
+    own.rename(own.with_name("config.json"))  # a run that has not saved weights yet
+    assert "denoise" not in list_models()
+    with pytest.raises(ModelFileError, match="has no weights yet"):
+        find_model_file("denoise")
+
+
+def test_the_folder_of_an_installed_package_precedes_the_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packaged = tmp_path / "site" / "i2i" / "shipped_checkpoints" / "monet" / "weights.safetensors"
+    packaged.parent.mkdir(parents=True)
+    packaged.write_bytes(b"weights")
+    monkeypatch.setattr(shipped, "_PACKAGE", tmp_path / "site" / "i2i")
+    assert shipped_model_files() == {"monet": packaged}
+
+
+def test_the_wheel_holds_the_shipped_models() -> None:
+    wheel = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["sources"] == {"checkpoints": "i2i/shipped_checkpoints"}
+    assert wheel["only-include"] == ["i2i", *(f"checkpoints/{name}" for name in SHIPPED_MODELS)]
+
+
+def test_a_shipped_model_is_neither_resumed_nor_trained_over(work_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RunError, match=r"denoise is a model that comes with i2i.*resumed.*--init-from denoise"):
+        Run.from_name("denoise").load_config()
+    packaged = work_dir / "checkpoints" / "denoise" / "weights.safetensors"  # as in a clone
+    packaged.parent.mkdir(parents=True)
+    packaged.write_bytes(b"weights")
+    monkeypatch.setattr(shipped, "_PACKAGE", work_dir / "i2i")
+    run = Run.from_name("denoise")
+    for action in (run.load_config, lambda: run.create({})):
+        with pytest.raises(RunError, match="comes with i2i"):
+            action()
+    assert [path.name for path in run.path.iterdir()] == ["weights.safetensors"]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from i2i.checkpoints.shipped import SHIPPED_MODELS
 from i2i.data.ensure import ensure_dataset
 from i2i.data.layout import detect_layout
 from i2i.errors import DatasetError
@@ -116,5 +117,10 @@ def test_a_model_file_with_odd_metadata_does_not_break_the_list(run: Run, work_d
         write_model_file(work_dir / "checkpoints" / name / "weights.safetensors", {**usable, **changes}, {})
     code, output, errors = run("models", "list")
     assert code == 0
-    assert [line.split()[0] for line in output.splitlines()] == ["name", "markup", "minimal"]
+    assert [line.split()[0] for line in output.splitlines()] == [
+        "name",
+        "markup",
+        "minimal",
+        *SHIPPED_MODELS,
+    ]
     assert "data is 'hi[/b]'; it must be a table" in errors.replace("\n", "")

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from i2i.checkpoints.shipped import SHIPPED_MODELS
 from i2i.demo.model_registry import ModelChoice, ModelRegistry
 from i2i.errors import UsageError
 from i2i.inference.loading import load
@@ -24,7 +25,7 @@ def test_the_models_are_translators_with_their_best_checkpoints_and_the_shipped_
     write_model(checkpoints / "sampler", directions=("sample",))
     (checkpoints / "broken").mkdir()
     (checkpoints / "broken" / "weights.safetensors").write_bytes(b"no model file")
-    assert registry.names() == ["both", "two", "two/best", "denoise", "superres2"]
+    assert registry.names() == ["both", "two", "two/best", *SHIPPED_MODELS]
     assert registry.model("both").info.directions == ("AtoB", "BtoA")
 
 
