@@ -10,7 +10,14 @@ from pathlib import Path
 
 
 class I2IError(Exception):
-    """Base class: a failure that the user can act on."""
+    """Base class: a failure that the user can act on.
+
+    >>> try:
+    ...     i2i.load("no-such-model")
+    ... except i2i.I2IError as error:
+    ...     print(type(error).__name__)
+    ModelFileError
+    """
 
     exit_code = 1
 
@@ -23,6 +30,14 @@ class UsageError(I2IError):
 
 class ConfigError(UsageError):
     """A configuration value is out of its range or has the wrong type."""
+
+
+class ArgumentTypeError(UsageError, TypeError):
+    """A Python function got an argument of the wrong type, or one that it does not have."""
+
+
+class ArgumentValueError(UsageError, ValueError):
+    """A Python function got an argument of the right type with a value that it cannot take."""
 
 
 class DatasetError(UsageError):

@@ -102,9 +102,9 @@ def evaluate(
     from i2i.cli._progress import ProgressBars
     from i2i.evaluation import evaluate as evaluation
     from i2i.evaluation.metric_specs import parse_thresholds
-    from i2i.evaluation.models import InferenceOptions
     from i2i.evaluation.options import EvaluationOptions
     from i2i.evaluation.text_report import format_report
+    from i2i.inference.options import InferenceOptions
 
     thresholds = parse_thresholds(fail_under or [], fail_over or [])
     if report is not None:

@@ -53,7 +53,7 @@ def sample(
         seeds = seed_range(seed, num_images)
         paths = output_paths(out, out_dir, seeds, overwrite)
         sampler = load(model, device=device, precision=precision)
-        images = sampler(seeds)
+        images = sampler.generate(seeds)
     else:
         start, end, columns = interpolation_range(interpolate, interpolation_steps)
         paths = output_paths(out, out_dir, range(columns), overwrite)

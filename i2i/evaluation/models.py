@@ -11,10 +11,10 @@ from PIL import Image
 from i2i.checkpoints.model_file import find_model_file, load_model_info, model_name
 from i2i.checkpoints.model_info import ModelInfo
 from i2i.config import to_json
-from i2i.device import Precision
 from i2i.directions import SAMPLE, Direction
 from i2i.errors import ModelFileError, UsageError
 from i2i.inference import loading, sampler
+from i2i.inference.options import InferenceOptions
 from i2i.inference.restoration import task_of
 from i2i.restoration import Task
 
@@ -118,21 +118,6 @@ def _short_name(path: Path, name: str) -> str:
     if path.parent.name == "snapshots":
         return model_name(path.resolve())
     return path.resolve().parent.name if path.stem in ("best", "weights") else Path(name).stem
-
-
-@dataclass(frozen=True)
-class InferenceOptions:
-    """How models are run.
-
-    Args:
-        device: "auto", or a torch device.
-        precision: "auto", "float32" or "bfloat16".
-        strength: of the degradation, for restoration models that take it as input.
-    """
-
-    device: str = "auto"
-    precision: Precision = "auto"
-    strength: float | None = None
 
 
 def load_translate_fn(model: EvaluatedModel, direction: str, options: InferenceOptions) -> TranslateFn:

@@ -8,7 +8,8 @@ from i2i.config import require
 from i2i.data.resize import ResizeMode
 from i2i.errors import UsageError
 from i2i.evaluation.metric_specs import METRICS
-from i2i.evaluation.models import CheckpointChoice, InferenceOptions
+from i2i.evaluation.models import CheckpointChoice
+from i2i.inference.options import InferenceOptions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,8 @@
 Every number and tensor shape of the file is checked before memory is allocated for a network.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,8 +17,8 @@ from i2i.config import from_json
 from i2i.device import Precision
 from i2i.directions import Direction
 from i2i.errors import ConfigError, ModelFileError, UsageError
+from i2i.inference.options import InferenceOptions
 from i2i.inference.preprocessing import MIN_SIDE
-from i2i.inference.restoration import conditioning_level
 from i2i.inference.translator import Translator
 from i2i.networks import GENERATORS, GeneratorConfig, Identity, IdentityConfig, NoiseGeneratorConfig
 
@@ -25,13 +26,13 @@ C = TypeVar("C", bound=GeneratorConfig | NoiseGeneratorConfig)
 
 
 def load(
-    model: str,
+    model: str | os.PathLike[str],
     direction: str | None = None,
     *,
     device: str = "auto",
     precision: Precision = "auto",
     strength: float | None = None,
-    mask: Path | None = None,
+    mask: str | os.PathLike[str] | None = None,
 ) -> Translator:
     """Load a translator.
 
@@ -48,38 +49,43 @@ def load(
     >>> translate = i2i.load("horse2zebra-cyclegan", "AtoB")
     >>> translate(Image.open("horse.jpg")).save("zebra.png")
     """
+    model = os.fspath(model)
+    options = InferenceOptions(device, precision, strength, mask)
     if model == "identity":
-        direction = direction or Direction.A_TO_B
-        return Translator(Identity(), IdentityConfig(), size=MIN_SIDE, direction=direction, device=device)
+        direction = _checked_direction(model, direction, list(Direction))
+        return Translator(Identity(), IdentityConfig(), size=MIN_SIDE, direction=direction, options=options)
     path = find_model_file(model)
     model_file = load_model_file(path)
     info = model_file.info
     if info.samples_from_noise:
         raise UsageError(
             f"{model} generates images from noise and cannot translate images. "
-            f"Generate images with `i2i sample {model} --out grid.png`."
+            f"Generate images with `i2i sample {model} --out grid.png`, or by i2i.load_sampler({model!r}) in Python."
         )
     config = read_network_config(path, model_file, GENERATORS, "translator")
-    if mask is not None and not info.takes_mask:
-        raise UsageError(f"{model} does not inpaint: --mask is for models of the task inpaint.")
-    chosen_direction = direction or info.directions[0]
-    if chosen_direction not in info.directions:
-        raise UsageError(f"{model} has no direction {str(chosen_direction)!r}; it has {', '.join(info.directions)}.")
+    direction = _checked_direction(model, direction, info.directions)
+    options.check_for(model, info)
     network = config.build(info.size)
-    network.load_state_dict(model_file.state_dict(chosen_direction))
+    network.load_state_dict(model_file.state_dict(direction))
     provenance = provenance_of(path)
     return Translator(
         network,
         config,
         size=info.size,
-        direction=chosen_direction,
-        device=device,
-        precision=precision,
+        direction=direction,
         info=info,
-        provenance=replace(provenance, model=f"{provenance.model} {chosen_direction}"),
-        conditioning_level=conditioning_level(model, info, strength),
-        mask=mask,
+        provenance=replace(provenance, model=f"{provenance.model} {direction}"),
+        options=options,
     )
+
+
+def _checked_direction(model: str, direction: str | None, directions: Sequence[str]) -> str:
+    """Return ``direction``, or the first of ``directions``. Raises UsageError if the model does not have it."""
+    if direction is None:
+        return directions[0]
+    if direction not in directions:
+        raise UsageError(f"{model} has no direction {str(direction)!r}; it has {', '.join(directions)}.")
+    return str(direction)
 
 
 def read_network_config(path: Path, model_file: ModelFile, configs: Mapping[str, type[C]], kind: str) -> C:

@@ -60,6 +60,22 @@ class MaskReader:
         colours = unblend_from_white(photo.image, photo.alpha).convert("RGB") if photo.alpha else photo.image
         return LoadedImage(colours, known, photo.source)
 
+    def rgba(self, path: Path, photo: LoadedImage) -> Image.Image:
+        """Return a photo as RGBA that is transparent where it is to be filled.
+
+        Raises: ImageError as ``apply_mask`` does, and UsageError if there is neither a mask nor an alpha channel.
+        """
+        if self.mask is None and photo.alpha is None:
+            raise UsageError(
+                "This model fills transparent regions. It takes RGBA images, or a mask (mask in i2i.load); found an "
+                "image without transparency."
+            )
+        masked = self.apply_mask(path, photo)
+        rgba = masked.image.copy()
+        assert masked.alpha is not None
+        rgba.putalpha(masked.alpha)
+        return rgba
+
     def _known_region(self, path: Path, size: tuple[int, int], read_mask: Callable[[Path], Image.Image]) -> Image.Image:
         """Return the mask of a photo, inverted: an image of mode L that is light where the photo is known."""
         mask_path = self.mask if self.mask_by_stem is None else self.mask_by_stem.get(path.stem)

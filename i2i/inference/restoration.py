@@ -3,6 +3,7 @@
 from i2i.checkpoints.model_info import ModelInfo
 from i2i.config import from_json
 from i2i.errors import ConfigError, ModelFileError, UsageError
+from i2i.inference.options import InferenceOptions
 from i2i.restoration import TASKS, Task
 
 
@@ -19,15 +20,15 @@ def conditioning_level(model: str, info: ModelInfo, strength: float | None) -> f
     Raises: UsageError if the strength is missing, out of range, or given to a network without a level channel.
     """
     if not info.takes_strength:
-        if strength is not None:
-            raise UsageError(f"{model} does not take the degradation strength as input: omit --degradation-level.")
+        InferenceOptions(strength=strength).check_for(model, info)
         return 0.0
     task = task_of(model, info)
     low, high = task.strength_range() or (0.0, 0.0)
     if strength is None or not low <= strength <= high:
         actual = "none was given" if strength is None else f"found {strength:g}"
         raise UsageError(
-            f"{model} takes the degradation strength as input: --degradation-level {low:g} to {high:g}; {actual}."
+            f"{model} takes the degradation strength as input: --degradation-level {low:g} to {high:g}; {actual} "
+            "(strength in Python)."
         )
     return task.conditioning_level(strength) / 127.5 - 1
 

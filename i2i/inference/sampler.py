@@ -1,7 +1,10 @@
 """Generate images from noise with a trained generator."""
 
-from collections.abc import Iterator, Sequence
+import operator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any, overload
 
 import torch
 from PIL import Image
@@ -12,7 +15,7 @@ from i2i.checkpoints.model_info import ModelInfo
 from i2i.config import require
 from i2i.device import Precision, autocast, resolve_device, resolve_dtype
 from i2i.directions import SAMPLE
-from i2i.errors import UsageError
+from i2i.errors import ArgumentTypeError, ArgumentValueError, UsageError
 from i2i.images import Provenance, to_uint8
 from i2i.inference.loading import read_network_config
 from i2i.networks import NOISE_GENERATORS, NoiseGeneratorConfig, prepare_for_inference
@@ -25,7 +28,9 @@ MAX_IMAGES = 100_000
 class Sampler:
     """Generate images with the generator of a model file. An image depends on its seed only.
 
-    >>> first, second = load("shapes-gan")(range(2))
+    >>> sampler = i2i.load_sampler("shapes-gan")
+    >>> sampler(7).save("seed-7.png")
+    >>> first, second = sampler(range(2))
 
     Args:
         network: the generator.
@@ -56,11 +61,37 @@ class Sampler:
         self.info = info
         self.provenance = provenance
 
-    def __call__(self, seeds: Sequence[int]) -> Iterator[Image.Image]:
-        """Generate one RGB image for each of ``seeds``, in their order.
+    def __repr__(self) -> str:
+        name = self.provenance.model if self.provenance is not None else "the model"
+        dtype = str(self.dtype).removeprefix("torch.")
+        return f"<Sampler {name}, {self.size}x{self.size} pixels, on {self.device} in {dtype}>"
 
-        >>> images = list(load("shapes-gan")(range(20)))
+    @overload
+    def __call__(self, seeds: int) -> Image.Image: ...
+
+    @overload
+    def __call__(self, seeds: Iterable[int]) -> list[Image.Image]: ...
+
+    def __call__(self, seeds: int | Iterable[int]) -> Image.Image | list[Image.Image]:
+        """Generate the RGB image of a seed, or a list of the images of several seeds, in their order.
+
+        Args:
+            seeds: whole numbers from 0 to 2^63 - 1.
+
+        Raises:
+            ArgumentTypeError: a TypeError: a seed is no whole number.
+            ArgumentValueError: a ValueError: a seed is out of range.
+
+        >>> images = i2i.load_sampler("shapes-gan")(range(20))
+        >>> len(images), images[0].size
+        (20, (16, 16))
         """
+        if isinstance(seeds, Iterable) and not isinstance(seeds, str | bytes):
+            return list(self.generate([_checked_seed(seed) for seed in seeds]))
+        return next(self.generate([_checked_seed(seeds)]))
+
+    def generate(self, seeds: Sequence[int]) -> Iterator[Image.Image]:
+        """Generate the RGB image of each seed, batch by batch, so that any number of seeds takes little memory."""
         for start in range(0, len(seeds), BATCH_SIZE):
             yield from self._generate(latents_from_seeds(seeds[start : start + BATCH_SIZE], self.config.latent))
 
@@ -79,7 +110,7 @@ class Sampler:
         return [Image.fromarray(image) for image in pixels.permute(0, 2, 3, 1).cpu().numpy()]
 
 
-def load(model: str, *, device: str = "auto", precision: Precision = "auto") -> Sampler:
+def load(model: str | os.PathLike[str], *, device: str = "auto", precision: Precision = "auto") -> Sampler:
     """Load a sampler.
 
     Args:
@@ -89,14 +120,15 @@ def load(model: str, *, device: str = "auto", precision: Precision = "auto") -> 
 
     Raises: ModelFileError, or UsageError for a model that translates images.
 
-    >>> (image,) = load("shapes-gan")([7])  # the image of seed 7
+    >>> image = i2i.load_sampler("shapes-gan")(7)  # the image of seed 7
     """
+    model = os.fspath(model)
     path = find_model_file(model)
     model_file = load_model_file(path)
     if not model_file.info.samples_from_noise:
         raise UsageError(
             f"{model} translates images and cannot generate images from noise. "
-            f"Translate images with `i2i convert {model} photos/ --out out/`."
+            f"Translate images with `i2i convert {model} photos/ --out out/`, or by i2i.load({model!r}) in Python."
         )
     config = read_network_config(path, model_file, NOISE_GENERATORS, "generator of images from noise")
     network = config.build(model_file.info.size)
@@ -111,6 +143,18 @@ def load(model: str, *, device: str = "auto", precision: Precision = "auto") -> 
         info=model_file.info,
         provenance=provenance,
     )
+
+
+def _checked_seed(seed: Any) -> int:
+    try:
+        number = operator.index(seed)
+    except TypeError as error:
+        raise ArgumentTypeError(
+            f"A seed is {seed!r}; it must be a whole number. A sampler takes one seed or several, such as range(20)."
+        ) from error
+    if not 0 <= number < 2**63:
+        raise ArgumentValueError(f"A seed is {number}; it must be from 0 to 2^63 - 1.")
+    return number
 
 
 def seed_range(first: int, count: int) -> range:

@@ -1,21 +1,27 @@
 """Translate images of any size with a trained network."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice, takewhile
 from pathlib import Path
+from typing import Any, overload
 
+import numpy as np
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from i2i.checkpoints.model_info import ModelInfo
-from i2i.device import Precision, is_out_of_memory, resolve_device, resolve_dtype
+from i2i.device import is_out_of_memory, resolve_device, resolve_dtype
 from i2i.errors import I2IError
-from i2i.images import Provenance
+from i2i.images import LoadedImage, Provenance
+from i2i.inference.image_types import from_results, image_path, to_loaded_images, with_alpha
 from i2i.inference.masks import MaskReader
+from i2i.inference.options import InferenceOptions
 from i2i.inference.postprocessing import PendingImage, Postprocessor
 from i2i.inference.preprocessing import Preprocessor, Size
+from i2i.inference.restoration import conditioning_level
 from i2i.inference.runner import NetworkRunner
 from i2i.inference.temporal_norm import TemporalNorm
 from i2i.networks import GeneratorConfig, RestorerConfig, prepare_for_inference
@@ -35,12 +41,11 @@ class Translator:
         config: config of the generator.
         size: pixels a side of the images the generator was trained on.
         direction: "AtoB" or "BtoA".
-        device: "auto", or the name of a torch device.
-        precision: "auto", "float32" or "bfloat16".
         info: metadata of the model file; None for the identity.
-        conditioning_level: in [-1, 1], the degradation level, for a network with a level channel.
-        mask: mask of an inpainting model, see ``MaskReader``.
         provenance: the model, as its results name it in their metadata.
+        options: device, precision, and what the model takes besides the image.
+
+    Raises: UsageError if an option is missing, or is given that the model does not take.
     """
 
     def __init__(
@@ -50,25 +55,39 @@ class Translator:
         *,
         size: int,
         direction: str,
-        device: str = "auto",
-        precision: Precision = "auto",
         info: ModelInfo | None = None,
-        conditioning_level: float = 0.0,
-        mask: Path | None = None,
         provenance: Provenance | None = None,
+        options: InferenceOptions | None = None,
     ) -> None:
-        self.device = resolve_device(device)
-        self.dtype = resolve_dtype(precision, self.device)
+        options = options or InferenceOptions()
+        self.device = resolve_device(options.device)
+        self.dtype = resolve_dtype(options.precision, self.device)
         self.direction = direction
         self.info = info
         self.provenance = provenance
+        options.check_for(self.name, info)
+        level = conditioning_level(self.name, info, options.strength) if info is not None else 0.0
         network = prepare_for_inference(network, config).to(self.device).to(memory_format=torch.channels_last)
-        self.preprocessor = Preprocessor(config, size, conditioning_level, pin_memory=self.device.type == "cuda")
+        self.preprocessor = Preprocessor(config, size, level, pin_memory=self.device.type == "cuda")
         self.runner = NetworkRunner(network, self.preprocessor, self.device, self.dtype)
         scale = config.scale if isinstance(config, RestorerConfig) else 1
         transfer_chroma = self.preprocessor.colour_side is not None
         self.postprocessor = Postprocessor(scale, transfer_chroma=transfer_chroma, device=self.device)
+        mask = Path(options.mask) if options.mask is not None else None
         self.mask_reader = MaskReader(mask) if self.preprocessor.conditioning == "mask" else None
+
+    def __repr__(self) -> str:
+        scale = f", {self.scale}x larger results" if self.scale > 1 else ""
+        task = f", task {self.info.task_name}" if self.info is not None and self.info.task_name else ""
+        dtype = str(self.dtype).removeprefix("torch.")
+        return f"<Translator {self.name} {self.direction}{task}{scale}, on {self.device} in {dtype}>"
+
+    @property
+    def name(self) -> str:
+        """Name of the model, such as "horse2zebra"; "identity" for the identity."""
+        if self.provenance is None:
+            return "identity" if self.info is None else "the model"
+        return self.provenance.model.removesuffix(f" {self.direction}")
 
     @property
     def network(self) -> nn.Module:
@@ -97,26 +116,71 @@ class Translator:
         with self.runner.uncompiled(), TemporalNorm(self.network, rate) as temporal_norm:
             yield temporal_norm
 
-    def __call__(self, image: Image.Image) -> Image.Image:
-        """Translate one image.
+    @overload
+    def __call__(self, images: Image.Image | str | os.PathLike[str]) -> Image.Image: ...
 
-        The image is turned by its EXIF orientation, padded by reflection to a size the network takes, and the result is
+    @overload
+    def __call__(self, images: np.ndarray) -> np.ndarray: ...
+
+    @overload
+    def __call__(self, images: Tensor) -> Tensor: ...
+
+    @overload
+    def __call__(self, images: list[Any] | tuple[Any, ...]) -> list[Any]: ...
+
+    def __call__(self, images: Any) -> Any:
+        """Translate an image, a batch or a list of images, and return the same kind.
+
+        An image is turned by its EXIF orientation, padded by reflection to a size the network takes, and the result is
         cropped. Dropout, where the model uses it at inference, is the same each time. A colorization model sees a copy
-        whose shorter side is as in its training.
+        whose shorter side is as in its training. Transparency bypasses the model: the result has it too. An inpainting
+        model fills what is transparent or masked instead, and its results are opaque.
 
         Args:
-            image: RGB or any mode that converts to it; for an inpainting model, RGBA that is transparent where it is to
-                be filled.
+            images: one of
 
-        Returns: RGB, ``scale`` times the size of the upright image.
+                - a PIL image of any mode, or the path of an image file. The result is a PIL image: RGBA if the image
+                  has transparency, else RGB.
+                - a uint8 array (H, W, 3), (H, W, 4) or, for grey, (H, W). The result is a uint8 array (H, W, 3), or
+                  (H, W, 4) with the alpha. (N, H, W, 3) is a batch.
+                - a floating-point tensor (3, H, W) or (N, 3, H, W) in [-1, 1]. The result is a tensor of its data type
+                  on its device. The model sees its values in 8 bits, as those of a file.
+                - a list or tuple of these. The result is a list. Images of one size are translated together.
 
-        Raises: I2IError if the image does not fit the memory.
+        Returns: results, ``scale`` times the size of the upright images.
+
+        Raises:
+            ArgumentTypeError: a TypeError: another type.
+            ArgumentValueError: a ValueError: a wrong shape or range.
+            ImageError: a file cannot be read.
+            I2IError: an image does not fit the memory.
 
         >>> translate = i2i.load("horse2zebra-cyclegan")
         >>> translate(Image.new("RGB", (70, 50))).size
         (70, 50)
+        >>> translate(np.zeros((50, 70, 3), np.uint8)).shape
+        (50, 70, 3)
+        >>> translate(torch.zeros(2, 3, 50, 70)).shape
+        torch.Size([2, 3, 50, 70])
+        >>> translate(["horse.jpg", Image.new("RGBA", (70, 50))])[1].mode
+        'RGBA'
         """
-        return self.translate([image])[0]
+        values = list(images) if isinstance(images, list | tuple) else [images]
+        loaded = [to_loaded_images(value) for value in values]
+        results = iter(self._translate_loaded(values, loaded))
+        converted = [
+            from_results(value, list(islice(results, len(batch)))) for value, batch in zip(values, loaded, strict=True)
+        ]
+        return converted if isinstance(images, list | tuple) else converted[0]
+
+    def _translate_loaded(self, values: Sequence[Any], loaded: Sequence[Sequence[LoadedImage]]) -> list[Image.Image]:
+        """Translate the images of each of the values, with their alpha or mask."""
+        flat = [image for batch in loaded for image in batch]
+        if self.mask_reader is None:
+            results = self.translate([image.image for image in flat])
+            return [with_alpha(result, image.alpha) for result, image in zip(results, flat, strict=True)]
+        paths = [image_path(value) for value, batch in zip(values, loaded, strict=True) for _ in batch]
+        return self.translate([self.mask_reader.rgba(path, image) for path, image in zip(paths, flat, strict=True)])
 
     def translate(self, images: Sequence[Image.Image]) -> list[Image.Image]:
         """Translate several images. Consecutive images of one padded size share a pass, which is faster.

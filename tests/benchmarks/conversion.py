@@ -37,6 +37,7 @@ from i2i.data.layout import list_images
 from i2i.device import Precision, disable_malloc_trim, resolve_device
 from i2i.images import DecoderPool, Writer, encode, read, write_atomic
 from i2i.inference.loading import load
+from i2i.inference.options import InferenceOptions
 from i2i.inference.translator import Translator
 from i2i.networks import ResnetConfig
 from tests.benchmarks.textbook import resnet_generator
@@ -87,7 +88,7 @@ def make_translator(args: argparse.Namespace, precision: Precision) -> Translato
     torch.manual_seed(0)
     config = ResnetConfig(ngf=args.ngf)
     network = config.build(256)
-    return Translator(network, config, size=256, direction="AtoB", device=args.device, precision=precision)
+    return Translator(network, config, size=256, direction="AtoB", options=InferenceOptions(args.device, precision))
 
 
 def i2i_convert(args: argparse.Namespace, precision: Precision) -> Contestant:

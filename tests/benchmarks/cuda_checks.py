@@ -23,6 +23,7 @@ from torch import Tensor
 from i2i.data.synthetic import generate
 from i2i.device import resolve_device, resolve_dtype
 from i2i.inference.loading import load
+from i2i.inference.options import InferenceOptions
 from i2i.inference.translator import Translator
 from i2i.networks import ResnetConfig
 from i2i.recipes import launch
@@ -132,7 +133,7 @@ def check_memory(args: argparse.Namespace) -> None:
         "tiles": (lambda: load(str(MODELS / "denoise"), device=args.device, precision="float32"), 1.5e9),
         "rows": (
             lambda: Translator(
-                resnet, config, size=256, direction="AtoB", device=args.device, precision="float32"
+                resnet, config, size=256, direction="AtoB", options=InferenceOptions(args.device, "float32")
             ),
             6e9,
         ),

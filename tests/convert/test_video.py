@@ -13,6 +13,7 @@ from i2i.convert.video_io import VideoReader, probe_video
 from i2i.errors import I2IError, UsageError
 from i2i.images import Provenance
 from i2i.inference.loading import load
+from i2i.inference.options import InferenceOptions
 from i2i.inference.translator import Translator
 from i2i.networks import IdentityConfig
 from tests.inference.test_temporal_norm import flickering
@@ -199,7 +200,7 @@ def test_a_failure_of_the_translator_leaves_no_file(tmp_path: Path) -> None:
             raise RuntimeError("out of memory")
 
     source = write_video(tmp_path / "in.mp4", 2)
-    translate = Translator(Broken(), IdentityConfig(), size=32, direction="AtoB", device="cpu")
+    translate = Translator(Broken(), IdentityConfig(), size=32, direction="AtoB", options=InferenceOptions("cpu"))
     with pytest.raises(I2IError, match="does not fit the memory"):
         convert_video(translate, source, tmp_path / "out.mp4")
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from i2i.evaluation.evaluate import Evaluation, evaluate
-from i2i.evaluation.models import InferenceOptions
 from i2i.evaluation.options import EvaluationOptions
+from i2i.inference.options import InferenceOptions
 from i2i.metrics import inception
 from i2i.training.trainer import Trainer
 from tests.metrics.standin import ChannelStatistics

@@ -7,7 +7,8 @@ import pytest
 from i2i.checkpoints.model_file import ModelFile, load_model_file, save_model_file
 from i2i.checkpoints.model_info import BestMetric
 from i2i.errors import ModelFileError, UsageError
-from i2i.evaluation.models import InferenceOptions, load_translate_fn, resolve_directions, resolve_models
+from i2i.evaluation.models import load_translate_fn, resolve_directions, resolve_models
+from i2i.inference.options import InferenceOptions
 from i2i.training.trainer import Trainer
 from tests.conftest import random_image
 

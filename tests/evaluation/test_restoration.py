@@ -8,10 +8,10 @@ from PIL import Image
 
 from i2i.errors import DatasetError, UsageError
 from i2i.evaluation.evaluate import Evaluation, evaluate
-from i2i.evaluation.models import InferenceOptions
 from i2i.evaluation.options import EvaluationOptions
 from i2i.evaluation.text_report import format_report
 from i2i.inference.loading import load
+from i2i.inference.options import InferenceOptions
 from i2i.metrics.paired import psnr
 from i2i.recipes import launch
 from i2i.restoration import TASKS

@@ -179,3 +179,26 @@ def test_metadata_says_that_a_model_generated_the_image(tmp_path: Path) -> None:
     for name in ("grid.png", "one.png"):
         with Image.open(tmp_path / name) as image:
             assert b"/trainedAlgorithmicMedia" in image.info["xmp"]
+
+
+def test_one_seed_gives_an_image_and_several_a_list(sampler: Sampler) -> None:
+    assert np.array_equal(pixels(sampler(3)), pixels(sampler([2, 3])[1]))
+    assert np.array_equal(pixels(sampler(np.int64(3))), pixels(sampler(3)))
+    assert isinstance(sampler(range(2)), list)
+    assert sampler([]) == []
+
+
+@pytest.mark.parametrize(
+    ("seeds", "error", "words"),
+    [
+        ("7", TypeError, "'7'"), (1.5, TypeError, "1.5"), (None, TypeError, "None"), ([1, "a"], TypeError, "'a'"),
+        (-1, ValueError, "-1"), (2**63, ValueError, "from 0"),
+    ],
+)  # fmt: skip
+def test_a_seed_that_is_no_whole_number_is_refused(sampler: Sampler, seeds: Any, error: type, words: str) -> None:
+    with pytest.raises(error, match=words):
+        sampler(seeds)
+
+
+def test_a_sampler_describes_itself(sampler: Sampler) -> None:
+    assert repr(sampler) == "<Sampler b, 16x16 pixels, on cpu in float32>"

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from i2i.errors import I2IError
 from i2i.inference import runner
+from i2i.inference.options import InferenceOptions
 from i2i.inference.streaming import StreamedTensor, stream_rows, tensor
 from i2i.inference.translator import Translator
 from i2i.networks import Identity, IdentityConfig, ResnetConfig, UnetConfig, prepare_for_inference
@@ -178,7 +179,7 @@ def test_a_function_that_cannot_be_streamed_raises_an_error() -> None:
 
 
 def translator(network: Any, config: Any, **options: Any) -> Translator:
-    return Translator(network, config, size=32, direction="AtoB", device="cpu", precision="float32", **options)
+    return Translator(network, config, size=32, direction="AtoB", options=InferenceOptions("cpu", "float32"), **options)
 
 
 @pytest.mark.parametrize("size", [(64, 96), (61, 95), (33, 150)])

@@ -3,6 +3,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from i2i.inference.options import InferenceOptions
 from i2i.inference.streaming import stream_rows
 from i2i.inference.temporal_norm import TemporalNorm
 from i2i.inference.translator import Translator
@@ -14,7 +15,7 @@ def flickering() -> Translator:
     """Return a network in which an object that enters the frame changes the colours of the whole frame."""
     torch.manual_seed(0)
     config = ResnetConfig(ngf=4, blocks=1, weight_init="kaiming")
-    return Translator(config.build(32), config, size=32, direction="AtoB", device="cpu", precision="float32")
+    return Translator(config.build(32), config, size=32, direction="AtoB", options=InferenceOptions("cpu", "float32"))
 
 
 def noise(count: int) -> Tensor:

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from i2i.inference import runner
+from i2i.inference.options import InferenceOptions
 from i2i.inference.streaming import StreamedTensor, tensor
 from i2i.inference.tiling import tile_spans
 from i2i.inference.translator import Translator
@@ -75,7 +76,7 @@ def test_a_tiled_restorer_equals_one_pass(name: str, monkeypatch: pytest.MonkeyP
 
 
 def restoration_translator(network: nn.Module, config: RestorerConfig) -> Translator:
-    return Translator(network, config, size=64, direction="AtoB", device="cpu", precision="float32")
+    return Translator(network, config, size=64, direction="AtoB", options=InferenceOptions("cpu", "float32"))
 
 
 def test_a_restorer_whose_receptive_field_is_too_large_for_tiles_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:

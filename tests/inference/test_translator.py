@@ -14,6 +14,7 @@ from torch import nn
 from i2i.config import to_json
 from i2i.errors import I2IError
 from i2i.inference.loading import load
+from i2i.inference.options import InferenceOptions
 from i2i.inference.translator import Translator
 from i2i.networks import Identity, IdentityConfig, ResnetConfig, UnetConfig
 from tests.conftest import random_image, write_model_file
@@ -37,14 +38,14 @@ def save_model(path: Path, config: ResnetConfig | UnetConfig = TINY, **changes: 
 @settings(max_examples=25, deadline=None)
 def test_an_image_of_any_size_keeps_its_size(width: int, height: int) -> None:
     for config in (TINY, UnetConfig(ngf=2)):
-        translate = Translator(config.build(32), config, size=32, direction="AtoB", device="cpu")
+        translate = Translator(config.build(32), config, size=32, direction="AtoB", options=InferenceOptions("cpu"))
         assert translate(random_image(0, width, height)).size == (width, height)
 
 
 @given(width=st.integers(1, 40), height=st.integers(1, 40))
 @settings(max_examples=25, deadline=None)
 def test_identity_returns_every_pixel(width: int, height: int) -> None:
-    translate = Translator(Identity(), IdentityConfig(), size=32, direction="AtoB", device="cpu")
+    translate = Translator(Identity(), IdentityConfig(), size=32, direction="AtoB", options=InferenceOptions("cpu"))
     image = random_image(1, width, height)
     assert np.array_equal(np.asarray(translate(image)), np.asarray(image))
 
@@ -110,7 +111,7 @@ def test_the_out_of_memory_error_names_the_image_size(monkeypatch: pytest.Monkey
 
 def tiny_translator(config: ResnetConfig | UnetConfig = TINY, **extra: Any) -> Translator:
     torch.manual_seed(0)
-    return Translator(config.build(32), config, size=32, direction="AtoB", device="cpu", **extra)
+    return Translator(config.build(32), config, size=32, direction="AtoB", options=InferenceOptions("cpu", **extra))
 
 
 def record_batch_shapes(translate: Translator) -> list[tuple[int, ...]]:

@@ -12,8 +12,8 @@ from i2i.checkpoints.model_file import ModelFile, load_model_file, save_model_fi
 from i2i.checkpoints.model_info import BestMetric
 from i2i.errors import I2IError, UsageError
 from i2i.evaluation.evaluate import Evaluation, evaluate
-from i2i.evaluation.models import InferenceOptions
 from i2i.evaluation.options import EvaluationOptions
+from i2i.inference.options import InferenceOptions
 from i2i.reports.training_history import read_history, run_html
 from tests.evaluation.conftest import quick_networks, trained
 from tests.training.test_trainer import start

@@ -1,0 +1,40 @@
+"""Options of inference: the device, and what a model takes besides the image."""
+
+import os
+from dataclasses import dataclass
+
+from i2i.checkpoints.model_info import ModelInfo
+from i2i.device import Precision
+from i2i.errors import UsageError
+
+
+@dataclass(frozen=True)
+class InferenceOptions:
+    """How a model is run.
+
+    Args:
+        device: "auto", or the name of a torch device.
+        precision: "auto", "float32" or "bfloat16".
+        strength: strength of the degradation, in the unit of the model's task, for a model that takes it as input.
+        mask: mask of an inpainting model, see ``MaskReader``.
+    """
+
+    device: str = "auto"
+    precision: Precision = "auto"
+    strength: float | None = None
+    mask: str | os.PathLike[str] | None = None
+
+    def check_for(self, model: str, info: ModelInfo | None) -> None:
+        """Raise UsageError if an option is given that the model does not take.
+
+        Args:
+            model: name of the model, for the message.
+            info: metadata of the model; None for the identity, which takes no option.
+        """
+        if self.strength is not None and not (info is not None and info.takes_strength):
+            raise UsageError(
+                f"{model} does not take the degradation strength as input: omit --degradation-level (strength in "
+                "Python)."
+            )
+        if self.mask is not None and not (info is not None and info.takes_mask):
+            raise UsageError(f"{model} does not inpaint: --mask (mask in Python) is for models of the task inpaint.")
