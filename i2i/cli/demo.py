@@ -27,6 +27,14 @@ def demo(
             show_envvar=True,
         ),
     ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="answer to this host name too, such as that of a proxy; may be repeated",
+            show_default=False,
+        ),
+    ] = None,
     max_pixels: Annotated[
         str, typer.Option(help="pixels of the largest image, such as 200MP", metavar="PIXELS")
     ] = "89MP",
@@ -41,6 +49,10 @@ def demo(
     delete_after_minutes: Annotated[
         float, typer.Option(min=1.0, help="age at which uploads and results are deleted, in minutes")
     ] = 60.0,
+    max_store_gb: Annotated[
+        float,
+        typer.Option(min=0.1, help="size of all uploads and results together, in GB; the oldest are deleted beyond it"),
+    ] = 20.0,
     max_loaded_models: Annotated[int, typer.Option(min=1, help="largest number of models kept in memory")] = 3,
     allow_video: Annotated[
         bool,
@@ -70,7 +82,13 @@ def demo(
     from i2i.demo.uploads import UploadStore
 
     options = ServerOptions(
-        host=host, port=port, auth=parse_credentials(auth), mcp=mcp, open_browser=browser, allow_video=allow_video
+        host=host,
+        port=port,
+        auth=parse_credentials(auth),
+        mcp=mcp,
+        open_browser=browser,
+        allow_video=allow_video,
+        allowed_hosts=tuple(allowed_host or ()),
     )
     options.check_packages()  # before gradio is imported, which takes seconds
     limits = Limits(
@@ -80,6 +98,7 @@ def demo(
         max_queue=max_queue,
         max_seconds=60 * max_minutes,
         retention_seconds=60 * delete_after_minutes,
+        max_stored_bytes=int(max_store_gb * 1e9),
     )
     if warning := options.security_warning():
         log_line("[bold yellow]warning[/bold yellow] {}", warning)

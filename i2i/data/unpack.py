@@ -28,6 +28,7 @@ MAX_BYTES = 64 * 2**30
 MAX_FILES = 300_000
 MAX_RATIO = 100  # unpacked to packed bytes: about 1 for photos, about 30 for label maps in flat colours
 MIN_BYTE_LIMIT = 64 * 2**20  # allowed for any archive, whatever its ratio
+MIN_FOLDER_LIMIT = 1000  # folders allowed for any archive
 _MAX_TAIL = 2**24  # bytes of padding after a tar's last member
 _MAX_TAR_HEADER = 2**16
 _EXTENDED_HEADER_TYPES = (b"x", b"g", b"X", b"L", b"K")  # their text is read into memory
@@ -62,7 +63,7 @@ def unpack(
         folder: a new or empty folder.
         progress: receives (bytes of the archive read, size of the archive).
         max_bytes: limit on the unpacked bytes. MAX_RATIO times the archive's size is a further limit.
-        max_files: limit on the number of files.
+        max_files: limit on the number of files, and on the number of folders unless that is below MIN_FOLDER_LIMIT.
 
     Raises:
         DatasetError: the folder is not empty.
@@ -72,7 +73,9 @@ def unpack(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DatasetError(f"{folder} exists and is not an empty folder. Unpack {archive.name} somewhere else.")
     size = archive.stat().st_size
-    quota = _Quota(archive, min(max_bytes, max(MIN_BYTE_LIMIT, MAX_RATIO * size)), max_files)
+    quota = _Quota(
+        archive, min(max_bytes, max(MIN_BYTE_LIMIT, MAX_RATIO * size)), max_files, max(MIN_FOLDER_LIMIT, max_files)
+    )
     with _damage_errors(archive), archive.open("rb") as file:
         read = 0
         for member, path in _accepted_files(archive, file, quota):
@@ -105,13 +108,24 @@ class _Member:
 
 @dataclass
 class _Quota:
-    """The remaining number of bytes and files, and the paths already used."""
+    """The remaining number of bytes and files, and the paths already used.
+
+    A folder takes as much of a file system as a small file, and a long name makes many: they are counted.
+    """
 
     archive: Path
     bytes: int
     files: int
+    max_folders: int
     used: set[tuple[str, ...]] = field(default_factory=set)
     folders: set[tuple[str, ...]] = field(default_factory=set)
+    all_folders: set[tuple[str, ...]] = field(default_factory=set)  # also those without files
+
+    def add_folders(self, member: _Member, parts: tuple[str, ...]) -> None:
+        """Count a folder and those above it, each once. Raises DownloadError if there are too many."""
+        self.all_folders.update(parts[:depth] for depth in range(1, len(parts) + 1))
+        if len(self.all_folders) > self.max_folders:
+            raise _rejected(self.archive, member.name, "over the limit on the number of folders")
 
     def add(self, member: _Member, parts: tuple[str, ...]) -> None:
         """Count a file. Raises DownloadError if it exceeds a limit or its path is already used."""
@@ -121,6 +135,7 @@ class _Quota:
             raise _rejected(self.archive, member.name, "over the limit on bytes for an archive of this size")
         if self.files < 0:
             raise _rejected(self.archive, member.name, "over the limit on the number of files")
+        self.add_folders(member, parts[:-1])
         parents = {parts[:depth] for depth in range(1, len(parts))}
         if parts in self.used or parts in self.folders or parents & self.used:
             raise _rejected(self.archive, member.name, "at a path that is already used")
@@ -147,6 +162,7 @@ def _accept(archive: Path, members: Iterable[_Member], quota: _Quota) -> Iterato
         if member.kind not in ("file", "folder"):
             raise _rejected(archive, member.name, member.kind)
         if member.kind == "folder":
+            quota.add_folders(member, parts)
             continue
         if not parts or member.size < 0:
             raise _rejected(archive, member.name, "a file without a name, or with a size below zero")

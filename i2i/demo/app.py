@@ -1,6 +1,7 @@
 """The page: a header and the tabs."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -10,6 +11,9 @@ from i2i.demo.model_registry import ModelRegistry
 from i2i.demo.tabs import api, blind_test, compare, folder, training, translate
 from i2i.demo.translation import PhotoTranslator
 from i2i.demo.uploads import UploadStore
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 STYLESHEET = Path(__file__).with_name("static") / "style.css"
 HEADER = """
@@ -40,6 +44,25 @@ def build_page(registry: ModelRegistry, store: UploadStore, allow_video: bool = 
         for handler, outputs in on_load:
             blocks.load(handler, None, outputs, **UNQUEUED)
     return blocks
+
+
+def mount_page(
+    app: "FastAPI", blocks: gr.Blocks, max_upload_bytes: int, auth: tuple[str, str] | None = None, mcp: bool = False
+) -> None:
+    """Add the page and Gradio's API to an app, below all routes that it has already.
+
+    Args:
+        app: the app of the server.
+        blocks: the page.
+        max_upload_bytes: limit on the size of one uploaded file.
+        auth: name and password.
+        mcp: offer the functions over MCP.
+    """
+    gr.mount_gradio_app(
+        app, blocks, "/", auth=auth, mcp_server=mcp, max_file_size=max_upload_bytes, ssr_mode=False, show_error=True,
+        run_history=False, enable_monitoring=False, css_paths=[STYLESHEET], theme=theme(), footer_links=[], pwa=False,
+        allowed_paths=[],
+    )  # fmt: skip
 
 
 def theme() -> gr.themes.Base:

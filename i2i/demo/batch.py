@@ -181,7 +181,9 @@ class FolderTranslator:
         """Unpack a zip and return [folder] if it contains images, otherwise []."""
         limits = self.store.limits
         try:
-            unpack(upload, folder, max_bytes=limits.max_unpacked_bytes, max_files=4 * limits.max_files)
+            self.store.make_room(upload.stat().st_size)
+            max_bytes = min(limits.max_unpacked_bytes, self.store.free_bytes())
+            unpack(upload, folder, max_bytes=max_bytes, max_files=4 * limits.max_files)
         except I2IError as error:
             job.result.failed.append((upload.name, _without_path(str(error), upload)))
             return []

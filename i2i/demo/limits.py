@@ -19,6 +19,7 @@ class Limits:
         max_seconds: seconds that one job may take.
         retention_seconds: age at which uploads and results are deleted.
         max_stored_bytes: bytes of all uploads and results together; beyond that the oldest are deleted first.
+        min_free_bytes: bytes of the disk that uploads and results leave free.
     """
 
     max_pixels: int = MAX_PIXELS
@@ -30,3 +31,4 @@ class Limits:
     max_seconds: float = 900.0
     retention_seconds: float = 3600.0
     max_stored_bytes: int = 20_000_000_000
+    min_free_bytes: int = 500_000_000

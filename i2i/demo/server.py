@@ -4,15 +4,21 @@ import ipaddress
 import os
 import signal
 import threading
+import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from i2i.demo.gradio_setup import patch_gradio
 from i2i.demo.model_registry import ModelRegistry
+from i2i.demo.request_guard import AllowedHosts, RequestGuard
 from i2i.demo.uploads import UploadStore
+from i2i.demo.web_server import WebServer, listen, page_url
 from i2i.errors import UsageError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 LOCALHOST = "127.0.0.1"
 TEMP_DIR_VARIABLE = "GRADIO_TEMP_DIR"
@@ -30,6 +36,7 @@ class ServerOptions:
         mcp: offer the functions to language models, over MCP.
         open_browser: open the page in a browser.
         allow_video: see ``FolderTranslator``.
+        allowed_hosts: further host names of this server, such as those of a proxy in front of it.
     """
 
     host: str = LOCALHOST
@@ -38,6 +45,7 @@ class ServerOptions:
     mcp: bool = False
     open_browser: bool = False
     allow_video: bool = False
+    allowed_hosts: tuple[str, ...] = ()
 
     def check_packages(self) -> None:
         """Raise UsageError if a package that the options need is not installed."""
@@ -95,37 +103,42 @@ class Server:
     url: str = ""
 
     def __enter__(self) -> Self:
-        from i2i.demo.app import build_page
-
-        patch_gradio()
+        options = self.options
+        sock = listen(options.host, options.port)
         self._previous_temp_dir = os.environ.get(TEMP_DIR_VARIABLE)
         os.environ[TEMP_DIR_VARIABLE] = str(self.store.files)  # where Gradio saves uploads
-        self.blocks = build_page(self.registry, self.store, self.options.allow_video)
-        self.blocks.queue(max_size=self.store.limits.max_queue, api_open=False, default_concurrency_limit=1)
-        self._launch()
+        self.url = page_url(options.host, sock.getsockname()[1])
+        self._web_server = WebServer(self._build_app(), sock)
+        self._web_server.start()
+        if options.open_browser:
+            webbrowser.open(self.url)
         self._closed = threading.Event()
         _start_thread(self._purge_periodically)
         _start_thread(self._preload)
         return self
 
-    def _launch(self) -> None:
-        from i2i.demo.app import STYLESHEET, theme
+    def _build_app(self) -> "FastAPI":
+        """Return the app of the whole server: the page and its API, and the routes for other programs."""
+        from fastapi import FastAPI
+        from fastapi.middleware import Middleware
 
-        options = self.options
-        try:
-            _, self.url, _ = self.blocks.launch(
-                server_name=options.host, server_port=options.port, auth=options.auth, mcp_server=options.mcp,
-                inbrowser=options.open_browser, max_file_size=self.store.limits.max_upload_bytes, share=False,
-                ssr_mode=False, quiet=True, prevent_thread_lock=True, show_error=True, run_history=False,
-                enable_monitoring=False, css_paths=[STYLESHEET], theme=theme(), footer_links=[], pwa=False,
-                allowed_paths=[], strict_cors=True, num_workers=1,
-            )  # fmt: skip
-        except OSError as error:
-            raise UsageError(f"Cannot listen on {options.host}: {error}. Try another --port or --host.") from error
+        from i2i.demo.app import build_page, mount_page
+
+        patch_gradio()
+        hosts = AllowedHosts.from_options(self.options.host, self.options.allowed_hosts)
+        app = FastAPI(openapi_url=None, middleware=[Middleware(RequestGuard, hosts=hosts, store=self.store)])
+        self.blocks = build_page(self.registry, self.store, self.options.allow_video)
+        self.blocks.queue(max_size=self.store.limits.max_queue, api_open=False, default_concurrency_limit=1)
+        vars(self.blocks)["local_url"] = self.url  # Gradio's MCP server calls it
+        mount_page(app, self.blocks, self.store.limits.max_upload_bytes, self.options.auth, self.options.mcp)
+        return app
 
     def __exit__(self, *_: object) -> None:
         self._closed.set()
-        self.blocks.close(verbose=False)
+        self.blocks._queue.close()
+        self.blocks.is_running = False
+        self.blocks.app.stop_event.set()  # ends the connections that pages keep open
+        self._web_server.stop()
         self.store.close()
         if self._previous_temp_dir is None:
             os.environ.pop(TEMP_DIR_VARIABLE, None)

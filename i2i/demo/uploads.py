@@ -3,6 +3,7 @@
 import secrets
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 from PIL import Image
 
 from i2i.demo.limits import Limits
-from i2i.errors import ImageError, UsageError
+from i2i.demo.upload_folder import UploadFolder, sweep_stale_folders
+from i2i.errors import I2IError, ImageError, UsageError
 from i2i.images import DecoderPool, LoadedImage, Provenance, Writer, encode
 
 DECODER_PROCESSES = 2
@@ -19,6 +21,8 @@ PREVIEW_SIDE = 1600  # pixels of the longer side of images on the page; download
 
 class UploadStore:
     """Uploads and results of one server, in a temporary folder that ``close`` deletes.
+
+    The folders of servers that ended without deleting theirs are deleted first.
 
     Attributes:
         root: the temporary folder.
@@ -30,11 +34,14 @@ class UploadStore:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self.root = Path(tempfile.mkdtemp(prefix="i2i-demo-")).resolve()
+        sweep_stale_folders()
+        self._folder = UploadFolder()
+        self.root = self._folder.path
         self.files = self.root / "files"
         self.assets = self.root / "assets"
         self.files.mkdir()
         self.assets.mkdir()
+        self._purge_guard = threading.Lock()
         self.decoders = DecoderPool(DECODER_PROCESSES, max_pixels=self.limits.max_pixels)
 
     def resolve(self, path: str | Path | None) -> Path:
@@ -98,16 +105,42 @@ class UploadStore:
         path.write_bytes(encode(small, ".png", fast=True))
         return path
 
-    def purge(self) -> None:
-        """Delete expired files, then the oldest ones beyond ``limits.max_stored_bytes``."""
+    def purge(self, needed: int = 0) -> None:
+        """Delete expired files, then the oldest ones until ``needed`` bytes more can be stored within the limits."""
         expiry = time.time() - self.limits.retention_seconds
-        total = 0
-        for modified, size, path in sorted(self._stored_files(), reverse=True):
-            total += size
-            if modified < expiry or total > self.limits.max_stored_bytes:
+        with self._purge_guard:
+            files = sorted(self._stored_files())
+            stored = sum(size for _, size, _ in files)
+            excess = stored + needed - self.limits.max_stored_bytes
+            excess = max(excess, needed - self.free_bytes())
+            for modified, size, path in files:  # the oldest first
+                if modified >= expiry and excess <= 0:
+                    break
                 path.unlink(missing_ok=True)
+                excess -= size
                 if path.parent != self.files and not any(path.parent.iterdir()):
                     path.parent.rmdir()
+
+    def make_room(self, size: int) -> None:
+        """Make sure that ``size`` bytes more can be stored, and delete the oldest files if necessary.
+
+        Raises:
+            I2IError: there is no room for them.
+        """
+        if size <= self.free_bytes() and size <= self.limits.max_stored_bytes - self._stored_bytes():
+            return
+        self.purge(size)
+        if size > min(self.free_bytes(), self.limits.max_stored_bytes):
+            raise I2IError(
+                f"There is no room for {size / 1e6:.0f} MB on this server just now. Send less, or try again later."
+            )
+
+    def free_bytes(self) -> int:
+        """Return the bytes that may still be written without leaving the disk too full."""
+        return shutil.disk_usage(self.root).free - self.limits.min_free_bytes
+
+    def _stored_bytes(self) -> int:
+        return sum(size for _, size, _ in self._stored_files())
 
     def _stored_files(self) -> Iterator[tuple[float, int, Path]]:
         """Yield the modification time, size and path of each file."""
@@ -122,4 +155,4 @@ class UploadStore:
     def close(self) -> None:
         """Stop the decoder processes and delete all files."""
         self.decoders.close()
-        shutil.rmtree(self.root, ignore_errors=True)
+        self._folder.delete()

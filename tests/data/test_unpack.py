@@ -217,6 +217,21 @@ def test_the_number_of_bytes_and_files_is_limited(tmp_path: Path, write: Archive
     unpack(archive, tmp_path / "three", max_bytes=300, max_files=2)
 
 
+@zip_and_tar
+def test_folders_are_counted_too(tmp_path: Path, write: ArchiveWriter, name: str) -> None:
+    deep = {f"{'/'.join(f'{index}-{depth}' for depth in range(20))}/a.jpg": b"a" for index in range(51)}
+    archive = write(tmp_path / name, deep)  # 51 files in 1020 folders
+    with pytest.raises(DownloadError, match="over the limit on the number of folders"):
+        unpack(archive, tmp_path / "one", max_files=100)
+    unpack(archive, tmp_path / "two", max_files=1020)
+
+
+def test_empty_folders_are_counted_too(tmp_path: Path, folder: Path) -> None:
+    archive = write_zip(tmp_path / "set.zip", {f"{index}/": b"" for index in range(1001)})
+    with pytest.raises(DownloadError, match="'1000/' is over the limit on the number of folders"):
+        unpack(archive, folder, max_files=10)
+
+
 def test_a_zip_that_declares_too_little_is_rejected(tmp_path: Path, folder: Path) -> None:
     archive = write_zip(tmp_path / "set.zip", {"set/1.jpg": bytes(5000)})
     archive.write_bytes(archive.read_bytes().replace((5000).to_bytes(4, "little"), (10).to_bytes(4, "little")))

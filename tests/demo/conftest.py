@@ -54,7 +54,7 @@ def upload(store: UploadStore, name: str, data: bytes) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def served_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoints folder with the model "both"."""
     folder = tmp_path_factory.mktemp("served")
@@ -67,7 +67,7 @@ def use_served_checkpoints(served_checkpoints: Path, work_dir: Path, monkeypatch
     monkeypatch.setenv("I2I_CHECKPOINTS", str(served_checkpoints))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def server() -> Iterator[Server]:
     """A running server with small limits. Its tests need ``use_served_checkpoints``."""
     limits = Limits(max_pixels=2_000_000, max_upload_bytes=1_000_000, max_queue=8, max_files=5)

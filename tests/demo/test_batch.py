@@ -61,7 +61,9 @@ def test_a_zip_and_single_files_become_one_zip_with_the_reasons_of_failures(tran
     assert result.summary().startswith("3 files translated, 4 failed, in ")
     assert len(result.previews) == 3
     assert "3 of" in " ".join(steps)
-    assert {path.name for path in store.root.iterdir()} == {"files", "assets"}, "the temporary folder is deleted"
+    assert {path.name for path in store.root.iterdir()} == {".lock", "files", "assets"}, (
+        "the temporary folder is deleted"
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from PIL import Image
 
 from i2i.demo.model_registry import ModelRegistry
 from i2i.demo.server import Server, ServerOptions
+from i2i.demo.web_server import listen
 from i2i.images import encode
 from i2i.inference.loading import load
 from tests.conftest import random_image
@@ -185,10 +186,14 @@ def test_the_command_serves_until_sigterm_and_deletes_its_files(work_dir: Path) 
         assert process.stderr is not None
         line = next(line for line in process.stderr if "http://127.0.0.1:" in line)
         url = next(word for word in line.split() if word.startswith("http://127.0.0.1:"))
+        port = int(url.rstrip("/").rpartition(":")[2])
         try:
             assert '"title":"i2i"' in httpx.get(url, timeout=60).text
             assert list(temp_dir.glob("i2i-demo-*"))
+            with pytest.raises(httpx.ConnectError):  # no further server on the next port
+                httpx.get(f"http://127.0.0.1:{port + 1}/")
         finally:
             process.send_signal(signal.SIGTERM)
+    listen("127.0.0.1", port).close()
     assert process.returncode == 0
     assert not list(temp_dir.glob("i2i-demo-*"))

@@ -1,5 +1,7 @@
 import os
+import shutil
 import time
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ from PIL import Image
 
 from i2i.demo.limits import Limits
 from i2i.demo.uploads import UploadStore
-from i2i.errors import ImageError, UsageError
+from i2i.errors import I2IError, ImageError, UsageError
 from i2i.images import encode
 from tests.conftest import random_image
 from tests.demo.conftest import upload
@@ -52,3 +54,24 @@ def test_expired_files_and_then_the_oldest_beyond_the_limit_are_deleted(store: U
     store.limits = Limits(max_stored_bytes=2500)
     store.purge()
     assert [path.exists() for path in files] == [False, False, True, True]
+
+
+def test_room_is_made_by_deleting_the_oldest_files(store: UploadStore) -> None:
+    files = [upload(store, f"{index}.png", bytes(1000)) for index in range(3)]
+    for index, path in enumerate(files):
+        os.utime(path, (time.time() - 100 + index,) * 2)
+    store.limits = Limits(max_stored_bytes=3500)
+    store.make_room(500)
+    assert all(path.exists() for path in files)
+    store.make_room(1000)
+    assert [path.exists() for path in files] == [False, True, True]
+    with pytest.raises(I2IError, match="no room for 0 MB"):
+        store.make_room(4000)
+
+
+def test_a_disk_without_space_takes_no_uploads(store: UploadStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(100, 50, store.limits.min_free_bytes + 1_000_000))
+    store.make_room(1_000_000)
+    with pytest.raises(I2IError, match="no room for 2 MB"):
+        store.make_room(2_000_000)
