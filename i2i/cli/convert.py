@@ -70,11 +70,18 @@ def convert(
     mask: Annotated[
         Path | None,
         typer.Option(
-            help="for inpainting models: an image that is white where to inpaint, or a folder with one for each photo "
-            r"\[default: transparent pixels]",
+            help="for inpainting models: an image that is white where to inpaint, and black or transparent elsewhere; "
+            r"or a folder with one for each photo \[default: transparent pixels]",
             show_default=False,
         ),
     ] = None,
+    mask_fill: Annotated[
+        Literal["white", "black", "paint"],
+        typer.Option(
+            help="where to inpaint. white: where the mask is white; black: where it is not; paint: where it has paint "
+            "of any colour, on a transparent layer or on black"
+        ),
+    ] = "white",
     batch_size: Annotated[int, typer.Option(min=0, help="images of one size in a batch; 0: chosen for the device")] = 0,
     compile: Annotated[
         bool, typer.Option("--compile", help="compile the network first; pays off for thousands of images of one size")
@@ -101,8 +108,8 @@ def convert(
         model=model, sources=sources, out=out, direction=direction, format=format, quality=quality,
         patterns=pattern or (), all_frames=frames == "all", existing=existing_policy(overwrite, skip_existing),
         metadata=metadata, provenance=provenance, max_pixels=parse_pixels(max_pixels), stabilize=stabilize,
-        device=device, precision=precision, strength=degradation_level, mask=mask, batch_size=batch_size,
-        compile=compile,
+        device=device, precision=precision, strength=degradation_level, mask=mask, mask_fill=mask_fill,
+        batch_size=batch_size, compile=compile,
     )  # fmt: skip
     with open_conversion(options) as conversion:
         if dry_run:

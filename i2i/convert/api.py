@@ -16,6 +16,7 @@ from i2i.convert.pipeline import Pipeline, Progress, WorkItem, io_threads
 from i2i.convert.plan import Job, Plan, make_plan
 from i2i.errors import I2IError, ImageError, io_errors
 from i2i.images import DecoderPool, Writer
+from i2i.inference.masks import MaskedPhoto
 
 OutputFormat = Literal["png", "jpg", "webp", "avif", "tif"]
 ExistingPolicy = Literal["continue", "skip", "overwrite"]
@@ -134,10 +135,10 @@ def convert_jobs(
         def write(item: WorkItem, image: Image.Image) -> None:
             job = job_of[item]
             source = item.image
-            if source and translator.mask_reader:
-                source = replace(source, alpha=None)  # it is the mask, and the result is opaque
-            data = writer(image, source)
-            _write(job, data, fingerprints[job], manifest)
+            if isinstance(source, MaskedPhoto):
+                image = source.compose(image)
+                source = replace(source, alpha=None)  # it is the mask, not the transparency of the result
+            _write(job, writer(image, source), fingerprints[job], manifest)
 
         try:
             Pipeline(translator, items, reader, write, batch_size, progress).run()

@@ -15,6 +15,7 @@ from i2i.convert.plan import Job, Plan, make_plan, video_jobs
 from i2i.device import Precision, disable_malloc_trim
 from i2i.images import MAX_PIXELS, DecoderPool
 from i2i.images.writing import MetadataPolicy
+from i2i.inference.mask_images import MaskFill
 
 if TYPE_CHECKING:
     from i2i.convert.video import VideoResult
@@ -43,6 +44,7 @@ class ConvertOptions:
         precision: "auto", "float32" or "bfloat16".
         strength: strength of the degradation, for a model that takes it as input.
         mask: mask of an inpainting model, or a folder of masks.
+        mask_fill: what the masks mark: "white", "black" or "paint", see ``mask_from_image``.
         batch_size: images of one size in a batch; 0 for the translator's preferred batch size.
         compile: whether to compile the network.
     """
@@ -64,6 +66,7 @@ class ConvertOptions:
     precision: Precision = "auto"
     strength: float | None = None
     mask: Path | None = None
+    mask_fill: MaskFill = "white"
     batch_size: int = 0
     compile: bool = False
 
@@ -100,6 +103,7 @@ def open_conversion(options: ConvertOptions) -> "Iterator[Conversion]":
             precision=options.precision,
             strength=options.strength,
             mask=options.mask,
+            mask_fill=options.mask_fill,
         )
         if options.compile:
             translator.compile()
@@ -134,7 +138,11 @@ class Conversion:
         self._provenance = translator.provenance if options.provenance else None
         self._writer = make_writer(options.format, options.quality, options.metadata, self._provenance)
         self._settings_hash = settings_hash(
-            translator.provenance, self._writer, strength=options.strength, mask=options.mask
+            translator.provenance,
+            self._writer,
+            strength=options.strength,
+            mask=options.mask,
+            mask_fill=options.mask_fill,
         )
 
     def pending(self) -> tuple[list[Job], Result]:

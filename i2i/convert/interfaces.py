@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from PIL import Image
 
 from i2i.images import LoadedImage, Provenance
-from i2i.inference.masks import MaskReader
+from i2i.inference.masks import MaskedPhoto, MaskReader
 
 Size = tuple[int, int]  # width and height
 
@@ -23,8 +23,8 @@ class ImageReader(Protocol):
     def probe(self, path: Path) -> tuple[Size, int]:
         """Return stored width and height, and the number of frames, without decoding."""
 
-    def read(self, path: Path, frame: int = 0) -> LoadedImage:
-        """Read one frame."""
+    def read(self, path: Path, frame: int = 0, *, blend: bool = True) -> LoadedImage:
+        """Read one frame as ``i2i.images.load_image`` does."""
 
     def close(self) -> None:
         """Cancel all reads: their results are not needed any more."""
@@ -44,9 +44,9 @@ class MaskingReader:
     def probe(self, path: Path) -> tuple[Size, int]:
         return self.reader.probe(path)
 
-    def read(self, path: Path, frame: int = 0) -> LoadedImage:
-        image = self.reader.read(path, frame)
-        return self.mask_reader.apply_mask(path, image, lambda mask: self.reader.read(mask).image)
+    def read(self, path: Path, frame: int = 0, *, blend: bool = False) -> MaskedPhoto:
+        image = self.reader.read(path, frame, blend=blend)
+        return self.mask_reader.apply_mask(path, image, partial(self.reader.read, blend=False))
 
     def close(self) -> None:
         self.reader.close()
@@ -59,7 +59,7 @@ class BatchTranslator(Protocol):
     Attributes:
         provenance: the model, as its results name it in their metadata.
         scale: size of a result relative to its image.
-        mask_reader: reads the masks of an inpainting model, which gets RGBA images and returns opaque ones; None for
+        mask_reader: reads the masks of an inpainting model, which gets RGBA images and returns RGB; None for
             other models, which get RGB, and whose results get the alpha channel of the source.
     """
 

@@ -10,8 +10,10 @@ from i2i.convert.api import ExistingPolicy, OutputFormat
 from i2i.errors import UsageError
 from i2i.images import Provenance, Writer
 from i2i.images.writing import MetadataPolicy
+from i2i.inference.mask_images import MaskFill
 
 _SETTINGS_VERSION = 1  # increased when the same model and settings give other results
+_MASK_VERSION = 2  # increased when the same mask image selects other pixels
 _PIXELS = re.compile(r"\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*(MP)?\s*", re.IGNORECASE)
 _MAX_PIXELS = 2_000_000_000
 
@@ -47,7 +49,12 @@ def make_writer(kind: OutputFormat, quality: int, policy: MetadataPolicy, proven
 
 
 def settings_hash(
-    model: Provenance | None, writer: Writer, *, strength: float | None = None, mask: Path | None = None
+    model: Provenance | None,
+    writer: Writer,
+    *,
+    strength: float | None = None,
+    mask: Path | None = None,
+    mask_fill: MaskFill = "white",
 ) -> str:
     """Return a hash of everything besides the source that a result depends on.
 
@@ -56,13 +63,14 @@ def settings_hash(
         writer: the writer of the results.
         strength: the degradation strength given to the model.
         mask: the mask image, or the folder of mask images.
+        mask_fill: what the masks mark.
     """
     settings: list[Any] = [_SETTINGS_VERSION, model and (model.model, model.version), writer.suffix, writer.policy]
     settings.append(writer.provenance is None)
     if strength is not None:
         settings.append(["strength", strength])
     if mask is not None:
-        settings.append(["mask", *_file_stamps(mask)])
+        settings.append(["mask", _MASK_VERSION, mask_fill, *_file_stamps(mask)])
     if writer.suffix in (".jpg", ".webp", ".avif"):
         settings.append(writer.quality)
     return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]

@@ -55,9 +55,9 @@ class SharedReader:
         """Return the size and the number of frames of an image file."""
         return self._decoders.probe(path)
 
-    def read(self, path: Path, frame: int = 0) -> LoadedImage:
+    def read(self, path: Path, frame: int = 0, *, blend: bool = True) -> LoadedImage:
         """Decode a frame of an image file."""
-        return self._decoders.read(path, frame)
+        return self._decoders.read(path, frame, blend=blend)
 
     def close(self) -> None:
         """Do nothing: other jobs use the processes too."""

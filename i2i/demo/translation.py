@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from i2i.demo.eta import RuntimeEstimator, format_duration
 from i2i.demo.model_registry import ModelChoice, ModelRegistry
 from i2i.demo.uploads import UploadStore
 from i2i.errors import UsageError
-from i2i.images import LoadedImage
+from i2i.images import blend_on_white
+from i2i.inference.masks import MaskedPhoto, MaskReader
 
 ProgressCallback = Callable[[float, str], None]  # (completed fraction in [0, 1], description of the current step)
 POLL_INTERVAL = 0.25  # seconds between progress messages
@@ -98,9 +99,7 @@ class PhotoTranslator:
         model = self.registry.model(name)
         choice = ModelChoice(name, resolve_direction(name, model.info.directions, direction), strength)
         progress(0.0, "Reading the photo")
-        photo = self.store.read(path)
-        if model.info.takes_mask:
-            photo = self._with_mask(photo, mask)
+        photo = self._read_with_mask(path, mask) if model.info.takes_mask else self.store.read(path)
         estimate = self._estimate(choice, photo.image.width * photo.image.height)
         if queue_length := self.registry.lock.queue_length():
             progress(0.02, f"Waiting for the model, {queue_length} before you")
@@ -109,16 +108,20 @@ class PhotoTranslator:
             progress(0.04, "Loading the model")
             translator = self.registry.translator(choice)
             loaded = time.monotonic()
-            network_input = with_alpha(photo) if model.info.takes_mask else photo.image
+            network_input = photo.rgba() if isinstance(photo, MaskedPhoto) else photo.image
             output = self._run_with_progress(translator, network_input, estimate, progress)
             seconds = time.monotonic() - loaded
+        before, source = photo.image, photo
+        if isinstance(photo, MaskedPhoto):
+            before = blend_on_white(photo.image, photo.alpha)
+            output = photo.compose(output)
+            source = replace(photo, alpha=None)  # it is the mask, not the transparency of the result
         self.estimator.record((name, choice.direction), photo.image.width * photo.image.height, seconds)
         progress(0.95, "Writing the result")
         file_name = f"{Path(str(path)).stem}-{name.replace('/', '-')}-{choice.direction}"
-        metadata_source = replace(photo, alpha=None) if model.info.takes_mask else photo  # its alpha is the mask
-        file = self.store.save_result(output, file_name, metadata_source, translator.provenance)
+        file = self.store.save_result(output, file_name, source, translator.provenance)
         return TranslationResult(
-            photo.image, output, file, name, choice.direction, seconds, loaded - start, translator.device.type
+            before, output, file, name, choice.direction, seconds, loaded - start, translator.device.type
         )
 
     def _estimate(self, choice: ModelChoice, pixels: int) -> float | None:
@@ -149,32 +152,18 @@ class PhotoTranslator:
                 progress(0.9, "Translating (any moment now)")
         return future.result()
 
-    def _with_mask(self, photo: LoadedImage, mask: str | Path | None) -> LoadedImage:
-        """Return the photo with the region to fill as its transparent part."""
-        from i2i.inference.masks import MaskReader
-
+    def _read_with_mask(self, path: str | Path | None, mask: str | Path | None) -> MaskedPhoto:
+        """Read a photo and its mask."""
+        photo = self.store.read(path, blend=False)
+        reader = MaskReader(None)
         if mask:
-            mask_image = self.store.read(mask).image.convert("L")
-            if mask_image.size != photo.image.size:
-                raise UsageError(
-                    f"The mask has {mask_image.width} × {mask_image.height} pixels and the photo "
-                    f"{photo.image.width} × {photo.image.height}. Draw the mask on a copy of the photo."
-                )
-            photo = replace(photo, alpha=ImageOps.invert(mask_image))
-        elif photo.alpha is None:
+            return reader.apply_mask_image("The photo", photo, "The mask", self.store.read(mask, blend=False))
+        if photo.alpha is None:
             raise UsageError(
                 "This model fills missing parts, and nothing in this photo is transparent. Erase a part of it, or add "
                 "a mask that is white where it is to be filled."
             )
-        return MaskReader(None).apply_mask(Path("The photo"), photo)
-
-
-def with_alpha(photo: LoadedImage) -> Image.Image:
-    """Return the photo as RGBA, the input of inpainting models."""
-    image = photo.image.copy()
-    if photo.alpha is not None:
-        image.putalpha(photo.alpha)
-    return image
+        return reader.apply_mask(Path("The photo"), photo)
 
 
 def resolve_direction(name: str, directions: Sequence[str], direction: str | None) -> str:

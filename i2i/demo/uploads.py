@@ -58,8 +58,12 @@ class UploadStore:
             raise UsageError("Only an uploaded file is opened, and uploads expire. Upload the photo again.")
         return resolved
 
-    def read(self, path: str | Path | None) -> LoadedImage:
+    def read(self, path: str | Path | None, *, blend: bool = True) -> LoadedImage:
         """Decode the photo in an uploaded file, in a separate process.
+
+        Args:
+            path: the uploaded file.
+            blend: see ``load_image``.
 
         Raises:
             UsageError: see ``resolve``.
@@ -67,7 +71,7 @@ class UploadStore:
         """
         resolved = self.resolve(path)
         try:
-            return self.decoders.read(resolved)
+            return self.decoders.read(resolved, blend=blend)
         except ImageError as error:
             raise ImageError(str(error).replace(str(resolved), resolved.name)) from error
 

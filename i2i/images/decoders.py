@@ -65,12 +65,12 @@ class DecoderPool:
 
     def probe(self, path: Path) -> tuple[tuple[int, int], int]:
         """Return (width, height) as stored, and the number of frames."""
-        with self._request("probe", path, 0) as (reply, _):
+        with self._request("probe", path) as (reply, _):
             return (int(reply["size"][0]), int(reply["size"][1])), int(reply["frames"])
 
-    def read(self, path: Path, frame: int = 0) -> LoadedImage:
+    def read(self, path: Path, frame: int = 0, *, blend: bool = True) -> LoadedImage:
         """Read a frame as ``load_image`` does."""
-        with self._request("read", path, frame) as (reply, read_exactly):
+        with self._request("read", path, frame, blend) as (reply, read_exactly):
             width = int(reply["size"][0])
             height = int(reply["size"][1])
             lengths = [int(length) for length in reply["parts"]]
@@ -90,10 +90,10 @@ class DecoderPool:
 
     @contextmanager
     def _request(
-        self, task: str, path: Path, frame: int
+        self, task: str, path: Path, frame: int = 0, blend: bool = True
     ) -> Iterator[tuple[dict[str, Any], Callable[[int], bytearray]]]:
         """Send a request to a free process. Yields the reply and a function that reads the bytes after it."""
-        request = {"task": task, "path": str(path), "frame": frame, "max_pixels": self.max_pixels}
+        request = {"task": task, "path": str(path), "frame": frame, "blend": blend, "max_pixels": self.max_pixels}
         worker = self._free.get()
         # The process times out by itself, unless the system has no timer or the file has disabled the signal.
         worker.start_timeout(_STARTUP_SECONDS + 3 * self.seconds + self.max_pixels / 1e6)

@@ -22,7 +22,7 @@ class LoadedImage:
     """An image decoded from a file.
 
     Args:
-        image: RGB, blended on white where it is transparent.
+        image: RGB, blended on white where it is transparent, unless it was loaded without blending.
         alpha: mode L; None if the image is opaque.
         source: the metadata that a result may copy.
     """
@@ -46,10 +46,17 @@ def read(path: Path, max_pixels: int = MAX_PIXELS, *, profiles: bool = True) -> 
         return blend_on_white(*to_upright_srgb_with_alpha(image, profiles=profiles))
 
 
-def load_image(path: Path, frame: int = 0, max_pixels: int = MAX_PIXELS) -> LoadedImage:
-    """Read an image as ``read`` does, with its alpha and its metadata. ``frame`` is counted from 0."""
+def load_image(path: Path, frame: int = 0, max_pixels: int = MAX_PIXELS, *, blend: bool = True) -> LoadedImage:
+    """Read an image as ``read`` does, with its alpha and its metadata.
+
+    Args:
+        path: the file.
+        frame: index of the image within the file, from 0.
+        max_pixels: the largest image that is decoded.
+        blend: whether to blend on white; else the colours are as stored, also where the image is transparent.
+    """
     with _decode(path, frame, max_pixels) as image:
-        return _to_loaded_image(image)
+        return _to_loaded_image(image, blend)
 
 
 class FrameReader:
@@ -68,18 +75,20 @@ class FrameReader:
         """Return ``probe(path)``."""
         return probe(path)
 
-    def load_image(self, path: Path, frame: int = 0, max_pixels: int = MAX_PIXELS) -> LoadedImage:
-        """Return ``load_image(path, frame, max_pixels)``."""
+    def load_image(
+        self, path: Path, frame: int = 0, max_pixels: int = MAX_PIXELS, *, blend: bool = True
+    ) -> LoadedImage:
+        """Return ``load_image(path, frame, max_pixels, blend=blend)``."""
         file = (path, *_file_state(path))
         if file != self._open_file or frame <= self._frame:
             self._close()
         if not frame:
-            return load_image(path, 0, max_pixels)
+            return load_image(path, 0, max_pixels, blend=blend)
         try:
             if not self._open_file:
                 self._image = self._exit_stack.enter_context(_open_image(path))
             with _at_frame(path, self._image, frame, max_pixels):
-                loaded = _to_loaded_image(self._image)
+                loaded = _to_loaded_image(self._image, blend)
         except BaseException:
             self._close()
             raise
@@ -102,9 +111,11 @@ def _file_state(path: Path) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _to_loaded_image(image: Image.Image) -> LoadedImage:
+def _to_loaded_image(image: Image.Image, blend: bool) -> LoadedImage:
     colours, alpha = to_upright_srgb_with_alpha(image)
-    return LoadedImage(blend_on_white(colours, alpha), alpha, read_source_metadata(image))
+    if blend:
+        colours = blend_on_white(colours, alpha)
+    return LoadedImage(colours, alpha, read_source_metadata(image))
 
 
 def read_header(path: Path) -> tuple[tuple[int, int], str]:

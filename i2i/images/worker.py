@@ -46,7 +46,7 @@ def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[
             return {"size": (width, height), "frames": frames}, []
         pixels = min(width * height, max_pixels)
         _set_limits(seconds + _SECONDS_PER_MEGAPIXEL * pixels / 1e6, max_pixels if frames > 1 else pixels)
-        loaded = reader.load_image(path, request["frame"], max_pixels)
+        loaded = reader.load_image(path, request["frame"], max_pixels, blend=request["blend"])
     except ImageError as error:
         return {"error": str(error)}, []
     except MemoryError:

@@ -24,12 +24,13 @@ TAKEN = (
 MAX_EXCESS = 0.1  # by which values of a tensor may lie outside [-1, 1], such as after a bicubic resize; it is clipped
 
 
-def to_loaded_images(value: Any) -> list[LoadedImage]:
+def to_loaded_images(value: Any, *, blend: bool = True) -> list[LoadedImage]:
     """Return the images of a value: one, or as many as a batch (N, …) has.
 
     Args:
         value: a PIL image of any mode; the path of an image file; a uint8 array (H, W), (H, W, 1), (H, W, 3),
             (H, W, 4) or (N, H, W, 1, 3 or 4); or a floating-point tensor (3, H, W) or (N, 3, H, W) in [-1, 1].
+        blend: whether to blend transparent images on white; else the colours are as stored.
 
     Returns: RGB images with their alpha; an image of a type that has alpha gets it also where all of it is opaque.
 
@@ -39,11 +40,11 @@ def to_loaded_images(value: Any) -> list[LoadedImage]:
         ImageError: a file that cannot be read, or a damaged image.
     """
     if isinstance(value, Image.Image):
-        return [_from_pil(value)]
+        return [_from_pil(value, blend)]
     if isinstance(value, str | os.PathLike):
-        return [_from_path(Path(value))]
+        return [_from_path(Path(value), blend)]
     if isinstance(value, np.ndarray):
-        return [_from_pil(Image.fromarray(pixels)) for pixels in _check_array(value)]
+        return [_from_pil(Image.fromarray(pixels), blend) for pixels in _check_array(value)]
     if isinstance(value, Tensor):
         return [LoadedImage(Image.fromarray(pixels)) for pixels in _check_tensor(value)]
     raise ArgumentTypeError(f"Found {_type_name(value)}; an image is {TAKEN}.")
@@ -78,7 +79,7 @@ def image_path(value: Any) -> Path:
     return Path(str(getattr(value, "filename", "") or "The image"))
 
 
-def _from_pil(image: Image.Image) -> LoadedImage:
+def _from_pil(image: Image.Image, blend: bool) -> LoadedImage:
     if 0 in image.size:
         raise ArgumentValueError(f"The image has {image.width}x{image.height} pixels; it must have at least one.")
     try:
@@ -88,14 +89,14 @@ def _from_pil(image: Image.Image) -> LoadedImage:
         raise ImageError(f"{name} is damaged: {str(error).strip('. ')}.") from error
     if alpha is None and image.has_transparency_data:
         alpha = Image.new("L", colours.size, 255)
-    return LoadedImage(blend_on_white(colours, alpha), alpha)
+    return LoadedImage(blend_on_white(colours, alpha) if blend else colours, alpha)
 
 
-def _from_path(path: Path) -> LoadedImage:
+def _from_path(path: Path, blend: bool) -> LoadedImage:
     path = path.expanduser()
     if path.is_dir():
         raise ImageError(f"{path} is a folder. i2i.convert(model, {str(path)!r}, out=FOLDER) converts all its images.")
-    return load_image(path)
+    return load_image(path, blend=blend)
 
 
 def _check_array(array: np.ndarray) -> list[np.ndarray]:

@@ -17,6 +17,7 @@ from i2i.config import from_json
 from i2i.device import Precision
 from i2i.directions import Direction
 from i2i.errors import ConfigError, ModelFileError, UsageError
+from i2i.inference.mask_images import MaskFill
 from i2i.inference.options import InferenceOptions
 from i2i.inference.preprocessing import MIN_SIDE
 from i2i.inference.translator import Translator
@@ -33,6 +34,7 @@ def load(
     precision: Precision = "auto",
     strength: float | None = None,
     mask: str | os.PathLike[str] | None = None,
+    mask_fill: MaskFill = "white",
 ) -> Translator:
     """Load a translator.
 
@@ -43,6 +45,7 @@ def load(
         precision: "auto", "float32" or "bfloat16".
         strength: strength of the degradation, in the unit of the model's task, for a model that takes it as input.
         mask: mask of an inpainting model, see ``MaskReader``.
+        mask_fill: what the mask marks: "white", "black" or "paint", see ``mask_from_image``.
 
     Raises: ModelFileError or UsageError. Its message names the available choices.
 
@@ -50,7 +53,7 @@ def load(
     >>> translate(Image.open("horse.jpg")).save("zebra.png")
     """
     model = os.fspath(model)
-    options = InferenceOptions(device, precision, strength, mask)
+    options = InferenceOptions(device, precision, strength, mask, mask_fill)
     if model == "identity":
         direction = _checked_direction(model, direction, list(Direction))
         return Translator(Identity(), IdentityConfig(), size=MIN_SIDE, direction=direction, options=options)

@@ -1,88 +1,180 @@
 """Masks for inpainting, from the transparency of a photo and from mask images."""
 
+import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from PIL import Image, ImageChops, ImageOps
+import numpy as np
+from PIL import Image
 
 from i2i.data.layout import list_images
 from i2i.errors import ImageError, UsageError
-from i2i.images import LoadedImage, read, unblend_from_white
+from i2i.images import LoadedImage, load_image
+from i2i.inference.mask_images import OPAQUE, MaskFill, mask_from_image
 
-ALPHA_THRESHOLD = 128  # pixels with at least this alpha are known; the others are masked
+ALPHA_THRESHOLD = OPAQUE  # pixels with at least this alpha are known; the others are masked
+_LARGE_MASK = 0.6  # fraction of the photo from which a mask image may be inverted by mistake
+logger = logging.getLogger(__name__)
+ReadImage = Callable[[Path], LoadedImage]
+
+_load_unblended = partial(load_image, blend=False)
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedPhoto(LoadedImage):
+    """A photo whose alpha channel is 0 where the network is to predict it, and 255 elsewhere.
+
+    Attributes:
+        stored: the photo as stored, RGBA, if it has transparent parts that stay as they are; else None.
+        mask: mode L, 255 where the photo is filled; None if ``stored`` is None.
+    """
+
+    stored: Image.Image | None = None
+    mask: Image.Image | None = None
+
+    def rgba(self) -> Image.Image:
+        """Return the input of an inpainting network: the photo, with alpha 0 where the network is to predict it."""
+        rgba = self.image.copy()
+        if self.alpha is not None:
+            rgba.putalpha(self.alpha)
+        return rgba
+
+    def compose(self, filled: Image.Image) -> Image.Image:
+        """Return the result: the photo as stored, with the masked region from ``filled`` (RGB).
+
+        Returns: RGBA if the photo has transparent parts that stay as they are, else RGB.
+        """
+        if self.stored is None:
+            return filled
+        result = self.stored.copy()
+        result.paste(filled.convert("RGBA"), mask=self.mask)
+        return result
 
 
 class MaskReader:
-    """Give photos an alpha channel that is 0 where they are to be filled, and 255 elsewhere.
+    """Find the regions of photos that are to be filled.
 
-    Pixels whose alpha is below ALPHA_THRESHOLD are masked, and pixels that are light in the mask image.
+    Without a mask image, pixels whose alpha is below ALPHA_THRESHOLD are filled and the result is opaque. With a mask
+    image (see ``mask_from_image``), it alone decides, and transparent pixels outside of the mask stay as they are.
 
     Args:
         mask: a mask image for all photos, a folder with a mask of the same name for each photo, or None.
+        fill: what the mask images mark, see ``mask_from_image``.
 
-    Raises: UsageError if ``mask`` does not exist.
+    Raises: UsageError if ``mask`` does not exist, or if it is None and ``fill`` is set.
     """
 
-    def __init__(self, mask: Path | None) -> None:
+    def __init__(self, mask: Path | None, *, fill: MaskFill = "white") -> None:
         if mask is not None and not mask.exists():
             raise UsageError(
                 f"{mask} does not exist. --mask takes an image, or a folder with an image of each photo's name."
             )
+        if mask is None and fill != "white":
+            raise UsageError(f"--mask-fill {fill} needs a mask image: name it by --mask.")
         self.mask = mask
-        self.mask_by_stem = None
-        if mask is not None and mask.is_dir():
-            self.mask_by_stem = {path.stem: path for path in list_images(mask)}
+        self.fill = fill
+        self._masks_in_folder = list_images(mask) if mask is not None and mask.is_dir() else None
+        self._warned_about: set[str] = set()
 
-    def apply_mask(
-        self, path: Path, photo: LoadedImage, read_mask: Callable[[Path], Image.Image] = read
-    ) -> LoadedImage:
-        """Return the photo with its mask as alpha channel, and with unblended colours where it is half-transparent.
+    def apply_mask(self, path: Path, photo: LoadedImage, read_mask: ReadImage = _load_unblended) -> MaskedPhoto:
+        """Return the photo with its mask as alpha channel.
 
         Args:
             path: path of the photo; its stem selects the mask within a folder.
-            photo: the photo.
-            read_mask: reads a mask image.
+            photo: the photo, not blended: ``load_image(path, blend=False)``.
+            read_mask: reads a mask image, not blended.
 
-        Raises: ImageError if the mask cannot be read or has another size, or if nothing or everything is masked.
+        Raises: ImageError if the mask cannot be read, has another size or is no mask, or if nothing or everything is
+            masked.
         """
-        known = photo.alpha or Image.new("L", photo.image.size, 255)
-        if self.mask is not None:
-            known = ImageChops.darker(known, self._known_region(path, photo.image.size, read_mask))
-        known = known.point(lambda value: 255 if value >= ALPHA_THRESHOLD else 0)
-        if known.getextrema() == (255, 255):
-            reason = "no pixel is transparent" + ("" if self.mask is None else ", and its mask is black")
+        if self.mask is None:
+            return self._mask_transparent(path, photo)
+        mask_path = self._mask_path(path)
+        return self.apply_mask_image(str(path), photo, str(mask_path), read_mask(mask_path))
+
+    def _mask_transparent(self, path: Path, photo: LoadedImage) -> MaskedPhoto:
+        known = _is_opaque(photo)
+        if known.all():
             raise ImageError(
-                f"{path} has no masked region: {reason}. Make regions transparent, or mask them by --mask."
+                f"{path} has no masked region: no pixel is transparent. Make regions transparent, or mask them by"
+                " --mask (mask in Python)."
             )
-        if known.getextrema() == (0, 0):
-            reason = "transparent" if self.mask is None else "transparent or white in its mask"
-            raise ImageError(f"{path} is masked completely: every pixel is {reason}. Black in a mask means keep.")
-        colours = unblend_from_white(photo.image, photo.alpha).convert("RGB") if photo.alpha else photo.image
-        return LoadedImage(colours, known, photo.source)
+        if not known.any():
+            raise ImageError(f"{path} is masked completely: every pixel is transparent.")
+        return MaskedPhoto(photo.image, _to_image(known), photo.source)
 
-    def rgba(self, path: Path, photo: LoadedImage) -> Image.Image:
-        """Return a photo as RGBA that is transparent where it is to be filled.
+    def apply_mask_image(self, photo_name: str, photo: LoadedImage, mask_name: str, image: LoadedImage) -> MaskedPhoto:
+        """Return the photo with the mask of a mask image as alpha channel.
 
-        Raises: ImageError as ``apply_mask`` does, and UsageError if there is neither a mask nor an alpha channel.
+        The transparent pixels of the photo are unknown to the network too, because their colours are not visible.
+
+        Args:
+            photo_name: how messages name the photo.
+            photo: the photo, not blended.
+            mask_name: how messages name the mask image.
+            image: the mask image, not blended.
+
+        Raises: ImageError as ``apply_mask`` does.
         """
-        if self.mask is None and photo.alpha is None:
-            raise UsageError(
-                "This model fills transparent regions. It takes RGBA images, or a mask (mask in i2i.load); found an "
-                "image without transparency."
+        mask = mask_from_image(image, photo.image, mask_name, self.fill)
+        if not mask.any():
+            brightest = image.image.convert("L").getextrema()[1]
+            found = f"its brightest pixel has level {brightest} of 255" if image.alpha is None else "it has no paint"
+            found = "all of it is white" if self.fill == "black" else found
+            raise ImageError(
+                f"{photo_name} has no masked region: {mask_name} selects no pixel ({found}). A mask is white where to"
+                " fill, and black or transparent elsewhere."
             )
-        masked = self.apply_mask(path, photo)
-        rgba = masked.image.copy()
-        assert masked.alpha is not None
-        rgba.putalpha(masked.alpha)
-        return rgba
+        known = _is_opaque(photo) & ~mask
+        if not known.any():
+            raise ImageError(
+                f"{photo_name} is masked completely: {mask_name} selects every pixel that is not transparent. White in"
+                " a mask means fill and black means keep; --mask-fill black swaps them."
+            )
+        self._warn_about_large(mask, photo_name, mask_name)
+        if photo.alpha is None:
+            return MaskedPhoto(photo.image, _to_image(known), photo.source)
+        stored = photo.image.copy()
+        stored.putalpha(photo.alpha)
+        return MaskedPhoto(photo.image, _to_image(known), photo.source, stored, _to_image(mask))
 
-    def _known_region(self, path: Path, size: tuple[int, int], read_mask: Callable[[Path], Image.Image]) -> Image.Image:
-        """Return the mask of a photo, inverted: an image of mode L that is light where the photo is known."""
-        mask_path = self.mask if self.mask_by_stem is None else self.mask_by_stem.get(path.stem)
-        if mask_path is None:
+    def _mask_path(self, path: Path) -> Path:
+        """Return the path of a photo's mask."""
+        assert self.mask is not None
+        if self._masks_in_folder is None:
+            return self.mask
+        masks = [mask for mask in self._masks_in_folder if mask.stem == path.stem]
+        if len(masks) > 1:  # prefer a mask in a subfolder of the same name as the photo's
+            parents = {mask: mask.relative_to(self.mask).parent.parts for mask in masks}
+            masks = [mask for mask in masks if path.parent.parts[-len(parents[mask]) :] == parents[mask]] or masks
+        if len(masks) > 1:
+            raise ImageError(f"{path} has {len(masks)} masks: {masks[0]} and {masks[1]}. Keep one of them.")
+        if not masks:
             raise ImageError(f"{path} has no mask: {self.mask} holds no image of the name {path.stem}.")
-        mask = read_mask(mask_path).convert("L")
-        if mask.size != size:
-            actual = f"{mask.width}x{mask.height}"
-            raise ImageError(f"{mask_path} is {actual}; a mask must have the size of its photo, {size[0]}x{size[1]}.")
-        return ImageOps.invert(mask)
+        return masks[0]
+
+    def _warn_about_large(self, mask: np.ndarray, photo_name: str, mask_name: str) -> None:
+        """Log a warning, once for each mask image, if most of the photo is masked."""
+        fraction = float(mask.mean())
+        if self.fill == "white" and fraction >= _LARGE_MASK and mask_name not in self._warned_about:
+            self._warned_about.add(mask_name)
+            logger.warning(
+                "%s masks %.0f %% of %s. White means fill and black means keep; --mask-fill black swaps them.",
+                mask_name,
+                100 * fraction,
+                photo_name,
+            )
+
+
+def _is_opaque(photo: LoadedImage) -> np.ndarray:
+    """Return bool (H, W), true where the alpha of a photo is at least ALPHA_THRESHOLD."""
+    if photo.alpha is None:
+        return np.ones((photo.image.height, photo.image.width), bool)
+    return np.asarray(photo.alpha) >= ALPHA_THRESHOLD
+
+
+def _to_image(region: np.ndarray) -> Image.Image:
+    """Return bool (H, W) as an image of mode L: 255 where true, else 0."""
+    return Image.fromarray(region.astype(np.uint8) * np.uint8(255))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from i2i.checkpoints.model_info import ModelInfo
 from i2i.device import Precision
 from i2i.errors import UsageError
+from i2i.inference.mask_images import MaskFill
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,14 @@ class InferenceOptions:
         precision: "auto", "float32" or "bfloat16".
         strength: strength of the degradation, in the unit of the model's task, for a model that takes it as input.
         mask: mask of an inpainting model, see ``MaskReader``.
+        mask_fill: what the mask marks: "white", "black" or "paint", see ``mask_from_image``.
     """
 
     device: str = "auto"
     precision: Precision = "auto"
     strength: float | None = None
     mask: str | os.PathLike[str] | None = None
+    mask_fill: MaskFill = "white"
 
     def check_for(self, model: str, info: ModelInfo | None) -> None:
         """Raise UsageError if an option is given that the model does not take.

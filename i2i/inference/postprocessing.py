@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from i2i.inference.chroma_transfer import transfer_chroma
+from i2i.inference.masks import ALPHA_THRESHOLD
 from i2i.inference.preprocessing import PaddedBatch, Size
 
 PendingImage = Callable[[], Image.Image]  # waits for the device to finish an image, and returns it
@@ -20,12 +21,14 @@ class Postprocessor:
     Args:
         scale: size of the output relative to the input.
         transfer_chroma: whether the network colours downscaled copies, whose colours go to the full images.
+        keep_known: whether pixels that are not masked are copied from the images, which are RGBA.
         device: device that transfers the colours.
     """
 
-    def __init__(self, scale: int, *, transfer_chroma: bool, device: torch.device) -> None:
+    def __init__(self, scale: int, *, transfer_chroma: bool, keep_known: bool = False, device: torch.device) -> None:
         self.scale = scale
         self._transfer_chroma = transfer_chroma
+        self._keep_known = keep_known
         self._device = device
 
     def postprocess(self, output: Tensor, batch: PaddedBatch, images: Sequence[Image.Image]) -> list[PendingImage]:
@@ -47,6 +50,8 @@ class Postprocessor:
             done = torch.cuda.Event()
             done.record(torch.cuda.current_stream(output.device))
         pending: list[PendingImage] = [partial(to_pil_when_done, pixels.numpy(), done) for pixels in cropped]
+        if self._keep_known:
+            return [partial(_with_known_pixels, *pair) for pair in zip(images, pending, strict=True)]
         if not self._transfer_chroma:
             return pending
         return [partial(self._with_chroma, *pair) for pair in zip(images, pending, strict=True)]
@@ -59,6 +64,13 @@ class Postprocessor:
 
     def _with_chroma(self, image: Image.Image, coloured_copy: PendingImage) -> Image.Image:
         return transfer_chroma(image, coloured_copy(), self._device)
+
+
+def _with_known_pixels(image: Image.Image, filled: PendingImage) -> Image.Image:
+    """Return the masked pixels of the result and the other pixels of the image (RGBA), whatever the network changed."""
+    result = image.convert("RGB")
+    result.paste(filled(), mask=image.getchannel("A").point([255] * ALPHA_THRESHOLD + [0] * (256 - ALPHA_THRESHOLD)))
+    return result
 
 
 def copy_to_cpu(pixels: Tensor) -> Tensor:

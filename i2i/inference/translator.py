@@ -72,9 +72,12 @@ class Translator:
         self.runner = NetworkRunner(network, self.preprocessor, self.device, self.dtype)
         scale = config.scale if isinstance(config, RestorerConfig) else 1
         transfer_chroma = self.preprocessor.colour_side is not None
-        self.postprocessor = Postprocessor(scale, transfer_chroma=transfer_chroma, device=self.device)
+        takes_mask = self.preprocessor.conditioning == "mask"
+        self.postprocessor = Postprocessor(
+            scale, transfer_chroma=transfer_chroma, keep_known=takes_mask and scale == 1, device=self.device
+        )
         mask = Path(options.mask) if options.mask is not None else None
-        self.mask_reader = MaskReader(mask) if self.preprocessor.conditioning == "mask" else None
+        self.mask_reader = MaskReader(mask, fill=options.mask_fill) if takes_mask else None
 
     def __repr__(self) -> str:
         scale = f", {self.scale}x larger results" if self.scale > 1 else ""
@@ -134,7 +137,7 @@ class Translator:
         An image is turned by its EXIF orientation, padded by reflection to a size the network takes, and the result is
         cropped. Dropout, where the model uses it at inference, is the same each time. A colorization model sees a copy
         whose shorter side is as in its training. Transparency bypasses the model: the result has it too. An inpainting
-        model fills what is transparent or masked instead, and its results are opaque.
+        model fills what is masked; without a mask, it fills what is transparent, and the result is opaque.
 
         Args:
             images: one of
@@ -166,7 +169,7 @@ class Translator:
         'RGBA'
         """
         values = list(images) if isinstance(images, list | tuple) else [images]
-        loaded = [to_loaded_images(value) for value in values]
+        loaded = [to_loaded_images(value, blend=self.mask_reader is None) for value in values]
         results = iter(self._translate_loaded(values, loaded))
         converted = [
             from_results(value, list(islice(results, len(batch)))) for value, batch in zip(values, loaded, strict=True)
@@ -180,7 +183,9 @@ class Translator:
             results = self.translate([image.image for image in flat])
             return [with_alpha(result, image.alpha) for result, image in zip(results, flat, strict=True)]
         paths = [image_path(value) for value, batch in zip(values, loaded, strict=True) for _ in batch]
-        return self.translate([self.mask_reader.rgba(path, image) for path, image in zip(paths, flat, strict=True)])
+        photos = [self.mask_reader.apply_mask(path, image) for path, image in zip(paths, flat, strict=True)]
+        results = self.translate([photo.rgba() for photo in photos])
+        return [photo.compose(result) for photo, result in zip(photos, results, strict=True)]
 
     def translate(self, images: Sequence[Image.Image]) -> list[Image.Image]:
         """Translate several images. Consecutive images of one padded size share a pass, which is faster.

@@ -158,9 +158,9 @@ def test_pixels_in_memory_are_bounded(tmp_path: Path, monkeypatch: pytest.Monkey
             peak = max(peak, in_memory)
 
     class Counting(InProcessReader):
-        def read(self, path: Path, frame: int = 0) -> LoadedImage:
+        def read(self, path: Path, frame: int = 0, *, blend: bool = True) -> LoadedImage:
             change(+1)
-            return super().read(path, frame)
+            return super().read(path, frame, blend=blend)
 
     monkeypatch.setattr(pipeline, "MAX_PIXELS_IN_FLIGHT", 3 * 16 * 16)
     items = write_items(tmp_path, *[16] * 30)

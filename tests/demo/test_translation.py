@@ -9,7 +9,7 @@ from i2i.demo.examples import examples
 from i2i.demo.model_registry import ModelRegistry
 from i2i.demo.translation import PhotoTranslator
 from i2i.demo.uploads import UploadStore
-from i2i.errors import UsageError
+from i2i.errors import ImageError, UsageError
 from i2i.images import encode
 from i2i.restoration.inpaint import Inpaint
 from i2i.restoration.noise import Denoise
@@ -87,5 +87,5 @@ def test_an_inpainting_model_fills_transparent_parts_or_the_white_of_a_mask(tran
     assert not np.array_equal(np.asarray(by_mask), np.asarray(image))
     with pytest.raises(UsageError, match="nothing in this photo is transparent"):
         translator(opaque, "fills")
-    with pytest.raises(UsageError, match="The mask has 20 × 40 pixels and the photo 40 × 40"):
+    with pytest.raises(ImageError, match="The mask is 20x40; a mask must have the size of its photo, 40x40"):
         translator(opaque, "fills", mask=upload(translator.store, "s.png", encode(random_image(0, 20, 40), ".png")))

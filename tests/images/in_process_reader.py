@@ -14,7 +14,7 @@ class InProcessReader:
     def probe(self, path: Path) -> tuple[tuple[int, int], int]:
         return probe(path)
 
-    def read(self, path: Path, frame: int = 0) -> LoadedImage:
-        return load_image(path, frame, self.max_pixels)
+    def read(self, path: Path, frame: int = 0, *, blend: bool = True) -> LoadedImage:
+        return load_image(path, frame, self.max_pixels, blend=blend)
 
     def close(self) -> None: ...

@@ -50,7 +50,7 @@ def save_noise(path: Path, mode: str, size: tuple[int, int] = (37, 29)) -> Path:
 
 def mask_of(photo: Path, mask: Path | None) -> np.ndarray:
     """Return the alpha channel that ``MaskReader`` gives a photo."""
-    return np.asarray(MaskReader(mask).apply_mask(photo, load_image(photo)).alpha)
+    return np.asarray(MaskReader(mask).apply_mask(photo, load_image(photo, blend=False)).alpha)
 
 
 def test_superresolution_enlarges_an_image_of_any_size(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_photos_without_a_mask_and_masks_of_another_size_are_rejected(tmp_path: 
         MaskReader(tmp_path / "nowhere")
 
 
-def test_a_mask_adds_to_transparency_and_must_leave_known_pixels(tmp_path: Path) -> None:
+def test_the_network_knows_neither_masked_nor_transparent_pixels_and_needs_others(tmp_path: Path) -> None:
     photo = Image.fromarray(np.full((8, 8, 3), 90, np.uint8))
     photo.putalpha(Image.fromarray(np.where(np.arange(64).reshape(8, 8) < 16, 0, 255).astype(np.uint8)))
     photo.save(tmp_path / "photo.png")
@@ -190,7 +190,7 @@ def test_colorization_ignores_existing_colours(size: tuple[int, int], tmp_path: 
 def test_a_mask_is_accepted_by_inpainting_models_only(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not inpaint"):
         load(save_task_model(tmp_path / "m.safetensors", Denoise()), device="cpu", mask=tmp_path)
-    with pytest.raises(UsageError, match="takes RGBA"):
+    with pytest.raises(ImageError, match="no pixel is transparent"):
         load(save_task_model(tmp_path / "m.safetensors", TASKS["inpaint"]()), device="cpu")(random_image(0))
 
 
