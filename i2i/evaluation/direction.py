@@ -123,8 +123,16 @@ class DirectionEvaluator:
             raise UsageError(f"{METRICS[metric].title} is not measured on these data; choose from {measured}.")
         return metric
 
-    def _compute_row(self, row: Row, measurements: Measurements) -> Row:
-        return compute_row(row, measurements, self.real, self.options.seed)
+    def _compute_row(self, row: Row, measurements: Measurements, sources: ImageSet | None) -> Row:
+        """Compute a row. ``sources``: the images that its outputs were made from; None for images from noise."""
+        return compute_row(
+            row,
+            measurements,
+            self.real,
+            self.options.seed,
+            distinct_outputs=None if sources is None else sources.num_distinct(),
+            distinct_real=self.eval_set.real.num_distinct(),
+        )
 
     def _measure_model(self, model: EvaluatedModel) -> Row:
         inference = self.options.inference
@@ -144,7 +152,7 @@ class DirectionEvaluator:
         if self.gallery is not None:
             score = galleries.score_outputs(measurements, self.real, self.inputs)
             galleries.add_model(self.gallery, model.title, outputs, self.eval_set, score)
-        return self._compute_row(Row(model.title, "model", model.name, model.checkpoint), measurements)
+        return self._compute_row(Row(model.title, "model", model.name, model.checkpoint), measurements, inputs)
 
     def _measure_identity(self, inputs: ImageSet, title: str) -> Measurements:
         return self.metrics.measure_translated(
@@ -181,17 +189,17 @@ class DirectionEvaluator:
         inputs = self.eval_set.inputs
         if inputs is not None:
             measurements = self._measure_identity(inputs, IDENTITY_BASELINE)
-            return self._compute_row(Row(IDENTITY_BASELINE, "floor"), measurements)
+            return self._compute_row(Row(IDENTITY_BASELINE, "floor"), measurements, inputs)
         rng = np.random.default_rng(self.options.seed)
         width, height = self.eval_set.real[0].size
         noise = [
             Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
             for _ in range(self.eval_set.num_outputs)
         ]
-        return self._compute_row(Row("noise", "floor"), self.metrics.measure_generated(noise, "noise"))
+        return self._compute_row(Row("noise", "floor"), self.metrics.measure_generated(noise, "noise"), None)
 
     def _real_reference(self, held_out: ImageSet) -> Row:
         """Return the row of real images of another split."""
         title = f"real images of the {self.eval_set.held_out_split} split"
         measurements = Measurements(self.metrics.reference_features(held_out, title))
-        return self._compute_row(Row(title, "ceiling"), measurements)
+        return self._compute_row(Row(title, "ceiling"), measurements, held_out)

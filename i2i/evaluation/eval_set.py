@@ -131,6 +131,10 @@ class ImageSet:
         """Return the name of an image's file, without suffix."""
         return self.path(index).stem
 
+    def num_distinct(self) -> int:
+        """Return the number of files with different content: copies of an image are no independent images."""
+        return len(set(self._file_digests()))
+
     def content_hash(self) -> str:
         """Return the SHA-256 of the files' contents, the side of the pairs, the resizing and the degradation."""
         # These words are hashed: another spelling would change every fingerprint and discard every cached feature.
@@ -140,11 +144,15 @@ class ImageSet:
             # The degraded pixels of one image identify the degradation better than the task's fields: some of them
             # have no effect on it, such as the range of strengths in training.
             digest.update(self.degradation.describe().encode() + self[0].tobytes())
+        for file_digest in self._file_digests():
+            digest.update(file_digest)
+        return digest.hexdigest()
+
+    def _file_digests(self) -> Iterator[bytes]:
         for index in range(len(self)):
             path = self.path(index)
             status = path.stat()
-            digest.update(_file_digest(path, status.st_size, status.st_mtime_ns))
-        return digest.hexdigest()
+            yield _file_digest(path, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=200_000)

@@ -8,6 +8,7 @@ from typing import Any
 from i2i.data.ensure import ensure_dataset
 from i2i.data.layout import Layout, detect_layout, find_dataset
 from i2i.device import resolve_device
+from i2i.directions import describe_direction
 from i2i.errors import ModelFileError, UsageError
 from i2i.evaluation.direction import DirectionEvaluator, DirectionResult
 from i2i.evaluation.eval_set import Degradation, ResizePolicy, build_eval_set
@@ -125,9 +126,12 @@ def _notes(result: DirectionResult, models: Sequence[EvaluatedModel]) -> Iterato
     for model in models:
         if direction not in model.directions:
             yield f"{model.title} has no direction {direction} and is missing in its table."
-    for row in result.rows:
+    rows = [row for row in result.rows if row.kind == "model"]
+    reasons = dict.fromkeys(estimate.reason for row in rows for estimate in row.values.values())
+    yield from (f"{describe_direction(direction)}: {reason}." for reason in reasons if reason)
+    for row in rows:
         change = row.values.get("change")
-        if row.kind == "model" and row.name != IDENTITY and change is not None and change.value < IDENTITY_THRESHOLD:
+        if row.name != IDENTITY and change is not None and change.value < IDENTITY_THRESHOLD:
             yield (
                 f"{row.title}, {direction}: outputs are nearly equal to the inputs (mean difference {change.value:.1f} "
                 "of 255 grey levels)."

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal
 
-import numpy as np
-
 from i2i.evaluation.feature_cache import Features
 from i2i.evaluation.metric_specs import METRICS
 from i2i.evaluation.metric_suite import Measurements, Values
@@ -19,6 +17,7 @@ from i2i.metrics.bootstrap import (
     Estimate,
     bootstrap_counts,
     bootstrap_interval,
+    too_few,
 )
 from i2i.metrics.distribution import fid_resampled, kid_resampled
 
@@ -40,7 +39,8 @@ class Row:
         values: metric name → value and interval.
         resampled: metric name → values in the bootstrap resamples, (R,).
         measurements: what the values were computed from.
-        kid_subsets: mean, standard deviation and images per subset of KID as papers report it.
+        kid_subsets: mean, standard deviation and images per subset of KID as papers report it; None with too few
+            images for an interval.
     """
 
     title: str
@@ -64,9 +64,7 @@ class Row:
             "name": self.name,
             "checkpoint": self.checkpoint,
             "metrics": {name: estimate.value for name, estimate in self.values.items()},
-            "intervals": {
-                name: interval for name, estimate in self.values.items() if (interval := _interval(estimate))
-            },
+            "intervals": {name: _interval(estimate) for name, estimate in self.values.items()},
         }
         if self.kid_subsets:
             row["kid_subsets"] = dict(zip(("mean", "std", "size"), self.kid_subsets, strict=True))
@@ -79,7 +77,15 @@ class Row:
         return row
 
 
-def compute_row(row: Row, measurements: Measurements, real: Features, seed: int) -> Row:
+def compute_row(
+    row: Row,
+    measurements: Measurements,
+    real: Features,
+    seed: int,
+    *,
+    distinct_outputs: int | None = None,
+    distinct_real: int | None = None,
+) -> Row:
     """Compute the metrics of a row in place, and return it.
 
     Args:
@@ -87,40 +93,52 @@ def compute_row(row: Row, measurements: Measurements, real: Features, seed: int)
         measurements: of the N outputs.
         real: features of the real images, (M, D).
         seed: of the resampling.
+        distinct_outputs: number of different images that the outputs were made from; by default N.
+        distinct_real: number of different real images; by default M.
     """
     row.measurements = measurements
-    features = measurements.features
-    counts = bootstrap_counts(len(features), RESAMPLES, seed)
-    real_counts = bootstrap_counts(len(real), RESAMPLES, seed + 1)
-    fid_value = fid(features, real)
-    if max(len(features), len(real)) <= FID_MAX_IMAGES:
-        resampled = fid_resampled(features, real, counts[:FID_RESAMPLES], real_counts[:FID_RESAMPLES])
-        _set(row, "fid", fid_value, resampled)
-    else:
-        row.values["fid"] = _without_interval(fid_value)
-    _set(row, "kid", kid(features, real), kid_resampled(features, real, counts, real_counts))
-    subsets = kid_subsets(features, real, seed=seed)
-    subset_size = max(2, min(1000, len(features) // 2, len(real) // 2))
-    row.kid_subsets = (float(subsets.mean()), float(subsets.std()), subset_size)
+    num_outputs = len(measurements.features) if distinct_outputs is None else distinct_outputs
+    num_real = len(real) if distinct_real is None else distinct_real
+    counts = bootstrap_counts(len(measurements.features), RESAMPLES, seed)
+    _set_distances(row, measurements.features, real, counts, seed, too_few(min(num_outputs, num_real)))
     if measurements.logits is not None and len(measurements.logits) >= MIN_IMAGES_FOR_INCEPTION_SCORE:
-        row.values["is"] = _without_interval(inception_score(measurements.logits, seed=seed)[0])
+        row.values["is"] = Estimate(inception_score(measurements.logits, seed=seed)[0])
     for name, values in measurements.per_image.items():
-        _set(row, name, float(values.mean()), counts @ values / len(values))
+        _set(row, name, float(values.mean()), counts @ values / len(values), too_few(num_outputs))
     row.values = {name: row.values[name] for name in METRICS if name in row.values}
     return row
 
 
-def _without_interval(value: float) -> Estimate:
-    return Estimate(value, float("nan"), float("nan"))
+def _set_distances(row: Row, features: Features, real: Features, counts: Values, seed: int, reason: str) -> None:
+    """Set the distances of the outputs' features to those of the real images. ``reason``: why without intervals."""
+    real_counts = bootstrap_counts(len(real), RESAMPLES, seed + 1)
+    fid_value = fid(features, real)
+    if reason:
+        row.values["fid"] = Estimate(fid_value, reason=reason)
+        row.values["kid"] = Estimate(kid(features, real), reason=reason)
+        return
+    if max(len(features), len(real)) <= FID_MAX_IMAGES:
+        resampled = fid_resampled(features, real, counts[:FID_RESAMPLES], real_counts[:FID_RESAMPLES])
+        _set(row, "fid", fid_value, resampled)
+    else:
+        row.values["fid"] = Estimate(fid_value, reason=f"FID of more than {FID_MAX_IMAGES} images has no interval")
+    _set(row, "kid", kid(features, real), kid_resampled(features, real, counts, real_counts))
+    subsets = kid_subsets(features, real, seed=seed)
+    subset_size = max(2, min(1000, len(features) // 2, len(real) // 2))
+    row.kid_subsets = (float(subsets.mean()), float(subsets.std()), subset_size)
+
+
+def _set(row: Row, name: str, value: float, resampled: Values, reason: str = "") -> None:
+    """Set a metric with its interval; with ``reason``, which says why there is none, without one."""
+    if reason:
+        row.values[name] = Estimate(value, reason=reason)
+        return
+    row.values[name] = bootstrap_interval(value, resampled)
+    row.resampled[name] = resampled
 
 
 def _interval(estimate: Estimate) -> list[float] | None:
-    return [estimate.low, estimate.high] if np.isfinite([estimate.low, estimate.high]).all() else None
-
-
-def _set(row: Row, name: str, value: float, resampled: Values) -> None:
-    row.values[name] = bootstrap_interval(value, resampled)
-    row.resampled[name] = resampled
+    return list(estimate.interval) if estimate.interval else None
 
 
 @dataclass(frozen=True)
@@ -141,7 +159,7 @@ class Comparison:
 
     @property
     def within_noise(self) -> bool:
-        """Whether the interval of the difference includes 0, or there is no interval."""
+        """Whether the difference is not known to be more than chance: its interval includes 0, or it has none."""
         return not self.difference.low > 0
 
     def describe(self) -> str:
@@ -149,8 +167,11 @@ class Comparison:
         spec = METRICS[self.metric]
         direction = "higher" if spec.better == "higher" else "lower"
         difference = f"{spec.title} {direction} by {spec.format(self.difference.value)}"
-        interval = f"[{spec.format(self.difference.low)}, {spec.format(self.difference.high)}]"
         unit = f" {spec.unit}" if spec.unit else ""
+        if self.difference.interval is None:
+            reason = self.difference.reason or f"{spec.title} has no interval"
+            return f"{self.better} and {self.worse}: no verdict ({difference}{unit}; {reason})"
+        interval = f"[{spec.format(self.difference.low)}, {spec.format(self.difference.high)}]"
         if self.within_noise:
             return f"{self.better} and {self.worse}: within noise ({difference} {interval}{unit})"
         better = f"The {self.better}" if self.better == IDENTITY_BASELINE else self.better
@@ -187,7 +208,8 @@ def _compare(a: Row, b: Row, metric: str) -> Comparison:
     better, worse = (b, a) if spec.is_better(b.values[metric].value, a.values[metric].value) else (a, b)
     sign = 1 if spec.better == "higher" else -1
     difference = sign * (better.values[metric].value - worse.values[metric].value)
-    if metric not in better.resampled:  # FID of many images has no interval
-        return Comparison(metric, better.title, worse.title, _without_interval(difference))
+    if metric not in better.resampled or metric not in worse.resampled:
+        reason = better.values[metric].reason or worse.values[metric].reason
+        return Comparison(metric, better.title, worse.title, Estimate(difference, reason=reason))
     resampled = sign * (better.resampled[metric] - worse.resampled[metric])
     return Comparison(metric, better.title, worse.title, bootstrap_interval(difference, resampled))

@@ -1,6 +1,5 @@
 """An evaluation as text for a terminal."""
 
-import math
 import textwrap
 from collections.abc import Sequence
 
@@ -32,7 +31,8 @@ def _format_direction(result: DirectionResult) -> str:
     lines = [title, "", _format_line("", heads, widths)]
     for row, row_cells in zip(result.rows, cells, strict=True):
         lines += _format_row(row, row_cells, widths)
-    lines += ["", "± is half of the 95 % interval from 1000 resamples of the images (FID: 200)"]
+    if any(estimate.interval for row in result.rows for estimate in row.values.values()):
+        lines += ["", "± is half of the 95 % interval from 1000 resamples of the images (FID: 200)"]
     if result.comparisons:
         lines += ["", *(comparison.describe() for comparison in result.comparisons)]
     return "\n".join(lines)
@@ -49,9 +49,9 @@ def _format_line(title: str, cells: Sequence[str], widths: Sequence[int]) -> str
 
 
 def format_cell(spec: MetricSpec, estimate: Estimate | None) -> str:
-    """Return a value with half of its interval as text, such as "21.20 ±1.30"."""
+    """Return a value with half of its interval as text: "21.20 ±1.30", or "21.20 ±–" with too few images for one."""
     if estimate is None:
         return "–"
-    half_width = (estimate.high - estimate.low) / 2
-    interval = f" ±{spec.format(half_width)}" if math.isfinite(half_width) else ""
-    return spec.format(estimate.value) + interval
+    if estimate.interval is None:
+        return spec.format(estimate.value) + (" ±–" if estimate.reason else "")
+    return f"{spec.format(estimate.value)} ±{spec.format((estimate.high - estimate.low) / 2)}"

@@ -14,6 +14,7 @@ from typing import Any
 from i2i.checkpoints.run import checkpoints_dir
 from i2i.directions import Direction, describe_direction
 from i2i.errors import I2IError, UsageError
+from i2i.metrics.bootstrap import too_few
 
 FILE_NAME = "votes.sqlite"
 REAL, TRANSLATED = "real", "translated"
@@ -89,8 +90,10 @@ class Tally:
         """wins / votes."""
         return self.wins / self.votes
 
-    def interval(self) -> tuple[float, float]:
-        """Return the 95 % score interval of the rate (Wilson 1927)."""
+    def interval(self) -> tuple[float, float] | None:
+        """Return the 95 % score interval of the rate (Wilson 1927); None with too few votes."""
+        if too_few(self.votes, "votes"):
+            return None
         n = self.votes
         p = self.rate
         z = Z_95
@@ -105,16 +108,22 @@ class Tally:
 
     def describe(self) -> str:
         """Return the tally in one sentence."""
-        low, high = self.interval()
         direction = describe_direction(self.direction)
         outcome = f"preferred to {self.opponent}" if self.opponent else "taken for the real one of a pair"
         voters = "1 person" if self.voters == 1 else f"{self.voters} people"
         return (
             f"{self.model} ({direction}) was {outcome}, {self.exposure_text}, in {self.wins} of {self.votes} votes by "
-            f"{voters}: {self.rate:.0%} [{low:.0%}, {high:.0%}]"
+            f"{voters}: {self.rate:.0%} {self._interval_text()}"
         )
 
+    def _interval_text(self) -> str:
+        interval = self.interval()
+        if interval is None:
+            return f"({too_few(self.votes, 'votes')})"
+        return f"[{interval[0]:.0%}, {interval[1]:.0%}]"
+
     def to_json(self) -> dict[str, Any]:
+        interval = self.interval()
         return {
             "model": self.model,
             "other": self.opponent or None,
@@ -124,7 +133,7 @@ class Tally:
             "votes": self.votes,
             "people": self.voters,
             "rate": self.rate,
-            "interval": list(self.interval()),
+            "interval": list(interval) if interval else None,
         }
 
 

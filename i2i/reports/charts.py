@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from i2i.evaluation.metric_specs import MetricSpec
+from i2i.metrics.bootstrap import Estimate
 from i2i.reports.rendering import render
 
 if TYPE_CHECKING:
@@ -85,7 +86,6 @@ def interval_chart(rows: "Sequence[Row]", spec: MetricSpec) -> Markup:
 
     bars = []
     for row, estimate in zip(rows, estimates, strict=True):
-        has_interval = math.isfinite(estimate.low)
         bars.append(
             {
                 "title": row.title,
@@ -93,9 +93,9 @@ def interval_chart(rows: "Sequence[Row]", spec: MetricSpec) -> Markup:
                 "dot": percent(estimate.value),
                 "left": percent(estimate.low),
                 "width": (estimate.high - estimate.low) * spec.scale / span * 100,
-                "has_interval": has_interval,
+                "has_interval": estimate.interval is not None,
                 "value": spec.format(estimate.value),
-                "interval": f"[{spec.format(estimate.low)}, {spec.format(estimate.high)}]" if has_interval else "",
+                "interval": format_interval(spec, estimate),
             }
         )
     ticks = [
@@ -105,6 +105,13 @@ def interval_chart(rows: "Sequence[Row]", spec: MetricSpec) -> Markup:
     if spec.better != "neither":
         title += f" · {spec.better} is better"
     return render("interval_chart", title=title, bars=bars, ticks=ticks)
+
+
+def format_interval(spec: MetricSpec, estimate: Estimate) -> str:
+    """Return an interval as text: "[1.2, 3.4]", "–" if a reason prevents one, or "" for a metric without intervals."""
+    if estimate.interval is None:
+        return "–" if estimate.reason else ""
+    return f"[{spec.format(estimate.low)}, {spec.format(estimate.high)}]"
 
 
 def line_chart(

@@ -1,6 +1,5 @@
 """The report's page: results by direction, votes, training histories, and the protocols."""
 
-import math
 from collections.abc import Sequence
 from datetime import datetime
 from importlib.resources import files
@@ -19,7 +18,7 @@ from i2i.evaluation.models import EvaluatedModel
 from i2i.evaluation.table import Row, ranked
 from i2i.metrics.bootstrap import Estimate
 from i2i.reports import GENERATOR
-from i2i.reports.charts import interval_chart
+from i2i.reports.charts import format_interval, interval_chart
 from i2i.reports.embed import EmbeddedImage, embed_image
 from i2i.reports.rendering import render
 from i2i.reports.training_history import run_html
@@ -68,6 +67,7 @@ def _direction_context(result: DirectionResult) -> dict[str, Any]:
         "num_real": result.protocol.real,
         "comparisons": result.comparisons,
         "charts": charts,
+        "has_intervals": any(estimate.interval for row in result.rows for estimate in row.values.values()),
         "specs": specs,
         "arrows": ARROWS,
         "rows": [
@@ -87,9 +87,7 @@ def _cell(spec: MetricSpec, estimate: Estimate | None) -> tuple[str, str] | None
     """Return the value and the interval as text, or None for a metric that was not measured."""
     if estimate is None:
         return None
-    has_interval = math.isfinite(estimate.low)
-    interval = f"[{spec.format(estimate.low)}, {spec.format(estimate.high)}]" if has_interval else ""
-    return spec.format(estimate.value), interval
+    return spec.format(estimate.value), format_interval(spec, estimate)
 
 
 def _gallery_context(result: DirectionResult) -> dict[str, Any] | None:

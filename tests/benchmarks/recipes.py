@@ -134,8 +134,15 @@ def train(contestant: str, seed: int, args: argparse.Namespace, root: Path, run:
     }  # fmt: skip
 
 
-def estimate_to_list(estimate: Estimate) -> list[float]:
-    return [round(number, 4) for number in (estimate.value, estimate.low, estimate.high)]
+def estimate_to_list(estimate: Estimate) -> list[float | None]:
+    """Return the value and the ends of its interval, which are None with too few images for one."""
+    ends = estimate.interval or (None, None)
+    return [round(estimate.value, 4), *(None if end is None else round(end, 4) for end in ends)]
+
+
+def format_kid(kid: list[float | None]) -> str:
+    value, low, high = kid
+    return f"{value:.4f} (–)" if low is None else f"{value:.4f} ({low:.4f} to {high:.4f})"
 
 
 def train_and_measure(contestant: str, seed: int, args: argparse.Namespace, root: Path) -> dict[str, Any]:
@@ -178,15 +185,13 @@ def table(rows: list[dict[str, Any]]) -> str:
     lines = ["| contestant | seed | KID (95 %) | FID | animal, ground | minutes | steps | s/step | MB | alarms |",
              "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
     for row in sorted(rows, key=lambda row: row["kid"][0]):
-        value, low, high = row["kid"]
         lines.append(
-            f"| {row['contestant']} | {row['seed']} | {value:.4f} ({low:.4f} to {high:.4f}) | {row['fid']:.1f} "
+            f"| {row['contestant']} | {row['seed']} | {format_kid(row['kid'])} | {row['fid']:.1f} "
             f"| {row.get('animal_change', '')}, {row.get('ground_change', '')} "
             f"| {row['minutes']:.1f} | {row['steps']} | {row['seconds_a_step']:.2f} | {row['peak_memory_mb']:.0f} "
             f"| {'; '.join(row['alarms'])} |"
         )
-    value, low, high = rows[0]["kid_of_the_input"]
-    lines.append(f"| unchanged input | | {value:.4f} ({low:.4f} to {high:.4f}) | | | | | | | |")
+    lines.append(f"| unchanged input | | {format_kid(rows[0]['kid_of_the_input'])} | | | | | | | |")
     return "\n".join(lines) + "\n"
 
 

@@ -135,7 +135,7 @@ def test_several_models_are_compared_in_one_table(trained: Trained) -> None:
     assert [row.name for row in result.rows if row.kind == "model"] == ["one", "two"]
     assert len(result.comparisons) == 2
     sentence = result.comparisons[0].describe()
-    assert "within noise" in sentence or "is better than" in sentence
+    assert "no verdict" in sentence
     assert sentence in format_report(evaluated("one", "two", direction="AtoB"))
 
 
@@ -163,7 +163,8 @@ def test_features_of_real_images_are_cached_until_an_image_changes(
 
 
 def test_logits_give_an_inception_score(unpaired: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_random_images(unpaired / "testA", 12)
+    for domain in ("testA", "testB"):
+        write_random_images(unpaired / domain, 12)
     monkeypatch.setattr(inception, "load_inception", lambda: ChannelStatistics(logits=True))
     evaluation = evaluated("identity", data=str(unpaired))
     assert evaluation.directions[0].rows[0].values["is"].value >= 1

@@ -46,7 +46,7 @@ def test_logits_give_an_inception_score_without_an_interval() -> None:
     measurements.logits = np.random.default_rng(0).standard_normal((40, 5)).astype(np.float32)
     computed = row("a", measurements)
     assert computed.values["is"].value > 1
-    assert "is" not in computed.to_json()["intervals"]
+    assert computed.to_json()["intervals"]["is"] is None
     assert "NaN" not in json.dumps(computed.to_json())
 
 
@@ -57,6 +57,42 @@ def test_fid_of_many_images_has_no_interval(monkeypatch: pytest.MonkeyPatch) -> 
     (comparison,) = comparisons(rows, "fid")
     assert comparison.within_noise
     assert comparison.to_json()["interval"] is None
+    assert "no verdict" in comparison.describe()
+    assert comparison.describe().endswith("FID of more than 39 images has no interval)")
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_fewer_than_five_images_give_no_interval_and_no_verdict(count: int) -> None:
+    real = measure(0, count=count).features
+    rows = [
+        compute_row(Row(title, "model"), measure(seed, shift, count, psnr=20.0 + 9 * shift), real, seed=0)
+        for title, seed, shift in (("a", 1, 0.0), ("b", 2, 5.0))
+    ]
+    reason = f"too few images for an interval: {count}, at least 5 needed"
+    assert set(rows[0].to_json()["intervals"].values()) == {None}
+    assert rows[0].kid_subsets is None
+    for metric in ("fid", "kid", "psnr"):
+        assert rows[0].values[metric].reason == reason
+        (comparison,) = comparisons(rows, metric)
+        assert comparison.within_noise
+        assert comparison.to_json()["interval"] is None
+        assert reason in comparison.describe()
+        assert "is better" not in comparison.describe()
+
+
+def test_five_images_give_an_interval() -> None:
+    computed = compute_row(Row("a", "model"), measure(1, count=5, psnr=20.0), measure(0, count=5).features, seed=0)
+    assert all(estimate.interval for estimate in computed.values.values())
+
+
+def test_few_real_images_leave_out_the_intervals_of_distances_only() -> None:
+    computed = compute_row(Row("a", "model"), measure(1, psnr=20.0), measure(0, count=2).features, seed=0)
+    assert {name for name, estimate in computed.values.items() if estimate.interval} == {"psnr"}
+
+
+def test_copies_of_an_image_do_not_count_as_further_images() -> None:
+    computed = compute_row(Row("a", "model"), measure(1, psnr=20.0), REAL, seed=0, distinct_outputs=4)
+    assert not any(estimate.interval for estimate in computed.values.values())
 
 
 def test_models_are_ranked_in_the_direction_of_the_metric() -> None:

@@ -32,7 +32,7 @@ def test_translations_taken_for_real_are_wins(tmp_path: Path) -> None:
     (tally,) = read_votes(write_votes(tmp_path / "v.sqlite", votes), ["run"])
     assert tally == Tally("run", "", 2, 3, 2)
     assert tally.describe().startswith(
-        "run (A to B) was taken for the real one of a pair, shown for 1 s, in 2 of 3 votes by 2 people: 67% ["
+        "run (A to B) was taken for the real one of a pair, shown for 1 s, in 2 of 3 votes by 2 people: 67% ("
     )
 
 
@@ -110,3 +110,11 @@ def test_a_file_that_is_missing_or_without_votes_is_refused(tmp_path: Path) -> N
 )
 def test_the_interval_is_that_of_wilson(wins: int, votes: int, low: float, high: float) -> None:
     assert Tally("run", "", wins, votes, 1).interval() == pytest.approx((low, high), abs=1e-4)
+
+
+def test_fewer_than_five_votes_have_no_interval() -> None:
+    tally = Tally("run", "", 4, 4, 1)
+    assert tally.interval() is None
+    assert tally.to_json()["interval"] is None
+    assert tally.describe().endswith("100% (too few votes for an interval: 4, at least 5 needed)")
+    assert Tally("run", "", 5, 5, 1).interval() is not None

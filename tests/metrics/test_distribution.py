@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,6 +139,16 @@ def test_the_interval_of_fid_contains_its_value_and_is_none_for_large_sets(monke
     assert estimate.low < estimate.value < estimate.high
     monkeypatch.setattr("i2i.metrics.bootstrap.FID_MAX_IMAGES", 29)
     assert fid_interval(features(30), features(30, 1)) is None
+
+
+@pytest.mark.parametrize("interval", [fid_interval, kid_interval])
+@pytest.mark.parametrize(("num_x", "num_y"), [(2, 2), (4, 30), (30, 4)])
+def test_fewer_than_five_images_give_a_value_without_an_interval(interval: Any, num_x: int, num_y: int) -> None:
+    estimate = interval(features(num_x), features(num_y, 1))
+    assert np.isfinite(estimate.value)
+    assert estimate.interval is None
+    assert estimate.reason == f"too few images for an interval: {min(num_x, num_y)}, at least 5 needed"
+    assert interval(features(5), features(5, 1)).interval is not None
 
 
 def test_the_interval_leaves_out_the_bias_of_the_resamples() -> None:

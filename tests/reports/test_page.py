@@ -15,6 +15,7 @@ from i2i.evaluation.evaluate import Evaluation, evaluate
 from i2i.evaluation.options import EvaluationOptions
 from i2i.inference.options import InferenceOptions
 from i2i.reports.training_history import read_history, run_html
+from tests.conftest import write_random_images
 from tests.evaluation.conftest import quick_networks, trained
 from tests.training.test_trainer import start
 
@@ -49,9 +50,12 @@ def test_the_page_shows_the_protocol(unpaired: Path) -> None:
     assert "The Inception Score is left out" in page
 
 
-def test_intervals_of_a_comparison_are_kept_on_one_line(trained: Callable[..., Any]) -> None:
+def test_intervals_of_a_comparison_are_kept_on_one_line(trained: Callable[..., Any], unpaired: Path) -> None:
+    for split in ("testA", "testB"):
+        write_random_images(unpaired / split, 5, seed=9)
     trained()
     page = reports.render_page(evaluated("run"))
+    assert "In brackets: 95" in page
     assert re.search(r'<span class="whole">\[.*\] ×10⁻³</span>', page)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from i2i.demo.blind_test.sessions import Answer, SessionSettings, Trial
 from i2i.demo.rendering import png_data_url, render
 from i2i.evaluation.votes import Tally
+from i2i.metrics.bootstrap import too_few
 
 PAUSE_MS = 600  # before a trial
 FEEDBACK_PAUSE_MS = 1600  # before a trial that shows feedback on the one before
@@ -60,8 +61,11 @@ def _summary(own: Tally | None) -> str:
     """Return the result of a session in words."""
     if own is None:
         return "You stopped before the first trial that counts, so no votes were saved."
-    low, high = (_percent(end) for end in own.interval())
-    rate = f"in {own.wins} of {own.votes} trials: {_percent(own.rate)} (95\u00a0% interval: {low} to {high})."
+    interval = own.interval()
+    precision = too_few(own.votes, "votes")
+    if interval is not None:
+        precision = f"95\u00a0% interval: {_percent(interval[0])} to {_percent(interval[1])}"
+    rate = f"in {own.wins} of {own.votes} trials: {_percent(own.rate)} ({precision})."
     if own.opponent:
         return f"You preferred {own.model} to {own.opponent} {rate} At 50\u00a0% neither is better."
     return (
@@ -72,19 +76,19 @@ def _summary(own: Tally | None) -> str:
 
 @dataclass(frozen=True)
 class _TallyRow:
-    """A row of the template tally_bars. Rate, low and high are percentages."""
+    """A row of the template tally_bars. Rate, low and high are percentages; without an interval, the ends are None."""
 
     model: str
     test: str
     outcome: str
     count: str
     rate: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 def _tally_row(tally: Tally, label: LabelFn) -> _TallyRow:
-    low, high = tally.interval()
+    low, high = tally.interval() or (None, None)
     voters = "1 person" if tally.voters == 1 else f"{tally.voters} people"
     return _TallyRow(
         model=tally.model,
@@ -92,8 +96,8 @@ def _tally_row(tally: Tally, label: LabelFn) -> _TallyRow:
         outcome=f"preferred to {tally.opponent}" if tally.opponent else "taken for real",
         count=f"{tally.wins} of {tally.votes} votes, {voters}",
         rate=100 * tally.rate,
-        low=100 * low,
-        high=100 * high,
+        low=None if low is None else 100 * low,
+        high=None if high is None else 100 * high,
     )
 
 

@@ -72,6 +72,13 @@ def test_the_result_states_the_rate_with_its_interval() -> None:
     assert "Fewer than 40 votes are too few for a conclusion." in text
 
 
+def test_the_result_of_few_votes_has_no_interval() -> None:
+    own = Tally("run", "", 2, 4, 1)
+    markup = result_html(own, [own], str)
+    assert "50 % (too few votes for an interval: 4, at least 5 needed)." in text_of(markup)
+    assert 'class="bar"' not in markup
+
+
 def test_the_result_without_votes() -> None:
     text = text_of(result_html(None, [], str))
     assert "no votes were saved" in text
