@@ -4,31 +4,53 @@ import io
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
+
+from i2i.images.sample_images import SampleImage
+from i2i.images.samples import to_8bit
+from i2i.images.value_range import ValueRanges
 
 _ORIENTATION = 0x0112
+_TRANSPOSE_BY_ORIENTATION = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _BLOCK = 4_000_000  # values converted at a time, to bound the memory
 _PIL_MODE_BY_COLOUR_SPACE = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK", "Lab": "LAB"}
 
 
-def to_upright_srgb(image: Image.Image) -> Image.Image:
-    """Return an image of any mode (16-bit, float, palette, alpha …) as upright sRGB, blended on white."""
-    return blend_on_white(*to_upright_srgb_with_alpha(image))
+def to_upright_srgb(image: Image.Image, ranges: ValueRanges | None = None) -> Image.Image:
+    """Return an image of any mode (16-bit, float, palette, alpha …) as upright sRGB, blended on white.
+
+    Args:
+        image: an opened image of any mode.
+        ranges: black and white by sample type; the range of a type that is missing follows from the image.
+    """
+    return blend_on_white(*to_upright_srgb_with_alpha(image, ranges=ranges))
 
 
-def to_upright_srgb_with_alpha(image: Image.Image, *, profiles: bool = True) -> tuple[Image.Image, Image.Image | None]:
+def to_upright_srgb_with_alpha(
+    image: Image.Image, *, profiles: bool = True, ranges: ValueRanges | None = None
+) -> tuple[Image.Image, Image.Image | None]:
     """Return the image as sRGB, rotated upright by its EXIF orientation, and its alpha channel.
 
     Args:
         image: an opened image of any mode.
         profiles: whether to convert the colours by an embedded ICC profile.
+        ranges: black and white by sample type; the range of a type that is missing follows from the image.
 
     Returns: RGB, with the stored colours also where the image is transparent; and alpha (mode L), None if all of the
         image is opaque.
     """
-    image.load()  # TIFF knows its orientation only after loading
+    if not isinstance(image, SampleImage):
+        image.load()  # TIFF knows its orientation only after loading
     profile = image.info.get("icc_profile") if profiles else None
-    colours, alpha = _split_alpha(_to_8bit(_apply_exif_orientation(image)))
+    colours, alpha = _split_alpha(_apply_exif_orientation(to_8bit(image, ranges or {}), image))
     colours = _convert_to_srgb(colours, profile) if profile else colours.convert("RGB")
     colours.info = {}  # a saved copy must not claim the old profile
     has_transparency = alpha is not None and alpha.getextrema()[0] != 255
@@ -66,41 +88,13 @@ def unblend_from_white(blended: Image.Image, alpha: Image.Image) -> Image.Image:
     return Image.fromarray(rgba, "RGBA")
 
 
-def _apply_exif_orientation(image: Image.Image) -> Image.Image:
+def _apply_exif_orientation(image: Image.Image, source: Image.Image) -> Image.Image:
+    """Rotate an image upright by the EXIF orientation of the file that it was made from."""
     try:
-        is_rotated = image.getexif().get(_ORIENTATION, 1) != 1
-        return ImageOps.exif_transpose(image) if is_rotated else image
+        method = _TRANSPOSE_BY_ORIENTATION.get(source.getexif().get(_ORIENTATION, 1))
+        return image if method is None else image.transpose(method)
     except Exception:  # Pillow raises all kinds of errors for damaged EXIF, and the pixels are still right
         return image
-
-
-def _to_8bit(image: Image.Image) -> Image.Image:
-    if not (image.mode.startswith("I") or image.mode == "F"):
-        return image
-    return Image.fromarray(to_uint8_array(np.asarray(image)))  # Pillow's own conversion clips 16 bit to white
-
-
-def to_uint8_array(values: np.ndarray) -> np.ndarray:
-    """Scale integers or floats (h, w, …) to uint8: 0 is black; the smallest of 1, 255, 65535 that fits is white."""
-    white = _white_level(values)
-    levels = np.empty(values.shape, np.uint8)
-    block_rows = max(1, _BLOCK // values[0].size)
-    for top in range(0, len(values), block_rows):
-        block = np.nan_to_num(values[top : top + block_rows].astype(np.float64), posinf=white)
-        levels[top : top + block_rows] = (block.clip(0, white) * (255 / white)).round()
-    return levels
-
-
-def _white_level(values: np.ndarray) -> float:
-    """Return the value of white: of the usual ranges, the smallest that contains the largest value."""
-    if values.dtype.kind == "f":
-        finite = values[np.isfinite(values)]
-        ranges = [1.0, 255.0, 65535.0]
-    else:
-        finite = values
-        ranges = [65535.0]
-    largest = float(finite.max(initial=0))
-    return next((white for white in ranges if largest <= white), largest)
 
 
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:

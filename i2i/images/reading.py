@@ -11,10 +11,12 @@ from PIL import Image, UnidentifiedImageError
 from i2i.errors import ImageError
 from i2i.images.colour import blend_on_white, to_upright_srgb_with_alpha
 from i2i.images.files import open_regular
-from i2i.images.float_tiff import open_float_tiff
 from i2i.images.formats import FORMAT_BY_NAME, HAS_HEIC, MAX_PIXELS, allowed_decoders
 from i2i.images.metadata import SourceMetadata, read_source_metadata
+from i2i.images.sample_images import has_deep_samples, open_sample_image
+from i2i.images.samples import needs_sample_tiff, read_samples, summarize
 from i2i.images.signatures import describe_non_image, sniff_image_format
+from i2i.images.value_range import SampleSummary, ValueRanges, common_ranges, is_narrow
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,28 +27,40 @@ class LoadedImage:
         image: RGB, blended on white where it is transparent, unless it was loaded without blending.
         alpha: mode L; None if the image is opaque.
         source: the metadata that a result may copy.
+        narrow: what the samples hold, if they use little of a range that nobody stated; else None.
     """
 
     image: Image.Image
     alpha: Image.Image | None = None
     source: SourceMetadata = SourceMetadata()
+    narrow: SampleSummary | None = None
 
 
-def read(path: Path, max_pixels: int = MAX_PIXELS, *, profiles: bool = True) -> Image.Image:
+def read(
+    path: Path, max_pixels: int = MAX_PIXELS, *, profiles: bool = True, ranges: ValueRanges | None = None
+) -> Image.Image:
     """Read the first image of a file as RGB, rotated upright by its EXIF orientation, blended on white.
 
     Args:
         path: the file.
         max_pixels: the largest image that is decoded.
         profiles: whether to convert the colours to sRGB by an embedded ICC profile; else the numbers stay as stored.
+        ranges: black and white by sample type; the range of a type that is missing follows from the file.
 
     Raises: ImageError with the reason if the file is missing, is no image, is too large or is damaged.
     """
     with _decode(path, 0, max_pixels) as image:
-        return blend_on_white(*to_upright_srgb_with_alpha(image, profiles=profiles))
+        return blend_on_white(*to_upright_srgb_with_alpha(image, profiles=profiles, ranges=ranges))
 
 
-def load_image(path: Path, frame: int = 0, max_pixels: int = MAX_PIXELS, *, blend: bool = True) -> LoadedImage:
+def load_image(
+    path: Path,
+    frame: int = 0,
+    max_pixels: int = MAX_PIXELS,
+    *,
+    blend: bool = True,
+    ranges: ValueRanges | None = None,
+) -> LoadedImage:
     """Read an image as ``read`` does, with its alpha and its metadata.
 
     Args:
@@ -54,9 +68,20 @@ def load_image(path: Path, frame: int = 0, max_pixels: int = MAX_PIXELS, *, blen
         frame: index of the image within the file, from 0.
         max_pixels: the largest image that is decoded.
         blend: whether to blend on white; else the colours are as stored, also where the image is transparent.
+        ranges: black and white by sample type; the range of a type that is missing follows from the file.
     """
     with _decode(path, frame, max_pixels) as image:
-        return _to_loaded_image(image, blend)
+        return _to_loaded_image(image, blend, ranges or {})
+
+
+def read_summary(path: Path, max_pixels: int = MAX_PIXELS) -> SampleSummary | None:
+    """Decode a file, and return the type and the range of its samples; None if they are no levels, as in a palette.
+
+    Raises: ImageError as ``read`` does.
+    """
+    with _decode(path, 0, max_pixels) as image:
+        samples = read_samples(image)
+        return None if samples is None else summarize(samples)
 
 
 class FrameReader:
@@ -76,19 +101,25 @@ class FrameReader:
         return probe(path)
 
     def load_image(
-        self, path: Path, frame: int = 0, max_pixels: int = MAX_PIXELS, *, blend: bool = True
+        self,
+        path: Path,
+        frame: int = 0,
+        max_pixels: int = MAX_PIXELS,
+        *,
+        blend: bool = True,
+        ranges: ValueRanges | None = None,
     ) -> LoadedImage:
-        """Return ``load_image(path, frame, max_pixels, blend=blend)``."""
+        """Return ``load_image(path, frame, max_pixels, blend=blend, ranges=ranges)``."""
         file = (path, *_file_state(path))
         if file != self._open_file or frame <= self._frame:
             self._close()
         if not frame:
-            return load_image(path, 0, max_pixels, blend=blend)
+            return load_image(path, 0, max_pixels, blend=blend, ranges=ranges)
         try:
             if not self._open_file:
                 self._image = self._exit_stack.enter_context(_open_image(path))
             with _at_frame(path, self._image, frame, max_pixels):
-                loaded = _to_loaded_image(self._image, blend)
+                loaded = _to_loaded_image(self._image, blend, ranges or {})
         except BaseException:
             self._close()
             raise
@@ -111,11 +142,21 @@ def _file_state(path: Path) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _to_loaded_image(image: Image.Image, blend: bool) -> LoadedImage:
-    colours, alpha = to_upright_srgb_with_alpha(image)
+def _to_loaded_image(image: Image.Image, blend: bool, ranges: ValueRanges) -> LoadedImage:
+    colours, alpha = to_upright_srgb_with_alpha(image, ranges=ranges)
     if blend:
         colours = blend_on_white(colours, alpha)
-    return LoadedImage(colours, alpha, read_source_metadata(image))
+    return LoadedImage(colours, alpha, read_source_metadata(image), _narrow(image, ranges))
+
+
+def _narrow(image: Image.Image, ranges: ValueRanges) -> SampleSummary | None:
+    """Return what the samples hold if they use little of the range of their type, and no other range is known."""
+    samples = read_samples(image)
+    if samples is None or samples.type in ranges:
+        return None
+    summary = summarize(samples)
+    value_range = common_ranges([summary])[summary.type]
+    return summary if value_range != summary.declared and is_narrow(summary, value_range) else None
 
 
 def read_header(path: Path) -> tuple[tuple[int, int], str]:
@@ -182,10 +223,13 @@ def _identify(path: Path, file: BinaryIO) -> Image.Image:
     file.seek(0)
     name, is_readable = sniff_image_format(head) or ("", False)
     try:
-        return Image.open(file, formats=_heic_decoder(path) if name == "HEIC" else allowed_decoders(path))
+        if has_deep_samples(head) and (sample_image := open_sample_image(file, name)):
+            return sample_image
+        image = Image.open(file, formats=_heic_decoder(path) if name == "HEIC" else allowed_decoders(path))
+        return (needs_sample_tiff(image) and open_sample_image(file, name)) or image
     except UnidentifiedImageError as error:
-        if name == "TIFF" and (image := open_float_tiff(file)):
-            return image
+        if name == "TIFF" and (tiff := _open_unusual_tiff(path, file)):
+            return tiff
         content = f"a {name} image" if name else describe_non_image(head)
         damage = ", damaged at its start" if is_readable else ""
         raise ImageError(f"{path}: not an image that i2i can read (it looks like {content}{damage}).") from error
@@ -196,6 +240,14 @@ def _identify(path: Path, file: BinaryIO) -> Image.Image:
     except Exception as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not an image that i2i can read"
         raise ImageError(f"{path}: {reason}.") from error
+
+
+def _open_unusual_tiff(path: Path, file: BinaryIO) -> Image.Image | None:
+    """Open a TIFF that Pillow does not know; None if it is damaged."""
+    try:
+        return open_sample_image(file, "TIFF")
+    except ImageError as error:
+        raise ImageError(f"{path} {error}.") from error
 
 
 def _heic_decoder(path: Path) -> list[str]:

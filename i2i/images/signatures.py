@@ -3,7 +3,8 @@
 # (offset, bytes at the offset, name, whether i2i reads it without an extra)
 _IMAGE_SIGNATURES = (
     (0, b"\xff\xd8\xff", "JPEG", True), (0, b"\x89PNG", "PNG", True), (8, b"WEBP", "WebP", True),
-    (0, b"II*\0", "TIFF", True), (0, b"MM\0*", "TIFF", True), (4, b"ftypavif", "AVIF", True),
+    (0, b"II*\0", "TIFF", True), (0, b"MM\0*", "TIFF", True), (0, b"II+\0", "TIFF", True),
+    (0, b"MM\0+", "TIFF", True), (4, b"ftypavif", "AVIF", True),
     (4, b"ftypavis", "AVIF", True), (0, b"GIF8", "GIF", True), (0, b"\0\0\0\x0cjP  ", "JPEG 2000", True),
     (0, b"\xff\x4f\xff\x51", "JPEG 2000", True), (4, b"ftyphei", "HEIC", False), (4, b"ftypmif1", "HEIC", False),
     (4, b"ftyphev", "HEIC", False), (0, b"8BPS", "Photoshop", False), (0, b"\0\0\1\0", "icon", False),

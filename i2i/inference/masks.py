@@ -138,7 +138,7 @@ class MaskReader:
             return MaskedPhoto(photo.image, _to_image(known), photo.source)
         stored = photo.image.copy()
         stored.putalpha(photo.alpha)
-        return MaskedPhoto(photo.image, _to_image(known), photo.source, stored, _to_image(mask))
+        return MaskedPhoto(photo.image, _to_image(known), photo.source, stored=stored, mask=_to_image(mask))
 
     def _mask_path(self, path: Path) -> Path:
         """Return the path of a photo's mask."""

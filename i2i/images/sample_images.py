@@ -1,0 +1,160 @@
+"""Images whose samples Pillow cannot decode, or decodes to 8 bits only: opened like other images, decoded to arrays."""
+
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from i2i.images.value_range import SampleType, ValueRange
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of an image as its file stores them.
+
+    Args:
+        values: integers or floats (H, W) or (H, W, 3).
+        type: of the samples.
+        alpha: uint8 (H, W); None if the image is opaque.
+        declared: the range that the file states; None if it states none.
+        white_is_zero: whether the smallest value is white.
+    """
+
+    values: np.ndarray
+    type: SampleType
+    alpha: np.ndarray | None = None
+    declared: ValueRange | None = None
+    white_is_zero: bool = False
+
+
+class SampleImage(ImageFile.ImageFile):
+    """An opened image that has samples instead of 8-bit pixels; ``to_upright_srgb`` scales them to 8 bits.
+
+    Subclasses set size, mode, info and ``sample_type`` in ``_open``, and decode in ``_decode``.
+    """
+
+    sample_type: SampleType = "float"
+
+    def samples(self) -> Samples:
+        """Decode the current frame. Raises any error for a damaged file."""
+        samples = self._decode()
+        if samples.values.shape[:2] != (self.height, self.width):
+            raise OSError("its pixels cannot be decoded")
+        return samples
+
+    def _decode(self) -> Samples:
+        raise NotImplementedError
+
+    def load(self) -> Any:
+        """Decode as ``to_upright_srgb`` does, for code that treats this as any other image."""
+        if self._im is None:
+            from i2i.images.samples import samples_to_image
+
+            self.im = samples_to_image(self.samples(), {}).convert(self.mode).im
+        return Image.Image.load(self)
+
+
+class DeepPng(SampleImage):
+    """A PNG with colours or alpha of 16 bits, decoded by OpenCV."""
+
+    format = "PNG"
+    sample_type: SampleType = "uint16"
+
+    def _open(self) -> None:
+        assert self.fp is not None
+        with Image.open(self.fp, formats=["PNG"]) as header:
+            if header.mode == "I;16" or not _is_16_bit_png(self.fp):
+                raise SyntaxError("not a PNG with colours or alpha of 16 bits")
+            header.load()  # metadata may follow the pixels
+            self._size = header.size
+            self._mode = header.mode
+            self.info = dict(header.info)
+
+    def _decode(self) -> Samples:
+        values = _decode_by_opencv(self.fp)
+        is_grey = self.mode == "LA"
+        colours = values[..., 0] if is_grey or values.ndim == 2 else values[..., 2::-1]  # BGR(A) to RGB
+        has_alpha = values.ndim == 3 and values.shape[2] == 4
+        return Samples(colours, "uint16", integer_alpha(values[..., 3]) if has_alpha else None)
+
+
+class PortableAnymap(SampleImage):
+    """PGM and PPM with another white than 255, and PFM with colours, decoded by OpenCV."""
+
+    format = "PPM"
+
+    def _open(self) -> None:
+        assert self.fp is not None
+        magic, *numbers = _netpbm_header(self.fp.read(1000))
+        if magic not in (b"P2", b"P3", b"P5", b"P6", b"PF") or len(numbers) < 3:
+            raise SyntaxError("not a PGM, PPM or PFM")
+        self._size = (int(numbers[0]), int(numbers[1]))
+        self._mode = "RGB" if magic in (b"P3", b"P6", b"PF") else "L"
+        self._white = None if magic == b"PF" else int(numbers[2])
+        if self._white is not None:
+            if not 0 < self._white < 65536 or self._white == 255:
+                raise SyntaxError("white is 255, as Pillow reads it, or invalid")
+            self.sample_type = "uint8" if self._white < 256 else "uint16"
+
+    def _decode(self) -> Samples:
+        values = _decode_by_opencv(self.fp)
+        colours = values if values.ndim == 2 else values[..., 2::-1]
+        return Samples(colours, self.sample_type, declared=None if self._white is None else (0.0, float(self._white)))
+
+
+def open_sample_image(file: BinaryIO, name: str) -> SampleImage | None:
+    """Return the image of a file, not yet decoded; None if Pillow is to read it.
+
+    Args:
+        file: the opened file.
+        name: the format's name by its first bytes.
+
+    Raises: ImageError with the reason if it is a TIFF with bands that are no colours.
+    """
+    opener: type[SampleImage]
+    if name == "TIFF":
+        from i2i.images.sample_tiff import SampleTiff
+
+        opener = SampleTiff
+    else:
+        opener = DeepPng if name == "PNG" else PortableAnymap
+    file.seek(0)
+    try:
+        return opener(file)
+    except SyntaxError:
+        return None
+    finally:
+        file.seek(0)
+
+
+def has_deep_samples(head: bytes) -> bool:
+    """Return whether a file may hold samples that Pillow reduces to 8 bits, by its first bytes."""
+    is_deep_png = head.startswith(b"\x89PNG") and len(head) > 25 and head[24] == 16 and head[25] != 0
+    return is_deep_png or (head[:2] in (b"P2", b"P3", b"P5", b"P6", b"PF") and head[2:3].isspace())
+
+
+def integer_alpha(alpha: np.ndarray) -> np.ndarray:
+    """Return alpha of any unsigned type as uint8, its largest value as 255."""
+    return (alpha / (np.iinfo(alpha.dtype).max / 255)).round().astype(np.uint8)
+
+
+def _decode_by_opencv(file: Any) -> np.ndarray:
+    import cv2
+
+    file.seek(0)
+    values = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None:
+        raise OSError("its pixels cannot be decoded")
+    return values
+
+
+def _is_16_bit_png(file: Any) -> bool:
+    file.seek(0)
+    return has_deep_samples(file.read(26))
+
+
+def _netpbm_header(head: bytes) -> list[bytes]:
+    """Return magic number, width, height and largest value of a Netpbm file, without comments."""
+    lines = (line.split(b"#")[0] for line in head.split(b"\n"))
+    return b" ".join(lines).split()[:4]

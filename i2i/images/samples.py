@@ -1,0 +1,144 @@
+"""Samples of opened images: their type, their range, and their scaling to 8 bits."""
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from i2i.images.sample_images import SampleImage, Samples
+from i2i.images.value_range import SampleSummary, SampleType, ValueRange, ValueRanges, common_ranges
+
+_BLOCK = 4_000_000  # values converted at a time, to bound the memory
+_BITS_PER_SAMPLE = 258
+_PHOTOMETRIC = 262
+_SAMPLE_FORMAT = 339
+_SIGNED = 2
+_PLAIN_MODES = ("L", "LA", "RGB", "RGBA", "RGBX", "RGBa", "La")  # whose samples are numbers of 8 bits
+
+
+def sample_type(image: Image.Image) -> SampleType | None:
+    """Return the type of the samples of an opened image; None if they are no levels, as in a palette or CMYK."""
+    if isinstance(image, SampleImage):
+        return image.sample_type
+    if image.mode == "F":
+        return "float"
+    if image.mode.startswith("I;16"):
+        return "uint16"
+    if image.mode == "I":
+        return _integer_type(image)
+    return "uint8" if image.mode in _PLAIN_MODES else None
+
+
+def _integer_type(image: Image.Image) -> SampleType:
+    """Return the type of Pillow's mode I, in which it reads 16-bit integers too."""
+    if image.format in ("PNG", "PPM", "JPEG2000"):
+        return "uint16"
+    bits = _tags(image).get(_BITS_PER_SAMPLE, (32,))[0]
+    if bits > 16:
+        return "int32"
+    return "int16" if _tags(image).get(_SAMPLE_FORMAT, (_SIGNED,))[0] == _SIGNED else "uint16"
+
+
+def needs_sample_tiff(image: Image.Image) -> bool:
+    """Return whether an image opened by Pillow is a TIFF whose samples Pillow reduces to 8 bits or misreads."""
+    if image.format != "TIFF":
+        return False
+    bits = _tags(image).get(_BITS_PER_SAMPLE, (1,))[0]
+    is_signed = _tags(image).get(_SAMPLE_FORMAT, (1,))[0] == _SIGNED
+    if image.mode in ("L", "LA", "RGB", "RGBA", "RGBX"):
+        return bits > 8 or is_signed
+    return image.mode == "I" and bits == 32 and not is_signed
+
+
+def _tags(image: Image.Image) -> Any:
+    return getattr(image, "tag_v2", {})
+
+
+def read_samples(image: Image.Image) -> Samples | None:
+    """Decode the samples of an opened image; None if they are no levels."""
+    if isinstance(image, SampleImage):
+        return image.samples()
+    type = sample_type(image)
+    if type is None:
+        return None
+    values = np.asarray(image)
+    if type == "uint8":
+        return Samples(values[..., 0] if image.mode in ("LA", "La") else values[..., :3], type)
+    tags = _tags(image)
+    declared = None
+    if tags:
+        from i2i.images.sample_tiff import declared_range
+
+        declared = declared_range(tags, tags.get(_BITS_PER_SAMPLE, (16,))[0], type)
+    return Samples(values, type, declared=declared, white_is_zero=tags.get(_PHOTOMETRIC) == 0)
+
+
+def summarize(samples: Samples) -> SampleSummary:
+    """Return the least and the greatest value of samples, and their declared range."""
+    values = samples.values
+    if values.dtype.kind == "f":
+        values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    return SampleSummary(type=samples.type, low=low, high=high, declared=samples.declared)
+
+
+def samples_to_image(samples: Samples, ranges: ValueRanges) -> Image.Image:
+    """Return samples as an image of mode L, LA, RGB or RGBA.
+
+    Args:
+        samples: the samples.
+        ranges: by sample type; the range of a type that is missing follows from the samples.
+    """
+    value_range = ranges.get(samples.type)
+    if value_range is None:
+        value_range = common_ranges([summarize(samples)])[samples.type]
+    levels = scale_to_uint8(samples.values, value_range)
+    if samples.white_is_zero:
+        levels = 255 - levels
+    image = Image.fromarray(levels)
+    if samples.alpha is not None:
+        image.putalpha(Image.fromarray(samples.alpha))
+    return image
+
+
+def scale_to_uint8(values: np.ndarray, value_range: ValueRange) -> np.ndarray:
+    """Scale integers or floats (h, w, …) to uint8: ``value_range`` is black and white; NaN is black."""
+    low, high = value_range
+    levels = np.empty(values.shape, np.uint8)
+    block_rows = max(1, _BLOCK // max(1, values[0].size))
+    for top in range(0, len(values), block_rows):
+        block = np.nan_to_num(values[top : top + block_rows].astype(np.float64), nan=low, posinf=high, neginf=low)
+        levels[top : top + block_rows] = ((block.clip(low, high) - low) * (255 / (high - low))).round()
+    return levels
+
+
+def to_8bit(image: Image.Image, ranges: ValueRanges) -> Image.Image:
+    """Return an opened image of any mode with samples of 8 bits.
+
+    Args:
+        image: of any mode.
+        ranges: by sample type; the range of a type that is missing follows from the image.
+    """
+    type = sample_type(image)
+    if type is None or (type == "uint8" and not isinstance(image, SampleImage) and "uint8" not in ranges):
+        return image
+    if type == "uint8" and not isinstance(image, SampleImage):
+        return _rescaled(image, ranges["uint8"])
+    samples = read_samples(image)
+    assert samples is not None
+    scaled = samples_to_image(samples, ranges)
+    scaled.info = {key: value for key, value in image.info.items() if key in ("exif", "icc_profile")}
+    return scaled
+
+
+def _rescaled(image: Image.Image, value_range: ValueRange) -> Image.Image:
+    """Scale the levels of an 8-bit image, and keep its alpha."""
+    if "transparency" in image.info:
+        image = image.convert("RGBA")
+    table = scale_to_uint8(np.arange(256)[None], value_range)[0].tolist()
+    bands = list(image.split())
+    has_alpha = image.mode in ("LA", "La", "RGBA", "RGBa")
+    num_colours = len(bands) - has_alpha
+    rescaled = Image.merge(image.mode, [band.point(table) for band in bands[:num_colours]] + bands[num_colours:])
+    rescaled.info = dict(image.info)
+    return rescaled
