@@ -74,7 +74,11 @@ class Translator:
         transfer_chroma = self.preprocessor.colour_side is not None
         takes_mask = self.preprocessor.conditioning == "mask"
         self.postprocessor = Postprocessor(
-            scale, transfer_chroma=transfer_chroma, keep_known=takes_mask and scale == 1, device=self.device
+            scale,
+            transfer_chroma=transfer_chroma,
+            keep_known=takes_mask and scale == 1,
+            keep_grey=info is not None and bool(info.task_name) and not transfer_chroma,
+            device=self.device,
         )
         mask = Path(options.mask) if options.mask is not None else None
         self.mask_reader = MaskReader(mask, fill=options.mask_fill) if takes_mask else None
@@ -136,7 +140,8 @@ class Translator:
 
         An image is turned by its EXIF orientation, padded by reflection to a size the network takes, and the result is
         cropped. Dropout, where the model uses it at inference, is the same each time. A colorization model sees a copy
-        whose shorter side is as in its training. Transparency bypasses the model: the result has it too. An inpainting
+        whose shorter side is as in its training. A restoration model other than for colours returns grey for grey.
+        Transparency bypasses the model: the result has it too. An inpainting
         model fills what is masked; without a mask, it fills what is transparent, and the result is opaque.
 
         Args:
