@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from i2i.convert.video import VideoResult
 
 INTERRUPTED = 130  # exit code of a command that Ctrl-C stopped
-MAX_LISTED_SKIPPED = 20  # skipped files that are listed one by one
+MAX_LISTED_SKIPPED = 20  # skipped files, and notes, that are listed one by one
 
 
 def convert(
@@ -152,6 +152,10 @@ def _convert_videos(conversion: "Conversion") -> "Result":
 def _print_result(result: "Result", out: Path, json: bool) -> None:
     if json:
         print_json({**_result_dict(result), "seconds": round(result.seconds, 3)})
+    for path, notice in result.notices[:MAX_LISTED_SKIPPED]:
+        log_line("[yellow]note[/yellow] {}: {}", printable(path), printable(notice))
+    if len(result.notices) > MAX_LISTED_SKIPPED:
+        log_line("[yellow]note[/yellow] {} more", len(result.notices) - MAX_LISTED_SKIPPED)
     if result.failed:
         _print_failures(result.failed)
     up_to_date = sum(reason.endswith("is up to date") for _, _, reason in result.skipped)
@@ -197,6 +201,7 @@ def _result_dict(result: "Result") -> dict[str, list[dict[str, object]]]:
         "skipped": [
             {"source": source, "output": output, "reason": reason} for source, output, reason in result.skipped
         ],
+        "notices": [{"source": source, "notice": notice} for source, notice in result.notices],
     }
 
 

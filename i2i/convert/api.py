@@ -30,6 +30,7 @@ class Result:
         converted: source and target of each converted image.
         skipped: source, target (None if there is no job for the source) and reason.
         failed: source and reason.
+        notices: source and a sentence about what of it is missing or changed in its result.
         seconds: duration.
         stopped: whether the user interrupted the conversion.
     """
@@ -37,6 +38,7 @@ class Result:
     converted: list[tuple[Path, Path]] = field(default_factory=list)
     skipped: list[tuple[Path, Path | None, str]] = field(default_factory=list)
     failed: list[tuple[Path, str]] = field(default_factory=list)
+    notices: list[tuple[Path, str]] = field(default_factory=list)
     seconds: float = 0.0
     stopped: bool = False
 
@@ -45,6 +47,7 @@ class Result:
             self.converted + other.converted,
             self.skipped + other.skipped,
             self.failed + other.failed,
+            self.notices + other.notices,
             self.seconds + other.seconds,
             self.stopped or other.stopped,
         )

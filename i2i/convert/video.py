@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from PIL import Image
 from i2i.convert.api import ExistingPolicy, Result
 from i2i.convert.manifest import remove_unfinished
 from i2i.convert.plan import Job
-from i2i.convert.video_io import VideoReader, VideoWriter, ffmpeg_reason, probe_video, pyav
+from i2i.convert.video_formats import container_for, ffmpeg_reason, pyav
+from i2i.convert.video_reader import VideoReader, probe_video
+from i2i.convert.video_writer import VideoWriter
 from i2i.errors import I2IError, UsageError, io_errors
 from i2i.images import MAX_PIXELS, Provenance
 from i2i.images.files import fsync_folder, temporary_path
@@ -28,7 +31,7 @@ _SCENE_CHANGE = 25.0  # mean difference, in levels of 255, between small copies 
 _STILL_LEVELS = 3  # source pixels that change by at most this many levels count as still
 _FLICKER_SIDE = 512  # pixels of the longer side at which flicker is measured
 Progress = Callable[[int, int], None]  # called with the number of frames done, and in total (0 if unknown)
-Frame = tuple[Image.Image, Any]  # upright image, and the decoder's frame
+Frame = tuple[Image.Image, Fraction]  # upright image, and its time in seconds
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,12 @@ class VideoResult:
     Attributes:
         frames: number of frames.
         flicker: mean change of translated pixels from frame to frame, in levels of 255, where the source is still.
+        notices: sentences about what is not as in the source, such as sound that was encoded anew.
     """
 
     frames: int
     flicker: float
+    notices: tuple[str, ...] = ()
 
 
 def convert_videos(
@@ -65,7 +70,9 @@ def convert_videos(
     start = time.monotonic()
     for job in pending_videos(jobs, existing, result):
         try:
-            on_done(job, convert_video(translate, job.source, job.target, **options))
+            video = convert_video(translate, job.source, job.target, **options)
+            result.notices += [(job.source, notice) for notice in video.notices]
+            on_done(job, video)
         except UsageError:
             raise
         except I2IError as error:
@@ -112,10 +119,11 @@ def convert_video(
         max_pixels: pixels of the largest frame that is read.
         progress: called after each batch.
 
-    Raises: I2IError if the source is damaged, cut off or not a video; UsageError if the container is unknown or PyAV is
-        not installed.
+    Raises: I2IError if the source is damaged, cut off or not a video, or if the container is unknown or cannot hold it;
+        UsageError if PyAV is not installed.
     """
     av = pyav()
+    container_for(target)
     info = probe_video(source, max_pixels)
     if target.exists() and target.samefile(source):
         raise UsageError(f"{source} would be written over itself. Choose another --out.")
@@ -128,7 +136,7 @@ def convert_video(
             remove_unfinished([target.parent], target.name)
             with (
                 VideoReader(source, info) as reader,
-                VideoWriter(unfinished, target.suffix.lower(), reader, size, metadata) as writer,
+                VideoWriter(unfinished, target, reader, size, metadata) as writer,
             ):
                 with translate.temporal_norm(float(info.rate)) if stabilize else nullcontext() as temporal_norm:
                     result = _translate_frames(translate, reader, writer, temporal_norm, progress)
@@ -159,10 +167,10 @@ def _translate_frames(
     def write_oldest_batch() -> None:
         nonlocal done
         frames, pending = submitted.popleft()
-        for (image, decoder_frame), wait in zip(frames, pending, strict=True):
+        for (image, seconds), wait in zip(frames, pending, strict=True):
             translated = wait()
             flicker_meter.update(image, translated)
-            writer.write(translated, decoder_frame)
+            writer.write(translated, seconds)
         done += len(frames)
         progress(done, reader.info.count)
 
@@ -176,7 +184,8 @@ def _translate_frames(
             write_oldest_batch()
     while submitted:
         write_oldest_batch()
-    return VideoResult(done, flicker_meter.value())
+    progress(done, done)
+    return VideoResult(done, flicker_meter.value(), tuple(writer.notices))
 
 
 def _batches(reader: VideoReader, writer: VideoWriter, batch_size: int) -> Iterator[tuple[list[Frame], bool]]:

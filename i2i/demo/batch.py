@@ -41,6 +41,7 @@ class FolderResult:
         converted: names of the results within the zip.
         previews: (reduced image, name) of the first results.
         failed: (name, reason) of each file that was not translated.
+        notices: (name, sentence) about what of a file is missing or changed in its result.
         file: the zip, or None if there are no results.
         seconds: duration of the job.
     """
@@ -48,6 +49,7 @@ class FolderResult:
     converted: list[str] = field(default_factory=list)
     previews: list[tuple[Path, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
+    notices: list[tuple[str, str]] = field(default_factory=list)
     file: Path | None = None
     seconds: float = 0.0
 
@@ -60,7 +62,9 @@ class FolderResult:
     def to_json(self) -> dict[str, Any]:
         """Return the fields of the API's answer."""
         failed = [{"source": name, "reason": reason} for name, reason in self.failed]
-        return {"converted": self.converted, "failed": failed, "seconds": round(self.seconds, 3)}
+        notices = [{"source": name, "notice": notice} for name, notice in self.notices]
+        seconds = round(self.seconds, 3)
+        return {"converted": self.converted, "failed": failed, "notices": notices, "seconds": seconds}
 
 
 @dataclass(frozen=True)
@@ -245,11 +249,12 @@ class FolderTranslator:
 
         for video in videos:
             try:
-                convert_video(
+                video_result = convert_video(
                     cast("Translator", translator), video, job.out / video.name, provenance=translator.provenance,
                     max_pixels=self.store.limits.max_pixels, progress=partial(_video_progress, job, video.name),
                 )  # fmt: skip
                 job.result.converted.append(video.name)
+                job.result.notices += [(video.name, notice) for notice in video_result.notices]
             except I2IError as error:
                 job.result.failed.append((video.name, _without_path(str(error), video)))
 

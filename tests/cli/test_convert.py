@@ -49,7 +49,7 @@ def test_the_json_report_lists_every_file_once_and_is_the_only_output(tmp_path: 
     (tmp_path / "in" / "text.png").write_text("text")
     (tmp_path / "in" / "page.jpg").write_text("<html>")
     report = run_json()
-    assert set(report) == {"converted", "failed", "skipped", "seconds"}
+    assert set(report) == {"converted", "failed", "skipped", "notices", "seconds"}
     assert report["converted"] == [{"source": f"in/00{i}.png", "output": f"out/00{i}.png"} for i in range(2)]
     assert [set(entry) for entry in report["failed"]] == [{"source", "reason"}] * 2
     assert "a web page" in report["failed"][0]["reason"]
