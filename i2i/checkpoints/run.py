@@ -15,12 +15,18 @@ from i2i.checkpoints.upgrade import upgrade_config, upgrade_state
 from i2i.errors import RunError, io_errors
 from i2i.images import write_atomic
 
+STATE_NAMES = ("state.next.pt", "state.pt", "state.previous.pt")  # newest first
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def checkpoints_dir() -> Path:
     """Return the folder of the runs: ``$I2I_CHECKPOINTS``, else ``checkpoints``."""
     return Path(os.environ.get("I2I_CHECKPOINTS") or "checkpoints").expanduser()
+
+
+def is_run_name(name: str) -> bool:
+    """Return whether a run can have this name: a plain folder name, which leads out of no folder."""
+    return _NAME.fullmatch(name) is not None
 
 
 def write_or_explain(path: Path, data: bytes) -> None:
@@ -38,7 +44,10 @@ def write_or_explain(path: Path, data: bytes) -> None:
 
 
 class Run:
-    """A run's folder. It keeps the last two training states: ``state.pt`` and ``state.previous.pt``."""
+    """A run's folder.
+
+    During the training it keeps the last two states, ``state.pt`` and ``state.previous.pt``; a finished run keeps one.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -51,7 +60,7 @@ class Run:
         Raises:
             RunError: the name is not a plain folder name.
         """
-        if not _NAME.fullmatch(name):
+        if not is_run_name(name):
             raise RunError(
                 f"{name!r} cannot name a run (--name): use up to 100 letters, digits, '.', '_' and '-', and start with "
                 "a letter or digit."
@@ -124,6 +133,21 @@ class Run:
         except Timeout as error:
             raise RunError(f"{self.path} is being trained by another process.") from error
 
+    def has_lock_file(self) -> bool:
+        """Return whether a training made its lock file here."""
+        path = self.path / ".lock"
+        return path.is_file() and not path.is_symlink()
+
+    def is_locked(self) -> bool:
+        """Return whether another process holds the lock. A linked lock file is not opened."""
+        if not self.has_lock_file():
+            return False
+        try:
+            with self._lock.acquire():
+                return False
+        except Timeout:
+            return True
+
     def unlock(self) -> None:
         self._lock.release()
 
@@ -140,6 +164,15 @@ class Run:
             current.replace(self.path / "state.previous.pt")
         new.replace(current)
 
+    def drop_previous_state(self) -> None:
+        """Remove ``state.previous.pt``. The last state must have been saved."""
+        if (self.path / "state.pt").is_file():
+            (self.path / "state.previous.pt").unlink(missing_ok=True)
+
+    def has_state(self) -> bool:
+        """Return whether a training state was saved and not removed since."""
+        return any((self.path / name).is_file() for name in STATE_NAMES)
+
     def load_state(self) -> dict[str, Any] | None:
         """Return the newest readable training state, or None if none was saved yet.
 
@@ -149,7 +182,7 @@ class Run:
         import torch
 
         damaged = []
-        for name in ("state.next.pt", "state.pt", "state.previous.pt"):
+        for name in STATE_NAMES:
             path = self.path / name
             if path.is_file():
                 try:

@@ -46,8 +46,11 @@ def refuse_shipped(folder: Path, action: str, *, by_name: bool = False) -> None:
         by_name: whether a missing folder with the name of a shipped model is refused too.
     """
     name = folder.name
-    if is_shipped(folder) or (by_name and not folder.exists() and name in shipped_model_files()):
-        raise RunError(
-            f"{name} is a model that comes with i2i. It cannot be {action}. To train further from its weights, start a "
-            f"run of your own: `i2i train METHOD --data DATA --init-from {name} --name my-{name}`."
+    advice = ""
+    if action != "removed":
+        advice = (
+            " To train further from its weights, start a run of your own: "
+            f"`i2i train METHOD --data DATA --init-from {name} --name my-{name}`."
         )
+    if is_shipped(folder) or (by_name and not folder.exists() and name in shipped_model_files()):
+        raise RunError(f"{name} is a model that comes with i2i. It cannot be {action}.{advice}")

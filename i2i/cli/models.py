@@ -1,50 +1,82 @@
 """`i2i models`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from i2i.cli.console import log_line, print_json, safe_text, stdout
+from i2i.cli.models_cleanup import format_bytes, prune_models, remove_models
 
 if TYPE_CHECKING:
+    from i2i.checkpoints.inventory import StoredModel
     from i2i.checkpoints.model_info import ModelInfo
 
-app = typer.Typer(no_args_is_help=True, help="List, inspect and export trained models.")
+app = typer.Typer(no_args_is_help=True, help="List, inspect, export and remove trained models.")
+
+
+app.command("rm", no_args_is_help=True)(remove_models)
+app.command("prune")(prune_models)
 
 
 @app.command("list")
 def list_(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False) -> None:
-    """List the models under checkpoints/.
+    """List the models under checkpoints/ and those that come with i2i: steps, date, size on disk and best result.
 
     [bold]Example[/bold]
 
         i2i models list
     """
+    from i2i.checkpoints.inventory import StoredModel, stored_models
+    from i2i.checkpoints.run import checkpoints_dir
+
+    models = list[StoredModel]()
+    for model in stored_models():
+        if isinstance(model, StoredModel):
+            models.append(model)
+        else:
+            log_line("[red]{}[/red]", model)
+    if json:
+        print_json([_stored_to_json(model) for model in models])
+        return
+    stdout.print(_list_table(models))
+    for model in models:
+        if model.hides_shipped:
+            log_line("{} is a run of yours. It is used in place of the shipped model of that name.", model.name)
+    if all(model.shipped for model in models):
+        log_line("No models under {} yet. `i2i train --help` shows how to train one.", checkpoints_dir())
+
+
+def _list_table(models: "Sequence[StoredModel]") -> Any:
     from rich.table import Table
 
-    from i2i.checkpoints.model_file import find_model_file, list_models, load_model_info
-    from i2i.checkpoints.run import checkpoints_dir
-    from i2i.errors import ModelFileError
+    table = Table("name", "method", "data", "directions", "steps", "date", "on disk", "best result", box=None)
+    for model in models:
+        info = model.info
+        steps = safe_text(info.steps)
+        if info.steps != info.total_steps:
+            steps += f"/{safe_text(info.total_steps)}"
+        date = "shipped" if model.date is None else f"{model.date:%Y-%m-%d %H:%M}"
+        best = "–"
+        if model.best is not None:
+            best = f"{safe_text(model.best['metric']).upper()} {model.best['value']:.4g}, step {model.best['steps']}"
+        cells = map(safe_text, (info.method, info.data.name, info.directions))
+        table.add_row(model.name, *cells, steps, date, format_bytes(model.num_bytes), best)
+    return table
 
-    rows = []
-    for name in list_models():
-        try:
-            rows.append((name, load_model_info(find_model_file(name))))
-        except ModelFileError as error:
-            log_line("[red]{}[/red]", error)
-    if json:
-        print_json([{"name": name, **_to_json(info)} for name, info in rows])
-        return
-    if not rows:
-        log_line("No models under {} yet. `i2i train --help` shows how to train one.", checkpoints_dir())
-        return
-    table = Table("name", "method", "recipe", "size", "directions", "steps", "data", box=None)
-    for name, info in rows:
-        steps = f"{safe_text(info.steps)}/{safe_text(info.total_steps)}"
-        cells = map(safe_text, (info.method, info.recipe, info.size, info.directions, steps, info.data.name))
-        table.add_row(name, *cells)
-    stdout.print(table)
+
+def _stored_to_json(model: "StoredModel") -> dict[str, Any]:
+    return {
+        "name": model.name,
+        **_to_json(model.info),
+        "best": model.best,
+        "shipped": model.shipped,
+        "hides_shipped": model.hides_shipped,
+        "path": str(model.path),
+        "date": model.date.isoformat(timespec="seconds") if model.date else None,
+        "bytes": model.num_bytes,
+    }
 
 
 @app.command("info")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from i2i._version import __version__
+from i2i.checkpoints.model_file import load_model_info
 from i2i.checkpoints.model_info import DataInfo, ModelInfo
 from i2i.checkpoints.run import Run
 from i2i.config import to_json
@@ -19,7 +20,7 @@ from i2i.data.layout import HINT, Kind, Layout, detect_layout, find_dataset
 from i2i.device import resolve_device
 from i2i.diagnostics import AlarmMonitor, flag_values
 from i2i.directions import Direction
-from i2i.errors import CacheError, ConfigError, DatasetError, ImageError, UsageError
+from i2i.errors import CacheError, ConfigError, DatasetError, ImageError, RunError, UsageError
 from i2i.images import read_header
 from i2i.recipes import Recipe, find_recipe, recipe_from_json
 from i2i.training.monitor import TrainingMonitor
@@ -110,6 +111,7 @@ def resume_training(
     if recipe_name not in (None, recipe.name):
         raise ConfigError(f"{run.path} was started with --recipe {recipe.name}, not {recipe_name}.")
     _check_resumable(recipe, overrides)
+    _require_state(run)
     recipe = recipe.with_overrides(overrides)
     run.lock()
     trainer = _build_trainer(recipe, load_and_check_layout(recipe), run, progress)
@@ -128,6 +130,17 @@ def _default_run_name(data: Path, method: str, task: str) -> str:
     dataset = re.sub(r"[^A-Za-z0-9._-]+", "-", data.resolve().name).strip("-._")
     suffixes = [task] if task and method == "regression" else [method, task]
     return "-".join(filter(None, [dataset, *suffixes]))
+
+
+def _require_state(run: Run) -> None:
+    """Raise RunError if the run was trained and its training state is gone. A run that stopped before has none yet."""
+    if run.has_state() or not run.weights_path.is_file() or not load_model_info(run.weights_path).steps:
+        return
+    name = run.path.name
+    raise RunError(
+        f"{run.path} has no training state (state.pt) and cannot be continued: `i2i models prune` removes the states "
+        f"of finished runs. To train further from its weights, start a new run: --init-from {name} --name {name}-2."
+    )
 
 
 def _check_resumable(recipe: Recipe, overrides: dict[str, Any]) -> None:

@@ -101,6 +101,8 @@ class Trainer:
         with GracefulShutdown() as shutdown, self.progress.open(self.step, total):
             while self._train_until_stop(shutdown):  # again after each rollback
                 pass
+        if self.step >= self.total_steps():
+            self.run.drop_previous_state()
         return shutdown.signal
 
     def _train_until_stop(self, shutdown: GracefulShutdown) -> bool:

@@ -79,7 +79,7 @@ def test_python_m_i2i_runs_the_command_line() -> None:
     [
         "train cyclegan", "train cut", "train pix2pix", "train regression", "train gan", "bench cyclegan", "convert",
         "degrade", "sample", "evaluate", "demo", "data list", "data download", "data generate", "data check",
-        "data score", "models list", "models info", "models export",
+        "data score", "models list", "models info", "models export", "models rm", "models prune",
     ],
 )  # fmt: skip
 def test_the_help_of_every_command_has_an_example_of_the_command(name: str) -> None:
@@ -255,6 +255,16 @@ def test_convert_reports_a_bad_file_converts_the_rest_and_exits_1(
 def test_models_can_be_listed_inspected_and_exported(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workspace)
     assert "whole" in run("models", "list").stdout
+    (listed,) = (model for model in json.loads(run("models", "list", "--json").stdout) if model["name"] == "whole")
+    assert listed["steps"] == 40
+    assert listed["bytes"] > Path("checkpoints/whole/state.pt").stat().st_size
+    assert listed["date"].startswith("20")
+    assert not listed["shipped"]
+    refused = run("models", "rm", "whole")
+    assert (refused.returncode, "Give --yes" in refused.stderr) == (2, True)
+    assert "checkpoints/whole" in run("models", "rm", "whole", "--dry-run").stdout
+    assert "nothing was removed" in run("models", "prune", "--dry-run").stderr.lower()
+    assert Path("checkpoints/whole/state.pt").exists()
     info = run("models", "info", "whole").stdout
     assert "40" in info
     assert "AtoB BtoA" in info

@@ -51,8 +51,11 @@ def test_after_a_crash_the_log_is_truncated_to_the_state(unpaired: Path, changes
     assert logged_steps(trainer) == [2, 4, 6]
 
 
-def test_a_damaged_newest_state_falls_back_to_the_one_before(unpaired: Path, changes: Changes) -> None:
+def test_a_damaged_newest_state_falls_back_to_the_one_before(
+    unpaired: Path, changes: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trainer = start("cyclegan", changes(unpaired, steps=3, save_every_minutes=0.0), "run")
+    monkeypatch.setattr(trainer.run, "drop_previous_state", lambda: None)  # as in a training that goes on
     trainer.train()
     trainer.run.unlock()
     (trainer.run.path / "state.pt").write_bytes(b"cut off")
@@ -103,11 +106,36 @@ def test_a_resume_repeats_a_save_that_was_interrupted_before_the_state(
     assert load_model_info(resumed.run.weights_path).steps == resumed.step == 2
 
 
-def test_saving_a_step_twice_keeps_the_previous_state(unpaired: Path, changes: Changes) -> None:
+def test_saving_a_step_twice_keeps_the_previous_state(
+    unpaired: Path, changes: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trainer = start("cyclegan", changes(unpaired, steps=2, save_every_minutes=0.0), "run")
+    monkeypatch.setattr(trainer.run, "drop_previous_state", lambda: None)
     trainer.train()
     trainer.save()
     (trainer.run.path / "state.pt").unlink()
     state = trainer.run.load_state()
     assert state is not None
     assert state["step"] == 1
+
+
+def test_a_finished_run_keeps_one_state_and_can_be_continued(unpaired: Path, changes: Changes) -> None:
+    trainer = start("cyclegan", changes(unpaired, steps=2, save_every_minutes=0.0), "run")
+    trainer.train()
+    trainer.run.unlock()
+    assert [path.name for path in trainer.run.path.glob("state*")] == ["state.pt"]
+    resumed = resume("cyclegan", {"training": {"steps": 3}}, "run")
+    assert resumed.step == 2
+    resumed.train()
+    assert resumed.step == 3
+
+
+def test_a_trained_run_without_a_state_does_not_start_again(unpaired: Path, changes: Changes) -> None:
+    trainer = start("cyclegan", changes(unpaired, steps=1), "run")
+    trainer.train()
+    trainer.run.unlock()
+    (trainer.run.path / "state.pt").unlink()
+    before = trainer.run.weights_path.read_bytes()
+    with pytest.raises(RunError, match=r"has no training state.*--init-from run --name run-2"):
+        resume("cyclegan", {"training": {"steps": 3}}, "run")
+    assert trainer.run.weights_path.read_bytes() == before
