@@ -34,12 +34,13 @@ def write_model_card(folder: Path, info: ModelInfo, best: BestMetric | None = No
     image_counts = " + ".join(map(str, info.data.image_counts))
     best_line = _best_line(best) if best else "not kept"
     weights = f"averaged (EMA {info.ema})" if info.ema else "of the last step"
+    title = f"{info.title}\n\n" if info.title else ""
     commands = "\n".join(f"    {command}" for command in usage_examples(name, info.directions))
     write_or_explain(
         folder / "card.md",
         f"""# {name}
 
-A {info.method} model trained by i2i {info.version}, recipe `{info.recipe}`.
+{title}A {info.method} model trained by i2i {info.version}, recipe `{info.recipe}`.
 
 | | |
 | --- | --- |

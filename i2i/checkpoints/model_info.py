@@ -88,6 +88,7 @@ class ModelInfo:
     Args:
         method: such as "cyclegan"; "" if unknown, as for each text.
         recipe: such as "paper".
+        title: what the model does, in a sentence for users.
         version: of the i2i that trained the model.
         size: pixels a side of the training images.
         directions: "AtoB", "BtoA" or both; or "sample" alone, for a generator of images from noise.
@@ -103,6 +104,7 @@ class ModelInfo:
 
     method: str = ""
     recipe: str = ""
+    title: str = ""
     version: str = ""
     size: int
     directions: tuple[str, ...]
@@ -166,6 +168,7 @@ class ModelInfo:
         return cls(
             method=fields.text("method", ""),
             recipe=fields.text("recipe", ""),
+            title=fields.text("title", ""),
             version=fields.text("version", ""),
             size=fields.integer("size", MIN_SIZE, MAX_SIZE),
             directions=fields.directions("directions"),
@@ -187,6 +190,7 @@ class ModelInfo:
             "version": self.version,
             "method": self.method,
             "recipe": self.recipe,
+            **({"title": self.title} if self.title else {}),
             "size": self.size,
             "directions": list(map(str, self.directions)),
             "generator": dict(self.generator),

@@ -1,16 +1,15 @@
 """The page: a header and the tabs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import gradio as gr
+from starlette.routing import Mount
 
 from i2i.demo.batch import FolderTranslator
 from i2i.demo.handlers import UNQUEUED
-from i2i.demo.model_registry import ModelRegistry
 from i2i.demo.tabs import api, blind_test, compare, folder, training, translate
 from i2i.demo.translation import PhotoTranslator
-from i2i.demo.uploads import UploadStore
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -21,10 +20,10 @@ HEADER = """
 """
 
 
-def build_page(registry: ModelRegistry, store: UploadStore, allow_video: bool = False) -> gr.Blocks:
+def build_page(photo_translator: PhotoTranslator, allow_video: bool = False) -> gr.Blocks:
     """Return the page with all tabs. For ``allow_video`` see ``FolderTranslator``."""
+    registry, store = photo_translator.registry, photo_translator.store
     gr.set_static_paths([str(store.assets)])
-    photo_translator = PhotoTranslator(registry, store)
     folder_translator = FolderTranslator(registry, store, allow_video)
     with gr.Blocks(title="i2i", analytics_enabled=False, fill_width=False) as blocks:
         gr.HTML(HEADER)
@@ -48,8 +47,8 @@ def build_page(registry: ModelRegistry, store: UploadStore, allow_video: bool = 
 
 def mount_page(
     app: "FastAPI", blocks: gr.Blocks, max_upload_bytes: int, auth: tuple[str, str] | None = None, mcp: bool = False
-) -> None:
-    """Add the page and Gradio's API to an app, below all routes that it has already.
+) -> Any:
+    """Add the page and Gradio's API to an app, below all routes that it has already, and return Gradio's app.
 
     Args:
         app: the app of the server.
@@ -63,6 +62,7 @@ def mount_page(
         run_history=False, enable_monitoring=False, css_paths=[STYLESHEET], theme=theme(), footer_links=[], pwa=False,
         allowed_paths=[],
     )  # fmt: skip
+    return cast(Mount, app.routes[-1]).app
 
 
 def theme() -> gr.themes.Base:

@@ -77,14 +77,24 @@ def update_model_picker(registry: ModelRegistry, name: str | None) -> list[Any]:
     ]
 
 
-def validate_strength(registry: ModelRegistry, name: str, strength: float | None) -> float | None:
+def validate_strength(
+    registry: ModelRegistry, name: str, strength: float | None, *, strict: bool = False
+) -> float | None:
     """Return the strength for a model, or None if the model takes none.
 
+    Args:
+        registry: the models.
+        name: of the model.
+        strength: given by the user.
+        strict: whether a strength for a model that takes none is an error. The page sends one for every model.
+
     Raises:
-        UsageError: the strength is missing or out of range.
+        UsageError: the strength is missing, out of range, or not taken by the model.
     """
     strength_range = registry.strength_range(name)
     if strength_range is None:
+        if strict and strength is not None:
+            raise UsageError(f"{name} does not take the degradation strength: omit it.")
         return None
     low, high = strength_range
     if strength is None or not low <= strength <= high:

@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from i2i.errors import UsageError
 
 
+class BusyError(UsageError):
+    """The lock was not free in time."""
+
+
 class FairLock:
     """A first-come, first-served lock."""
 
@@ -29,7 +33,7 @@ class FairLock:
             timeout: the longest wait in seconds; None waits without limit.
 
         Raises:
-            UsageError: the lock was not free within ``timeout``.
+            BusyError: the lock was not free within ``timeout``.
         """
         turn = threading.Event()
         with self._guard:
@@ -40,7 +44,7 @@ class FairLock:
         try:
             if not turn.wait(timeout):
                 waited = time.monotonic() - start
-                raise UsageError(f"The model was busy with other jobs for {waited:.0f} seconds. Try again later.")
+                raise BusyError(f"The model was busy with other jobs for {waited:.0f} seconds. Try again later.")
             yield
         finally:
             with self._guard:

@@ -1,8 +1,10 @@
 """The models that the demo offers, listed by name and loaded on first use."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +12,15 @@ from PIL import Image
 
 from i2i.checkpoints.model_file import load_model_info, model_files
 from i2i.checkpoints.model_info import ModelInfo
+from i2i.checkpoints.shipped import SHIPPED_MODELS, is_shipped
 from i2i.demo.fair_lock import FairLock
 from i2i.errors import ModelFileError, UsageError
 
 if TYPE_CHECKING:
     from i2i.inference.translator import Translator
+
+MAX_REASON = 400  # characters of the reason why a model is not usable
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,21 @@ class RegisteredModel:
     def run_folder(self) -> Path:
         """The folder that contains the model file."""
         return self.path.parent
+
+    @property
+    def is_shipped(self) -> bool:
+        return is_shipped(self.run_folder)
+
+    @property
+    def trained(self) -> datetime | None:
+        """When the weights were written; None for a shipped model, whose file has the time of the installation."""
+        return None if self.is_shipped else datetime.fromtimestamp(_modified(self.path))
+
+    def rank(self) -> tuple[Any, ...]:
+        """Return the sort key of ``ModelRegistry.models``."""
+        if self.is_shipped:
+            return (0, SHIPPED_MODELS.index(self.name) if self.name in SHIPPED_MODELS else 0, self.name)
+        return (1, -_modified(self.run_folder / "weights.safetensors"), self.name)
 
 
 @dataclass(frozen=True)
@@ -66,7 +87,7 @@ class ModelRegistry:
         self.device = device
         self.max_loaded = max_loaded
         self.lock = FairLock()
-        self._info_cache: dict[Path, tuple[tuple[int, int], ModelInfo | None]] = {}
+        self._info_cache: dict[Path, tuple[tuple[int, int], ModelInfo | ModelFileError]] = {}
         self._loaded: OrderedDict[tuple[Any, ...], Translator] = OrderedDict()
 
     def names(self) -> list[str]:
@@ -76,14 +97,28 @@ class ModelRegistry:
     def models(self) -> dict[str, RegisteredModel]:
         """Return the models by name, as they are on disk now.
 
-        Runs come first, sorted by name, each followed by NAME/best if it exists. The shipped models come last.
+        The shipped models come first, then the runs, the last trained one first, each followed by NAME/best if it
+        exists.
         """
+        models = self._checked(self._paths())[0]
+        return {model.name: model for model in sorted(models, key=RegisteredModel.rank)}
+
+    def unusable(self) -> dict[str, str]:
+        """Return the reason for each model file that cannot be used, by the name that the model would have."""
+        return self._checked(self._paths())[1]
+
+    def default_name(self, last_used: str | None = None) -> str | None:
+        """Return the name of the model to start with: the last used one if it is there, else the first one."""
+        names = self.names()
+        return last_used if last_used in names else next(iter(names), None)
+
+    def _paths(self) -> dict[str, Path]:
         paths = {}
         for name, path in model_files().items():
             paths[name] = path
             if (best := path.with_name("best.safetensors")).is_file():
                 paths[f"{name}/best"] = best
-        return self._readable(paths)
+        return paths
 
     def model(self, name: str) -> RegisteredModel:
         """Return the model with a name: one of ``models`` or a snapshot, RUN/snapshots/STEP.
@@ -92,26 +127,33 @@ class ModelRegistry:
             UsageError: no model has this name; the message lists the existing ones.
         """
         models = self.models() | self._snapshots(name)
-        if name not in models:
-            known = ", ".join(models) or "none yet"
-            raise UsageError(f"No model is named {str(name)[:100]!r}. Existing models: {known}.")
-        return models[name]
+        if name in models:
+            return models[name]
+        if reason := self.unusable().get(name):
+            raise UsageError(f"The model {name} cannot be used: {reason}")
+        known = ", ".join(models) or "none yet"
+        raise UsageError(f"No model is named {str(name)[:100]!r}. Existing models: {known}.")
 
     def _snapshots(self, name: str) -> dict[str, RegisteredModel]:
         """Return all snapshots of the run that a snapshot's name refers to."""
         run_name, _, step = str(name).partition("/snapshots/")
         run = self.models().get(run_name) if step else None
         paths = run.run_folder.glob("snapshots/*.safetensors") if run is not None else ()
-        return self._readable({f"{run_name}/snapshots/{path.stem}": path for path in paths})
+        snapshots = self._checked({f"{run_name}/snapshots/{path.stem}": path for path in paths})[0]
+        return {snapshot.name: snapshot for snapshot in snapshots}
 
-    def _readable(self, paths: Mapping[str, Path]) -> dict[str, RegisteredModel]:
-        """Return the models whose file is readable and translates images."""
-        models = {}
+    def _checked(self, paths: Mapping[str, Path]) -> tuple[list[RegisteredModel], dict[str, str]]:
+        """Return the models that translate images, and the reason for each file that is not usable."""
+        models = list[RegisteredModel]()
+        unusable = dict[str, str]()
         for name, path in paths.items():
-            info = self._info(path)
-            if info is not None:
-                models[name] = RegisteredModel(name, path, info)
-        return models
+            info = self._info(path) if _is_text(name) else ModelFileError("Its name is not valid Unicode. Rename it.")
+            if isinstance(info, ModelFileError):
+                reason = str(info).replace(str(path), path.name)
+                unusable[name.encode(errors="replace").decode()] = reason[:MAX_REASON]
+            elif not info.samples_from_noise:
+                models.append(RegisteredModel(name, path, info))
+        return models, unusable
 
     def strength_range(self, name: str) -> tuple[float, float] | None:
         """Return the weakest and strongest degradation that a model accepts, or None if it takes no strength."""
@@ -144,19 +186,54 @@ class ModelRegistry:
         self._loaded.move_to_end(key)
         return self._loaded[key]
 
-    def _info(self, path: Path) -> ModelInfo | None:
-        """Return a model file's metadata, or None if it cannot be read or translates no images.
-
-        The metadata is cached until the file changes.
-        """
+    def _info(self, path: Path) -> ModelInfo | ModelFileError:
+        """Return a model file's metadata, or why they are not usable. They are cached until the file changes."""
         try:
             version = _file_version(path)
             if path not in self._info_cache or self._info_cache[path][0] != version:
-                info = load_model_info(path)
-                self._info_cache[path] = version, None if info.samples_from_noise else info
-        except (OSError, ModelFileError):
-            return None
+                self._info_cache[path] = version, _load_usable_info(path)
+        except OSError as error:
+            return ModelFileError(f"{path.name} cannot be read: {error.strerror}.")
         return self._info_cache[path][1]
+
+
+def _load_usable_info(path: Path) -> ModelInfo | ModelFileError:
+    """Return the metadata of a model file, or the error that using them would raise.
+
+    A file may come from anywhere. Whatever is wrong with one must not keep users from the other models.
+    """
+    from i2i.inference.restoration import task_of
+
+    try:
+        info = load_model_info(path)
+        if not all(map(_is_text, (info.method, info.recipe, info.version, info.title, info.data.name))):
+            raise ModelFileError(f"{path.name}: a text in its metadata is not valid Unicode. The file is damaged.")
+        if info.task is not None or info.takes_strength:
+            task = task_of(path.name, info)
+            _ = task.strength_range() if info.takes_strength else None
+    except ModelFileError as error:
+        return error
+    except Exception as error:
+        _log.debug("%s is not usable", path, exc_info=True)
+        return ModelFileError(f"{path.name} is damaged: {type(error).__name__}.")
+    return info
+
+
+def _is_text(value: str) -> bool:
+    """Return whether a text can be sent to a browser: it has no half of a surrogate pair."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _modified(path: Path) -> float:
+    """Return the modification time of a file; 0 if it is missing."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _file_version(path: Path) -> tuple[int, int]:

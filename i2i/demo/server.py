@@ -123,21 +123,30 @@ class Server:
         from fastapi.middleware import Middleware
 
         from i2i.demo.app import build_page, mount_page
+        from i2i.demo.http_api import add_http_api
+        from i2i.demo.http_auth import LoginCheck
+        from i2i.demo.translation import PhotoTranslator
 
         patch_gradio()
         hosts = AllowedHosts.from_options(self.options.host, self.options.allowed_hosts)
         app = FastAPI(openapi_url=None, middleware=[Middleware(RequestGuard, hosts=hosts, store=self.store)])
-        self.blocks = build_page(self.registry, self.store, self.options.allow_video)
+        options = self.options
+        photo_translator = PhotoTranslator(self.registry, self.store)
+        check_login = LoginCheck(options.auth)
+        add_http_api(app, photo_translator, check_login)
+        self.blocks = build_page(photo_translator, options.allow_video)
         self.blocks.queue(max_size=self.store.limits.max_queue, api_open=False, default_concurrency_limit=1)
         vars(self.blocks)["local_url"] = self.url  # Gradio's MCP server calls it
-        mount_page(app, self.blocks, self.store.limits.max_upload_bytes, self.options.auth, self.options.mcp)
+        max_upload_bytes = self.store.limits.max_upload_bytes
+        self._page_app = mount_page(app, self.blocks, max_upload_bytes, options.auth, options.mcp)
+        check_login.page_app = self._page_app
         return app
 
     def __exit__(self, *_: object) -> None:
         self._closed.set()
         self.blocks._queue.close()
         self.blocks.is_running = False
-        self.blocks.app.stop_event.set()  # ends the connections that pages keep open
+        self._page_app.stop_event.set()  # ends the connections that pages keep open
         self._web_server.stop()
         self.store.close()
         if self._previous_temp_dir is None:

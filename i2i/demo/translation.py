@@ -11,10 +11,12 @@ from PIL import Image
 
 from i2i.demo.eta import RuntimeEstimator, format_duration
 from i2i.demo.model_registry import ModelChoice, ModelRegistry
+from i2i.demo.output import OutputOptions
+from i2i.demo.regions import Selection, blended, compose, with_region_to_fill
 from i2i.demo.uploads import UploadStore
 from i2i.errors import UsageError
-from i2i.images import blend_on_white
-from i2i.inference.masks import MaskedPhoto, MaskReader
+from i2i.images import LoadedImage, Provenance, Writer
+from i2i.inference.masks import MaskedPhoto
 
 ProgressCallback = Callable[[float, str], None]  # (completed fraction in [0, 1], description of the current step)
 POLL_INTERVAL = 0.25  # seconds between progress messages
@@ -26,22 +28,36 @@ class TranslationResult:
     """A translated photo and how long it took.
 
     Attributes:
-        photo: the input as RGB.
-        output: the translation.
-        file: the translation as PNG in full size.
+        photo: the input, blended on white where it is transparent.
+        source: the file of the input, for its metadata.
+        output: the translation, RGB or RGBA.
+        stem: the photo's file name without its suffix.
+        provenance: the model, for the metadata of files.
         seconds: time in the network.
         loading_seconds: time to load the model.
         device: the device type, such as "cpu".
     """
 
     photo: Image.Image
+    source: LoadedImage
     output: Image.Image
-    file: Path
+    stem: str
     model: str
     direction: str
+    provenance: Provenance | None
     seconds: float
     loading_seconds: float
     device: str
+
+    def encode(self, options: OutputOptions | None = None) -> bytes:
+        """Return the bytes of an image file with the metadata of the photo. Raises ImageError if it is too large."""
+        options = options or OutputOptions()
+        writer = Writer(suffix=options.suffix, quality=options.quality, provenance=self.provenance)
+        return writer(self.output, self.source)
+
+    def file_name(self, suffix: str = ".png") -> str:
+        """Return a file name that names photo, model and direction."""
+        return f"{self.stem}-{self.model.replace('/', '-')}-{self.direction}{suffix}"
 
     def summary(self) -> str:
         """Return a sentence for the page."""
@@ -79,7 +95,8 @@ class PhotoTranslator:
         name: str,
         direction: str | None = None,
         strength: float | None = None,
-        mask: str | Path | None = None,
+        fill: Selection | None = None,
+        keep: Selection | None = None,
         progress: ProgressCallback = lambda fraction, description: None,
     ) -> TranslationResult:
         """Translate an uploaded photo.
@@ -89,8 +106,9 @@ class PhotoTranslator:
             name: a model of the registry.
             direction: None is the model's first direction.
             strength: the degradation strength; see ``i2i.inference.loading.load``.
-            mask: an uploaded image, white where an inpainting model is to fill; without it the transparent parts of
-                the photo are filled.
+            fill: the region that an inpainting model is to fill, besides what is transparent.
+            keep: the region that stays as it is in the photo, for a model whose results have the photo's size. An
+                inpainting model keeps all but the region to fill anyway.
             progress: called with each step.
 
         Raises:
@@ -99,30 +117,33 @@ class PhotoTranslator:
         model = self.registry.model(name)
         choice = ModelChoice(name, resolve_direction(name, model.info.directions, direction), strength)
         progress(0.0, "Reading the photo")
-        photo = self._read_with_mask(path, mask) if model.info.takes_mask else self.store.read(path)
-        estimate = self._estimate(choice, photo.image.width * photo.image.height)
+        loaded_photo = self.store.read(path, blend=False)
+        size = loaded_photo.image.size
+        kept = keep.region(self.store, loaded_photo) if keep else None
+        photo = loaded_photo
+        if model.info.takes_mask:
+            photo = with_region_to_fill(loaded_photo, fill.region(self.store, loaded_photo) if fill else None)
+        estimate = self._estimate(choice, size[0] * size[1])
         if queue_length := self.registry.lock.queue_length():
             progress(0.02, f"Waiting for the model, {queue_length} before you")
         with self.registry.lock.hold(self.store.limits.max_seconds):
             start = time.monotonic()
             progress(0.04, "Loading the model")
             translator = self.registry.translator(choice)
+            if kept is not None and translator.scale != 1:
+                raise UsageError(f"{name} changes the size of the photo, so no region can stay as it is.")
             loaded = time.monotonic()
-            network_input = photo.rgba() if isinstance(photo, MaskedPhoto) else photo.image
+            network_input = photo.rgba() if isinstance(photo, MaskedPhoto) else blended(photo)
             output = self._run_with_progress(translator, network_input, estimate, progress)
             seconds = time.monotonic() - loaded
-        before, source = photo.image, photo
-        if isinstance(photo, MaskedPhoto):
-            before = blend_on_white(photo.image, photo.alpha)
-            output = photo.compose(output)
-            source = replace(photo, alpha=None)  # it is the mask, not the transparency of the result
-        self.estimator.record((name, choice.direction), photo.image.width * photo.image.height, seconds)
+        self.estimator.record((name, choice.direction), size[0] * size[1], seconds)
         progress(0.95, "Writing the result")
-        file_name = f"{Path(str(path)).stem}-{name.replace('/', '-')}-{choice.direction}"
-        file = self.store.save_result(output, file_name, source, translator.provenance)
+        output = photo.compose(output) if isinstance(photo, MaskedPhoto) else compose(output, photo, kept)
+        source = replace(loaded_photo, alpha=None)  # the output has the transparency that it needs
         return TranslationResult(
-            before, output, file, name, choice.direction, seconds, loaded - start, translator.device.type
-        )
+            blended(loaded_photo), source, output, Path(str(path)).stem, name, choice.direction, translator.provenance,
+            seconds, loaded - start, translator.device.type,
+        )  # fmt: skip
 
     def _estimate(self, choice: ModelChoice, pixels: int) -> float | None:
         """Return the expected seconds if known. Raise UsageError if they exceed the limit."""
@@ -151,19 +172,6 @@ class PhotoTranslator:
             else:
                 progress(0.9, "Translating (any moment now)")
         return future.result()
-
-    def _read_with_mask(self, path: str | Path | None, mask: str | Path | None) -> MaskedPhoto:
-        """Read a photo and its mask."""
-        photo = self.store.read(path, blend=False)
-        reader = MaskReader(None)
-        if mask:
-            return reader.apply_mask_image("The photo", photo, "The mask", self.store.read(mask, blend=False))
-        if photo.alpha is None:
-            raise UsageError(
-                "This model fills missing parts, and nothing in this photo is transparent. Erase a part of it, or add "
-                "a mask that is white where it is to be filled."
-            )
-        return reader.apply_mask(Path("The photo"), photo)
 
 
 def resolve_direction(name: str, directions: Sequence[str], direction: str | None) -> str:

@@ -13,7 +13,7 @@ from PIL import Image
 from i2i.demo.limits import Limits
 from i2i.demo.upload_folder import UploadFolder, sweep_stale_folders
 from i2i.errors import I2IError, ImageError, UsageError
-from i2i.images import DecoderPool, LoadedImage, Provenance, Writer, encode
+from i2i.images import DecoderPool, LoadedImage, encode
 
 DECODER_PROCESSES = 2
 PREVIEW_SIDE = 1600  # pixels of the longer side of images on the page; downloads have the full size
@@ -81,19 +81,10 @@ class UploadStore:
         folder.mkdir()
         return folder / name
 
-    def save_result(
-        self, image: Image.Image, name: str, photo: LoadedImage | None = None, provenance: Provenance | None = None
-    ) -> Path:
-        """Save a result as PNG and return its path.
-
-        Args:
-            image: the result.
-            name: the file name; its suffix is replaced by .png.
-            photo: the input photo, whose metadata is copied as `i2i convert` copies it.
-            provenance: the model that made the result, for the PNG's metadata.
-        """
-        path = self.new_path(f"{Path(name).stem or 'image'}.png")
-        path.write_bytes(Writer(suffix=".png", provenance=provenance)(image, photo))
+    def save(self, data: bytes, name: str) -> Path:
+        """Save a file under a name in a new folder and return its path."""
+        path = self.new_path(name)
+        path.write_bytes(data)
         return path
 
     def temp_dir(self) -> Path:
@@ -105,9 +96,7 @@ class UploadStore:
         small = image.convert("RGB")
         if max(small.size) > side:
             small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
-        path = self.new_path("preview.png")
-        path.write_bytes(encode(small, ".png", fast=True))
-        return path
+        return self.save(encode(small, ".png", fast=True), "preview.png")
 
     def purge(self, needed: int = 0) -> None:
         """Delete expired files, then the oldest ones until ``needed`` bytes more can be stored within the limits."""

@@ -45,7 +45,7 @@ RESUMABLE_FIELDS: dict[str, set[str]] = {
     "training": {
         "steps", "epochs", "max_hours", "lr", "device", "precision", "workers", "cache", "compile", "cuda_graph",
         "log_every", "sample_every", "snapshot_every", "eval_every", "eval_images", "best_metric", "stop_on_alarm",
-        "save_every_minutes",
+        "save_every_minutes", "title",
     },
 }  # fmt: skip
 MAX_AUTO_CACHE_BYTES = 32e9  # --cache auto makes no larger image cache
@@ -222,6 +222,7 @@ def model_info(recipe: Recipe, layout: Layout, directions: Sequence[str]) -> Mod
     return ModelInfo(
         method=recipe.method,
         recipe=recipe.name,
+        title=recipe.training.title,
         version=__version__,
         size=recipe.data.size,
         directions=tuple(map(str, directions)),

@@ -7,6 +7,7 @@ from typing import Literal
 from i2i.config import Config, option, require
 from i2i.device import Precision
 
+MAX_TITLE = 120  # characters
 AutoOnOff = Literal["auto", "on", "off"]
 BestMetricName = Literal["off", "kid", "psnr", "ssim", "lpips"]
 
@@ -27,6 +28,7 @@ class TrainingConfig(Config):
     init_from: str = option(
         "", "initialise with the matching weights of this model: a run or the path of a model file", was="begin_with"
     )
+    title: str = option("", "what the model does, in a sentence for users, such as 'Turns summer into winter'")
     batch_size: int = option(1, "images of each domain in a step", ge=1)
     optimizer: Literal["adam", "rmsprop"] = option("adam", "optimizer of all networks")
     lr: float = option(2e-4, "learning rate before the schedule", gt=0)
@@ -92,6 +94,8 @@ class TrainingConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.seed < 2**63, "seed", self.seed, "from 0 to 2^63 - 1")
+        is_line = self.title.isprintable() and len(self.title) <= MAX_TITLE
+        require(is_line, "title", self.title, f"one line of at most {MAX_TITLE} characters")
         require(self.best_metric == "off" or self.eval_every != 0, "eval_every", 0, "above 0 with --best-metric")
 
     def evaluation_interval(self) -> int:

@@ -34,6 +34,7 @@ MINIMAL: dict[str, Any] = {"size": 16, "directions": ["AtoB"], "generator": {"ne
 FULL = ModelInfo(
     method="cyclegan",
     recipe="paper",
+    title="Turns horses into zebras",
     version="1.0",
     size=256,
     directions=("AtoB", "BtoA"),

@@ -16,9 +16,10 @@ BUILD_PAGE = """
 import sys
 from i2i.demo.app import build_page
 from i2i.demo.model_registry import ModelRegistry
+from i2i.demo.translation import PhotoTranslator
 from i2i.demo.uploads import UploadStore
 store = UploadStore()
-build_page(ModelRegistry('cpu'), store)
+build_page(PhotoTranslator(ModelRegistry('cpu'), store))
 store.close()
 print(*sorted({'torch', 'cv2', 'kornia', 'av'} & set(sys.modules)))
 """

@@ -1,3 +1,4 @@
+import io
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from PIL import Image, ImageOps
 from i2i.demo.components import validate_strength
 from i2i.demo.examples import examples
 from i2i.demo.model_registry import ModelRegistry
+from i2i.demo.regions import Selection
 from i2i.demo.translation import PhotoTranslator
 from i2i.demo.uploads import UploadStore
 from i2i.errors import ImageError, UsageError
@@ -33,10 +35,10 @@ def test_a_result_is_a_full_size_png_that_names_its_model(translator: PhotoTrans
     photo = upload(translator.store, "my photo.png", encode(random_image(1, 50, 30), ".png"))
     steps = list[str]()
     result = translator(photo, "both", "BtoA", progress=lambda fraction, description: steps.append(description))
-    with Image.open(result.file) as output:
+    with Image.open(io.BytesIO(result.encode())) as output:
         assert output.size == (50, 30)
         assert "both BtoA" in str(output.info["xmp"])
-    assert result.file.name == "my photo-both-BtoA.png"
+    assert result.file_name() == "my photo-both-BtoA.png"
     assert steps[0] == "Reading the photo"
     assert "50 × 30" in result.summary()
 
@@ -79,7 +81,7 @@ def test_an_inpainting_model_fills_transparent_parts_or_the_white_of_a_mask(tran
         upload(translator.store, name, encode(content, ".png"))
         for name, content in (("a.png", image), ("m.png", mask_image.convert("RGB")), ("h.png", transparent_image))
     )
-    by_mask = translator(opaque, "fills", mask=mask).output
+    by_mask = translator(opaque, "fills", fill=Selection(mask)).output
     by_alpha = translator(transparent, "fills").output
     known = np.asarray(mask_image) == 0
     assert np.array_equal(np.asarray(by_mask)[known], np.asarray(image)[known])
@@ -87,5 +89,45 @@ def test_an_inpainting_model_fills_transparent_parts_or_the_white_of_a_mask(tran
     assert not np.array_equal(np.asarray(by_mask), np.asarray(image))
     with pytest.raises(UsageError, match="nothing in this photo is transparent"):
         translator(opaque, "fills")
+    small_mask = upload(translator.store, "s.png", encode(random_image(0, 20, 40), ".png"))
     with pytest.raises(ImageError, match="The mask is 20x40; a mask must have the size of its photo, 40x40"):
-        translator(opaque, "fills", mask=upload(translator.store, "s.png", encode(random_image(0, 20, 40), ".png")))
+        translator(opaque, "fills", fill=Selection(small_mask))
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+def test_a_kept_region_is_bit_identical_to_the_photo(transparent: bool, translator: PhotoTranslator) -> None:
+    image = random_image(2, 40, 30)
+    if transparent:
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+    layer = Image.new("RGBA", (20, 15), (0, 0, 0, 0))  # the editor's canvas is smaller than the photo
+    layer.paste((255, 0, 0, 255), (5, 5, 15, 10))
+    photo, paint = (
+        upload(translator.store, name, encode(content, ".png"))
+        for name, content in (("a.png", image), ("p.png", layer))
+    )
+    whole = translator(photo, "both", "AtoB")
+    result = translator(photo, "both", "AtoB", keep=Selection(layers=[paint]))
+    with Image.open(io.BytesIO(result.encode())) as file:
+        output = np.asarray(file)
+    inside, outside = (slice(12, 18), slice(12, 28)), (slice(0, 8), slice(0, 40))
+    assert np.array_equal(output[inside], np.asarray(image)[inside])
+    assert np.array_equal(output[outside], np.asarray(whole.output)[outside])
+    assert not np.array_equal(output[inside], np.asarray(whole.output)[inside])
+
+
+def test_painted_layers_select_what_an_inpainting_model_fills(translator: PhotoTranslator) -> None:
+    save_task_model(run_folder("fills") / "weights.safetensors", Inpaint())
+    image = random_image(2, 40, 40)
+    layer = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
+    layer.paste((255, 255, 255, 255), (5, 5, 10, 10))
+    photo, paint, empty = (
+        upload(translator.store, "a.png", encode(content, ".png"))
+        for content in (image, layer, Image.new("RGBA", (20, 20), (0, 0, 0, 0)))
+    )
+    output = np.asarray(translator(photo, "fills", fill=Selection(layers=[paint])).output)
+    known = np.ones((40, 40), bool)
+    known[9:21, 9:21] = False
+    assert np.array_equal(output[known], np.asarray(image)[known])
+    assert not np.array_equal(output, np.asarray(image))
+    with pytest.raises(UsageError, match="Paint what it is to fill"):
+        translator(photo, "fills", fill=Selection(layers=[empty]))

@@ -7,6 +7,7 @@ import gradio as gr
 from i2i.demo.batch import FolderTranslator
 from i2i.demo.components import OnLoad, photo_input, raw_upload, validate_strength
 from i2i.demo.handlers import FOLDER_QUEUE, PHOTO_QUEUE, user_errors
+from i2i.demo.http_api import describe_models
 from i2i.demo.limits import Limits
 from i2i.demo.model_registry import ModelRegistry
 from i2i.demo.translation import PhotoTranslator
@@ -27,14 +28,12 @@ image, about = i2i.predict(handle_file("photo.jpg"), "{model}", "{direction}", a
 results, report = i2i.predict([handle_file("photos.zip")], "{model}", "{direction}", api_name="/folder")
 ```
 
-**curl**: upload, start the job, download the result.
+**Any other language**, over plain HTTP: send the photo as multipart form data, and the answer is the result. All fields
+are described at [{url}/docs]({url}/docs).
 
 ```bash
-photo=$(curl -s -F files=@photo.jpg {url}/gradio_api/upload | tr -d '[]"')
-job=$(curl -s {url}/gradio_api/call/translate -H 'Content-Type: application/json' -d '{{"data": [{{"path": "'$photo'",
-  "meta": {{"_type": "gradio.FileData"}}}}, "{model}", "{direction}", null]}}' | grep -o '[0-9a-f]\\{{32\\}}')
-result=$(curl -sN {url}/gradio_api/call/translate/$job | grep -o '"url": *"[^"]*"' | head -1 | cut -d '"' -f 4)
-curl -s -o translated.png "$result"
+curl -F image=@photo.jpg -F model={model} -F direction={direction} -o result.png {url}/translate
+curl {url}/models
 ```
 
 The server translates one image at a time, in order of arrival. At most {max_queue} jobs wait; the server refuses
@@ -53,20 +52,20 @@ def build_tab(photo_translator: PhotoTranslator, folder_translator: FolderTransl
         photo: an uploaded image. model: a name from `models`. direction: "AtoB" or "BtoA"; by default the model's
         first. strength: the degradation strength, for a model that needs it.
         """
-        result = photo_translator(photo, model, direction, validate_strength(registry, model, strength))
-        return str(result.file), result.to_json()
+        result = photo_translator(photo, model, direction, validate_strength(registry, model, strength, strict=True))
+        return str(photo_translator.store.save(result.encode(), result.file_name())), result.to_json()
 
     def folder(files: list[str], model: str, direction: str | None = None, strength: float | None = None) -> Any:
         """Translate many uploaded images, and zips of images, with a model. Returns the results as a zip, and a report.
 
         A file that fails does not stop the others: the report names it with the reason.
         """
-        result = folder_translator(files, model, direction, validate_strength(registry, model, strength))
+        result = folder_translator(files, model, direction, validate_strength(registry, model, strength, strict=True))
         return str(result.file) if result.file else None, result.to_json()
 
     def list_models() -> Any:
         """Return the models: name, directions, and the range of the strength for a model that needs it."""
-        return _model_list(registry)
+        return describe_models(registry)
 
     with gr.Row(visible=False):
         photo = photo_input("photo")
@@ -90,13 +89,6 @@ def build_tab(photo_translator: PhotoTranslator, folder_translator: FolderTransl
         return _usage_text(registry, photo_translator.store.limits, request)
 
     return [OnLoad(user_errors(on_load), [text])]
-
-
-def _model_list(registry: ModelRegistry) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "directions": list(model.info.directions), "strength": registry.strength_range(name)}
-        for name, model in registry.models().items()
-    ]
 
 
 def _usage_text(registry: ModelRegistry, limits: Limits, request: gr.Request) -> str:

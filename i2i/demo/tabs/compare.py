@@ -44,7 +44,7 @@ def build_tab(translator: PhotoTranslator) -> list[OnLoad]:
             strength_range = registry.strength_range(name)
             strength = sum(strength_range) / 2 if strength_range else None
             step_progress = _progress_of_step(progress_callback(progress), name, index, len(selected))
-            result = translator(path, name, direction, strength, None, step_progress)
+            result = translator(path, name, direction, strength, progress=step_progress)
             if not captioned:
                 captioned.append((str(store.preview(result.photo)), "the photo"))
             label = model_and_direction(registry.model(name), direction)

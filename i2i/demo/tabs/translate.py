@@ -15,6 +15,7 @@ from i2i.demo.components import (
 )
 from i2i.demo.examples import examples
 from i2i.demo.handlers import PHOTO_QUEUE, UNQUEUED, progress_callback, user_errors
+from i2i.demo.regions import Selection
 from i2i.demo.translation import PhotoTranslator
 
 EMPTY = "Your translation will appear here. Drag the line across it to compare."
@@ -98,12 +99,15 @@ class TranslateTab:
     ) -> list[Any]:
         """Translate the photo and show the result."""
         strength_or_none = validate_strength(self.registry, name, strength)
-        result = self.translator(photo, name, direction, strength_or_none, mask, progress_callback(progress))
+        selection = Selection(mask) if mask else None
+        step = progress_callback(progress)
+        result = self.translator(photo, name, direction, strength_or_none, selection, progress=step)
         before = result.photo
         if before.size != result.output.size:
             before = before.resize(result.output.size)
+        file = self.store.save(result.encode(), result.file_name())
         images = str(self.store.preview(before)), str(self.store.preview(result.output))
-        return [images, result.summary(), gr.update(value=str(result.file), visible=True)]
+        return [images, result.summary(), gr.update(value=str(file), visible=True)]
 
 
 def build_tab(translator: PhotoTranslator) -> list[OnLoad]:

@@ -1,0 +1,198 @@
+"""The plain HTTP API: ``POST /translate``, ``GET /models``, ``GET /health`` and their description at ``/docs``."""
+
+import re
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, FastAPI, File, Form, Request, Response, UploadFile
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from i2i._version import __version__
+from i2i.demo.components import validate_strength
+from i2i.demo.http_errors import ERROR_RESPONSES, HttpError, add_error_handlers
+from i2i.demo.http_queue import HttpQueue
+from i2i.demo.labels import direction_label, purpose
+from i2i.demo.model_registry import ModelRegistry, RegisteredModel
+from i2i.demo.output import FORMATS, OutputOptions
+from i2i.demo.regions import Selection
+from i2i.demo.rendering import render
+from i2i.demo.translation import PhotoTranslator, TranslationResult
+from i2i.demo.uploads import UploadStore
+from i2i.errors import UsageError
+from i2i.images.writing import QUALITY
+
+LoginCheck = Callable[[Request], Awaitable[None]]
+_TITLE = "i2i"
+_DESCRIPTION = 'Translate photos with the models of this server. Errors are JSON: {"error": "what is wrong"}.'
+
+Photo = Annotated[UploadFile, File(description="the photo, as a file of any format that i2i reads")]
+ModelName = Annotated[str | None, Form(description="name of a model [default: the first of /models]")]
+DirectionName = Annotated[str | None, Form(description="AtoB or BtoA [default: the model's first direction]")]
+Strength = Annotated[float | None, Form(description="degradation strength, for a model that takes one")]
+FillMask = Annotated[
+    UploadFile | None,
+    File(description="mask of the photo's size, white where an inpainting model is to fill"),
+]
+KeepMask = Annotated[
+    UploadFile | None, File(description="mask of the photo's size, white where the photo stays as it is")
+]
+FormatName = Annotated[str, Form(description=f"format of the result: {', '.join(FORMATS)}")]
+Quality = Annotated[int, Form(description="quality of a jpg, webp or avif, from 1 to 100")]
+
+
+def add_http_api(app: FastAPI, translator: PhotoTranslator, check_login: LoginCheck) -> None:
+    """Add the routes to an app. Add them before the page, which takes all other addresses.
+
+    Args:
+        app: the app of the server.
+        translator: translates the photos, in one order with those of the page.
+        check_login: raises HttpError if a request may not use the server.
+    """
+    registry, store = translator.registry, translator.store
+    queue = HttpQueue(store.limits.max_queue, store.limits.max_seconds)
+    router = APIRouter(dependencies=[Depends(check_login)], responses=ERROR_RESPONSES)
+
+    @router.post("/translate", response_class=Response, responses=_IMAGE_RESPONSE)
+    async def translate(
+        request: Request,
+        image: Photo,
+        model: ModelName = None,
+        direction: DirectionName = None,
+        strength: Strength = None,
+        mask: FillMask = None,
+        keep: KeepMask = None,
+        format: FormatName = "png",
+        quality: Quality = QUALITY,
+    ) -> Response:
+        """Translate a photo and return the result as an image file."""
+        options = OutputOptions.parse(format, quality)
+        name = model or registry.default_name()
+        if name is None:
+            raise HttpError(404, "This server has no models yet.")
+        chosen = await run_in_threadpool(_find_model, registry, name)
+        if mask is not None and not chosen.info.takes_mask:
+            raise HttpError(400, f"{name} does not inpaint: mask is for models of the task inpaint. Omit it.")
+
+        def run() -> tuple[TranslationResult, bytes]:
+            with _Uploads(store) as uploads:
+                result = translator(
+                    uploads.save(image),
+                    name,
+                    direction,
+                    validate_strength(registry, name, strength, strict=True),
+                    Selection(uploads.save(mask)) if mask is not None else None,
+                    Selection(uploads.save(keep)) if keep is not None else None,
+                )
+            return result, result.encode(options)
+
+        result, data = await queue.run(run, request)
+        return Response(data, media_type=options.media_type, headers=_result_headers(result, options))
+
+    @router.get("/models")
+    def models() -> dict[str, Any]:
+        """List the models: what they do, their directions, and what they take; and the files that are not usable."""
+        return {
+            "models": describe_models(registry),
+            "unusable": [{"name": name, "reason": reason} for name, reason in registry.unusable().items()],
+        }
+
+    @app.get("/health")
+    @app.head("/health", include_in_schema=False)
+    def health() -> dict[str, Any]:
+        """Say that the server works and how many photos are waiting. This needs no password."""
+        return {"status": "ok", "waiting": queue.waiting + registry.lock.queue_length()}
+
+    @router.api_route("/translate", methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    def only_post() -> None:
+        raise HttpError(405, "Send a photo to /translate by POST; /docs describes the fields.")
+
+    @router.get("/openapi.json", include_in_schema=False)
+    def schema() -> JSONResponse:
+        return JSONResponse(app.openapi())
+
+    @router.get("/docs", include_in_schema=False)
+    def documentation(request: Request) -> HTMLResponse:
+        url = str(request.base_url).rstrip("/")
+        names = registry.names()
+        return HTMLResponse(render("http_api", schema=app.openapi(), url=url, models=names, formats=FORMATS))
+
+    app.title, app.version, app.description = _TITLE, __version__, _DESCRIPTION
+    app.include_router(router)
+    add_error_handlers(app)
+
+
+def _find_model(registry: ModelRegistry, name: str) -> RegisteredModel:
+    try:
+        return registry.model(name)
+    except UsageError as error:
+        raise HttpError(404, str(error)) from error
+
+
+def describe_models(registry: ModelRegistry) -> list[dict[str, Any]]:
+    """Return name, purpose, directions and inputs of each model, for programs."""
+    return [
+        {
+            "name": name,
+            "purpose": purpose(model),
+            "directions": list(model.info.directions),
+            "direction_labels": [direction_label(model, direction) for direction in model.info.directions],
+            "task": model.info.task_name or None,
+            "strength": registry.strength_range(name),
+            "takes_mask": model.info.takes_mask,
+        }
+        for name, model in registry.models().items()
+    ]
+
+
+class _Uploads:
+    """The uploaded files of one request. They are deleted at the end of the ``with`` block."""
+
+    def __init__(self, store: UploadStore) -> None:
+        self._store = store
+        self._paths: list[Path] = []
+
+    def __enter__(self) -> "_Uploads":
+        return self
+
+    def save(self, upload: UploadFile) -> Path:
+        """Save an upload and return its path. Raises HttpError if it is too large."""
+        limit = self._store.limits.max_upload_bytes
+        if (upload.size or 0) > limit:
+            raise HttpError(413, f"{_file_name(upload)} is larger than {limit / 1e6:g} MB, the limit of an upload.")
+        path = self._store.new_path(_file_name(upload))
+        self._paths.append(path)
+        with path.open("wb") as file:
+            shutil.copyfileobj(upload.file, file)
+        return path
+
+    def __exit__(self, *_: object) -> None:
+        for path in self._paths:
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _file_name(upload: UploadFile) -> str:
+    """Return a safe name for an upload, with its suffix: it may decide about the decoder."""
+    name = re.sub(r"[^\w. ()-]+", "_", Path((upload.filename or "").replace("\\", "/")).name)
+    return f"{Path(name).stem[:80] or 'photo'}{Path(name).suffix[:10]}"
+
+
+def _result_headers(result: TranslationResult, options: OutputOptions) -> dict[str, str]:
+    name = quote(result.file_name(options.suffix))
+    return {
+        "Content-Disposition": f"inline; filename*=UTF-8''{name}",
+        "Server-Timing": f"load;dur={1000 * result.loading_seconds:.0f}, network;dur={1000 * result.seconds:.0f}",
+        "X-I2I-Model": quote(result.model, safe="/ "),
+        "X-I2I-Direction": result.direction,
+    }
+
+
+_IMAGE_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The result, as an image file.",
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}

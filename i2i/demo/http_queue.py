@@ -1,0 +1,52 @@
+"""The queue of translations that the plain HTTP API asks for."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from starlette.requests import Request
+
+from i2i.demo.http_errors import HttpError
+
+T = TypeVar("T")
+NUM_WORKERS = 2  # one photo is read or written while another is translated
+_CLOSED_REQUEST = 499  # nobody reads this answer
+
+
+class HttpQueue:
+    """Runs jobs in threads of its own, in order of arrival, and refuses jobs beyond a number of waiting ones.
+
+    Args:
+        max_waiting: jobs that may wait.
+        max_seconds: longest wait.
+    """
+
+    def __init__(self, max_waiting: int, max_seconds: float) -> None:
+        self.max_waiting = max_waiting
+        self.max_seconds = max_seconds
+        self.waiting = 0
+        self._slots = asyncio.Semaphore(NUM_WORKERS)
+        self._executor = ThreadPoolExecutor(NUM_WORKERS, "i2i-http")
+
+    async def run(self, job: Callable[[], T], request: Request) -> T:
+        """Return the result of a job, which is not started if the client has left before its turn.
+
+        Raises:
+            HttpError: the queue is full, or the job waited too long.
+        """
+        if self._slots.locked() and self.waiting >= self.max_waiting:
+            raise HttpError(503, f"{self.waiting} photos are waiting already. Try again later.", retry_after=5)
+        self.waiting += 1
+        try:
+            await asyncio.wait_for(self._slots.acquire(), self.max_seconds)
+        except TimeoutError as error:
+            raise HttpError(503, "The server was busy with other photos. Try again later.", retry_after=30) from error
+        finally:
+            self.waiting -= 1
+        try:
+            if await request.is_disconnected():
+                raise HttpError(_CLOSED_REQUEST, "The client has left.")
+            return await asyncio.get_running_loop().run_in_executor(self._executor, job)
+        finally:
+            self._slots.release()
