@@ -20,14 +20,21 @@ def convert(
     model: Annotated[str, typer.Argument(help="name of a run, path of a model file, or identity")],
     sources: Annotated[list[Path], typer.Argument(help="photos, folders of photos with their subfolders, and videos")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="folder for the results, created if missing; or file name of a video")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help="folder for the results, created if missing; or the file name of the result, such as result.png or "
+            "result.mp4, for a single photo or video",
+        ),
     ],
     direction: Annotated[
         str | None, typer.Option(help=r"AtoB or BtoA \[default: the model's first]", show_default=False)
     ] = None,
     format: Annotated[
-        Literal["png", "jpg", "webp", "avif", "tif"], typer.Option(help="file format of the results")
-    ] = "png",
+        Literal["png", "jpg", "webp", "avif", "tif"] | None,
+        typer.Option(help=r"file format of the results \[default: that of --out NAME, else png]", show_default=False),
+    ] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="quality of jpg, webp and avif")] = 95,
     pattern: Annotated[
         list[str] | None,
@@ -54,6 +61,15 @@ def convert(
     max_pixels: Annotated[
         str, typer.Option(help="pixels of the largest image that is read, such as 200MP", metavar="PIXELS")
     ] = "89MP",
+    max_side: Annotated[
+        int | None,
+        typer.Option(
+            min=16,
+            metavar="PIXELS",
+            help=r"downscale larger photos and videos to this many pixels on the longer side first \[default: off]",
+            show_default=False,
+        ),
+    ] = None,
     stabilize: Annotated[
         bool, typer.Option("--stabilize", help="videos: less flicker, but slower reaction to changes")
     ] = False,
@@ -91,13 +107,16 @@ def convert(
     """Translate photos, folders of photos and videos, of any size, with a trained model.
 
     Results keep the folder tree of the sources. When the same command runs again, it converts only the photos whose
-    result is missing or outdated. A file that cannot be read is reported and skipped; the exit code is then 1.
+    result is missing or outdated. A photo that cannot be read is reported and skipped; the exit code is then 1. Files
+    in folders that are no images are named at the end.
 
     [bold]Examples[/bold]
 
         i2i convert stripes-cyclegan datasets/stripes/testA --out striped/
 
         i2i convert horse2zebra-cyclegan zebra.jpg photos/ --out horses/ --direction BtoA --format jpg
+
+        i2i convert horse2zebra-cyclegan horse.jpg --out zebra.png --max-side 1024
 
         i2i convert horse2zebra-cyclegan video.mp4 --out zebras.mp4 --stabilize
     """
@@ -107,9 +126,9 @@ def convert(
     options = ConvertOptions(
         model=model, sources=sources, out=out, direction=direction, format=format, quality=quality,
         patterns=pattern or (), all_frames=frames == "all", existing=existing_policy(overwrite, skip_existing),
-        metadata=metadata, provenance=provenance, max_pixels=parse_pixels(max_pixels), stabilize=stabilize,
-        device=device, precision=precision, strength=degradation_level, mask=mask, mask_fill=mask_fill,
-        batch_size=batch_size, compile=compile,
+        metadata=metadata, provenance=provenance, max_pixels=parse_pixels(max_pixels), max_side=max_side,
+        stabilize=stabilize, device=device, precision=precision, strength=degradation_level, mask=mask,
+        mask_fill=mask_fill, batch_size=batch_size, compile=compile,
     )  # fmt: skip
     with open_conversion(options) as conversion:
         if dry_run:
@@ -161,11 +180,7 @@ def _print_result(result: "Result", out: Path, json: bool) -> None:
     up_to_date = sum(reason.endswith("is up to date") for _, _, reason in result.skipped)
     if up_to_date:
         log_line("{} already up to date", up_to_date)
-    others = [(path, reason) for path, _, reason in result.skipped if not reason.endswith("is up to date")]
-    for path, reason in others[:MAX_LISTED_SKIPPED]:
-        log_line("[yellow]skipped[/yellow] {}: {}", printable(path), printable(reason))
-    if len(others) > MAX_LISTED_SKIPPED:
-        log_line("[yellow]skipped[/yellow] {} more", len(others) - MAX_LISTED_SKIPPED)
+    _print_skipped([(path, reason) for path, _, reason in result.skipped if not reason.endswith("is up to date")])
     log_line("{} converted into {}", len(result.converted), printable(out))
     if result.failed:
         log_line("[red]{} failed[/red]", len(result.failed))
@@ -187,11 +202,27 @@ def _print_plan(jobs: "list[Job]", result: "Result", json: bool) -> None:
         return
     for job in jobs:
         typer.echo(f"{printable(job.source)} -> {printable(job.target)}")
-    for path, _, reason in result.skipped:
-        log_line("[yellow]skipped[/yellow] {}: {}", printable(path), printable(reason))
+    _print_skipped([(path, reason) for path, _, reason in result.skipped])
     if result.failed:
         _print_failures(result.failed)
     log_line("{} to convert, {} skipped; nothing was written", len(jobs), len(result.skipped))
+
+
+def _print_skipped(skipped: list[tuple[Path, str]]) -> None:
+    """Print the reason for each skipped file; files that are no images together on one line."""
+    from i2i.convert.ignored import NO_IMAGE, summarize_ignored
+
+    ignored = [(path, reason) for path, reason in skipped if reason.startswith(NO_IMAGE)]
+    others = [(path, reason) for path, reason in skipped if not reason.startswith(NO_IMAGE)]
+    for path, reason in others[:MAX_LISTED_SKIPPED]:
+        log_line("[yellow]skipped[/yellow] {}: {}", printable(path), printable(reason))
+    if len(others) > MAX_LISTED_SKIPPED:
+        log_line("[yellow]skipped[/yellow] {} more", len(others) - MAX_LISTED_SKIPPED)
+    if ignored:
+        count = "1 file" if len(ignored) == 1 else f"{len(ignored)} files"
+        log_line(
+            "[yellow]{} skipped[/yellow], no images that i2i reads: {}", count, printable(summarize_ignored(ignored))
+        )
 
 
 def _result_dict(result: "Result") -> dict[str, list[dict[str, object]]]:

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from i2i.convert.interfaces import BatchTranslator, ImageReader, MaskingReader, SingleImageAdapter
-from i2i.convert.manifest import Manifest, remove_unfinished
+from i2i.convert.interfaces import BatchTranslator, DownscalingReader, ImageReader, MaskingReader, SingleImageAdapter
+from i2i.convert.manifest import Manifest, NoManifest, remove_unfinished
 from i2i.convert.pipeline import Pipeline, Progress, WorkItem, io_threads
 from i2i.convert.plan import Job, Plan, make_plan
 from i2i.errors import I2IError, ImageError, io_errors
@@ -101,6 +101,7 @@ def convert_jobs(
     settings_hash: str = "",
     existing: ExistingPolicy = "continue",
     batch_size: int = 0,
+    max_side: int | None = None,
     reader: ImageReader | None = None,
     progress: Progress = lambda done, failed, total: None,
 ) -> Result:
@@ -117,6 +118,8 @@ def convert_jobs(
             have equal settings.
         existing: "continue" skips results that are up to date, "skip" all results that exist, "overwrite" none.
         batch_size: images of one padded size that are translated together; 0: the translator's preferred batch size.
+        max_side: images with a longer side are downscaled to this many pixels before they are translated; None to keep
+            their size.
         reader: reads the images; by default a ``DecoderPool``.
         progress: called in the calling thread, first with 0 files done.
     """
@@ -124,7 +127,8 @@ def convert_jobs(
     result = Result(failed=list(plan.failed), skipped=[(path, None, reason) for path, reason in plan.skipped])
     translator = translate if isinstance(translate, BatchTranslator) else SingleImageAdapter(translate)
     with ExitStack() as stack:
-        manifest = stack.enter_context(Manifest(out, settings_hash))
+        manifest = open_manifest(plan, out, settings_hash)
+        stack.enter_context(manifest)
         remove_unfinished({job.target.parent for job in plan.jobs})
         jobs = pending_jobs(plan.jobs, manifest, existing, result)
         items = [WorkItem(job.source, job.frame) for job in jobs]
@@ -134,6 +138,8 @@ def convert_jobs(
             reader = stack.enter_context(DecoderPool(io_threads()))
         if translator.mask_reader is not None:
             reader = MaskingReader(reader, translator.mask_reader)
+        if max_side is not None:
+            reader = DownscalingReader(reader, max_side)
 
         def write(item: WorkItem, image: Image.Image) -> None:
             job = job_of[item]
@@ -153,12 +159,20 @@ def convert_jobs(
     return result
 
 
-def pending_jobs(jobs: Sequence[Job], manifest: Manifest, existing: ExistingPolicy, result: Result) -> list[Job]:
+def open_manifest(plan: Plan, out: Path, settings_hash: str) -> Manifest | NoManifest:
+    """Return the manifest of the folder ``out``; for a result that the user named, one that records nothing."""
+    return NoManifest(out.parent) if plan.is_named else Manifest(out, settings_hash)
+
+
+def pending_jobs(
+    jobs: Sequence[Job], manifest: Manifest | NoManifest, existing: ExistingPolicy, result: Result
+) -> list[Job]:
     """Return the jobs to be done. The others are added to ``result.skipped`` with their reason."""
     pending = []
     reasons = {
         "current": "is up to date",
         "outdated": "exists already",
+        "unrecorded": "exists already (--overwrite replaces it)",
         "foreign": "exists already, and i2i did not make it from this source (--overwrite replaces it)",
     }
     for job in jobs:
@@ -189,7 +203,7 @@ def count_frames(paths: Sequence[Path], reader: ImageReader) -> list[int]:
         pool.shutdown(cancel_futures=True)
 
 
-def _write(job: Job, data: bytes, fingerprint: dict[str, Any] | None, manifest: Manifest) -> None:
+def _write(job: Job, data: bytes, fingerprint: Any, manifest: Manifest | NoManifest) -> None:
     with io_errors(job.target):
         job.target.parent.mkdir(parents=True, exist_ok=True)
         out = manifest.out.resolve()

@@ -2,14 +2,22 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i2i.convert.api import ExistingPolicy, OutputFormat, Result, convert_jobs, count_frames, pending_jobs
+from i2i.convert.api import (
+    ExistingPolicy,
+    OutputFormat,
+    Result,
+    convert_jobs,
+    count_frames,
+    open_manifest,
+    pending_jobs,
+)
 from i2i.convert.manifest import Manifest
-from i2i.convert.options import make_writer, settings_hash
+from i2i.convert.options import make_writer, output_format, settings_hash
 from i2i.convert.pipeline import Progress, io_threads
 from i2i.convert.plan import Job, Plan, make_plan, video_jobs
 from i2i.device import Precision, disable_malloc_trim
@@ -29,9 +37,9 @@ class ConvertOptions:
     Args:
         model: name of a run, path of a model file, or "identity".
         sources: images, folders and videos.
-        out: folder for the results, or the name of a video.
+        out: folder for the results; or the name of the result of a single photo or video.
         direction: "AtoB" or "BtoA"; None for the model's first direction.
-        format: file format of images.
+        format: file format of images; None for that of the name ``out``, or png.
         quality: quality of jpg, webp and avif, from 1 to 100.
         patterns: name patterns of the images to convert in folders; () for all.
         all_frames: whether all frames of animations and all pages are converted, instead of the first.
@@ -39,6 +47,8 @@ class ConvertOptions:
         metadata: whether results keep the metadata of their source.
         provenance: whether results name the model in their metadata.
         max_pixels: pixels of the largest image that is read.
+        max_side: photos and frames with a longer side are downscaled to this many pixels before they are translated;
+            None to keep their size.
         stabilize: whether to reduce the flicker of videos.
         device: "auto", or the name of a torch device.
         precision: "auto", "float32" or "bfloat16".
@@ -53,7 +63,7 @@ class ConvertOptions:
     sources: Sequence[Path]
     out: Path
     direction: str | None = None
-    format: OutputFormat = "png"
+    format: OutputFormat | None = None
     quality: int = 95
     patterns: Sequence[str] = ()
     all_frames: bool = False
@@ -61,6 +71,7 @@ class ConvertOptions:
     metadata: MetadataPolicy = "keep"
     provenance: bool = True
     max_pixels: int = MAX_PIXELS
+    max_side: int | None = None
     stabilize: bool = False
     device: str = "auto"
     precision: Precision = "auto"
@@ -82,6 +93,7 @@ def open_conversion(options: ConvertOptions) -> "Iterator[Conversion]":
 
     Raises: UsageError if a source does not exist, before the model is loaded; and what ``load`` raises.
     """
+    options = replace(options, format=output_format(options.format, options.out))
     videos = video_jobs(options.sources, options.out)
     video_sources = {job.source for job in videos}
     image_sources = [path for path in options.sources if path not in video_sources]
@@ -90,7 +102,11 @@ def open_conversion(options: ConvertOptions) -> "Iterator[Conversion]":
         if image_sources:
             frame_counter = partial(count_frames, reader=reader) if options.all_frames else None
             plan = make_plan(
-                image_sources, options.out, options.format, patterns=options.patterns, count_frames=frame_counter
+                image_sources,
+                options.out,
+                options.format or "png",
+                patterns=options.patterns,
+                count_frames=frame_counter,
             )
             reader.start()
         # The decoder processes start while this import loads torch.
@@ -136,13 +152,14 @@ class Conversion:
         self._videos = videos
         self._reader = reader
         self._provenance = translator.provenance if options.provenance else None
-        self._writer = make_writer(options.format, options.quality, options.metadata, self._provenance)
+        self._writer = make_writer(options.format or "png", options.quality, options.metadata, self._provenance)
         self._settings_hash = settings_hash(
             translator.provenance,
             self._writer,
             strength=options.strength,
             mask=options.mask,
             mask_fill=options.mask_fill,
+            max_side=options.max_side,
         )
 
     def pending(self) -> tuple[list[Job], Result]:
@@ -152,8 +169,9 @@ class Conversion:
         """
         from i2i.convert.video import pending_videos
 
-        manifest = Manifest(self._options.out, self._settings_hash)
-        manifest.load()
+        manifest = open_manifest(self._plan, self._options.out, self._settings_hash)
+        if isinstance(manifest, Manifest):
+            manifest.load()
         result = Result(failed=self._plan.failed)
         result.skipped = [(path, None, reason) for path, reason in self._plan.skipped]
         jobs = pending_jobs(self._plan.jobs, manifest, self._options.existing, result)
@@ -175,6 +193,7 @@ class Conversion:
             settings_hash=self._settings_hash,
             existing=self._options.existing,
             batch_size=self._options.batch_size,
+            max_side=self._options.max_side,
             reader=self._reader,
             progress=progress,
         )
@@ -200,5 +219,6 @@ class Conversion:
             stabilize=self._options.stabilize,
             provenance=self._provenance,
             max_pixels=self._options.max_pixels,
+            max_side=self._options.max_side,
             progress=progress,
         )

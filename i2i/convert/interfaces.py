@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from PIL import Image
 
 from i2i.images import LoadedImage, Provenance
+from i2i.images.downscale import downscale
 from i2i.inference.masks import MaskedPhoto, MaskReader
 
 Size = tuple[int, int]  # width and height
@@ -47,6 +48,32 @@ class MaskingReader:
     def read(self, path: Path, frame: int = 0, *, blend: bool = False) -> MaskedPhoto:
         image = self.reader.read(path, frame, blend=blend)
         return self.mask_reader.apply_mask(path, image, partial(self.reader.read, blend=False))
+
+    def close(self) -> None:
+        self.reader.close()
+
+
+class DownscalingReader:
+    """A reader that downscales images with a longer side than ``max_side`` pixels, with their alpha or mask."""
+
+    def __init__(self, reader: ImageReader, max_side: int) -> None:
+        self.reader = reader
+        self.max_side = max_side
+
+    @property
+    def max_pixels(self) -> int:
+        return self.reader.max_pixels
+
+    def probe(self, path: Path) -> tuple[Size, int]:
+        return self.reader.probe(path)
+
+    def read(self, path: Path, frame: int = 0, *, blend: bool = True) -> LoadedImage:
+        return self._downscale(self.reader.read(path, frame, blend=blend))
+
+    def _downscale(self, loaded: LoadedImage) -> LoadedImage:
+        if not isinstance(loaded, MaskedPhoto):
+            return downscale(loaded, self.max_side)
+        return loaded.downscaled(self.max_side)
 
     def close(self) -> None:
         self.reader.close()

@@ -18,11 +18,11 @@ from typing import Any, BinaryIO, Literal
 from filelock import FileLock, Timeout
 
 from i2i.convert.plan import Job
+from i2i.convert.records import MANIFEST_NAME, read_records
 from i2i.errors import UsageError
 from i2i.images import write_atomic
 
-State = Literal["absent", "current", "outdated", "foreign"]
-MANIFEST_NAME = ".i2i.jsonl"
+State = Literal["absent", "current", "outdated", "foreign", "unrecorded"]
 LOCK_NAME = ".i2i.lock"
 _KEY_FIELDS = ("from", "source", "by")
 _UNFINISHED = re.compile(r"\.(.+)\.(\d+)-\d+\.part", re.DOTALL)  # the temporary names of write_atomic
@@ -70,16 +70,9 @@ class Manifest:
 
     def load(self) -> None:
         """Read the manifest. Lines that are cut short or invalid are ignored."""
-        line_count = 0
-        is_cut = False
-        with suppress(FileNotFoundError), (self.out / MANIFEST_NAME).open("rb") as file:
-            for line in file:
-                line_count += 1
-                is_cut = not line.endswith(b"\n")
-                with suppress(ValueError, KeyError, TypeError):
-                    row = json.loads(line)
-                    self._rows_by_output.setdefault(str(row["output"]), []).append(row)
-        if is_cut or line_count > 2 * len(self._rows_by_output) + 100:
+        records = read_records(self.out)
+        self._rows_by_output = records.rows_by_output
+        if records.is_cut or records.line_count > 2 * len(self._rows_by_output) + 100:
             self._compact()
 
     def _compact(self) -> None:
@@ -132,6 +125,34 @@ class Manifest:
         with self._write_lock:
             self._file.write(_to_line(row))
             self._file.flush()
+
+
+class NoManifest:
+    """The place of a single result that is named by the user, such as result.png. Nothing is recorded beside it.
+
+    Args:
+        out: the folder of the result.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+    def __enter__(self) -> "NoManifest":
+        self.out.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def state(self, job: Job) -> State:
+        """Return "absent" or "unrecorded"."""
+        return "unrecorded" if os.path.lexists(job.target) else "absent"
+
+    def fingerprint(self, job: Job) -> None:
+        return None
+
+    def write(self, job: Job, data: bytes, fingerprint: None) -> None:
+        write_atomic(job.target, data)
 
 
 def _to_line(row: dict[str, Any]) -> bytes:

@@ -4,11 +4,13 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from i2i.convert.api import ExistingPolicy, OutputFormat
+from i2i.convert.plan import is_image_name
 from i2i.errors import UsageError
 from i2i.images import Provenance, Writer
+from i2i.images.formats import FORMAT_BY_SUFFIX
 from i2i.images.writing import MetadataPolicy
 from i2i.inference.mask_images import MaskFill
 
@@ -36,6 +38,25 @@ def parse_pixels(text: str) -> int:
     return int(count)
 
 
+def output_format(format: OutputFormat | None, out: Path) -> OutputFormat:
+    """Return the file format of the results: that of ``--out`` if it is the name of an image, else ``format`` or png.
+
+    Raises: UsageError if i2i does not write the format of the name, or if ``format`` is another one.
+    """
+    if not is_image_name(out):
+        return format or "png"
+    suffix = out.suffix.lower()
+    named = FORMAT_BY_SUFFIX[suffix].suffixes[0].removeprefix(".") if suffix in FORMAT_BY_SUFFIX else ""
+    formats = get_args(OutputFormat)
+    if named not in formats:
+        raise UsageError(
+            f"--out {out}: results are written as {', '.join(formats)}, not as {suffix.removeprefix('.')}."
+        )
+    if format not in (None, named):
+        raise UsageError(f"--out {out} and --format {format} name different formats: omit --format.")
+    return cast("OutputFormat", named)
+
+
 def make_writer(kind: OutputFormat, quality: int, policy: MetadataPolicy, provenance: Provenance | None) -> Writer:
     """Return the writer for results of a file format.
 
@@ -55,6 +76,7 @@ def settings_hash(
     strength: float | None = None,
     mask: Path | None = None,
     mask_fill: MaskFill = "white",
+    max_side: int | None = None,
 ) -> str:
     """Return a hash of everything besides the source that a result depends on.
 
@@ -64,6 +86,7 @@ def settings_hash(
         strength: the degradation strength given to the model.
         mask: the mask image, or the folder of mask images.
         mask_fill: what the masks mark.
+        max_side: the longer side in pixels to which photos are downscaled.
     """
     settings: list[Any] = [_SETTINGS_VERSION, model and (model.model, model.version), writer.suffix, writer.policy]
     settings.append(writer.provenance is None)
@@ -71,6 +94,8 @@ def settings_hash(
         settings.append(["strength", strength])
     if mask is not None:
         settings.append(["mask", _MASK_VERSION, mask_fill, *_file_stamps(mask)])
+    if max_side is not None:
+        settings.append(["max_side", max_side])
     if writer.suffix in (".jpg", ".webp", ".avif"):
         settings.append(writer.quality)
     return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]

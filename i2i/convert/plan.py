@@ -1,18 +1,18 @@
 """Plan a conversion: find the sources, name the targets, and check them before anything is read."""
 
 import os
-import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from i2i.convert.ignored import NO_IMAGE, is_raw, is_system_file, reason_to_ignore, summarize_ignored
+from i2i.convert.naming import Frame, output_names
+from i2i.convert.records import read_owners
 from i2i.errors import UsageError
 from i2i.images import IMAGE_SUFFIXES
 from i2i.images.formats import HEIC_SUFFIXES
 
-MAX_NAME_BYTES = 255
 MAX_FRAMES = 10_000  # of one file
 VIDEO_SUFFIXES = {
     ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".ogv", ".wmv", ".flv", ".3gp",
@@ -38,28 +38,19 @@ class Job:
 
 @dataclass
 class Plan:
-    """The jobs of a conversion; path and reason of everything that is skipped or cannot be converted."""
+    """The jobs of a conversion; path and reason of everything that is skipped or cannot be converted.
+
+    Attributes:
+        jobs: the images to convert.
+        skipped: files that are left as they are.
+        failed: files that were asked for and cannot be converted.
+        is_named: whether the user named the file of the only result, so that no manifest is written beside it.
+    """
 
     jobs: list[Job] = field(default_factory=list)
     skipped: list[tuple[Path, str]] = field(default_factory=list)
     failed: list[tuple[Path, str]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """One image of a source file.
-
-    Attributes:
-        source: the file.
-        relative: path of the file below the source folder.
-        index: index of the image within the file, from 0.
-        count: number of images in the file that are converted.
-    """
-
-    source: Path
-    relative: Path
-    index: int
-    count: int
+    is_named: bool = False
 
 
 def is_video(path: Path) -> bool:
@@ -98,27 +89,46 @@ def make_plan(
 ) -> Plan:
     """Plan the conversion of images, and of all images below folders. The tree below each folder is kept.
 
-    The same files get the same names, in any order.
+    See ``naming`` for the names of the results.
 
     Args:
         sources: files and folders.
-        out: folder for the results.
+        out: folder for the results; or the name of an image, for a single photo.
         kind: file format of the results, such as "png".
         patterns: an image in a folder must match one of these. A pattern with a slash is matched with the path below
             the folder, any other with the name.
         count_frames: returns the number of frames of each file; every frame gets a job; None plans the first frame.
 
-    Raises: UsageError if a source is missing, holds no images, or would be overwritten.
+    Raises: UsageError if a source is missing, holds no images, or would be overwritten; or if ``out`` is the name of an
+        image and there is not exactly one photo.
     """
-    if out.suffix.lower() in IMAGE_SUFFIXES and not out.is_dir():
-        raise UsageError(f"--out {out} is the name of an image; it must be a folder.")
-    plan = Plan()
+    plan = Plan(is_named=is_image_name(out))
     files = [file for source in sources for file in _source_files(source, out, patterns, plan)]
     frames = _list_frames(files, count_frames, plan)
-    names = _output_names(frames, kind)
-    plan.jobs = [Job(frame.source, out / name, frame.index) for frame, name in zip(frames, names, strict=True)]
+    if plan.is_named:
+        plan.jobs = [_named_job(sources, frames, out)] if frames else []
+    else:
+        names = output_names(frames, kind, read_owners(out))
+        plan.jobs = [Job(frame.source, out / name, frame.index) for frame, name in zip(frames, names, strict=True)]
     _forbid_overwriting_sources(plan.jobs)
     return plan
+
+
+def is_image_name(out: Path) -> bool:
+    """Return whether ``--out`` names an image, instead of a folder."""
+    return out.suffix.lower() in IMAGE_SUFFIXES | HEIC_SUFFIXES and not out.is_dir()
+
+
+def _named_job(sources: Sequence[Path], frames: Sequence[Frame], out: Path) -> Job:
+    """Return the job whose result is the image ``out``. Raises UsageError if there is not exactly one photo."""
+    if len(sources) == 1 and len(frames) == 1 and not sources[0].is_dir():
+        return Job(frames[0].source, out, frames[0].index)
+    found = f"{len(frames)} frames" if len(sources) == 1 and not sources[0].is_dir() else f"{len(sources)} sources"
+    if len(sources) == 1 and sources[0].is_dir():
+        found = f"the folder {sources[0]}"
+    raise UsageError(
+        f"--out {out} is the name of an image, which takes one photo; found {found}. Use a folder as --out."
+    )
 
 
 def _source_files(source: Path, out: Path, patterns: Sequence[str], plan: Plan) -> list[tuple[Path, Path]]:
@@ -127,8 +137,13 @@ def _source_files(source: Path, out: Path, patterns: Sequence[str], plan: Plan) 
         paths = list(_walk_images(source, out, patterns, plan))
         if not paths and not plan.failed:
             condition = f" that match {' or '.join(patterns)}" if patterns else ""
-            raise UsageError(f"{source} holds no images{condition}.")
+            ignored = [(path, reason) for path, reason in plan.skipped if reason.startswith(NO_IMAGE)]
+            others = f" It holds {summarize_ignored(ignored)}." if ignored else ""
+            raise UsageError(f"{source} holds no images{condition}.{others}")
         return [(path, path.relative_to(source)) for path in paths]
+    if is_raw(source) and source.exists():
+        plan.failed.append((source, reason_to_ignore(source) or ""))
+        return []
     if source.exists() or source.is_symlink():
         return [(source, Path(source.name))]
     raise UsageError(f"{source} does not exist.")
@@ -138,14 +153,14 @@ def _list_frames(
     files: Sequence[tuple[Path, Path]],
     count_frames: Callable[[Sequence[Path]], Sequence[int]] | None,
     plan: Plan,
-) -> list[_Frame]:
+) -> list[Frame]:
     counts = count_frames([path for path, _ in files]) if count_frames else [1] * len(files)
-    frames: list[_Frame] = []
+    frames: list[Frame] = []
     for (path, relative), count in zip(files, counts, strict=True):
         if count > MAX_FRAMES:
             plan.failed.append((path, f"holds {count} images; at most {MAX_FRAMES} of one file are converted."))
         else:
-            frames += [_Frame(path, relative, index, count) for index in range(count)]
+            frames += [Frame(path, relative, index, count) for index in range(count)]
     return frames
 
 
@@ -168,13 +183,19 @@ def _walk_images(root: Path, out: Path, patterns: Sequence[str], plan: Plan) -> 
             for name in visible
             if real_folder / name != real_out and not _skip_linked_folder(Path(folder, name), real_root, plan)
         ]
-        for path in (Path(folder, name) for name in names if not name.startswith(".")):
+        for path in (Path(folder, name) for name in sorted(names) if not name.startswith(".")):
             if not _matches(path.relative_to(root), patterns):
                 continue
             if path.suffix.lower() in IMAGE_SUFFIXES | HEIC_SUFFIXES:
                 paths.append(path)
             elif is_video(path):
                 plan.skipped.append((path, "is a video: name it as a source to convert it"))
+            elif is_system_file(path):
+                continue
+            elif (reason := reason_to_ignore(path)) is None:
+                paths.append(path)
+            else:
+                plan.skipped.append((path, reason))
     for path in sorted(paths):
         if path.is_symlink() and path.exists() and real_root not in path.resolve().parents:
             plan.skipped.append((path, f"is a link to a file outside of {root}"))
@@ -196,54 +217,6 @@ def _matches(relative: Path, patterns: Sequence[str]) -> bool:
     return not patterns or any(
         fnmatchcase(relative.as_posix() if "/" in pattern else relative.name, pattern) for pattern in patterns
     )
-
-
-def _output_names(frames: Sequence[_Frame], kind: str) -> list[Path]:
-    """Return a relative output path for each frame: the name of its file with the suffix of ``kind``.
-
-    If two frames would share it, the suffix is appended: ``a.jpg`` and ``a.png`` become ``a.jpg.png`` and
-    ``a.png.png``. Equal names of several sources are numbered. The second of twelve frames of ``a.gif`` becomes
-    ``a.002.png``. Names that differ only in case are equal.
-    """
-    endings = [_ending(frame, kind) for frame in frames]
-    plain = [
-        _with_short_name(frame.relative, frame.relative.stem, ending)
-        for frame, ending in zip(frames, endings, strict=True)
-    ]
-    counts = Counter(map(_comparison_key, plain))
-    taken = {_comparison_key(parent) for frame in frames for parent in frame.relative.parents}  # folders of the results
-    names = []
-    for frame, name, ending in zip(frames, plain, endings, strict=True):
-        stem = frame.relative.stem
-        if counts[_comparison_key(name)] > 1 or _comparison_key(name) in taken:
-            stem = frame.relative.name
-            name = _with_short_name(frame.relative, stem, ending)
-        number = 2
-        while _comparison_key(name) in taken:
-            name = _with_short_name(frame.relative, stem, f"-{number}{ending}")
-            number += 1
-        taken.add(_comparison_key(name))
-        names.append(name)
-    return names
-
-
-def _ending(frame: _Frame, kind: str) -> str:
-    if frame.count == 1:
-        return f".{kind}"
-    digits = max(3, len(str(frame.count)))
-    return f".{frame.index + 1:0{digits}}.{kind}"
-
-
-def _with_short_name(path: Path, stem: str, ending: str) -> Path:
-    """Return ``path`` with the name ``stem + ending``; the stem is cut if the name is too long for a file system."""
-    while len(os.fsencode(stem + ending)) > MAX_NAME_BYTES:
-        stem = stem[:-1]
-    return path.with_name(stem + ending)
-
-
-def _comparison_key(path: Path) -> str:
-    """Return a key that is equal for paths that some file system treats as the same."""
-    return unicodedata.normalize("NFC", str(path)).casefold()
 
 
 def _forbid_overwriting_sources(jobs: Sequence[Job]) -> None:

@@ -21,6 +21,7 @@ from i2i.convert.video_reader import VideoReader, probe_video
 from i2i.convert.video_writer import VideoWriter
 from i2i.errors import I2IError, UsageError, io_errors
 from i2i.images import MAX_PIXELS, Provenance
+from i2i.images.downscale import downscaled_to_fit
 from i2i.images.files import fsync_folder, temporary_path
 from i2i.images.metadata import provenance_comment
 from i2i.inference.postprocessing import PendingImage
@@ -106,6 +107,7 @@ def convert_video(
     stabilize: bool = False,
     provenance: Provenance | None = None,
     max_pixels: int = MAX_PIXELS,
+    max_side: int | None = None,
     progress: Progress = lambda done, total: None,
 ) -> VideoResult:
     """Convert a video. The target exists only when it is complete.
@@ -117,6 +119,7 @@ def convert_video(
         stabilize: whether to reduce flicker, see ``TemporalNorm``.
         provenance: the model, as the result names it in its metadata.
         max_pixels: pixels of the largest frame that is read.
+        max_side: frames with a longer side are downscaled to this many pixels first; None to keep their size.
         progress: called after each batch.
 
     Raises: I2IError if the source is damaged, cut off or not a video, or if the container is unknown or cannot hold it;
@@ -127,7 +130,8 @@ def convert_video(
     info = probe_video(source, max_pixels)
     if target.exists() and target.samefile(source):
         raise UsageError(f"{source} would be written over itself. Choose another --out.")
-    size = info.size[0] * translate.scale, info.size[1] * translate.scale
+    frame_size = downscaled_to_fit(info.size, max_side or max(info.size))
+    size = frame_size[0] * translate.scale, frame_size[1] * translate.scale
     metadata = {"comment": provenance_comment(provenance)} if provenance else {}
     unfinished = temporary_path(target)
     with io_errors(target):
@@ -139,7 +143,7 @@ def convert_video(
                 VideoWriter(unfinished, target, reader, size, metadata) as writer,
             ):
                 with translate.temporal_norm(float(info.rate)) if stabilize else nullcontext() as temporal_norm:
-                    result = _translate_frames(translate, reader, writer, temporal_norm, progress)
+                    result = _translate_frames(translate, reader, writer, frame_size, temporal_norm, progress)
                 writer.finish()
             with unfinished.open("rb") as file:
                 os.fsync(file.fileno())
@@ -156,6 +160,7 @@ def _translate_frames(
     translate: Translator,
     reader: VideoReader,
     writer: VideoWriter,
+    frame_size: tuple[int, int],
     temporal_norm: TemporalNorm | None,
     progress: Progress,
 ) -> VideoResult:
@@ -175,8 +180,8 @@ def _translate_frames(
         progress(done, reader.info.count)
 
     progress(0, reader.info.count)
-    batch_size = translate.preferred_batch_size(translate.padded_size(reader.info.size))
-    for frames, is_new_scene in _batches(reader, writer, batch_size):
+    batch_size = translate.preferred_batch_size(translate.padded_size(frame_size))
+    for frames, is_new_scene in _batches(reader, writer, frame_size, batch_size):
         if temporal_norm is not None and is_new_scene:
             temporal_norm.reset()
         submitted.append((frames, translate.submit([image for image, _ in frames])))
@@ -188,7 +193,9 @@ def _translate_frames(
     return VideoResult(done, flicker_meter.value(), tuple(writer.notices))
 
 
-def _batches(reader: VideoReader, writer: VideoWriter, batch_size: int) -> Iterator[tuple[list[Frame], bool]]:
+def _batches(
+    reader: VideoReader, writer: VideoWriter, frame_size: tuple[int, int], batch_size: int
+) -> Iterator[tuple[list[Frame], bool]]:
     """Yield batches of frames of one scene, and whether each begins a scene. Other packets are copied."""
     batch: list[Frame] = []
     is_new_scene = True
@@ -204,7 +211,10 @@ def _batches(reader: VideoReader, writer: VideoWriter, batch_size: int) -> Itera
             yield batch, is_new_scene
             batch = []
             is_new_scene = is_cut
-        batch.append(item)
+        image, decoder_frame = item
+        if frame_size != reader.info.size:
+            image = image.resize(frame_size, Image.Resampling.LANCZOS)
+        batch.append((image, decoder_frame))
     if batch:
         yield batch, is_new_scene
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from PIL import Image
 
 from i2i.convert import convert_jobs, make_plan
+from i2i.convert.ignored import reason_to_ignore
 from i2i.convert.plan import VIDEO_SUFFIXES, Plan, is_video
 from i2i.data.unpack import unpack
 from i2i.demo.eta import format_duration
@@ -192,9 +193,11 @@ class FolderTranslator:
             job.result.failed.append((upload.name, _without_path(str(error), upload)))
             return []
         files = sorted(path for path in folder.rglob("*") if path.is_file())
-        reason = "does not have the file name extension of an image"
-        job.result.failed += [(job.display_name(path), reason) for path in files if _is_not_image(path)]
-        return [folder] if any(path.suffix.lower() in IMAGE_SUFFIXES | HEIC_SUFFIXES for path in files) else []
+        reasons = {path: reason_to_ignore(path) for path in files if _is_not_image(path)}
+        if len(reasons) < len(files) or None in reasons.values():
+            return [folder]  # the plan reports the files that are no images
+        job.result.failed += [(job.display_name(path), reason or "") for path, reason in reasons.items()]
+        return []
 
     def _check_limits(self, image_plan: Plan) -> None:
         """Raise UsageError if there are too many images, or too many pixels in all of them together."""

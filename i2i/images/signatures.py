@@ -9,6 +9,7 @@ _IMAGE_SIGNATURES = (
     (0, b"\xff\x4f\xff\x51", "JPEG 2000", True), (4, b"ftyphei", "HEIC", False), (4, b"ftypmif1", "HEIC", False),
     (4, b"ftyphev", "HEIC", False), (0, b"8BPS", "Photoshop", False), (0, b"\0\0\1\0", "icon", False),
     (0, b"\xff\x0a", "JPEG XL", False), (4, b"JXL ", "JPEG XL", False), (0, b"FUJIFILM", "raw camera", False),
+    (0, b"P5\n", "PGM", True), (0, b"P6\n", "PPM", True),
 )  # fmt: skip
 _OTHER_SIGNATURES = (
     (b"%PDF", "a PDF"), (b"%!PS", "a PostScript drawing"), (b"\xc5\xd0\xd3\xc6", "a PostScript drawing"),
@@ -24,6 +25,8 @@ def sniff_image_format(head: bytes) -> tuple[str, bool] | None:
     for offset, magic, name, readable in _IMAGE_SIGNATURES:
         if head.startswith(magic, offset):
             return name, readable
+    if head.startswith(b"BM") and head[6:10] == bytes(4):  # two letters alone may begin a text
+        return "BMP", True
     return None
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from PIL import Image
 from i2i.data.layout import list_images
 from i2i.errors import ImageError, UsageError
 from i2i.images import LoadedImage, load_image
+from i2i.images.downscale import downscale
 from i2i.inference.mask_images import OPAQUE, MaskFill, mask_from_image
 
 ALPHA_THRESHOLD = OPAQUE  # pixels with at least this alpha are known; the others are masked
@@ -33,6 +34,22 @@ class MaskedPhoto(LoadedImage):
 
     stored: Image.Image | None = None
     mask: Image.Image | None = None
+
+    def downscaled(self, max_side: int) -> "MaskedPhoto":
+        """Return the photo with at most ``max_side`` pixels on its longer side.
+
+        A pixel that covers a masked one is masked, so that no colour leaks out of the mask.
+        """
+        small = downscale(self, max_side)
+        size = small.image.size
+        if size == self.image.size:
+            return self
+        alpha = small.alpha.point(lambda value: 255 * (value == 255)) if small.alpha is not None else None
+        stored = self.stored.resize(size, Image.Resampling.BOX) if self.stored is not None else None
+        mask = self.mask.resize(size, Image.Resampling.BOX) if self.mask is not None else None
+        if mask is not None:
+            mask = mask.point(lambda value: 255 * (value > 0))
+        return replace(self, image=small.image, alpha=alpha, stored=stored, mask=mask)
 
     def rgba(self) -> Image.Image:
         """Return the input of an inpainting network: the photo, with alpha 0 where the network is to predict it."""

@@ -160,3 +160,66 @@ def test_overwrite_and_skip_existing_exclude_each_other() -> None:
     ]  # fmt: skip
     with pytest.raises(UsageError, match="use only one of them"):
         existing_policy(True, True)
+
+
+def test_files_that_are_no_images_are_counted_and_named_at_the_end(tmp_path: Path) -> None:
+    write_random_images(tmp_path / "in", 1)
+    (tmp_path / "in" / "raw.CR2").write_bytes(b"II*\0")
+    (tmp_path / "in" / "notes.txt").write_text("hello")
+    result = run()
+    assert result.exit_code == 0
+    line = "2 files skipped, no images that i2i reads: notes.txt (a text), raw.CR2 (a raw camera image)"
+    assert line in result.stderr.splitlines()
+    assert line in run("--dry-run").stderr.splitlines()
+    skipped = {Path(entry["source"]).name: entry for entry in run_json()["skipped"]}
+    assert set(skipped) == {"000.png", "notes.txt", "raw.CR2"}
+    assert skipped["notes.txt"] == {
+        "source": "in/notes.txt", "output": None, "reason": "is no image that i2i reads: a text"
+    }  # fmt: skip
+
+
+def convert_one(*args: str) -> Any:
+    return CliRunner().invoke(app, ["convert", "identity", "in/000.png", "--device", "cpu", *args])
+
+
+def test_one_photo_is_written_to_the_named_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    write_random_images(tmp_path / "in", 1)
+    assert convert_one("--out", "new/result.jpeg").exit_code == 0
+    with Image.open("new/result.jpeg") as image:
+        assert image.format == "JPEG"
+    assert [path.name for path in Path("new").iterdir()] == ["result.jpeg"]
+    Path("new/result.jpeg").write_text("mine")
+    again = convert_one("--out", "new/result.jpeg")
+    assert (again.exit_code, Path("new/result.jpeg").read_text()) == (0, "mine")
+    assert "exists already (--overwrite replaces it)" in again.stderr
+    assert convert_one("--out", "new/result.jpeg", "--overwrite").exit_code == 0
+    with Image.open("new/result.jpeg") as image:
+        assert image.size == (16, 16)
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--out", "r.png", "--format", "webp"], "name different formats"),
+        (["--out", "r.bmp"], "written as png, jpg, webp, avif, tif, not as bmp"),
+        (["--out", "r.heic"], "not as heic"),
+        (["in", "--out", "r.png"], "takes one photo; found 2 sources"),
+    ],
+)
+def test_a_named_result_that_cannot_be_written_is_an_error_in_words(
+    tmp_path: Path, args: list[str], words: str
+) -> None:
+    write_random_images(tmp_path / "in", 1)
+    result = convert_one(*args)
+    assert isinstance(result.exception, UsageError)
+    assert words in str(result.exception)
+
+
+def test_max_side_downscales_before_translating_and_is_part_of_the_settings(tmp_path: Path) -> None:
+    write_random_images(tmp_path / "in", 1, width=64)
+    assert len(run_json("--max-side", "32")["converted"]) == 1
+    with Image.open("out/000.png") as image:
+        assert image.size == (32, 8)
+    assert run_json("--max-side", "32")["converted"] == []
+    assert len(run_json()["converted"]) == 1
+    assert run("--max-side", "0").exit_code == 2

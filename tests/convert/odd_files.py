@@ -197,6 +197,7 @@ def left_out(folder: Path) -> Iterator[str]:
     for name in (".hidden.png", "__MACOSX/photo.png", "@eaDir/photo.jpg", ".trash/photo.png", "Thumbs.db", "notes.txt"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"whatever")
+    yield "notes.txt"
     outside = folder.parent / "outside"
     outside.mkdir()
     smooth().save(outside / "private.png")

@@ -95,7 +95,7 @@ def test_conflicting_names_are_made_unique(tmp_path: Path) -> None:
     for name in ("a.jpg", "a.png", "b.png"):
         random_image(0).save(tmp_path / "in" / name)
     convert(keep, [tmp_path / "in"], tmp_path / "out")
-    assert tree(tmp_path / "out") == {"a.jpg.png", "a.png.png", "b.png"}
+    assert tree(tmp_path / "out") == {"a.png", "a.png.png", "b.png"}
 
 
 def test_equal_names_of_two_sources_are_numbered(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from i2i.convert import make_plan
 from i2i.convert.plan import Plan
 from i2i.errors import UsageError
+from tests.conftest import random_image
 
 
 def files(root: Path, *names: str) -> Path:
@@ -31,8 +32,8 @@ def test_output_names_do_not_depend_on_the_order_of_the_files(tmp_path: Path, mo
     root = files(tmp_path / "in", "a.jpg", "a.png", "A.webp", "b.png", "d/a.jpg", "c.png.jpg", "c.jpg", "c.png")
     expected = planned(root)
     assert expected == {
-        "a.jpg": "a.jpg.png", "a.png": "a.png.png", "A.webp": "A.webp.png", "b.png": "b.png", "d/a.jpg": "d/a.png",
-        "c.jpg": "c.jpg.png", "c.png": "c.png.png", "c.png.jpg": "c.png.jpg.png",
+        "A.webp": "A.png", "a.jpg": "a.jpg.png", "a.png": "a.png.png", "b.png": "b.png", "d/a.jpg": "d/a.png",
+        "c.jpg": "c.png", "c.png": "c.png.png", "c.png.jpg": "c.png.jpg.png",
     }  # fmt: skip
     walk = os.walk
 
@@ -47,7 +48,7 @@ def test_names_that_a_file_system_may_treat_as_equal_stay_distinct(tmp_path: Pat
     names = ("Horse.jpg", "horse.png", "caf\u00e9.jpg", "cafe\u0301.png")
     taken = {target.casefold() for target in planned(files(tmp_path / "in", *names)).values()}
     assert len(taken) == 4
-    assert "horse.jpg.png" in taken
+    assert taken >= {"horse.png", "horse.png.png"}
 
 
 def test_a_folder_with_the_name_of_a_result_keeps_its_name(tmp_path: Path) -> None:
@@ -167,3 +168,59 @@ def test_every_frame_has_its_own_name(tmp_path: Path) -> None:
     assert [(job.target.name, job.frame) for job in plan.jobs] == [
         ("a.001.png", 0), ("a.002.png", 1), ("a.003.png", 2), ("b.png", 0),
     ]  # fmt: skip
+
+
+def test_files_that_are_no_images_are_named_with_what_they_are(tmp_path: Path) -> None:
+    root = files(tmp_path / "in", "a.jpg", "d/empty", "Thumbs.db", "desktop.ini")
+    contents = {
+        "raw.CR2": b"II*\0", "logo.svg": b"<svg xmlns='x'/>", "d/favicon.ico": b"\0\0\1\0", "new.jxl": b"\xff\x0a",
+        "print.eps": b"%!PS-Adobe", "layers.psd": b"8BPS", "notes.txt": b"hello", "blob": b"\0\1\2",
+    }  # fmt: skip
+    for name, content in contents.items():
+        (root / name).write_bytes(content)
+    plan = make_plan([root], tmp_path / "out", "png")
+    assert [job.source.name for job in plan.jobs] == ["a.jpg"]
+    reasons = {path.relative_to(root).as_posix(): reason for path, reason in plan.skipped}
+    assert all(reason.startswith("is no image that i2i reads: ") for reason in reasons.values())
+    assert {name: reason.partition(": ")[2].partition(";")[0] for name, reason in reasons.items()} == {
+        "raw.CR2": "a raw camera image", "logo.svg": "an SVG drawing", "d/favicon.ico": "an icon image",
+        "new.jxl": "a JPEG XL image", "print.eps": "a PostScript drawing", "layers.psd": "a Photoshop image",
+        "notes.txt": "a text", "blob": "unknown content", "d/empty": "is empty (0 bytes)",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM", "BMP"])
+def test_an_image_without_the_suffix_of_one_is_found_by_its_content(tmp_path: Path, format: str) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("photo", "photo.jpg_large", "photo.png~"):
+        random_image(0).save(tmp_path / "in" / name, format=format)
+    assert sorted(planned(tmp_path / "in")) == ["photo", "photo.jpg_large", "photo.png~"]
+
+
+def test_a_folder_without_images_says_what_it_holds(tmp_path: Path) -> None:
+    files(tmp_path / "in", "raw.NEF")
+    with pytest.raises(UsageError, match=r"holds no images\. It holds raw\.NEF \(a raw camera image\)\."):
+        make_plan([tmp_path / "in"], tmp_path / "out", "png")
+
+
+def test_a_raw_file_that_is_named_fails_instead_of_giving_its_small_preview(tmp_path: Path) -> None:
+    random_image(0).save(tmp_path / "raw.CR2", format="TIFF")
+    plan = make_plan([tmp_path / "raw.CR2"], tmp_path / "out", "png")
+    assert plan.jobs == []
+    assert plan.failed == [
+        (tmp_path / "raw.CR2", "is no image that i2i reads: a raw camera image; develop it to TIFF, PNG or JPEG first")
+    ]
+
+
+def test_one_photo_can_be_given_the_name_of_its_result(tmp_path: Path) -> None:
+    files(tmp_path, "a.jpg", "b.jpg", "d/c.jpg")
+    out = tmp_path / "results" / "zebra.png"
+    (job,) = make_plan([tmp_path / "a.jpg"], out, "png").jobs
+    assert (job.source, job.target) == (tmp_path / "a.jpg", out)
+    for sources, found in ((["a.jpg", "b.jpg"], "found 2 sources"), (["d"], "found the folder")):
+        with pytest.raises(UsageError, match=rf"takes one photo; {found}.*Use a folder"):
+            make_plan([tmp_path / name for name in sources], out, "png")
+    with pytest.raises(UsageError, match="found 3 frames"):
+        make_plan([tmp_path / "a.jpg"], out, "png", count_frames=lambda paths: [3])
+    with pytest.raises(UsageError, match="which is a source"):
+        make_plan([tmp_path / "a.jpg"], tmp_path / "a.jpg", "jpg")

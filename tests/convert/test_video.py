@@ -276,3 +276,11 @@ def test_an_unexpected_error_fails_one_video(tmp_path: Path, monkeypatch: pytest
     result = convert_videos(load("identity", device="cpu"), jobs)
     assert [path.name for path, _ in result.converted] == ["fine.mp4"]
     assert "odd.mp4 could not be converted: ZeroDivisionError: oops." in result.failed[0][1]
+
+
+def test_max_side_downscales_the_frames(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "a.mp4", 3)
+    convert_video(load("identity", device="cpu"), source, tmp_path / "small.mp4", max_side=24)
+    assert probe_video(tmp_path / "small.mp4", 10**6).size == (24, 16)
+    convert_video(load("identity", device="cpu"), source, tmp_path / "same.mp4", max_side=200)
+    assert probe_video(tmp_path / "same.mp4", 10**6).size == SIZE

@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from i2i.convert import convert
+from i2i.convert import convert, convert_jobs, make_plan
 from i2i.errors import ImageError, UsageError
-from i2i.images import load_image
+from i2i.images import Writer, load_image
 from i2i.inference.loading import load
 from i2i.inference.mask_images import MaskFill
-from i2i.inference.masks import MaskReader
+from i2i.inference.masks import MaskedPhoto, MaskReader
 from i2i.inference.options import InferenceOptions
 from i2i.inference.translator import Translator
 from i2i.networks import RestorerConfig
@@ -153,3 +153,37 @@ def test_masks_of_equal_names_belong_to_the_photos_of_their_subfolder(tmp_path: 
 def _save(image: Image.Image, path: Path) -> Path:
     image.save(path)
     return path
+
+
+def test_no_colour_leaks_out_of_a_downscaled_mask() -> None:
+    pixels = np.full((30, 30, 3), 100, np.uint8)
+    alpha = np.full((30, 30), 255, np.uint8)
+    pixels[7:16, 7:16] = 255  # paint below the mask
+    alpha[7:16, 7:16] = 0
+    photo = MaskedPhoto(Image.fromarray(pixels), Image.fromarray(alpha)).downscaled(11)
+    assert photo.alpha is not None
+    known = np.asarray(photo.alpha)
+    assert photo.image.size == (11, 11)
+    assert set(np.unique(known)) == {0, 255}
+    assert (np.asarray(photo.image)[known == 255] == 100).all()
+
+
+def test_a_masked_photo_can_be_downscaled_first(model: str, tmp_path: Path) -> None:
+    pixels = np.full((32, 48, 4), 90, np.uint8)
+    pixels[..., 3] = 255
+    pixels[:4, :, 3] = 0
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    mask = np.zeros((32, 48), np.uint8)
+    mask[16:20, 16:20] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    translator = load(model, device="cpu", mask=tmp_path / "mask.png")
+    out = tmp_path / "out"
+    plan = make_plan([tmp_path / "photo.png"], out, "png")
+    result = convert_jobs(translator, plan, out, writer=Writer(), max_side=24, reader=InProcessReader())
+    assert result.failed == []
+    filled = np.asarray(Image.open(out / "photo.png"))
+    assert filled.shape == (16, 24, 4)
+    assert (filled[:2, :, 3] == 0).all()  # the mask alone decides what is filled
+    is_masked = np.zeros((16, 24), bool)
+    is_masked[8:10, 8:10] = True
+    assert (filled[2:][~is_masked[2:]] == (90, 90, 90, 255)).all()

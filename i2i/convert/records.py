@@ -1,0 +1,63 @@
+"""The lines of a manifest, as plain records: which source each result of an output folder was made from."""
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MANIFEST_NAME = ".i2i.jsonl"
+
+
+@dataclass
+class Records:
+    """The readable lines of a manifest.
+
+    Attributes:
+        rows_by_output: the lines of each result, by its path below the output folder, oldest first.
+        line_count: number of lines, with those that are not readable.
+        is_cut: whether the last line was cut short.
+    """
+
+    rows_by_output: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    line_count: int = 0
+    is_cut: bool = False
+
+
+def read_records(out: Path) -> Records:
+    """Read the manifest of a folder. Lines that are cut short or invalid are ignored; a missing file has no lines."""
+    records = Records()
+    if not (out / MANIFEST_NAME).is_file():
+        return records
+    with (out / MANIFEST_NAME).open("rb") as file:
+        for line in file:
+            records.line_count += 1
+            records.is_cut = not line.endswith(b"\n")
+            with suppress(ValueError, KeyError, TypeError):
+                row = json.loads(line)
+                records.rows_by_output.setdefault(str(row["output"]), []).append(row)
+    return records
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The image that a result was made from.
+
+    Attributes:
+        source: absolute path of its file.
+        frame: index of the image within the file.
+    """
+
+    source: Path
+    frame: int
+
+
+def read_owners(out: Path) -> dict[Path, Owner]:
+    """Return the owner of each result that exists in a folder, by its path below the folder."""
+    owners = {}
+    for output, rows in read_records(out).rows_by_output.items():
+        with suppress(KeyError, TypeError, ValueError, IndexError):
+            owner = Owner(Path(str(rows[-1]["from"])), int(rows[-1]["source"][2]))
+            if (out / output).exists():
+                owners[Path(output)] = owner
+    return owners

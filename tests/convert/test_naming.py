@@ -1,0 +1,95 @@
+"""A result keeps its name from run to run, whatever files arrive beside its source."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from i2i.convert import Result, convert_jobs, make_plan
+from i2i.convert.records import MANIFEST_NAME
+from i2i.images import Writer
+from tests.conftest import random_image
+from tests.images.in_process_reader import InProcessReader
+
+
+def convert(*sources: Path, out: Path, kind: str = "png") -> Result:
+    plan = make_plan(sources, out, kind)
+    writer = Writer(suffix=f".{kind}")
+    return convert_jobs(lambda image: image, plan, out, writer=writer, reader=InProcessReader())
+
+
+def save(folder: Path, *names: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        random_image(len(name)).save(folder / name)
+    return folder
+
+
+def converted(result: Result) -> dict[str, str]:
+    return {source.name: target.name for source, target in result.converted}
+
+
+@pytest.mark.parametrize(("first", "second"), [("a.jpg", "a.png"), ("a.png", "a.jpg"), ("b.webp", "B.JPG")])
+def test_a_neighbour_does_not_change_the_name_of_a_result(tmp_path: Path, first: str, second: str) -> None:
+    root, out = save(tmp_path / "in", first), tmp_path / "out"
+    plain = f"{Path(first).stem}.png"
+    assert converted(convert(root, out=out)) == {first: plain}
+    save(root, second)
+    for _ in range(2):
+        result = convert(root, out=out)
+        assert {source.name: target.name for source, target, _ in result.skipped if target}[first] == plain
+        assert converted(result) in ({second: f"{second}.png"}, {})
+    (root / first).unlink()
+    assert converted(convert(root, out=out)) == {}  # the result of the deleted photo stays
+    assert {path.name for path in out.glob("*.png")} == {plain, f"{second}.png"}
+
+
+def test_a_neighbour_later_in_the_alphabet_changes_nothing_in_a_new_folder_either(tmp_path: Path) -> None:
+    root = save(tmp_path / "in", "a.jpg")
+    alone = converted(convert(root, out=tmp_path / "out1"))
+    assert converted(convert(save(root, "a.png"), out=tmp_path / "out2")) == {**alone, "a.png": "a.png.png"}
+
+
+def test_results_with_the_names_of_an_earlier_version_are_recognised(tmp_path: Path) -> None:
+    """Earlier versions called both results of a.jpg and a.png by their full names from the first run on."""
+    root, out = save(tmp_path / "in", "a.jpg", "a.png", "c.jpg"), tmp_path / "out"
+    convert(root, out=out)
+    lines = [json.loads(line) for line in (out / MANIFEST_NAME).read_text().splitlines()]
+    (out / "a.png").rename(out / "a.jpg.png")
+    for line in lines:
+        line["output"] = {"a.png": "a.jpg.png"}.get(line["output"], line["output"])
+    (out / MANIFEST_NAME).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    again = convert(root, out=out)
+    assert again.converted == []
+    assert {target.name for _, target, _ in again.skipped if target} == {"a.jpg.png", "a.png.png", "c.png"}
+
+
+def test_photos_of_two_folders_with_equal_names_do_not_replace_each_other(tmp_path: Path) -> None:
+    first, second, out = save(tmp_path / "x", "a.png"), save(tmp_path / "y", "a.png"), tmp_path / "out"
+    assert converted(convert(first, out=out)) == {"a.png": "a.png"}
+    assert converted(convert(second, out=out)) == {"a.png": "a.png.png"}
+    assert converted(convert(save(tmp_path / "z", "a.png"), out=out)) == {"a.png": "a.png-2.png"}
+    for folder in "zyx":
+        assert converted(convert(tmp_path / folder, out=out)) == {}
+
+
+def test_results_of_photos_that_were_moved_are_replaced(tmp_path: Path) -> None:
+    root, out = save(tmp_path / "in", "a.jpg"), tmp_path / "out"
+    convert(root, out=out)
+    root.rename(tmp_path / "moved")
+    assert converted(convert(tmp_path / "moved", out=out)) == {"a.jpg": "a.png"}
+    assert [path.name for path in out.glob("*.png")] == ["a.png"]
+
+
+def test_a_deleted_result_gets_its_name_again(tmp_path: Path) -> None:
+    root, out = save(tmp_path / "in", "a.jpg", "a.png"), tmp_path / "out"
+    convert(root, out=out)
+    (out / "a.png").unlink()
+    assert converted(convert(root, out=out)) == {"a.jpg": "a.png"}
+
+
+def test_another_format_does_not_touch_the_results_of_the_first(tmp_path: Path) -> None:
+    root, out = save(tmp_path / "in", "a.jpg", "a.png"), tmp_path / "out"
+    convert(root, out=out)
+    assert converted(convert(root, out=out, kind="webp")) == {"a.jpg": "a.webp", "a.png": "a.png.webp"}
+    assert convert(root, out=out).converted == []
