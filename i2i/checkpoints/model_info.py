@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from i2i.directions import SAMPLE, Direction
 from i2i.errors import ModelFileError
+from i2i.images.value_range import ValueRanges, ranges_from_json, ranges_to_json
 
 FORMAT = 2  # of the metadata
 MIN_SIZE = 8  # pixels a side of the images in training
@@ -100,6 +101,7 @@ class ModelInfo:
         ema: decay of the averaged weights; 0 for the last weights.
         best: the result for which these weights were kept; None for other weights.
         settings: all settings of the training, as JSON.
+        value_ranges: black and white of the training images A and B by sample type, where the type does not fix them.
     """
 
     method: str = ""
@@ -116,6 +118,11 @@ class ModelInfo:
     ema: float = 0.0
     best: BestMetric | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    value_ranges: tuple[ValueRanges, ValueRanges] = ({}, {})
+
+    def input_ranges(self, direction: str) -> ValueRanges:
+        """Return black and white of the inputs of a direction, by sample type."""
+        return self.value_ranges[Direction(direction).source_index]
 
     @property
     def samples_from_noise(self) -> bool:
@@ -180,6 +187,7 @@ class ModelInfo:
             ema=fields.number("ema", 0.0),
             best=BestMetric.from_json(best, source) if best else None,
             settings=fields.table("settings", {}),
+            value_ranges=fields.value_ranges("value_ranges"),
         )
 
     def to_metadata(self) -> dict[str, Any]:
@@ -200,6 +208,11 @@ class ModelInfo:
                 "images": list(self.data.image_counts),
             },
             "settings": dict(self.settings),
+            **(
+                {"value_ranges": [ranges_to_json(ranges) for ranges in self.value_ranges]}
+                if any(self.value_ranges)
+                else {}
+            ),
             **({"task": dict(self.task)} if self.task is not None else {}),
             **{name: count for name, count in counts.items() if count is not None},
             "ema": self.ema,
@@ -261,6 +274,15 @@ class _Fields:
         is_valid = is_list and len(set(value)) == len(value) and (value == [SAMPLE] or set(value) <= set(Direction))
         self._require(is_valid, key, value, f'a list of {" and ".join(Direction)}, or of "{SAMPLE}" alone')
         return tuple(value)
+
+    def value_ranges(self, key: str) -> tuple[ValueRanges, ValueRanges]:
+        value = self._get(key, [{}, {}])
+        try:
+            a, b = value
+            return ranges_from_json(a), ranges_from_json(b)
+        except (TypeError, ValueError):
+            self._require(False, key, value, "two tables with the values of black and white by sample type")
+            raise
 
     def _get(self, key: str, default: Any = None) -> Any:
         value = self._table.get(key)

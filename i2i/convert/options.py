@@ -14,7 +14,7 @@ from i2i.images.formats import FORMAT_BY_SUFFIX
 from i2i.images.writing import MetadataPolicy
 from i2i.inference.mask_images import MaskFill
 
-_SETTINGS_VERSION = 2  # increased when the same model and settings give other results
+_SETTINGS_VERSION = 1  # increased when the same model and settings give other results
 _MASK_VERSION = 2  # increased when the same mask image selects other pixels
 _PIXELS = re.compile(r"\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*(MP)?\s*", re.IGNORECASE)
 _MAX_PIXELS = 2_000_000_000

@@ -22,6 +22,19 @@ class UnpairedConfig(Config):
     resize_scale: float = option(286 / 256, _RESIZE_SCALE_HELP, was="jitter", ge=1, le=4)
     resize: ResizeMode = option("stretch", _RESIZE_HELP, was="fit")
     flip: bool = option(True, "flip images horizontally at random")
+    value_range: tuple[float, float] | None = option(
+        None,
+        "values of black and of white, such as 0 4095, for images of a type that can hold them; without it, the type "
+        "decides",
+    )
+    value_range_a: tuple[float, float] | None = option(None, "--value-range of the images A, if B has another")
+    value_range_b: tuple[float, float] | None = option(None, "--value-range of the images B, if A has another")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("value_range", "value_range_a", "value_range_b"):
+            if limits := getattr(self, name):
+                require(limits[0] < limits[1], name, limits, "two numbers, that of black below that of white")
 
     @property
     def load_size(self) -> int:

@@ -19,6 +19,7 @@ from i2i.data.config import DataConfig, DirectedConfig
 from i2i.data.image_cache import ImageCache
 from i2i.data.layout import Item, Layout
 from i2i.data.resize import load_item, resize
+from i2i.data.value_ranges import NO_RANGES, DomainRanges
 from i2i.directions import Direction
 from i2i.errors import DatasetError, I2IError
 from i2i.restoration import Task
@@ -37,13 +38,22 @@ class TrainingDataset(Dataset[Any]):
         seed: determines the order of the samples and their augmentation.
         cache: decoded and resized images, read in place of the files with equal results. It must be built for this
             layout, ``config.load_size`` and ``config.resize_mode``.
+        ranges: black and white of the domains A and B.
     """
 
-    def __init__(self, layout: Layout, config: DataConfig, seed: int, cache: ImageCache | None = None) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        config: DataConfig,
+        seed: int,
+        cache: ImageCache | None = None,
+        ranges: DomainRanges = NO_RANGES,
+    ) -> None:
         self.layout = layout
         self.config = config
         self.seed = seed
         self.cache = cache
+        self.ranges = ranges
         self.epoch_length = layout.count("train")
 
     def __getitem__(self, k: int) -> tuple[Tensor, ...] | I2IError:
@@ -80,9 +90,13 @@ class TrainingDataset(Dataset[Any]):
         """Return the image, or the two of the pair, of a training item: uint8 (height, width, 3)."""
         if self.cache is not None:
             return self._by_direction(self.cache.images(domain, index))
-        images = load_item(self.layout.splits["train"][domain][index], self.layout.kind)
+        images = self._load(self.layout.splits["train"][domain][index], domain)
         size, mode = self.config.load_size, self.config.resize_mode
         return self._by_direction([np.asarray(resize(image, size, mode)) for image in images])
+
+    def _load(self, item: Item, domain: int = 0) -> list[Image.Image]:
+        """Return the images of an item of a domain, or of a pair."""
+        return load_item(item, self.layout.kind, ranges=self.ranges[::-1] if domain else self.ranges)
 
     def _degraded_pair(
         self, task: Task, clean: Tensor, rng: np.random.Generator, strength: float | None = None
@@ -128,9 +142,9 @@ class TrainingDataset(Dataset[Any]):
         if task := self.config.restoration_task:
             return self._centre_crops(task, self.layout.splits[self.eval_split][0], count)
         columns: list[list[Tensor]] = []
-        for domain in self.layout.splits[self.eval_split]:
+        for index, domain in enumerate(self.layout.splits[self.eval_split]):
             number = min(count, len(domain)) if allow_fewer else count
-            items = [load_item(domain[i * len(domain) // number], self.layout.kind) for i in range(number)]
+            items = [self._load(domain[i * len(domain) // number], index) for i in range(number)]
             for images in zip(*items, strict=True):
                 resized = [image.resize((self.config.size,) * 2, Image.Resampling.BICUBIC) for image in images]
                 columns.append([_to_tensor(np.asarray(image)) for image in resized])
@@ -141,7 +155,7 @@ class TrainingDataset(Dataset[Any]):
         count = min(count, len(photos))
         rows: list[tuple[Tensor, ...]] = []
         for i in range(count):
-            (image,) = load_item(photos[i * len(photos) // count], "clean")
+            (image,) = self._load(photos[i * len(photos) // count])
             image = resize(image, size, self.config.resize_mode)
             left = (image.width - size) // 2
             top = (image.height - size) // 2

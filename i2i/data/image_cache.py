@@ -29,9 +29,11 @@ from PIL import Image
 
 from i2i.data.layout import Item, Layout
 from i2i.data.resize import ResizeMode, load_item, resize, resized_size
+from i2i.data.value_ranges import NO_RANGES, DomainRanges
 from i2i.errors import CacheError, io_errors
 from i2i.images import read_header, write_atomic
 from i2i.images.files import atomic_folder
+from i2i.images.value_range import ranges_to_json
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +87,9 @@ class ImageCache:
         return {**self.__dict__, "_bytes": None}
 
 
-def build_image_cache(layout: Layout, side: int, mode: ResizeMode, *, limit: float = math.inf) -> ImageCache:
+def build_image_cache(
+    layout: Layout, side: int, mode: ResizeMode, *, limit: float = math.inf, ranges: DomainRanges = NO_RANGES
+) -> ImageCache:
     """Open the cache of a dataset's training images, and build it first if it does not exist.
 
     Args:
@@ -93,12 +97,13 @@ def build_image_cache(layout: Layout, side: int, mode: ResizeMode, *, limit: flo
         side: size of the resized images in pixels, as for ``resize``.
         mode: how images are resized.
         limit: maximum size in bytes.
+        ranges: black and white of the domains A and B.
 
     Raises:
         CacheError: the cache would exceed ``limit``, the disk is too full, or the folder cannot be written.
         ImageError: an image cannot be decoded.
     """
-    spec = _CacheSpec(layout, side, mode)
+    spec = _CacheSpec(layout, side, mode, ranges)
     folder = cache_dir().resolve()
     if existing := spec.open(folder):
         return existing
@@ -118,10 +123,16 @@ class _CacheSpec:
     layout: Layout
     side: int
     mode: ResizeMode
+    ranges: DomainRanges = NO_RANGES
 
     @cached_property
     def items(self) -> list[Item]:
         return [item for domain in self.layout.splits["train"] for item in domain]
+
+    @cached_property
+    def domains(self) -> list[int]:
+        """The domain of each item."""
+        return [index for index, domain in enumerate(self.layout.splits["train"]) for _ in domain]
 
     @property
     def images_per_item(self) -> int:
@@ -141,6 +152,8 @@ class _CacheSpec:
     def name(self) -> str:
         """NAME-SIDE-KEY: the name of the cache's folder."""
         digest = hashlib.sha256(f"{FORMAT} {self.layout.kind} {self.side} {self.mode}\n".encode())
+        if any(self.ranges):
+            digest.update(json.dumps([ranges_to_json(ranges) for ranges in self.ranges]).encode())
         for domain in self.layout.splits["train"]:
             digest.update(f"{len(domain)}\n".encode())
             for path in (path for item in domain for path in item):
@@ -162,7 +175,10 @@ class _CacheSpec:
 
     def metadata(self) -> dict[str, Any]:
         """Return what the caches of one dataset at one size have in common."""
-        return {"format": FORMAT, "source": self.source, "side": self.side, "fit": self.mode}
+        common = {"format": FORMAT, "source": self.source, "side": self.side, "fit": self.mode}
+        if any(self.ranges):
+            common["value_ranges"] = [ranges_to_json(ranges) for ranges in self.ranges]
+        return common
 
     def is_stale(self, folder: Path) -> bool:
         """Return whether ``folder`` is a cache of the same dataset and resizing, for an earlier state of the files."""
@@ -170,10 +186,12 @@ class _CacheSpec:
             index = _read_index(folder)
         except (OSError, ValueError, TypeError):
             return False
-        return {key: index.get(key) for key in self.metadata()} == self.metadata()
+        return {key: value for key, value in index.items() if key != "pictures"} == self.metadata()
 
-    def load(self, item: Item) -> list[Image.Image]:
-        return [resize(image, self.side, self.mode) for image in load_item(item, self.layout.kind)]
+    def load(self, index: int) -> list[Image.Image]:
+        ranges = self.ranges[::-1] if self.domains[index] else self.ranges
+        images = load_item(self.items[index], self.layout.kind, ranges=ranges)
+        return [resize(image, self.side, self.mode) for image in images]
 
     def open(self, parent: Path) -> ImageCache | None:
         """Return the cache below ``parent``, or None if it does not exist or is damaged."""
@@ -255,7 +273,7 @@ def _write(spec: _CacheSpec, folder: Path) -> None:
     rows: list[tuple[int, int, int]] = []
     offset = 0
     last_log = time.monotonic()
-    with (folder / _PIXELS).open("wb") as file, closing(_load_in_order(spec.load, spec.items)) as items:
+    with (folder / _PIXELS).open("wb") as file, closing(_load_in_order(spec.load, len(spec.items))) as items:
         for done, images in enumerate(items, 1):
             for image in images:
                 rows.append((offset, image.height, image.width))
@@ -268,13 +286,13 @@ def _write(spec: _CacheSpec, folder: Path) -> None:
     write_atomic(folder / _INDEX, json.dumps({**spec.metadata(), "pictures": rows}).encode())
 
 
-def _load_in_order(load: Callable[[Item], list[Image.Image]], items: list[Item]) -> Generator[list[Image.Image]]:
-    """Yield ``load(item)`` for each item. Threads load ahead: Pillow releases the GIL to decode and resize."""
+def _load_in_order(load: Callable[[int], list[Image.Image]], count: int) -> Generator[list[Image.Image]]:
+    """Yield ``load(index)`` for each item. Threads load ahead: Pillow releases the GIL to decode and resize."""
     threads = min(16, os.cpu_count() or 1)
     pending: deque[Future[list[Image.Image]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        for item in items:
-            pending.append(pool.submit(load, item))
+        for index in range(count):
+            pending.append(pool.submit(load, index))
             if len(pending) > 2 * threads:
                 yield pending.popleft().result()
         while pending:

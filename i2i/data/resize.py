@@ -1,27 +1,32 @@
 """Load the images of a dataset item, and resize them before the random crop."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from PIL import Image
 
 from i2i.data.layout import Item, Kind
 from i2i.images import read
+from i2i.images.value_range import ValueRanges
 
 ResizeMode = Literal["stretch", "cover", "native"]
 
 
-def load_item(item: Item, kind: Kind, *, profiles: bool = True) -> list[Image.Image]:
+def load_item(
+    item: Item, kind: Kind, *, profiles: bool = True, ranges: Sequence[ValueRanges] = ({}, {})
+) -> list[Image.Image]:
     """Load one image, or the two images of a pair (A first), as upright RGB.
 
     Args:
         item: the file or the two files.
         kind: the dataset's kind; one file of paired data is split into its halves.
         profiles: passed on to ``read``.
+        ranges: black and white by sample type, of each file.
 
     Raises:
         ImageError: a file cannot be read; the message names it.
     """
-    images = [read(path, profiles=profiles) for path in item]
+    images = [read(path, profiles=profiles, ranges=limits) for path, limits in zip(item, ranges, strict=False)]
     return split_side_by_side(images[0]) if kind == "paired" and len(images) == 1 else images
 
 

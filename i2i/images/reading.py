@@ -14,9 +14,9 @@ from i2i.images.files import open_regular
 from i2i.images.formats import FORMAT_BY_NAME, HAS_HEIC, MAX_PIXELS, allowed_decoders
 from i2i.images.metadata import SourceMetadata, read_source_metadata
 from i2i.images.sample_images import has_deep_samples, open_sample_image
-from i2i.images.samples import needs_sample_tiff, read_samples, summarize
+from i2i.images.samples import declared_by, needs_sample_tiff, read_samples, sample_type, summarize
 from i2i.images.signatures import describe_non_image, sniff_image_format
-from i2i.images.value_range import SampleSummary, ValueRanges, common_ranges, is_narrow
+from i2i.images.value_range import SampleSummary, SampleType, ValueRange, ValueRanges, common_ranges, is_narrow
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +82,24 @@ def read_summary(path: Path, max_pixels: int = MAX_PIXELS) -> SampleSummary | No
     with _decode(path, 0, max_pixels) as image:
         samples = read_samples(image)
         return None if samples is None else summarize(samples)
+
+
+def read_declaration(path: Path) -> tuple[SampleType | None, ValueRange | None]:
+    """Return the sample type of a file, None if its samples are no levels, and the range that it states, if any.
+
+    Raises: ImageError as ``read_header`` does.
+    """
+    with _open_image(path) as image:
+        return sample_type(image), declared_by(image)
+
+
+def read_head(path: Path) -> bytes:
+    """Return the first bytes of a regular file; none if it cannot be read."""
+    try:
+        with open_regular(path) as file:
+            return file.read(512)
+    except (ImageError, OSError):
+        return b""
 
 
 class FrameReader:

@@ -8,6 +8,8 @@ from PIL import Image, ImageFile
 
 from i2i.images.value_range import SampleType, ValueRange
 
+_TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -35,6 +37,11 @@ class SampleImage(ImageFile.ImageFile):
     """
 
     sample_type: SampleType = "float"
+
+    @property
+    def declared(self) -> ValueRange | None:
+        """The range that the file states; None if it states none."""
+        return None
 
     def samples(self) -> Samples:
         """Decode the current frame. Raises any error for a damaged file."""
@@ -97,10 +104,14 @@ class PortableAnymap(SampleImage):
                 raise SyntaxError("white is 255, as Pillow reads it, or invalid")
             self.sample_type = "uint8" if self._white < 256 else "uint16"
 
+    @property
+    def declared(self) -> ValueRange | None:
+        return None if self._white is None else (0.0, float(self._white))
+
     def _decode(self) -> Samples:
         values = _decode_by_opencv(self.fp)
         colours = values if values.ndim == 2 else values[..., 2::-1]
-        return Samples(colours, self.sample_type, declared=None if self._white is None else (0.0, float(self._white)))
+        return Samples(colours, self.sample_type, declared=self.declared)
 
 
 def open_sample_image(file: BinaryIO, name: str) -> SampleImage | None:
@@ -132,6 +143,12 @@ def has_deep_samples(head: bytes) -> bool:
     """Return whether a file may hold samples that Pillow reduces to 8 bits, by its first bytes."""
     is_deep_png = head.startswith(b"\x89PNG") and len(head) > 25 and head[24] == 16 and head[25] != 0
     return is_deep_png or (head[:2] in (b"P2", b"P3", b"P5", b"P6", b"PF") and head[2:3].isspace())
+
+
+def may_have_other_samples(head: bytes) -> bool:
+    """Return whether a file may hold other samples than levels of 8 bits, by its first bytes."""
+    is_grey_png = head.startswith(b"\x89PNG") and len(head) > 24 and head[24] == 16
+    return is_grey_png or has_deep_samples(head) or head[:4] in _TIFF_SIGNATURES or head[:2] == b"Pf"
 
 
 def integer_alpha(alpha: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from i2i.images.value_range import OVERSHOOT, SampleType, ValueRange
 _MAX_SAMPLE_VALUE = 281
 _S_MIN_SAMPLE_VALUE = 340
 _S_MAX_SAMPLE_VALUE = 341
+_RANGE_TAGS = (_MAX_SAMPLE_VALUE, _S_MIN_SAMPLE_VALUE, _S_MAX_SAMPLE_VALUE)
 _PROFILE = 34675
 _XMP = 700
 # Values
@@ -87,7 +88,12 @@ class SampleTiff(SampleImage):
             factor = 255 / np.maximum(opacity, 1).astype(np.float32)
             colours = colours * (factor if colours.ndim == 2 else factor[..., None])
         inverted = self._page.photometric == _WHITE_IS_ZERO
-        return Samples(colours, self.sample_type, opacity, _declared_range(self._page), inverted)
+        return Samples(colours, self.sample_type, opacity, self.declared, inverted)
+
+    @property
+    def declared(self) -> ValueRange | None:
+        tags = {code: tag.value for code in _RANGE_TAGS if (tag := self._page.tags.get(code)) is not None}
+        return declared_range(tags, self._page.bitspersample, self.sample_type)
 
     def _decode_page(self) -> np.ndarray:
         """Return the samples of the current page, (H, W, bands)."""
@@ -142,18 +148,6 @@ def _to_uint8_alpha(alpha: np.ndarray) -> np.ndarray:
         return integer_alpha(alpha)
     white = 255 if alpha.max(initial=0) > OVERSHOOT else 1
     return (np.nan_to_num(alpha).clip(0, white) * (255 / white)).round().astype(np.uint8)
-
-
-def _declared_range(page: TiffPage) -> ValueRange | None:
-    """Return the range that a page states, as SMinSampleValue and SMaxSampleValue or by its number of bits."""
-    return declared_range(
-        {code: tag.value for code in _RANGE_TAGS if (tag := page.tags.get(code)) is not None},
-        page.bitspersample,
-        _sample_type(page.dtype) if page.dtype is not None else "float",
-    )
-
-
-_RANGE_TAGS = (_MAX_SAMPLE_VALUE, _S_MIN_SAMPLE_VALUE, _S_MAX_SAMPLE_VALUE)
 
 
 def declared_range(tags: Any, bits: int, type: SampleType) -> ValueRange | None:

@@ -54,6 +54,18 @@ def _tags(image: Image.Image) -> Any:
     return getattr(image, "tag_v2", {})
 
 
+def declared_by(image: Image.Image) -> ValueRange | None:
+    """Return the range that the file of an opened image states; None if it states none."""
+    if isinstance(image, SampleImage):
+        return image.declared
+    tags, type = _tags(image), sample_type(image)
+    if not tags or type in (None, "uint8"):
+        return None
+    from i2i.images.sample_tiff import declared_range
+
+    return declared_range(tags, tags.get(_BITS_PER_SAMPLE, (16,))[0], type)
+
+
 def read_samples(image: Image.Image) -> Samples | None:
     """Decode the samples of an opened image; None if they are no levels."""
     if isinstance(image, SampleImage):
@@ -64,13 +76,7 @@ def read_samples(image: Image.Image) -> Samples | None:
     values = np.asarray(image)
     if type == "uint8":
         return Samples(values[..., 0] if image.mode in ("LA", "La") else values[..., :3], type)
-    tags = _tags(image)
-    declared = None
-    if tags:
-        from i2i.images.sample_tiff import declared_range
-
-        declared = declared_range(tags, tags.get(_BITS_PER_SAMPLE, (16,))[0], type)
-    return Samples(values, type, declared=declared, white_is_zero=tags.get(_PHOTOMETRIC) == 0)
+    return Samples(values, type, declared=declared_by(image), white_is_zero=_tags(image).get(_PHOTOMETRIC) == 0)
 
 
 def summarize(samples: Samples) -> SampleSummary:

@@ -17,6 +17,7 @@ from i2i.data.dataset import TrainingDataset
 from i2i.data.ensure import ensure_dataset
 from i2i.data.image_cache import ImageCache, build_image_cache
 from i2i.data.layout import HINT, Kind, Layout, detect_layout, find_dataset
+from i2i.data.value_ranges import NO_RANGES, DomainRanges, dataset_ranges
 from i2i.device import resolve_device
 from i2i.diagnostics import AlarmMonitor, flag_values
 from i2i.directions import Direction
@@ -174,17 +175,19 @@ def _build_trainer(
     method = recipe.build()
     if init_from:
         load_matching_weights(method, init_from)
-    dataset = TrainingDataset(layout, recipe.data, training.seed, _image_cache(recipe, layout))
+    data = recipe.data
+    ranges = dataset_ranges(layout, data.value_range, data.value_range_a, data.value_range_b)
+    dataset = TrainingDataset(layout, data, training.seed, _image_cache(recipe, layout, ranges), ranges)
     total_steps = training.total_steps(dataset.epoch_length)
     settings = flag_values(recipe.data, recipe.model, training)
     alarms = AlarmMonitor(settings, total_steps, method.discriminator_weight, method.discriminator_outputs)
     monitor = TrainingMonitor(alarms, stop_on_alarm=training.stop_on_alarm)
-    info = model_info(recipe, layout, list(method.translators()))
+    info = model_info(recipe, layout, list(method.translators()), ranges)
     validator = Validator(training, dataset, info.directions, method.generator_config(), run.best_path)
     return Trainer(method, dataset, training, run, info, progress, monitor, validator)
 
 
-def _image_cache(recipe: Recipe, layout: Layout) -> ImageCache | None:
+def _image_cache(recipe: Recipe, layout: Layout, ranges: DomainRanges) -> ImageCache | None:
     """Return the cache of the training images, or None to load them from their files.
 
     With --cache auto, a cache is used on CUDA, and wherever each crop would decode a full-size photo.
@@ -200,7 +203,8 @@ def _image_cache(recipe: Recipe, layout: Layout) -> ImageCache | None:
         return None
     try:
         limit = MAX_AUTO_CACHE_BYTES if mode == "auto" else math.inf
-        return build_image_cache(layout, recipe.data.load_size, recipe.data.resize_mode, limit=limit)
+        side, resize_mode = recipe.data.load_size, recipe.data.resize_mode
+        return build_image_cache(layout, side, resize_mode, limit=limit, ranges=ranges)
     except CacheError as error:
         if mode == "on":
             raise CacheError(f"{error} Make room, set I2I_CACHE to another folder, or give --cache off.") from error
@@ -208,7 +212,9 @@ def _image_cache(recipe: Recipe, layout: Layout) -> ImageCache | None:
         return None
 
 
-def model_info(recipe: Recipe, layout: Layout, directions: Sequence[str]) -> ModelInfo:
+def model_info(
+    recipe: Recipe, layout: Layout, directions: Sequence[str], ranges: DomainRanges = NO_RANGES
+) -> ModelInfo:
     """Return the part of a model file's metadata that does not change during a training.
 
     The metadata holds names of datasets and models, but no paths, because model files are shared.
@@ -230,6 +236,7 @@ def model_info(recipe: Recipe, layout: Layout, directions: Sequence[str]) -> Mod
         task=to_json(task) if task else None,
         data=DataInfo(name, layout.fingerprint(), tuple(len(domain) for domain in layout.splits["train"])),
         settings=settings.to_json(),
+        value_ranges=ranges,
     )
 
 

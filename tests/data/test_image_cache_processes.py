@@ -35,11 +35,11 @@ image_cache.build_image_cache(detect_layout(Path(sys.argv[1])), {SIDE}, "stretch
 
 KILLED_WHILE_DECODING = """
 items = []
-def killing_load_item(item, kind):
+def killing_load_item(item, kind, **options):
     items.append(item)
     if len(items) == 3:
         os.kill(os.getpid(), signal.SIGKILL)
-    return load_item(item, kind)
+    return load_item(item, kind, **options)
 image_cache.load_item = killing_load_item
 """
 KILLED_BEFORE_THE_RENAME = """
@@ -70,9 +70,9 @@ def test_leftovers_of_a_killed_build_of_another_dataset_are_removed(paired: Path
 
 FIRST = """
 on_message(lambda text: Path("first.builds").touch())
-def waiting_load_item(item, kind):
+def waiting_load_item(item, kind, **options):
     wait_for("second.waits")
-    return load_item(item, kind)
+    return load_item(item, kind, **options)
 image_cache.load_item = waiting_load_item
 """
 SECOND = """
@@ -80,7 +80,7 @@ def expect_waiting(text):
     assert "another process" in text, text
     Path("second.waits").touch()
 on_message(expect_waiting)
-def failing_load_item(item, kind):
+def failing_load_item(item, kind, **options):
     raise AssertionError("decoded a second time")
 image_cache.load_item = failing_load_item
 wait_for("first.builds")
