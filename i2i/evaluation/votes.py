@@ -14,7 +14,6 @@ from typing import Any
 from i2i.checkpoints.run import checkpoints_dir
 from i2i.directions import Direction, describe_direction
 from i2i.errors import I2IError, UsageError
-from i2i.metrics.bootstrap import too_few
 
 FILE_NAME = "votes.sqlite"
 REAL, TRANSLATED = "real", "translated"
@@ -92,7 +91,7 @@ class Tally:
 
     def interval(self) -> tuple[float, float] | None:
         """Return the 95 % score interval of the rate (Wilson 1927); None with too few votes."""
-        if too_few(self.votes, "votes"):
+        if self._too_few():
             return None
         n = self.votes
         p = self.rate
@@ -119,8 +118,13 @@ class Tally:
     def _interval_text(self) -> str:
         interval = self.interval()
         if interval is None:
-            return f"({too_few(self.votes, 'votes')})"
+            return f"({self._too_few()})"
         return f"[{interval[0]:.0%}, {interval[1]:.0%}]"
+
+    def _too_few(self) -> str:
+        from i2i.metrics.bootstrap import too_few  # imports torch, which the page of the demo does not need
+
+        return too_few(self.votes, "votes")
 
     def to_json(self) -> dict[str, Any]:
         interval = self.interval()

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from i2i.checkpoints.shipped import SHIPPED_MODELS
 from i2i.demo.model_registry import ModelRegistry
 from i2i.demo.server import Server, ServerOptions
 from i2i.demo.web_server import listen
@@ -63,7 +64,7 @@ def test_the_api_returns_the_same_image_as_python(server: Server) -> None:
     expected = np.asarray(load("both", "BtoA", device="cpu")(PHOTO))
     photo = upload_file(server, "photo.png", encode(PHOTO, ".png"))
     _, (models,) = call(server, "models")
-    assert [model["name"] for model in models] == ["both", "denoise", "superres2"]
+    assert [model["name"] for model in models] == [*SHIPPED_MODELS, "both"]
     event, (file, about) = call(server, "translate", photo, "both", "BtoA", None)
     assert event == "complete"
     assert np.array_equal(download_pixels(file), expected)
