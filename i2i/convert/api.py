@@ -1,6 +1,7 @@
 """Convert files and folders of images with a translator."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -20,6 +21,7 @@ from i2i.inference.masks import MaskedPhoto
 
 OutputFormat = Literal["png", "jpg", "webp", "avif", "tif"]
 ExistingPolicy = Literal["continue", "skip", "overwrite"]
+ALL_FRAMES_ADVICE = " (--frames all takes them)"
 
 
 @dataclass
@@ -153,6 +155,7 @@ def convert_jobs(
             Pipeline(translator, items, reader, write, batch_size, progress).run()
         except KeyboardInterrupt:
             result.stopped = True
+    result.notices = _notices_of_left_frames(plan.jobs, items)
     result.converted = [(item.source, job_of[item].target) for item in items if item.state == "converted"]
     result.failed += [(item.source, item.reason) for item in items if item.state == "failed"]
     result.seconds = time.monotonic() - start
@@ -182,6 +185,16 @@ def pending_jobs(
         else:
             result.skipped.append((job.source, job.target, f"{job.target} {reasons[state]}"))
     return pending
+
+
+def _notices_of_left_frames(jobs: Sequence[Job], items: Sequence[WorkItem]) -> list[tuple[Path, str]]:
+    """Return a notice for each converted file that holds more images than the jobs take of it."""
+    taken = Counter(job.source for job in jobs)
+    return [
+        (item.source, f"{item.frame_count - 1} of {item.frame_count} frames or pages are left out{ALL_FRAMES_ADVICE}")
+        for item in items
+        if item.state == "converted" and taken[item.source] == 1 < item.frame_count
+    ]
 
 
 def count_frames(paths: Sequence[Path], reader: ImageReader) -> list[int]:

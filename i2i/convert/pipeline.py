@@ -33,6 +33,7 @@ class WorkItem:
         frame: index of the image within the file.
         state: its state; set by the pipeline.
         reason: why it failed.
+        frame_count: images in the file, once it is probed.
         pixels: pixels it holds in memory.
         image: the decoded image, while it is in memory.
     """
@@ -41,6 +42,7 @@ class WorkItem:
     frame: int = 0
     state: State = "open"
     reason: str = ""
+    frame_count: int = 1
     pixels: int = 0
     image: LoadedImage | None = None
 
@@ -179,7 +181,7 @@ class Pipeline:
         self.reading -= 1
         header = self._result_or_fail(item, future)
         if header is not None:
-            (width, height), _ = header
+            (width, height), item.frame_count = header
             source_pixels = min(width * height, self.reader.max_pixels)
             item.pixels = source_pixels * (1 + self.translator.scale**2) // 2
             self.probed.append(item)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from PIL import Image
 
 from i2i.convert import convert_jobs, make_plan
+from i2i.convert.api import ALL_FRAMES_ADVICE
 from i2i.convert.ignored import reason_to_ignore
 from i2i.convert.plan import VIDEO_SUFFIXES, Plan, is_video
 from i2i.data.unpack import unpack
@@ -239,6 +240,9 @@ class FolderTranslator:
         result = job.result
         result.converted += [str(target.relative_to(job.out)) for _, target in conversion.converted]
         result.failed += [(job.display_name(path), _without_path(reason, path)) for path, reason in conversion.failed]
+        result.notices += [
+            (job.display_name(path), notice.removesuffix(ALL_FRAMES_ADVICE)) for path, notice in conversion.notices
+        ]
         finished = {path for path, _ in conversion.converted} | {path for path, _ in conversion.failed}
         late = f"was not reached within {format_duration(self.store.limits.max_seconds)}, the limit of a job"
         result.failed += [

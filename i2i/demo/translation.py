@@ -36,6 +36,7 @@ class TranslationResult:
         seconds: time in the network.
         loading_seconds: time to load the model.
         device: the device type, such as "cpu".
+        frame_count: images in the file; the first of them is translated.
     """
 
     photo: Image.Image
@@ -48,6 +49,7 @@ class TranslationResult:
     seconds: float
     loading_seconds: float
     device: str
+    frame_count: int = 1
 
     def encode(self, options: OutputOptions | None = None) -> bytes:
         """Return the bytes of an image file with the metadata of the photo. Raises ImageError if it is too large."""
@@ -65,6 +67,8 @@ class TranslationResult:
         text = f"{self.model} made {size} in {format_duration(self.seconds)} on {self.device}"
         if self.loading_seconds >= MIN_REPORTED_LOADING:
             text += f", and {format_duration(self.loading_seconds)} to load the model"
+        if self.frame_count > 1:
+            text += f". It is the first of {self.frame_count} frames or pages of the file"
         return f"{text}."
 
     def to_json(self) -> dict[str, Any]:
@@ -77,6 +81,7 @@ class TranslationResult:
             "seconds": round(self.seconds, 3),
             "loading_seconds": round(self.loading_seconds, 3),
             "device": self.device,
+            "frame_count": self.frame_count,
         }
 
 
@@ -142,7 +147,7 @@ class PhotoTranslator:
         source = replace(loaded_photo, alpha=None)  # the output has the transparency that it needs
         return TranslationResult(
             blended(loaded_photo), source, output, Path(str(path)).stem, name, choice.direction, translator.provenance,
-            seconds, loaded - start, translator.device.type,
+            seconds, loaded - start, translator.device.type, self.store.count_frames(path),
         )  # fmt: skip
 
     def _estimate(self, choice: ModelChoice, pixels: int) -> float | None:

@@ -75,6 +75,10 @@ class UploadStore:
         except ImageError as error:
             raise ImageError(str(error).replace(str(resolved), resolved.name)) from error
 
+    def count_frames(self, path: str | Path | None) -> int:
+        """Return the number of frames or pages in an uploaded file. Raises as ``read`` does."""
+        return self.decoders.probe(self.resolve(path))[1]
+
     def new_path(self, name: str) -> Path:
         """Return a path for a file called ``name`` in a new folder with an unguessable name."""
         folder = self.files / secrets.token_urlsafe(24)

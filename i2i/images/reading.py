@@ -195,7 +195,9 @@ def probe(path: Path) -> tuple[tuple[int, int], int]:
     """
     with _open_image(path) as image:
         try:
-            may_have_frames = image.format in FORMAT_BY_NAME and FORMAT_BY_NAME[image.format].frames
+            may_have_frames = image.format == "HEIF" or (
+                image.format in FORMAT_BY_NAME and FORMAT_BY_NAME[image.format].frames
+            )
             return image.size, int(getattr(image, "n_frames", 1)) if may_have_frames else 1
         except Exception as error:  # decoders raise all kinds of errors for hostile bytes
             raise _damage_error(path, error) from error

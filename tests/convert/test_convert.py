@@ -223,3 +223,16 @@ def test_an_interrupted_count_of_frames_probes_no_more_files(tmp_path: Path, mon
         count_frames([Path(str(number)) for number in range(10_000)], Interrupted())
     assert len(probed) < 10_000
     assert closed
+
+
+def test_a_notice_says_how_many_frames_or_pages_are_left_out(tmp_path: Path) -> None:
+    first, *others = (random_image(index) for index in range(3))
+    (tmp_path / "in").mkdir()
+    for name in ("a.gif", "a.webp", "a.png", "a.tif", "a.avif"):
+        first.save(tmp_path / "in" / f"{name[2:]}.{name[2:]}", save_all=True, append_images=others, duration=100)
+    first.save(tmp_path / "in" / "still.png")
+    result = convert(lambda image: image, [tmp_path / "in"], tmp_path / "out")
+    assert sorted((path.name, notice[:6]) for path, notice in result.notices) == [
+        (f"{kind}.{kind}", "2 of 3") for kind in ("avif", "gif", "png", "tif", "webp")
+    ]
+    assert all(notice.endswith("(--frames all takes them)") for _, notice in result.notices)

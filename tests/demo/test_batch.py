@@ -165,3 +165,12 @@ def video(tmp_path: Path) -> Callable[[], bytes]:
         return path.read_bytes()
 
     return encode_video
+
+
+def test_the_frames_of_an_animation_that_are_left_out_are_named(translator: FolderTranslator) -> None:
+    frames = [random_image(index) for index in range(3)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+    result = translator([upload(translator.store, "a.gif", buffer.getvalue())], "both")
+    assert result.notices == [("a.gif", "2 of 3 frames or pages are left out")]
+    assert result.to_json()["notices"] == [{"source": "a.gif", "notice": "2 of 3 frames or pages are left out"}]

@@ -131,3 +131,12 @@ def test_painted_layers_select_what_an_inpainting_model_fills(translator: PhotoT
     assert not np.array_equal(output, np.asarray(image))
     with pytest.raises(UsageError, match="Paint what it is to fill"):
         translator(photo, "fills", fill=Selection(layers=[empty]))
+
+
+def test_the_summary_says_that_only_the_first_frame_is_translated(translator: PhotoTranslator) -> None:
+    frames = [random_image(index, 40, 40) for index in range(3)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:])
+    result = translator(upload(translator.store, "a.webp", buffer.getvalue()), "both")
+    assert "It is the first of 3 frames or pages" in result.summary()
+    assert result.to_json()["frame_count"] == 3

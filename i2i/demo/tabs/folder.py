@@ -1,5 +1,6 @@
 """The tab "Folder": many files, one model, one zip of results."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -43,7 +44,7 @@ def build_tab(translator: FolderTranslator) -> list[OnLoad]:
         result = translator(paths, name, direction, strength_or_none, progress_callback(progress))
         previews = [(str(path), caption) for path, caption in result.previews]
         packed = gr.update(value=str(result.file) if result.file else None, visible=result.file is not None)
-        return [result.summary(), packed, failures_table(result.failed), previews]
+        return [result.summary(), packed, failures_table(result.failed, result.notices), previews]
 
     def on_model_change(name: str | None) -> list[Any]:
         return update_model_picker(registry, name)
@@ -77,6 +78,6 @@ def _select_first_model(registry: ModelRegistry) -> list[Any]:
     return [gr.update(choices=names, value=first), *update_model_picker(registry, first)]
 
 
-def failures_table(failed: list[tuple[str, str]]) -> str:
-    """Return (name, reason) of files that failed as an HTML table, or "" if there are none."""
-    return render("failures", failed=failed) if failed else ""
+def failures_table(failed: list[tuple[str, str]], notices: Sequence[tuple[str, str]] = ()) -> str:
+    """Return an HTML table of (name, reason) of files that failed, and one of (name, notice); "" if there are none."""
+    return render("failures", failed=failed, notices=notices) if failed or notices else ""
