@@ -98,6 +98,15 @@ def convert(
             "of any colour, on a transparent layer or on black"
         ),
     ] = "white",
+    value_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="LOW HIGH",
+            help="values of black and white, such as 0 4095, for images of a type that can hold them "
+            r"\[default: those of the model's training, else of the type]",
+            show_default=False,
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=0, help="images of one size in a batch; 0: chosen for the device")] = 0,
     compile: Annotated[
         bool, typer.Option("--compile", help="compile the network first; pays off for thousands of images of one size")
@@ -128,7 +137,7 @@ def convert(
         patterns=pattern or (), all_frames=frames == "all", existing=existing_policy(overwrite, skip_existing),
         metadata=metadata, provenance=provenance, max_pixels=parse_pixels(max_pixels), max_side=max_side,
         stabilize=stabilize, device=device, precision=precision, strength=degradation_level, mask=mask,
-        mask_fill=mask_fill, batch_size=batch_size, compile=compile,
+        mask_fill=mask_fill, value_range=value_range, batch_size=batch_size, compile=compile,
     )  # fmt: skip
     with open_conversion(options) as conversion:
         if dry_run:

@@ -15,8 +15,10 @@ from i2i.convert.interfaces import BatchTranslator, DownscalingReader, ImageRead
 from i2i.convert.manifest import Manifest, NoManifest, remove_unfinished
 from i2i.convert.pipeline import Pipeline, Progress, WorkItem, io_threads
 from i2i.convert.plan import Job, Plan, make_plan
+from i2i.convert.shared_ranges import RangedReader, plan_ranges
 from i2i.errors import I2IError, ImageError, io_errors
 from i2i.images import DecoderPool, Writer
+from i2i.images.value_range import ValueRanges
 from i2i.inference.masks import MaskedPhoto
 
 OutputFormat = Literal["png", "jpg", "webp", "avif", "tif"]
@@ -104,6 +106,7 @@ def convert_jobs(
     existing: ExistingPolicy = "continue",
     batch_size: int = 0,
     max_side: int | None = None,
+    value_ranges: ValueRanges | None = None,
     reader: ImageReader | None = None,
     progress: Progress = lambda done, failed, total: None,
 ) -> Result:
@@ -122,6 +125,8 @@ def convert_jobs(
         batch_size: images of one padded size that are translated together; 0: the translator's preferred batch size.
         max_side: images with a longer side are downscaled to this many pixels before they are translated; None to keep
             their size.
+        value_ranges: black and white by sample type; None for those of the translator. Images of other types share a
+            range with their folder.
         reader: reads the images; by default a ``DecoderPool``.
         progress: called in the calling thread, first with 0 files done.
     """
@@ -129,15 +134,18 @@ def convert_jobs(
     result = Result(failed=list(plan.failed), skipped=[(path, None, reason) for path, reason in plan.skipped])
     translator = translate if isinstance(translate, BatchTranslator) else SingleImageAdapter(translate)
     with ExitStack() as stack:
-        manifest = open_manifest(plan, out, settings_hash)
+        if reader is None:
+            reader = stack.enter_context(DecoderPool(io_threads()))
+        known = getattr(translate, "value_ranges", {}) if value_ranges is None else value_ranges
+        ranges = plan_ranges(plan, reader, known)
+        manifest = open_manifest(plan, out, ranges.settings_hash(settings_hash))
         stack.enter_context(manifest)
         remove_unfinished({job.target.parent for job in plan.jobs})
         jobs = pending_jobs(plan.jobs, manifest, existing, result)
         items = [WorkItem(job.source, job.frame) for job in jobs]
         job_of = dict(zip(items, jobs, strict=True))
         fingerprints = {job: manifest.fingerprint(job) for job in jobs}  # before the sources are read
-        if reader is None:
-            reader = stack.enter_context(DecoderPool(io_threads()))
+        reader = ranged = RangedReader(reader, ranges)
         if translator.mask_reader is not None:
             reader = MaskingReader(reader, translator.mask_reader)
         if max_side is not None:
@@ -155,7 +163,7 @@ def convert_jobs(
             Pipeline(translator, items, reader, write, batch_size, progress).run()
         except KeyboardInterrupt:
             result.stopped = True
-    result.notices = _notices_of_left_frames(plan.jobs, items)
+    result.notices = [*_notices_of_left_frames(plan.jobs, items), *ranges.notices, *ranged.notices()]
     result.converted = [(item.source, job_of[item].target) for item in items if item.state == "converted"]
     result.failed += [(item.source, item.reason) for item in items if item.state == "failed"]
     result.seconds = time.monotonic() - start

@@ -20,6 +20,7 @@ from i2i.convert.manifest import Manifest
 from i2i.convert.options import make_writer, output_format, settings_hash
 from i2i.convert.pipeline import Progress, io_threads
 from i2i.convert.plan import Job, Plan, make_plan, video_jobs
+from i2i.convert.shared_ranges import plan_ranges
 from i2i.device import Precision, disable_malloc_trim
 from i2i.images import MAX_PIXELS, DecoderPool
 from i2i.images.writing import MetadataPolicy
@@ -55,6 +56,7 @@ class ConvertOptions:
         strength: strength of the degradation, for a model that takes it as input.
         mask: mask of an inpainting model, or a folder of masks.
         mask_fill: what the masks mark: "white", "black" or "paint", see ``mask_from_image``.
+        value_range: values of black and white of the photos; None for those of the model, else of their type.
         batch_size: images of one size in a batch; 0 for the translator's preferred batch size.
         compile: whether to compile the network.
     """
@@ -78,6 +80,7 @@ class ConvertOptions:
     strength: float | None = None
     mask: Path | None = None
     mask_fill: MaskFill = "white"
+    value_range: tuple[float, float] | None = None
     batch_size: int = 0
     compile: bool = False
 
@@ -120,6 +123,7 @@ def open_conversion(options: ConvertOptions) -> "Iterator[Conversion]":
             strength=options.strength,
             mask=options.mask,
             mask_fill=options.mask_fill,
+            value_range=options.value_range,
         )
         if options.compile:
             translator.compile()
@@ -169,7 +173,10 @@ class Conversion:
         """
         from i2i.convert.video import pending_videos
 
-        manifest = open_manifest(self._plan, self._options.out, self._settings_hash)
+        settings = self._settings_hash
+        if self._reader is not None:
+            settings = plan_ranges(self._plan, self._reader, self.translator.value_ranges).settings_hash(settings)
+        manifest = open_manifest(self._plan, self._options.out, settings)
         if isinstance(manifest, Manifest):
             manifest.load()
         result = Result(failed=self._plan.failed)

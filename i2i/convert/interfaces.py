@@ -9,6 +9,7 @@ from PIL import Image
 
 from i2i.images import LoadedImage, Provenance
 from i2i.images.downscale import downscale
+from i2i.images.value_range import SampleSummary, ValueRanges
 from i2i.inference.masks import MaskedPhoto, MaskReader
 
 Size = tuple[int, int]  # width and height
@@ -24,19 +25,21 @@ class ImageReader(Protocol):
     def probe(self, path: Path) -> tuple[Size, int]:
         """Return stored width and height, and the number of frames, without decoding."""
 
-    def read(self, path: Path, frame: int = 0, *, blend: bool = True) -> LoadedImage:
+    def measure(self, path: Path) -> SampleSummary | None:
+        """Return what the samples hold, None for a type with a fixed range (``measure_unfixed``)."""
+
+    def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
         """Read one frame as ``i2i.images.load_image`` does."""
 
     def close(self) -> None:
         """Cancel all reads: their results are not needed any more."""
 
 
-class MaskingReader:
-    """A reader that adds the mask of each image as its alpha channel."""
+class WrappingReader:
+    """A reader that reads through another one. Subclasses change what ``read`` returns."""
 
-    def __init__(self, reader: ImageReader, mask_reader: MaskReader) -> None:
+    def __init__(self, reader: ImageReader) -> None:
         self.reader = reader
-        self.mask_reader = mask_reader
 
     @property
     def max_pixels(self) -> int:
@@ -45,38 +48,44 @@ class MaskingReader:
     def probe(self, path: Path) -> tuple[Size, int]:
         return self.reader.probe(path)
 
-    def read(self, path: Path, frame: int = 0, *, blend: bool = False) -> MaskedPhoto:
-        image = self.reader.read(path, frame, blend=blend)
-        return self.mask_reader.apply_mask(path, image, partial(self.reader.read, blend=False))
+    def measure(self, path: Path) -> SampleSummary | None:
+        return self.reader.measure(path)
+
+    def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
+        return self.reader.read(path, frame, blend=blend, ranges=ranges)
 
     def close(self) -> None:
         self.reader.close()
 
 
-class DownscalingReader:
+class MaskingReader(WrappingReader):
+    """A reader that adds the mask of each image as its alpha channel."""
+
+    def __init__(self, reader: ImageReader, mask_reader: MaskReader) -> None:
+        super().__init__(reader)
+        self.mask_reader = mask_reader
+
+    def read(
+        self, path: Path, frame: int = 0, *, blend: bool = False, ranges: ValueRanges | None = None
+    ) -> MaskedPhoto:
+        image = self.reader.read(path, frame, blend=blend, ranges=ranges)
+        return self.mask_reader.apply_mask(path, image, partial(self.reader.read, blend=False))
+
+
+class DownscalingReader(WrappingReader):
     """A reader that downscales images with a longer side than ``max_side`` pixels, with their alpha or mask."""
 
     def __init__(self, reader: ImageReader, max_side: int) -> None:
-        self.reader = reader
+        super().__init__(reader)
         self.max_side = max_side
 
-    @property
-    def max_pixels(self) -> int:
-        return self.reader.max_pixels
-
-    def probe(self, path: Path) -> tuple[Size, int]:
-        return self.reader.probe(path)
-
-    def read(self, path: Path, frame: int = 0, *, blend: bool = True) -> LoadedImage:
-        return self._downscale(self.reader.read(path, frame, blend=blend))
+    def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
+        return self._downscale(self.reader.read(path, frame, blend=blend, ranges=ranges))
 
     def _downscale(self, loaded: LoadedImage) -> LoadedImage:
         if not isinstance(loaded, MaskedPhoto):
             return downscale(loaded, self.max_side)
         return loaded.downscaled(self.max_side)
-
-    def close(self) -> None:
-        self.reader.close()
 
 
 @runtime_checkable

@@ -44,6 +44,7 @@ class Plan:
         jobs: the images to convert.
         skipped: files that are left as they are.
         failed: files that were asked for and cannot be converted.
+        folders: the sources that are folders.
         is_named: whether the user named the file of the only result, so that no manifest is written beside it.
     """
 
@@ -51,6 +52,7 @@ class Plan:
     skipped: list[tuple[Path, str]] = field(default_factory=list)
     failed: list[tuple[Path, str]] = field(default_factory=list)
     is_named: bool = False
+    folders: list[Path] = field(default_factory=list)
 
 
 def is_video(path: Path) -> bool:
@@ -102,7 +104,7 @@ def make_plan(
     Raises: UsageError if a source is missing, holds no images, or would be overwritten; or if ``out`` is the name of an
         image and there is not exactly one photo.
     """
-    plan = Plan(is_named=is_image_name(out))
+    plan = Plan(is_named=is_image_name(out), folders=[source for source in sources if source.is_dir()])
     files = [file for source in sources for file in _source_files(source, out, patterns, plan)]
     frames = _list_frames(files, count_frames, plan)
     if plan.is_named:

@@ -10,6 +10,7 @@ from PIL import Image
 from i2i.demo.fair_lock import FairLock
 from i2i.demo.uploads import UploadStore
 from i2i.images import LoadedImage, Provenance
+from i2i.images.value_range import SampleSummary, ValueRanges
 
 if TYPE_CHECKING:
     from i2i.inference.translator import Translator
@@ -25,6 +26,7 @@ class LockedTranslator:
         self._lock = lock
         self.provenance: Provenance | None = translator.provenance
         self.scale = translator.scale
+        self.value_ranges = translator.value_ranges
         self.mask_reader = translator.mask_reader
 
     def padded_size(self, size: Size) -> Size:
@@ -55,9 +57,13 @@ class SharedReader:
         """Return the size and the number of frames of an image file."""
         return self._decoders.probe(path)
 
-    def read(self, path: Path, frame: int = 0, *, blend: bool = True) -> LoadedImage:
+    def measure(self, path: Path) -> SampleSummary | None:
+        """Return what the samples of an image file hold, if their type does not fix the range."""
+        return self._decoders.measure(path)
+
+    def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
         """Decode a frame of an image file."""
-        return self._decoders.read(path, frame, blend=blend)
+        return self._decoders.read(path, frame, blend=blend, ranges=ranges)
 
     def close(self) -> None:
         """Do nothing: other jobs use the processes too."""

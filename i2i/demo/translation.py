@@ -122,7 +122,7 @@ class PhotoTranslator:
         model = self.registry.model(name)
         choice = ModelChoice(name, resolve_direction(name, model.info.directions, direction), strength)
         progress(0.0, "Reading the photo")
-        loaded_photo = self.store.read(path, blend=False)
+        loaded_photo = self.store.read(path, blend=False, ranges=model.info.input_ranges(choice.direction))
         size = loaded_photo.image.size
         kept = keep.region(self.store, loaded_photo) if keep else None
         photo = loaded_photo

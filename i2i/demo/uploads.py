@@ -14,6 +14,7 @@ from i2i.demo.limits import Limits
 from i2i.demo.upload_folder import UploadFolder, sweep_stale_folders
 from i2i.errors import I2IError, ImageError, UsageError
 from i2i.images import DecoderPool, LoadedImage, encode
+from i2i.images.value_range import ValueRanges
 
 DECODER_PROCESSES = 2
 PREVIEW_SIDE = 1600  # pixels of the longer side of images on the page; downloads have the full size
@@ -58,12 +59,13 @@ class UploadStore:
             raise UsageError("Only an uploaded file is opened, and uploads expire. Upload the photo again.")
         return resolved
 
-    def read(self, path: str | Path | None, *, blend: bool = True) -> LoadedImage:
+    def read(self, path: str | Path | None, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
         """Decode the photo in an uploaded file, in a separate process.
 
         Args:
             path: the uploaded file.
             blend: see ``load_image``.
+            ranges: see ``load_image``.
 
         Raises:
             UsageError: see ``resolve``.
@@ -71,7 +73,7 @@ class UploadStore:
         """
         resolved = self.resolve(path)
         try:
-            return self.decoders.read(resolved, blend=blend)
+            return self.decoders.read(resolved, blend=blend, ranges=ranges)
         except ImageError as error:
             raise ImageError(str(error).replace(str(resolved), resolved.name)) from error
 

@@ -19,6 +19,7 @@ from i2i.errors import ImageError
 from i2i.images.formats import MAX_PIXELS
 from i2i.images.metadata import SourceMetadata
 from i2i.images.reading import LoadedImage
+from i2i.images.value_range import SampleSummary, ValueRanges, ranges_to_json, summary_from_json
 
 TIMEOUT_SECONDS = 60.0  # for one image, and one second more for each million pixels
 _STARTUP_SECONDS = 60.0  # that a process may take to start, on the slowest machine
@@ -68,9 +69,15 @@ class DecoderPool:
         with self._request("probe", path) as (reply, _):
             return (int(reply["size"][0]), int(reply["size"][1])), int(reply["frames"])
 
-    def read(self, path: Path, frame: int = 0, *, blend: bool = True) -> LoadedImage:
+    def measure(self, path: Path) -> SampleSummary | None:
+        """Return what ``measure_unfixed`` returns."""
+        with self._request("measure", path) as (reply, _):
+            return summary_from_json(reply["summary"])
+
+    def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
         """Read a frame as ``load_image`` does."""
-        with self._request("read", path, frame, blend) as (reply, read_exactly):
+        options = {"frame": frame, "blend": blend, "ranges": ranges_to_json(ranges or {})}
+        with self._request("read", path, **options) as (reply, read_exactly):
             width = int(reply["size"][0])
             height = int(reply["size"][1])
             lengths = [int(length) for length in reply["parts"]]
@@ -81,6 +88,7 @@ class DecoderPool:
             Image.fromarray(np.frombuffer(pixels, np.uint8).reshape(height, width, 3)),
             Image.fromarray(np.frombuffer(alpha, np.uint8).reshape(height, width)) if alpha else None,
             SourceMetadata(bytes(exif), credits, bool(reply["generated"]), _print_size(reply)),
+            summary_from_json(reply["narrow"]),
         )
 
     def _check_lengths(self, lengths: list[int], pixels: int) -> None:
@@ -90,10 +98,10 @@ class DecoderPool:
 
     @contextmanager
     def _request(
-        self, task: str, path: Path, frame: int = 0, blend: bool = True
+        self, task: str, path: Path, **options: Any
     ) -> Iterator[tuple[dict[str, Any], Callable[[int], bytearray]]]:
         """Send a request to a free process. Yields the reply and a function that reads the bytes after it."""
-        request = {"task": task, "path": str(path), "frame": frame, "blend": blend, "max_pixels": self.max_pixels}
+        request = {"task": task, "path": str(path), "max_pixels": self.max_pixels, **options}
         worker = self._free.get()
         # The process times out by itself, unless the system has no timer or the file has disabled the signal.
         worker.start_timeout(_STARTUP_SECONDS + 3 * self.seconds + self.max_pixels / 1e6)

@@ -102,6 +102,14 @@ def read_head(path: Path) -> bytes:
         return b""
 
 
+def measure_unfixed(path: Path, max_pixels: int = MAX_PIXELS) -> SampleSummary | None:
+    """Return ``read_summary`` of a file whose range does not follow from its type; None for other files, undecoded."""
+    type, declared = read_declaration(path)
+    return (
+        None if type in (None, "uint8") or (type == "uint16" and declared is None) else read_summary(path, max_pixels)
+    )
+
+
 class FrameReader:
     """Reads frames of files, and keeps the last animation open.
 
@@ -117,6 +125,10 @@ class FrameReader:
     def probe(self, path: Path) -> tuple[tuple[int, int], int]:
         """Return ``probe(path)``."""
         return probe(path)
+
+    def measure(self, path: Path, max_pixels: int = MAX_PIXELS) -> SampleSummary | None:
+        """Return ``measure_unfixed(path, max_pixels)``."""
+        return measure_unfixed(path, max_pixels)
 
     def load_image(
         self,

@@ -75,7 +75,8 @@ def read_samples(image: Image.Image) -> Samples | None:
         return None
     values = np.asarray(image)
     if type == "uint8":
-        return Samples(values[..., 0] if image.mode in ("LA", "La") else values[..., :3], type)
+        is_grey = image.mode in ("LA", "La")
+        return Samples(values[..., 0] if is_grey else values[..., :3] if values.ndim == 3 else values, type)
     return Samples(values, type, declared=declared_by(image), white_is_zero=_tags(image).get(_PHOTOMETRIC) == 0)
 
 

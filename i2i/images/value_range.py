@@ -123,7 +123,11 @@ def is_narrow(summary: SampleSummary, value_range: ValueRange) -> bool:
     An image of a single value is not narrow: it is of one colour in any range.
     """
     low, high = value_range
-    return summary.low < summary.high and summary.high - summary.low <= NARROW * (high - low) and high > summary.high
+    if summary.low >= summary.high:
+        return False
+    if low == 0:
+        return summary.high <= NARROW * high  # dark; an image of light greys alone is usual
+    return summary.high - summary.low <= NARROW * (high - low)
 
 
 def join_summaries(summaries: Sequence[SampleSummary]) -> SampleSummary:
@@ -148,6 +152,22 @@ def proposed_range(summary: SampleSummary) -> ValueRange:
 def format_range(value_range: ValueRange) -> str:
     """Return a range as the two arguments of ``--value-range``."""
     return " ".join(f"{value:.10g}" for value in value_range)
+
+
+def summary_to_json(summary: SampleSummary | None) -> list[Any] | None:
+    """Return the type and the values of a summary."""
+    return None if summary is None else [summary.type, summary.low, summary.high, summary.declared]
+
+
+def summary_from_json(data: Any) -> SampleSummary | None:
+    """Return the summary that ``summary_to_json`` wrote. Raises ValueError or TypeError for anything else."""
+    if data is None:
+        return None
+    type, low, high, declared = data
+    if type not in SAMPLE_TYPES:
+        raise ValueError(f"{type!r} is no sample type")
+    limits = None if declared is None else (float(declared[0]), float(declared[1]))
+    return SampleSummary(type=type, low=float(low), high=float(high), declared=limits)
 
 
 def ranges_to_json(ranges: ValueRanges) -> dict[str, list[float]]:

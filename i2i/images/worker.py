@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from PIL import AvifImagePlugin, Image
 
 from i2i.errors import ImageError
+from i2i.images.value_range import ranges_from_json, summary_to_json
 
 PIXEL_BYTES = 48  # address space allowed for each pixel: alpha compositing holds seven copies of four bytes
 SPARE_BYTES = 512_000_000
@@ -46,7 +47,10 @@ def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[
             return {"size": (width, height), "frames": frames}, []
         pixels = min(width * height, max_pixels)
         _set_limits(seconds + _SECONDS_PER_MEGAPIXEL * pixels / 1e6, max_pixels if frames > 1 else pixels)
-        loaded = reader.load_image(path, request["frame"], max_pixels, blend=request["blend"])
+        if request["task"] == "measure":
+            return {"summary": summary_to_json(reader.measure(path, max_pixels))}, []
+        ranges = ranges_from_json(request["ranges"])
+        loaded = reader.load_image(path, request["frame"], max_pixels, blend=request["blend"], ranges=ranges)
     except ImageError as error:
         return {"error": str(error)}, []
     except MemoryError:
@@ -61,6 +65,7 @@ def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[
         "credits": dict(source.credits),
         "generated": source.generated,
         "print_size": source.print_size,
+        "narrow": summary_to_json(loaded.narrow),
     }
     return header, [loaded.image.tobytes(), loaded.alpha.tobytes() if loaded.alpha else b"", source.exif]
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from i2i.errors import ArgumentTypeError, ArgumentValueError, ImageError
 from i2i.images import LoadedImage, blend_on_white, load_image, to_float, to_uint8, unblend_from_white
 from i2i.images.colour import to_upright_srgb_with_alpha
+from i2i.images.value_range import ValueRanges
 
 TAKEN = (
     "a PIL image, a path, a uint8 array (H, W, 3), a float tensor (N, 3, H, W) or (3, H, W) in [-1, 1], "
@@ -24,13 +25,15 @@ TAKEN = (
 MAX_EXCESS = 0.1  # by which values of a tensor may lie outside [-1, 1], such as after a bicubic resize; it is clipped
 
 
-def to_loaded_images(value: Any, *, blend: bool = True) -> list[LoadedImage]:
+def to_loaded_images(value: Any, *, blend: bool = True, ranges: ValueRanges | None = None) -> list[LoadedImage]:
     """Return the images of a value: one, or as many as a batch (N, …) has.
 
     Args:
         value: a PIL image of any mode; the path of an image file; a uint8 array (H, W), (H, W, 1), (H, W, 3),
             (H, W, 4) or (N, H, W, 1, 3 or 4); or a floating-point tensor (3, H, W) or (N, 3, H, W) in [-1, 1].
         blend: whether to blend transparent images on white; else the colours are as stored.
+        ranges: black and white of PIL images and files by sample type; the range of a type that is missing follows from
+            the image.
 
     Returns: RGB images with their alpha; an image of a type that has alpha gets it also where all of it is opaque.
 
@@ -40,9 +43,9 @@ def to_loaded_images(value: Any, *, blend: bool = True) -> list[LoadedImage]:
         ImageError: a file that cannot be read, or a damaged image.
     """
     if isinstance(value, Image.Image):
-        return [_from_pil(value, blend)]
+        return [_from_pil(value, blend, ranges)]
     if isinstance(value, str | os.PathLike):
-        return [_from_path(Path(value), blend)]
+        return [_from_path(Path(value), blend, ranges)]
     if isinstance(value, np.ndarray):
         return [_from_pil(Image.fromarray(pixels), blend) for pixels in _check_array(value)]
     if isinstance(value, Tensor):
@@ -79,11 +82,11 @@ def image_path(value: Any) -> Path:
     return Path(str(getattr(value, "filename", "") or "The image"))
 
 
-def _from_pil(image: Image.Image, blend: bool) -> LoadedImage:
+def _from_pil(image: Image.Image, blend: bool, ranges: ValueRanges | None = None) -> LoadedImage:
     if 0 in image.size:
         raise ArgumentValueError(f"The image has {image.width}x{image.height} pixels; it must have at least one.")
     try:
-        colours, alpha = to_upright_srgb_with_alpha(image)
+        colours, alpha = to_upright_srgb_with_alpha(image, ranges=ranges)
     except (OSError, SyntaxError, ValueError) as error:  # Pillow decodes a file when its pixels are first used
         name = getattr(image, "filename", "") or "The image"
         raise ImageError(f"{name} is damaged: {str(error).strip('. ')}.") from error
@@ -92,11 +95,11 @@ def _from_pil(image: Image.Image, blend: bool) -> LoadedImage:
     return LoadedImage(blend_on_white(colours, alpha) if blend else colours, alpha)
 
 
-def _from_path(path: Path, blend: bool) -> LoadedImage:
+def _from_path(path: Path, blend: bool, ranges: ValueRanges | None) -> LoadedImage:
     path = path.expanduser()
     if path.is_dir():
         raise ImageError(f"{path} is a folder. i2i.convert(model, {str(path)!r}, out=FOLDER) converts all its images.")
-    return load_image(path, blend=blend)
+    return load_image(path, blend=blend, ranges=ranges)
 
 
 def _check_array(array: np.ndarray) -> list[np.ndarray]:

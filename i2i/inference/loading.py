@@ -35,6 +35,7 @@ def load(
     strength: float | None = None,
     mask: str | os.PathLike[str] | None = None,
     mask_fill: MaskFill = "white",
+    value_range: tuple[float, float] | None = None,
 ) -> Translator:
     """Load a translator.
 
@@ -46,6 +47,8 @@ def load(
         strength: strength of the degradation, in the unit of the model's task, for a model that takes it as input.
         mask: mask of an inpainting model, see ``MaskReader``.
         mask_fill: what the mask marks: "white", "black" or "paint", see ``mask_from_image``.
+        value_range: sample values of black and white, such as (0, 4095), for images of a type that can hold them; None
+            for those of the model's training, else of the type.
 
     Raises: ModelFileError or UsageError. Its message names the available choices.
 
@@ -53,7 +56,7 @@ def load(
     >>> translate(Image.open("horse.jpg")).save("zebra.png")
     """
     model = os.fspath(model)
-    options = InferenceOptions(device, precision, strength, mask, mask_fill)
+    options = InferenceOptions(device, precision, strength, mask, mask_fill, value_range)
     if model == "identity":
         direction = _checked_direction(model, direction, list(Direction))
         return Translator(Identity(), IdentityConfig(), size=MIN_SIDE, direction=direction, options=options)

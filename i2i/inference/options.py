@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from i2i.checkpoints.model_info import ModelInfo
 from i2i.device import Precision
 from i2i.errors import UsageError
+from i2i.images.value_range import ValueRanges, stated_ranges
 from i2i.inference.mask_images import MaskFill
 
 
@@ -19,6 +20,8 @@ class InferenceOptions:
         strength: strength of the degradation, in the unit of the model's task, for a model that takes it as input.
         mask: mask of an inpainting model, see ``MaskReader``.
         mask_fill: what the mask marks: "white", "black" or "paint", see ``mask_from_image``.
+        value_range: sample values of black and white, for images of a type that can hold them; None for those of the
+            model's training, else of the type.
     """
 
     device: str = "auto"
@@ -26,6 +29,16 @@ class InferenceOptions:
     strength: float | None = None
     mask: str | os.PathLike[str] | None = None
     mask_fill: MaskFill = "white"
+    value_range: tuple[float, float] | None = None
+
+    def value_ranges(self, info: ModelInfo | None, direction: str) -> ValueRanges:
+        """Return black and white of the images by sample type: as stated, else as in the training of the model.
+
+        Raises: UsageError if the stated range is not usable.
+        """
+        if self.value_range is not None:
+            return stated_ranges(self.value_range)
+        return info.input_ranges(direction) if info is not None else {}
 
     def check_for(self, model: str, info: ModelInfo | None) -> None:
         """Raise UsageError if an option is given that the model does not take.

@@ -66,6 +66,7 @@ class Translator:
         self.info = info
         self.provenance = provenance
         options.check_for(self.name, info)
+        self.value_ranges = options.value_ranges(info, direction)
         level = conditioning_level(self.name, info, options.strength) if info is not None else 0.0
         network = prepare_for_inference(network, config).to(self.device).to(memory_format=torch.channels_last)
         self.preprocessor = Preprocessor(config, size, level, pin_memory=self.device.type == "cuda")
@@ -174,7 +175,8 @@ class Translator:
         'RGBA'
         """
         values = list(images) if isinstance(images, list | tuple) else [images]
-        loaded = [to_loaded_images(value, blend=self.mask_reader is None) for value in values]
+        blend, ranges = self.mask_reader is None, self.value_ranges
+        loaded = [to_loaded_images(value, blend=blend, ranges=ranges) for value in values]
         results = iter(self._translate_loaded(values, loaded))
         converted = [
             from_results(value, list(islice(results, len(batch)))) for value, batch in zip(values, loaded, strict=True)

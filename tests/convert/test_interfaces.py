@@ -39,9 +39,9 @@ def test_masks_are_read_by_the_same_reader_as_photos(tmp_path: Path) -> None:
     Image.linear_gradient("L").resize((16, 16)).save(tmp_path / "mask.png")
 
     class RecordingReader(InProcessReader):
-        def read(self, path: Path, frame: int = 0, *, blend: bool = True) -> LoadedImage:
+        def read(self, path: Path, frame: int = 0, **options: Any) -> LoadedImage:
             paths_read.append(path)
-            return super().read(path, frame, blend=blend)
+            return super().read(path, frame, **options)
 
     translate: Any = Inverter()
     translate.mask_reader = MaskReader(tmp_path / "mask.png")

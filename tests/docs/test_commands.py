@@ -7,7 +7,9 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from i2i.cli import main
@@ -94,6 +96,12 @@ def make_data() -> None:
         random_image(3, SIZE, SIZE).save(image)
     for name in ("photo.jpg", "noisy.jpg", "small.jpg"):
         random_image(4, SIZE, SIZE).save(name)
+    for folder, low, dtype in (("scans", 0, np.uint16), ("datasets/mri2ct/trainA", 0, np.uint16),
+                               ("datasets/mri2ct/trainB", -1000, np.int16)):  # fmt: skip
+        Path(folder).mkdir(parents=True)
+        for seed in range(3):
+            values = np.random.default_rng(seed).integers(low, low + 4000, (SIZE, SIZE)).astype(dtype)
+            tifffile.imwrite(Path(folder) / f"{seed}.tif", values)
     mask = Image.new("L", (SIZE, SIZE))
     mask.paste(255, (4, 4, 20, 12))
     mask.save("mask.png")

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from i2i.images import MAX_PIXELS, LoadedImage, load_image, probe
+from i2i.images.reading import measure_unfixed
+from i2i.images.value_range import SampleSummary, ValueRanges
 
 
 class InProcessReader:
@@ -14,7 +16,10 @@ class InProcessReader:
     def probe(self, path: Path) -> tuple[tuple[int, int], int]:
         return probe(path)
 
-    def read(self, path: Path, frame: int = 0, *, blend: bool = True) -> LoadedImage:
-        return load_image(path, frame, self.max_pixels, blend=blend)
+    def measure(self, path: Path) -> SampleSummary | None:
+        return measure_unfixed(path, self.max_pixels)
+
+    def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
+        return load_image(path, frame, self.max_pixels, blend=blend, ranges=ranges)
 
     def close(self) -> None: ...

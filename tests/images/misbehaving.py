@@ -17,7 +17,7 @@ class FrameReader:
     def probe(self, path: Path) -> tuple[tuple[int, int], int]:
         return (4, 3), 1
 
-    def load_image(self, path: Path, frame: int, max_pixels: int, *, blend: bool) -> LoadedImage:
+    def load_image(self, path: Path, frame: int, max_pixels: int, **options: object) -> LoadedImage:
         return load_image(path)
 
 
