@@ -14,7 +14,7 @@ import i2i
 ROOT = Path(i2i.__file__).parent
 LAYERS = [
     {"errors", "_version", "directions"},
-    {"config", "device", "images"},
+    {"arguments", "config", "device", "images"},
     {"pretrained"},
     {"networks", "restoration", "diagnostics", "checkpoints"},
     {"data", "metrics"},
@@ -24,6 +24,7 @@ LAYERS = [
     {"recipes"},
     {"convert", "evaluation"},
     {"reports"},
+    {"api"},
     {"demo"},
     {"cli"},
     {"i2i", "__main__"},  # the package's public names

@@ -7,6 +7,7 @@ the metadata needed to build and use them. Loading a model file runs no code.
 import dataclasses
 import hashlib
 import json
+import os
 import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import safetensors
 
 from i2i._version import __version__
+from i2i.checkpoints.foreign import describe_foreign
 from i2i.checkpoints.model_info import FORMAT, ModelInfo
-from i2i.checkpoints.run import Run, checkpoints_dir, write_or_explain
+from i2i.checkpoints.run import STATE_NAMES, Run, checkpoints_dir, write_or_explain
 from i2i.checkpoints.shipped import is_shipped, shipped_model_files
 from i2i.checkpoints.upgrade import upgrade_metadata
 from i2i.errors import ModelFileError
@@ -107,7 +109,23 @@ def _open(path: Path, framework: str = "pt") -> Any:
     try:
         return safetensors.safe_open(path, framework=framework)
     except (safetensors.SafetensorError, OSError) as error:
-        raise ModelFileError(f"{path} is not a readable safetensors file: {error}.") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ModelFileError:
+    """Return the error for a file that is not a safetensors file, with what it is instead."""
+    if path.name in STATE_NAMES and Run(path.parent).exists():
+        return ModelFileError(f"{path} is the state of a training, for --resume. The model is the run: {path.parent}.")
+    try:
+        foreign = describe_foreign(path)
+    except OSError:
+        foreign = ""
+    if not foreign:
+        return ModelFileError(f"{path} is not a readable safetensors file: {error}.")
+    return ModelFileError(
+        f"{path} is {foreign}. i2i reads only the .safetensors files of its own trainings (`i2i train`), and runs no "
+        "code of other files."
+    )
 
 
 def _parse_info(path: Path, header: Mapping[str, str] | None) -> ModelInfo:
@@ -118,7 +136,10 @@ def _parse_info(path: Path, header: Mapping[str, str] | None) -> ModelInfo:
         if version == 1:
             metadata = upgrade_metadata(metadata)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ModelFileError(f"{path} was not written by i2i: its header has no i2i metadata.") from error
+        raise ModelFileError(
+            f"{path} is a safetensors file that was not written by i2i: its header has no i2i metadata. i2i reads the "
+            "files of its own trainings (`i2i train`)."
+        ) from error
     if version not in (1, FORMAT):
         raise ModelFileError(
             f"{path} has model file format {reprlib.repr(version)}; this i2i reads formats 1 to {FORMAT}. Update i2i."
@@ -139,7 +160,7 @@ def to_half(model_file: ModelFile) -> ModelFile:
     return ModelFile(model_file.info, tensors)
 
 
-def find_model_file(model: str) -> Path:
+def find_model_file(model: str | os.PathLike[str]) -> Path:
     """Return the path of a model file.
 
     A run of the user comes before a shipped model of the same name.
@@ -151,6 +172,7 @@ def find_model_file(model: str) -> Path:
     Raises:
         ModelFileError: no such model; the message lists the existing ones.
     """
+    model = os.fspath(model)
     path = Path(model).expanduser()
     run = checkpoints_dir() / model
     for candidate in (

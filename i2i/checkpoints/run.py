@@ -53,6 +53,13 @@ class Run:
         self.path = path
         self._lock = FileLock(path / ".lock", timeout=0)
 
+    def __fspath__(self) -> str:
+        return os.fspath(self.path)
+
+    def __repr__(self) -> str:
+        state = "with weights" if self.weights_path.is_file() else "without weights"
+        return f"<Run {self.path}, {state}>"
+
     @classmethod
     def from_name(cls, name: str) -> "Run":
         """Return the run ``name`` under ``checkpoints_dir()``, whether or not it exists.

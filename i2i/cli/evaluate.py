@@ -98,34 +98,12 @@ def evaluate(
 
         i2i evaluate facades-pix2pix --json --fail-under psnr=13
     """
-    from i2i import reports
+    from i2i.api.evaluate import evaluate as run_evaluation
     from i2i.cli._progress import ProgressBars
-    from i2i.evaluation import evaluate as evaluation
     from i2i.evaluation.metric_specs import parse_thresholds
-    from i2i.evaluation.options import EvaluationOptions
     from i2i.evaluation.text_report import format_report
-    from i2i.inference.options import InferenceOptions
 
     thresholds = parse_thresholds(fail_under or [], fail_over or [])
-    if report is not None:
-        reports.check_path(report)
-    options = EvaluationOptions(
-        models=models,
-        data=data,
-        direction=direction,
-        split=split,
-        max_images=max_images,
-        size=size,
-        resize=resize,
-        rank_by=rank_by,
-        checkpoint=checkpoint,
-        cycle=cycle,
-        seed=seed,
-        gallery=report is not None,
-        inference=InferenceOptions(device, precision),
-        votes_file=votes_file,
-        strength=degradation_level,
-    )
     with ProgressBars() as bars:
 
         def log_progress(text: str, done: int, total: int) -> None:
@@ -135,14 +113,17 @@ def evaluate(
                 if not bars.visible:
                     log_line("{}: {} images", text, total)
 
-        result = evaluation.evaluate(options, log_progress)
+        result = run_evaluation(
+            models, data=data, direction=direction, report=report, rank_by=rank_by, checkpoint=checkpoint, split=split,
+            max_images=max_images, size=size, resize=resize, cycle=cycle, seed=seed, votes_file=votes_file,
+            degradation_level=degradation_level, device=device, precision=precision, progress=log_progress,
+        )  # fmt: skip
     violations = result.threshold_violations(thresholds)
     if json:
         print_json(result.to_json())
     else:
         stdout.print(format_report(result), markup=False, soft_wrap=True)
     if report is not None:
-        reports.write(result, report)
         log_line("the report is in {}", report)
     for violation in violations:
         log_line("[red]beyond the limit:[/red] {}", violation)

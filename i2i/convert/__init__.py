@@ -1,4 +1,13 @@
-"""Convert folders of images and videos with a translator."""
+"""Convert photos, folders of photos and videos with a translator.
+
+The package can be called, with the arguments of ``i2i convert``: see ``i2i.convert.call.convert``.
+
+>>> import i2i
+>>> i2i.convert("identity", "horse.jpg", "result.png", overwrite=True)
+<Result: 1 converted, 0 skipped, 0 failed>
+"""
+
+import sys
 
 from i2i.convert.api import (
     ExistingPolicy,
@@ -9,6 +18,7 @@ from i2i.convert.api import (
     count_frames,
     pending_jobs,
 )
+from i2i.convert.call import CallableModule
 from i2i.convert.plan import Job, Plan, make_plan
 
 __all__ = [
@@ -23,3 +33,5 @@ __all__ = [
     "make_plan",
     "pending_jobs",
 ]
+
+sys.modules[__name__].__class__ = CallableModule  # as in "Customizing module attribute access" of Python's reference

@@ -26,7 +26,7 @@ ExistingPolicy = Literal["continue", "skip", "overwrite"]
 ALL_FRAMES_ADVICE = " (--frames all takes them)"
 
 
-@dataclass
+@dataclass(repr=False)
 class Result:
     """The outcome of a conversion, in the order of the jobs.
 
@@ -37,6 +37,7 @@ class Result:
         notices: source and a sentence about what of it is missing or changed in its result.
         seconds: duration.
         stopped: whether the user interrupted the conversion.
+        planned: source and target of each image that a dry run would convert.
     """
 
     converted: list[tuple[Path, Path]] = field(default_factory=list)
@@ -45,6 +46,12 @@ class Result:
     notices: list[tuple[Path, str]] = field(default_factory=list)
     seconds: float = 0.0
     stopped: bool = False
+    planned: list[tuple[Path, Path]] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        planned = f"{len(self.planned)} planned, " if self.planned else ""
+        counts = f"{len(self.converted)} converted, {len(self.skipped)} skipped, {len(self.failed)} failed"
+        return f"<Result: {planned}{counts}>"
 
     def __add__(self, other: "Result") -> "Result":
         return Result(
@@ -54,6 +61,7 @@ class Result:
             self.notices + other.notices,
             self.seconds + other.seconds,
             self.stopped or other.stopped,
+            self.planned + other.planned,
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from i2i.convert.pipeline import Progress, io_threads
 from i2i.convert.plan import Job, Plan, make_plan, video_jobs
 from i2i.convert.shared_ranges import plan_ranges
 from i2i.device import Precision, disable_malloc_trim
+from i2i.errors import UsageError
 from i2i.images import MAX_PIXELS, DecoderPool
 from i2i.images.writing import MetadataPolicy
 from i2i.inference.mask_images import MaskFill
@@ -86,17 +87,21 @@ class ConvertOptions:
 
 
 @contextmanager
-def open_conversion(options: ConvertOptions) -> "Iterator[Conversion]":
+def open_conversion(options: ConvertOptions, translator: "Translator | None" = None) -> "Iterator[Conversion]":
     """Find the sources, start the decoder processes and load the model.
 
     The decoder processes stop at the end of the context. Videos do not need them.
 
     Args:
         options: options of the conversion.
+        translator: the loaded model, with its own direction, device, precision, strength and mask; None to load
+            ``options.model``.
 
     Raises: UsageError if a source does not exist, before the model is loaded; and what ``load`` raises.
     """
     options = replace(options, format=output_format(options.format, options.out))
+    if translator is not None:
+        options = _with_options_of(options, translator)
     videos = video_jobs(options.sources, options.out)
     video_sources = {job.source for job in videos}
     image_sources = [path for path in options.sources if path not in video_sources]
@@ -112,24 +117,42 @@ def open_conversion(options: ConvertOptions) -> "Iterator[Conversion]":
                 count_frames=frame_counter,
             )
             reader.start()
-        # The decoder processes start while this import loads torch.
-        from i2i.inference.loading import load
-
-        translator = load(
-            options.model,
-            options.direction,
-            device=options.device,
-            precision=options.precision,
-            strength=options.strength,
-            mask=options.mask,
-            mask_fill=options.mask_fill,
-            value_range=options.value_range,
-        )
+        if translator is None:
+            translator = _load(options)  # the decoder processes start while it imports torch
         if options.compile:
             translator.compile()
         if translator.device.type == "cpu":
             disable_malloc_trim()
         yield Conversion(options, plan, videos, translator, reader if image_sources else None)
+
+
+def _load(options: ConvertOptions) -> "Translator":
+    from i2i.inference.loading import load
+
+    return load(
+        options.model,
+        options.direction,
+        device=options.device,
+        precision=options.precision,
+        strength=options.strength,
+        mask=options.mask,
+        mask_fill=options.mask_fill,
+        value_range=options.value_range,
+    )
+
+
+def _with_options_of(options: ConvertOptions, translator: "Translator") -> ConvertOptions:
+    """Return the options with those of a loaded translator, on which the results depend too.
+
+    Raises: UsageError if one of them is given beside the translator.
+    """
+    defaults = {field.name: field.default for field in fields(ConvertOptions)}
+    for name in ("direction", "device", "precision", "strength", "mask", "mask_fill", "value_range"):
+        if getattr(options, name) != defaults[name]:
+            raise UsageError(f"{name} is an option of i2i.load, and the translator is loaded already.")
+    own = translator.options
+    mask = Path(own.mask) if own.mask is not None else None
+    return replace(options, strength=own.strength, mask=mask, mask_fill=own.mask_fill, value_range=own.value_range)
 
 
 class Conversion:

@@ -25,7 +25,7 @@ from i2i.restoration.degrader import Degrader
 IDENTITY_THRESHOLD = 2.0  # grey levels of 255; a smaller mean difference of output and input is invisible
 
 
-@dataclass
+@dataclass(repr=False)
 class Evaluation:
     """The result of an evaluation.
 
@@ -42,6 +42,21 @@ class Evaluation:
     notes: list[str]
     seconds: float
     votes: list[Tally] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """A dict for each row of the tables: direction, kind, name, title, and the value of each metric."""
+        return [
+            {"direction": str(result.direction), "kind": row.kind, "name": row.name, "title": row.title}
+            | {metric: estimate.value for metric, estimate in row.values.items()}
+            for result in self.directions
+            for row in result.rows
+        ]
+
+    def __repr__(self) -> str:
+        from i2i.evaluation.text_report import format_report
+
+        return format_report(self)
 
     def to_json(self) -> dict[str, Any]:
         first = next(row for row in self.directions[0].rows if row.kind == "model")

@@ -59,7 +59,7 @@ class Translator:
         provenance: Provenance | None = None,
         options: InferenceOptions | None = None,
     ) -> None:
-        options = options or InferenceOptions()
+        self.options = options = options or InferenceOptions()
         self.device = resolve_device(options.device)
         self.dtype = resolve_dtype(options.precision, self.device)
         self.direction = direction

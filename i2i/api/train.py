@@ -1,0 +1,123 @@
+"""``i2i.train``: train a model from Python."""
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from i2i.arguments import PathLike
+from i2i.checkpoints.model_info import BestMetric
+from i2i.checkpoints.run import Run
+from i2i.inference import loading, sampler
+from i2i.inference.sampler import Sampler
+from i2i.inference.translator import Translator
+from i2i.recipes import launch
+from i2i.recipes.settings import overrides_from_settings
+from i2i.training.progress import TrainingProgress
+from i2i.training.trainer import Trainer
+
+
+@dataclass(frozen=True, repr=False)
+class TrainingResult:
+    """What a training has left. ``i2i.load`` takes it, as the path of the run.
+
+    Attributes:
+        run: the run's folder.
+        step: training steps of the last checkpoint.
+        total_steps: steps of the whole training.
+        best: the best result of the validations; None without ``best_metric``.
+        samples_from_noise: whether the model generates images from noise.
+    """
+
+    run: Run
+    step: int
+    total_steps: int
+    best: BestMetric | None = None
+    samples_from_noise: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self.run.path
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.run.path.name
+
+    def load(self, direction: str | None = None, *, best: bool = False, **options: Any) -> Translator | Sampler:
+        """Load the model: a ``Translator``, or a ``Sampler`` if it generates images from noise.
+
+        Args:
+            direction: "AtoB" or "BtoA"; by default the model's first direction.
+            best: whether to load the checkpoint with the best result, instead of the last.
+            options: see ``i2i.load`` and ``i2i.load_sampler``.
+        """
+        path = self.run.best_path if best else self.run.weights_path
+        if self.samples_from_noise:
+            return sampler.load(path, **options)
+        return loading.load(path, direction, **options)
+
+    def __fspath__(self) -> str:
+        return os.fspath(self.run.path)
+
+    def __repr__(self) -> str:
+        best = self.best
+        kept = f", best {best.metric.upper()} {best.value:.4g} at step {best.step}" if best is not None else ""
+        return f"<TrainingResult {self.name}: {self.step} of {self.total_steps} steps{kept}, in {self.run.path}>"
+
+
+def train(
+    method: str,
+    *,
+    data: PathLike | None = None,
+    recipe: str | None = None,
+    name: str | None = None,
+    resume: bool = False,
+    progress: bool = True,
+    **settings: Any,
+) -> TrainingResult:
+    """Train a model, or resume a training, as ``i2i train METHOD`` does.
+
+    Args:
+        method: such as "cyclegan".
+        data: the dataset: a path, or a name (``i2i data list``).
+        recipe: preset to start from; by default the method's first recipe.
+        name: name of the run; by default made from the dataset's and the method's.
+        resume: whether to continue the run that ``name`` or ``data`` selects.
+        progress: whether to show the progress on standard error.
+        settings: any setting of the method by its flag in snake_case, such as ``epochs=50`` for ``--epochs 50``.
+            ``i2i train METHOD --help`` lists them. A setting that is None keeps the recipe's value.
+
+    Returns: the run, which ``i2i.load`` takes.
+
+    Raises:
+        ArgumentTypeError: a TypeError: there is no such setting; the message proposes the nearest.
+        UsageError: the settings, the dataset or the run's name are not usable. Nothing is written then.
+        KeyboardInterrupt: Ctrl-C stopped the training. The run is saved, and ``resume=True`` continues it.
+
+    >>> i2i.train("cyclegan", data="stripes", recipe="tiny", steps=600)  # doctest: +SKIP
+    <TrainingResult stripes-cyclegan: 600 of 600 steps, in checkpoints/stripes-cyclegan>
+    >>> translate = i2i.load("checkpoints/stripes-cyclegan")  # doctest: +SKIP
+    """
+    overrides = overrides_from_settings("train", method, {"data": data, **settings})
+    make_trainer = launch.resume_training if resume else launch.new_training
+    console = Console(stderr=True, highlight=False, quiet=not progress)
+    trainer = make_trainer(method, recipe, overrides, name, TrainingProgress(console))
+    try:
+        stop_signal = trainer.train() if trainer.step < trainer.total_steps() else None
+    finally:
+        trainer.run.unlock()
+    if stop_signal == signal.SIGINT:
+        raise KeyboardInterrupt(f"stopped at step {trainer.step}; resume=True continues {trainer.run.path}")
+    if stop_signal is not None:
+        raise SystemExit(128 + stop_signal)
+    return _result(trainer)
+
+
+def _result(trainer: Trainer) -> TrainingResult:
+    best = trainer.validator.best if trainer.validator is not None else None
+    return TrainingResult(trainer.run, trainer.step, trainer.total_steps(), best, trainer.info.samples_from_noise)

@@ -1,0 +1,144 @@
+"""``i2i.convert``: convert photos, folders and videos from Python. The package itself is called."""
+
+import inspect
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from i2i.arguments import PathLike, one_of, refuse_unknown, to_paths
+from i2i.convert.api import OutputFormat, Result
+from i2i.convert.conversion import ConvertOptions, open_conversion
+from i2i.convert.options import existing_policy, parse_pixels
+from i2i.device import Precision
+from i2i.images.writing import MetadataPolicy
+from i2i.inference.mask_images import MaskFill
+
+if TYPE_CHECKING:
+    from i2i.inference.translator import Translator
+
+_OTHER_NAMES = {
+    "strength": "degradation_level", "patterns": "pattern", "kind": "format", "suffix": "format", "output": "out",
+    "json": "the returned Result, as there is no",
+}  # fmt: skip
+
+
+def convert(
+    model: "PathLike | Translator",
+    sources: PathLike | Sequence[PathLike],
+    out: PathLike,
+    *,
+    direction: Literal["AtoB", "BtoA"] | None = None,
+    format: OutputFormat | None = None,
+    quality: int = 95,
+    pattern: str | Sequence[str] = (),
+    frames: Literal["first", "all"] = "first",
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    dry_run: bool = False,
+    metadata: MetadataPolicy = "keep",
+    provenance: bool = True,
+    max_pixels: int | str = "89MP",
+    max_side: int | None = None,
+    stabilize: bool = False,
+    device: str = "auto",
+    precision: Precision = "auto",
+    degradation_level: float | None = None,
+    mask: PathLike | None = None,
+    mask_fill: MaskFill = "white",
+    value_range: tuple[float, float] | None = None,
+    batch_size: int = 0,
+    compile: bool = False,
+    progress: Callable[[int, int, int], None] = lambda done, failed, total: None,
+    **unknown: Any,
+) -> Result:
+    """Translate photos, folders of photos and videos with a model, as ``i2i convert`` does.
+
+    Results keep the folder tree of the sources. A second call converts only what is missing or outdated.
+
+    Args:
+        model: name of a run, path of a run or model file, "identity", or a loaded ``Translator``, which has its own
+            direction, device, precision, degradation level and mask.
+        sources: photos, folders and videos: a path or a list of paths.
+        out: folder for the results, or the file name of the result of a single photo or video.
+        direction: by default the model's first.
+        format: png, jpg, webp, avif or tif; by default that of ``out``, else png.
+        quality: of jpg, webp and avif, from 1 to 100.
+        pattern: in folders, convert only photos whose name matches.
+        frames: frames of animations, and pages of files with several, to convert.
+        overwrite: whether existing results are replaced.
+        skip_existing: whether existing results are kept, also those of another source or model.
+        dry_run: whether to write nothing. ``planned`` of the result then lists what would be converted.
+        metadata: "keep" copies the photo's metadata, but never its location; "strip" copies nothing.
+        provenance: whether the metadata of the results name the model.
+        max_pixels: pixels of the largest image that is read, such as "200MP".
+        max_side: larger photos and videos are downscaled to this many pixels on the longer side first.
+        stabilize: videos: less flicker, but slower reaction to changes.
+        device: "auto", or the name of a torch device.
+        precision: "auto", "float32" or "bfloat16".
+        degradation_level: strength of the degradation, for models that take it as input.
+        mask: for inpainting models: a mask image, or a folder with one for each photo.
+        mask_fill: what the mask marks.
+        value_range: values of black and white of the photos; by default those of the model, else of their type.
+        batch_size: images of one size in a batch; 0: chosen for the device.
+        compile: whether to compile the network first.
+        progress: called with the number of photos done, failed (of those done) and in total.
+        unknown: none: any other name is an error.
+
+    Returns: what was converted, skipped and failed, with reasons. A photo that fails raises nothing.
+
+    Raises:
+        ArgumentTypeError: a TypeError: there is no such argument.
+        UsageError: the model, a source or an option is not usable.
+        KeyboardInterrupt: Ctrl-C. The results so far are kept, and the same call continues.
+
+    >>> i2i.convert("identity", "horse.jpg", "result.png")
+    <Result: 1 converted, 0 skipped, 0 failed>
+    >>> i2i.convert("identity", "horse.jpg", "result.png", dryrun=True)
+    Traceback (most recent call last):
+    ...
+    i2i.errors.ArgumentTypeError: convert() has no argument 'dryrun'. Did you mean dry_run?
+    """
+    known = set(convert.__annotations__) - {"unknown", "return"}
+    refuse_unknown("convert", unknown, known, _OTHER_NAMES)
+    one_of("frames", frames, ("first", "all"))
+    one_of("metadata", metadata, get_args(MetadataPolicy))
+    if format is not None:
+        one_of("format", format, get_args(OutputFormat))
+    name = os.fspath(model) if isinstance(model, str | os.PathLike) else ""
+    translator = None if isinstance(model, str | os.PathLike) else model
+    options = ConvertOptions(
+        model=name, sources=to_paths(sources, "sources"), out=Path(out),
+        direction=direction, format=format, quality=quality,
+        patterns=[pattern] if isinstance(pattern, str) else pattern, all_frames=frames == "all",
+        existing=existing_policy(overwrite, skip_existing), metadata=metadata, provenance=provenance,
+        max_pixels=parse_pixels(str(max_pixels)), max_side=max_side, stabilize=stabilize,
+        device=device, precision=precision, strength=degradation_level,
+        mask=Path(mask) if mask is not None else None, mask_fill=mask_fill, value_range=value_range,
+        batch_size=batch_size, compile=compile,
+    )  # fmt: skip
+    return _run(options, translator, dry_run, progress)
+
+
+def _run(
+    options: ConvertOptions, translator: "Translator | None", dry_run: bool, progress: Callable[[int, int, int], None]
+) -> Result:
+    with open_conversion(options, translator) as conversion:
+        if dry_run:
+            jobs, result = conversion.pending()
+            result.planned = [(job.source, job.target) for job in jobs]
+            return result
+        result = conversion.convert_images(progress)
+        if not result.stopped:
+            result += conversion.convert_videos(lambda done, total: None, lambda job, video: None)
+    if result.stopped:
+        raise KeyboardInterrupt
+    return result
+
+
+class CallableModule(ModuleType):
+    """The type of the package ``i2i.convert``: it holds the conversion, and ``i2i.convert(...)`` runs one."""
+
+    __call__ = staticmethod(convert)
+    __signature__ = inspect.signature(convert)

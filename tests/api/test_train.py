@@ -1,0 +1,65 @@
+"""``i2i.train`` takes the settings of ``i2i train`` and returns the run."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import i2i
+from i2i.cli.method_commands import _recipe_options
+from i2i.errors import ConfigError, DatasetError, UsageError
+from i2i.recipes import RECIPES
+from i2i.recipes.settings import setting_paths
+from tests.conftest import SIZE, random_image
+
+TINY: dict[str, Any] = {
+    "size": SIZE, "resize_scale": 18 / 16, "generator": "resnet", "blocks": 1, "ngf": 2, "d_ndf": 2,
+    "d_receptive_field": 16, "steps": 2, "device": "cpu", "precision": "float32", "progress": False,
+}  # fmt: skip
+
+
+def tiny(method: str) -> dict[str, Any]:
+    known = setting_paths(method) | {"progress": ()}
+    return {name: value for name, value in TINY.items() if name in known}
+
+
+@pytest.mark.parametrize("method", RECIPES)
+def test_the_settings_are_the_flags_of_the_command(method: str) -> None:
+    flags = {option.flag.name.replace("-", "_"): option.path for option in _recipe_options(method)}
+    assert setting_paths(method) == flags
+
+
+def test_a_training_returns_its_run_which_loads_and_resumes(unpaired: Path) -> None:
+    result = i2i.train("cyclegan", data=unpaired, name="mine", **tiny("cyclegan"))
+    assert repr(result) == "<TrainingResult mine: 2 of 2 steps, in checkpoints/mine>"
+    assert repr(result.run) == "<Run checkpoints/mine, with weights>"
+    assert result.load("BtoA", device="cpu").direction == "BtoA"
+    assert i2i.load(result, device="cpu")(random_image(0)).size == (SIZE, SIZE)
+    again = i2i.train("cyclegan", name="mine", resume=True, steps=3, progress=False)
+    assert (again.step, again.path) == (3, Path("checkpoints/mine"))
+    assert i2i.train("cyclegan", name="mine", resume=True, progress=False).step == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"weight_cicle": 5}, r"train\(\) has no argument 'weight_cicle'. Did you mean weight_cycle"),
+        ({"epoch": 5}, "Did you mean epochs"), ({"weight-cycle": 5}, "Did you mean weight_cycle"),
+        ({"task": "denoise"}, "has no argument 'task'"),
+    ],
+)  # fmt: skip
+def test_an_unknown_setting_is_an_error_that_proposes_the_nearest(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        i2i.train("cyclegan", data="stripes", **settings)
+    assert not Path("checkpoints").exists()
+
+
+def test_wrong_values_are_errors_in_words(unpaired: Path) -> None:
+    with pytest.raises(ConfigError, match=r"size is '64'; it must be int"):
+        i2i.train("cyclegan", data=unpaired, size="64")
+    with pytest.raises(UsageError, match="No method 'cyclgan'"):
+        i2i.train("cyclgan", data=unpaired)
+    with pytest.raises(DatasetError, match="No dataset 'strips'"):
+        i2i.train("cyclegan", data="strips")
+    assert "epochs=50" in (inspect.getdoc(i2i.train) or "")

@@ -1,0 +1,82 @@
+"""``i2i.convert`` has the arguments of ``i2i convert``; the package of this name is called."""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import i2i
+from i2i.cli.convert import convert as command
+from i2i.errors import UsageError
+from i2i.restoration import TASKS
+from tests.cli.test_convert import InProcessPool
+from tests.conftest import write_random_images
+from tests.inference.test_restoration import save_task_model
+
+
+@pytest.fixture(autouse=True)
+def use_in_process_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("i2i.convert.conversion.DecoderPool", InProcessPool)
+
+
+def test_the_arguments_are_the_flags_of_the_command() -> None:
+    flags = set(inspect.signature(command).parameters) - {"json"}
+    assert set(inspect.signature(i2i.convert).parameters) - {"progress", "unknown"} == flags
+
+
+def test_photos_are_converted_and_the_result_says_so(tmp_path: Path) -> None:
+    write_random_images(tmp_path / "in", 2)
+    steps: list[tuple[int, int, int]] = []
+    plan = i2i.convert("identity", tmp_path / "in", "out", dry_run=True)
+    assert repr(plan) == "<Result: 2 planned, 0 converted, 0 skipped, 0 failed>"
+    assert not Path("out").exists()
+    result = i2i.convert(
+        "identity", str(tmp_path / "in"), "out", format="webp", progress=lambda *counts: steps.append(counts)
+    )
+    assert repr(result) == "<Result: 2 converted, 0 skipped, 0 failed>"
+    assert result.converted[0] == (tmp_path / "in" / "000.png", Path("out/000.webp"))
+    assert steps[-1] == (2, 0, 2)
+    assert len(i2i.convert("identity", [tmp_path / "in"], "out", format="webp").skipped) == 2
+    (tmp_path / "in" / "bad.png").write_text("text")
+    assert [path.name for path, _ in i2i.convert("identity", tmp_path / "in", "out").failed] == ["bad.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"max_size": 3}, TypeError, r"convert\(\) has no argument 'max_size'. Did you mean max_side"),
+        ({"strength": 3}, TypeError, "Did you mean degradation_level"),
+        ({"format": "gif"}, TypeError, "format is 'gif'; it must be one of png"),
+        ({"frames": 3}, TypeError, "frames is 3"),
+        ({"degradation_level": 3.0}, UsageError, "identity does not take the degradation strength"),
+        ({"overwrite": True, "skip_existing": True}, UsageError, "only one of them"),
+    ],
+)
+def test_wrong_arguments_are_errors_in_words(
+    tmp_path: Path, arguments: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    write_random_images(tmp_path / "in", 1)
+    with pytest.raises(error, match=words):
+        i2i.convert("identity", "in", "out", **arguments)
+    assert not Path("out").exists()
+
+
+def test_a_loaded_translator_can_be_given(tmp_path: Path) -> None:
+    write_random_images(tmp_path / "in", 1)
+    path = save_task_model(tmp_path / "m.safetensors", TASKS["superres"]())
+    upscale = i2i.load(path, device="cpu")
+    assert len(i2i.convert(upscale, "in", "out").converted) == 1
+    assert Image.open("out/000.png").size == (32, 32)
+    assert len(i2i.convert(path, "in", "out", device="cpu").skipped) == 1  # the same model and settings
+    with pytest.raises(UsageError, match=r"device is an option of i2i\.load"):
+        i2i.convert(upscale, "in", "out", device="cpu")
+
+
+@pytest.mark.parametrize("first", ["", "import i2i.convert.plan;", "from i2i.convert import make_plan;"])
+def test_the_name_is_the_function_whatever_was_imported_before(first: str) -> None:
+    code = f"{first}import i2i, inspect; print(*inspect.signature(i2i.convert).parameters)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.startswith("model ")
