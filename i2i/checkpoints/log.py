@@ -1,40 +1,69 @@
 """The metrics log of a training: ``log.jsonl`` and TensorBoard events in the run's folder."""
 
 import json
-from collections.abc import Mapping
+import logging
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from i2i.checkpoints.run import write_or_explain
 from i2i.checkpoints.upgrade import upgrade_log_row
+from i2i.errors import io_errors
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+
+logger = logging.getLogger(__name__)
 
 
 class MetricsLog:
     """Writes rows of numbers by step.
 
+    A row that cannot be written, such as on a full disk, is kept in memory and written with a later one. The training
+    goes on, and a warning is logged once.
+
     Args:
         folder: the run's folder.
         step: the step at which the training starts or resumes. Rows after it, which an interrupted part of the
-            training wrote, are removed.
+            training wrote, are removed. If lines are damaged, a copy of the whole log is kept as ``log.damaged.jsonl``.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
         from torch.utils.tensorboard.writer import SummaryWriter
 
         self.path = folder / "log.jsonl"
+        self._unwritten = ""  # rows that could not be written yet
+        self._failed = False  # whether a warning about that has been logged
         if self.path.exists():
-            rows = [row for row in read_log(folder) if row["step"] <= step]
-            write_or_explain(self.path, "".join(json.dumps(row) + "\n" for row in rows).encode())
-        self._file = self.path.open("a")
-        self._events = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+            self._remove_rows_after(step)
+        self._events: SummaryWriter | None = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+
+    def _remove_rows_after(self, step: int) -> None:
+        rows, damaged = _read_rows(self.path)
+        if damaged:
+            copy = self.path.with_name("log.damaged.jsonl")
+            with io_errors(copy):
+                shutil.copyfile(self.path, copy)
+            logger.warning("%d lines of %s are damaged and left out; %s is a copy of it.", damaged, self.path, copy)
+        kept = [row for row in rows if row["step"] <= step]
+        write_or_explain(self.path, "".join(json.dumps(row) + "\n" for row in kept).encode())
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
         """Append one row and flush it."""
-        self._file.write(json.dumps({"step": step, **values}) + "\n")
-        self._file.flush()
+        self._unwritten += json.dumps({"step": step, **values}) + "\n"
+        try:
+            _append(self.path, self._unwritten.encode())
+            self._unwritten = ""
+        except OSError as error:
+            self._warn(self.path, error)
         for name, value in values.items():
             if isinstance(value, float):
-                self._events.add_scalar(name, value, step)
+                self._write_event(partial(_add_scalar, name=name, value=value, step=step))
 
     def log_image(self, step: int, pixels: Any) -> None:
         """Write a sample grid to TensorBoard.
@@ -43,20 +72,77 @@ class MetricsLog:
             step: the training step.
             pixels: uint8 (H, W, 3).
         """
-        self._events.add_image("samples", pixels, step, dataformats="HWC")
+        self._write_event(lambda events: events.add_image("samples", pixels, step, dataformats="HWC"))
+
+    def _write_event(self, write: "Callable[[SummaryWriter], None]") -> None:
+        """Call ``write``, and write no more events if it fails: TensorBoard's writer has ended then."""
+        if self._events is None:
+            return
+        try:
+            write(self._events)
+        except OSError as error:
+            self._warn(self.path.parent, error)
+            self._events = None
+
+    def _warn(self, path: Path, error: OSError) -> None:
+        if not self._failed:
+            logger.warning("%s could not be written: %s. The training goes on.", path, error.strerror or error)
+        self._failed = True
 
     def close(self) -> None:
-        self._file.close()
-        self._events.close()
+        if self._unwritten:
+            with suppress(OSError):
+                _append(self.path, self._unwritten.encode())
+        self._write_event(lambda events: events.close())
+
+
+def _add_scalar(events: "SummaryWriter", *, name: str, value: float, step: int) -> None:
+    events.add_scalar(name, value, step)
+
+
+def _append(path: Path, data: bytes) -> None:
+    """Append to a file. If that fails, the file is as before, except on a disk that refuses to shorten it."""
+    with path.open("ab") as file:
+        size = file.seek(0, os.SEEK_END)
+        try:
+            file.write(data)
+            file.flush()
+        except OSError:
+            with suppress(OSError):
+                os.truncate(path, size)
+            raise
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of a run's log, oldest first; skip lines that are no JSON, such as a truncated last line."""
+    """Return the rows of a run's log, oldest first; skip damaged lines, such as a truncated last line."""
+    return _read_rows(folder / "log.jsonl")[0]
+
+
+def _read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Return the rows of a log of any version, and the number of damaged lines before the last line.
+
+    A row is a table with the number of a step. The last line may be cut off, which is no damage.
+    """
     rows = []
-    path = folder / "log.jsonl"
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            rows.append(upgrade_log_row(json.loads(line)))
-        except (ValueError, AttributeError):  # no JSON, or no table
-            continue
-    return rows
+    damaged = []
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    for number, line in enumerate(lines):
+        if line.strip():
+            try:
+                rows.append(_parse_row(line))
+            except (ValueError, TypeError, RecursionError):
+                damaged.append(number)
+    return rows, len([number for number in damaged if number < len(lines) - 1])
+
+
+def _parse_row(line: bytes) -> dict[str, Any]:
+    """Return the row of a line. Raise ValueError, TypeError or RecursionError if it is damaged."""
+    row = json.loads(line)
+    if not isinstance(row, dict):
+        raise TypeError("no table")
+    step = row.get("step")
+    if isinstance(step, bool) or not isinstance(step, int) or step < 0:
+        raise ValueError("no step")
+    if any(isinstance(value, int) and abs(value) >= 2**63 for value in row.values()):
+        raise ValueError("an integer too large to have been logged")
+    return upgrade_log_row(row)

@@ -1,7 +1,7 @@
 """Run folders: everything that a training leaves behind, in one folder under ``checkpoints/``."""
 
-import io
 import json
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -11,9 +11,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from i2i.checkpoints.shipped import refuse_shipped
-from i2i.checkpoints.upgrade import upgrade_config, upgrade_state
+from i2i.checkpoints.state_file import encode_state, read_state
+from i2i.checkpoints.upgrade import upgrade_config
 from i2i.errors import RunError, io_errors
 from i2i.images import write_atomic
+from i2i.images.files import is_temporary
+
+logger = logging.getLogger(__name__)
 
 STATE_NAMES = ("state.next.pt", "state.pt", "state.previous.pt")  # newest first
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -29,7 +33,7 @@ def is_run_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def write_or_explain(path: Path, data: bytes) -> None:
+def write_or_explain(path: Path, data: bytes | memoryview) -> None:
     """Write a file atomically.
 
     Raises:
@@ -41,6 +45,10 @@ def write_or_explain(path: Path, data: bytes) -> None:
     )
     with io_errors(path, advice=advice):
         write_atomic(path, data)
+
+
+def _is_leftover(path: Path) -> bool:
+    return path.name == ".lock" or is_temporary(path)
 
 
 class Run:
@@ -94,21 +102,21 @@ class Run:
     def create(self, config: Mapping[str, Any]) -> None:
         """Make the folder, lock it and write ``config.json``.
 
-        Empty subfolders, which an aborted start leaves, are allowed.
+        What a start that was killed leaves is allowed: empty subfolders and temporary files.
 
         Raises:
             RunError: the folder holds a file already or is that of a shipped model, or another process holds its lock.
             I2IError: the folder cannot be made or written.
         """
         refuse_shipped(self.path, "overwritten")
-        if any(path.is_file() and path.name != ".lock" for path in self.path.rglob("*")):
+        if any(path.is_file() and not _is_leftover(path) for path in self.path.rglob("*")):
             raise RunError(
                 f"{self.path} exists already. Continue it with --resume, or choose another --name; nothing is "
                 "overwritten."
             )
         with io_errors(self.path, "could not be made"):
             (self.path / "samples").mkdir(parents=True, exist_ok=True)
-        self.lock()
+        self.lock_for_training()
         self.save_config(config)
 
     def save_config(self, config: Mapping[str, Any]) -> None:
@@ -123,10 +131,13 @@ class Run:
         if not self.exists():
             refuse_shipped(self.path, "resumed", by_name=True)
         try:
-            return upgrade_config(json.loads((self.path / "config.json").read_text()))
+            config = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+            if not isinstance(config, dict):
+                raise TypeError(f"it holds a {type(config).__name__}, not a table")
+            return upgrade_config(config)
         except FileNotFoundError as error:
             raise RunError(f"{self.path} is no run: it has no config.json. Start one without --resume.") from error
-        except (ValueError, TypeError, AttributeError) as error:  # not JSON, or not a table
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:  # not JSON, or not a table
             raise RunError(f"{self.path / 'config.json'} is damaged: {error}.") from error
 
     def lock(self) -> None:
@@ -139,6 +150,13 @@ class Run:
             self._lock.acquire()
         except Timeout as error:
             raise RunError(f"{self.path} is being trained by another process.") from error
+
+    def lock_for_training(self) -> None:
+        """Lock the run as ``lock`` does, and remove the temporary files that a killed training left."""
+        self.lock()
+        for path in self.path.rglob("*.part"):
+            if is_temporary(path):
+                path.unlink(missing_ok=True)
 
     def has_lock_file(self) -> bool:
         """Return whether a training made its lock file here."""
@@ -160,13 +178,9 @@ class Run:
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Write ``state.pt`` atomically; the state before it becomes ``state.previous.pt``."""
-        import torch
-
-        buffer = io.BytesIO()
-        torch.save(dict(state), buffer)
         current = self.path / "state.pt"
         new = self.path / "state.next.pt"
-        write_or_explain(new, buffer.getvalue())
+        write_or_explain(new, encode_state(state))
         if current.exists():
             current.replace(self.path / "state.previous.pt")
         new.replace(current)
@@ -181,21 +195,25 @@ class Run:
         return any((self.path / name).is_file() for name in STATE_NAMES)
 
     def load_state(self) -> dict[str, Any] | None:
-        """Return the newest readable training state, or None if none was saved yet.
+        """Return the newest training state that is not damaged, or None if none was saved yet.
+
+        Logs a warning that names the damaged files, if there are any.
 
         Raises:
             RunError: there are states, and all are damaged.
         """
-        import torch
-
-        damaged = []
+        damaged: list[str] = []
         for name in STATE_NAMES:
             path = self.path / name
             if path.is_file():
                 try:
-                    return upgrade_state(torch.load(path, map_location="cpu", weights_only=True))
-                except Exception as error:
-                    damaged.append(f"{path}: {str(error).splitlines()[0]}")
+                    state = read_state(path)
+                except RunError as error:
+                    damaged.append(str(error))
+                    continue
+                if damaged:
+                    logger.warning("%s %s is used, of step %d.", " ".join(damaged), path, state["step"])
+                return state
         if damaged:
-            raise RunError("No training state of this run can be read. " + "; ".join(damaged))
+            raise RunError("No training state of this run can be read. " + " ".join(damaged))
         return None

@@ -1,6 +1,7 @@
 """Reading and writing of files: only regular files are read, and files and folders are written atomically."""
 
 import os
+import re
 import shutil
 import stat
 import threading
@@ -44,7 +45,7 @@ def _check_regular(path: Path, status: os.stat_result) -> None:
 
 
 def write_atomic(
-    path: Path, data: bytes, before_rename: Callable[[os.stat_result], None] = lambda status: None
+    path: Path, data: bytes | memoryview, before_rename: Callable[[os.stat_result], None] = lambda status: None
 ) -> None:
     """Write a file so that it is either complete or absent: to a temporary name, flushed to disk, then renamed.
 
@@ -70,6 +71,11 @@ def temporary_path(path: Path) -> Path:
     """Return a hidden name beside ``path`` that no other thread or process uses."""
     # 50 characters are at most 200 of the 255 bytes that a name may have.
     return path.with_name(f".{path.name[:50]}.{os.getpid()}-{threading.get_native_id()}.part")
+
+
+def is_temporary(path: Path) -> bool:
+    """Return whether ``temporary_path`` made this name."""
+    return re.fullmatch(r"\..+\.\d+-\d+\.part", path.name, re.DOTALL) is not None
 
 
 @contextmanager

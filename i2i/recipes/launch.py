@@ -88,6 +88,8 @@ def resume_training(
     overrides: dict[str, Any],
     run_name: str | None,
     progress: TrainingProgress,
+    *,
+    allow_changed_data: bool = False,
 ) -> Trainer:
     """Return the trainer of an existing run in its last saved state.
 
@@ -97,6 +99,7 @@ def resume_training(
         overrides: settings to replace; only those of RESUMABLE_FIELDS may differ from the run's.
         run_name: None for the name that ``new_training`` makes from the dataset's and the method's.
         progress: shows the progress of the training.
+        allow_changed_data: continue although the training images differ from those of the state.
 
     Raises:
         UsageError: there is no such run, or the settings differ from the run's.
@@ -114,11 +117,11 @@ def resume_training(
     _check_resumable(recipe, overrides)
     _require_state(run)
     recipe = recipe.with_overrides(overrides)
-    run.lock()
+    run.lock_for_training()
     trainer = _build_trainer(recipe, load_and_check_layout(recipe), run, progress)
     state = run.load_state()
     if state is not None:
-        trainer.load_state_dict(state)
+        trainer.load_state_dict(state, allow_changed_data=allow_changed_data)
     run.save_config(recipe.to_json())
     return trainer
 

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+import torch
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import (
@@ -44,6 +45,15 @@ class RunningMeans:
         self._sums = {}
         self._counts = {}
         return self.last
+
+    def state_dict(self) -> dict[str, dict[str, Tensor | int]]:
+        """Return the sums and the numbers of losses since the last ``pop``, each by name."""
+        return {"sums": dict(self._sums), "counts": dict(self._counts)}
+
+    def load_state_dict(self, state: Mapping[str, Mapping[str, Any]], device: torch.device) -> None:
+        """Restore ``state_dict`` with its tensors on ``device``; an empty state has no losses."""
+        self._sums = {name: total.to(device) for name, total in state.get("sums", {}).items()}
+        self._counts = {name: int(count) for name, count in state.get("counts", {}).items()}
 
 
 class TrainingProgress:

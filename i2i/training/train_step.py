@@ -10,6 +10,7 @@ from i2i.device import autocast
 from i2i.methods.base import Batch, Method
 from i2i.training.config import TrainingConfig
 from i2i.training.optim import ChannelsLastAdam
+from i2i.training.training_state import check_optimizer
 
 _DEVICE_SETTINGS = ("lr", "fused", "capturable", "foreach")  # of an optimizer; not restored from a saved state
 
@@ -149,3 +150,4 @@ class TrainStep:
             optimizer.load_state_dict({**saved, "param_groups": groups})
             for group, settings in zip(optimizer.param_groups, device_settings, strict=True):
                 group.update(settings)  # torch has copied the tensors; graphs need the originals
+            check_optimizer(optimizer, player)

@@ -11,16 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from i2i.checkpoints.log import MetricsLog
-from i2i.checkpoints.model_card import write_model_card
 from i2i.checkpoints.model_file import ModelFile, save_model_file
 from i2i.checkpoints.model_info import BestMetric, ModelInfo
 from i2i.checkpoints.run import Run
 from i2i.data.dataset import TrainingDataset
-from i2i.device import autocast, fork_rng_with_seed, resolve_device, resolve_dtype, rng_state, set_rng_state
+from i2i.device import autocast, fork_rng_with_seed, resolve_device, resolve_dtype
 from i2i.diagnostics import nonfinite_names
-from i2i.errors import DatasetError, ImageError, RunError, TrainingError
+from i2i.errors import DatasetError, ImageError, TrainingError
 from i2i.methods.base import Method
 from i2i.training.batches import load_batches, to_device
+from i2i.training.checkpointer import Checkpoint, Checkpointer, require_finite
 from i2i.training.config import TrainingConfig
 from i2i.training.cuda_graphs import GraphedTrainStep, accelerate
 from i2i.training.ema import EMA
@@ -29,8 +29,9 @@ from i2i.training.progress import RunningMeans, TrainingProgress, format_losses
 from i2i.training.samples import inference_copies, save_sample_grid
 from i2i.training.schedule import is_due, lr_factor
 from i2i.training.signals import GracefulShutdown
-from i2i.training.time_budget import TimeBudget
+from i2i.training.time_budget import TimeBudget, TimeLimit
 from i2i.training.train_step import TrainStep
+from i2i.training.training_state import collect_state, restore_state
 from i2i.training.validator import Validator
 
 logger = logging.getLogger(__name__)
@@ -73,10 +74,13 @@ class Trainer:
         self.validator = validator
         self.step = 0  # number of steps that are done
         self.time_budget = TimeBudget(config.max_hours)
+        self.time_limit = TimeLimit(None)
         self.train_step: TrainStep | GraphedTrainStep = TrainStep(self.method, config, self.device, self.dtype)
         self.ema = EMA(method.translators(), config.ema) if config.ema else None
-        self._loss_means = RunningMeans()
-        self._saved_step = -1
+        self.checkpointer = Checkpointer(run)
+        self.loss_means = RunningMeans()
+        self.data_change = ""  # what the log is to record of the images
+        self.saved_step = -1  # of the last checkpoint on the disk, or on its way there
         self._save_time = time.monotonic()
 
     def total_steps(self) -> int:
@@ -91,7 +95,7 @@ class Trainer:
         return self.monitor.recovery.lr_factor * self.config.lr * scheduled
 
     def train(self) -> int | None:
-        """Train to the end or until SIGINT or SIGTERM. Return the signal, or None at the end.
+        """Train to the end, until the time limit, or until SIGINT or SIGTERM. Return the signal, or None.
 
         Raises TrainingError if the training diverged and cannot be rolled back, or at an alarm that stops it.
         """
@@ -116,9 +120,12 @@ class Trainer:
             # Save before the first step: a disk that is too small is noticed now and not after hours.
             if self.step == 0:
                 self.save()
+            if self.data_change:
+                log.log(self.step, {"data_changed": self.data_change})
+                self.data_change = ""
 
             # Main training loop.
-            while self.step < self.total_steps() and not shutdown:
+            while self.step < self.total_steps() and not shutdown and not self.time_limit.is_reached():
                 # Run one training step.
                 self._run_step(next(loader))
 
@@ -141,12 +148,13 @@ class Trainer:
             self.save()
             raise
         finally:
+            self.checkpointer.wait()
             log.close()
             loader.close()
         return False
 
     def _run_step(self, batch: tuple[Tensor, ...]) -> None:
-        self._loss_means.add(self.train_step(batch, self.step, self.lr(self.step)))
+        self.loss_means.add(self.train_step(batch, self.step, self.lr(self.step)))
         self.step += 1
         if self.ema is not None:
             self.ema.update(self.step)
@@ -160,7 +168,7 @@ class Trainer:
         is_last = self.step >= total
         if should_log:
             self._log_losses(log)
-        self.progress.update(self.step, total, self._loss_means.last)
+        self.progress.update(self.step, total, self.loss_means.last)
         if is_due(self.step, self.config.sample_every) or self.step == 1 or is_last:
             self._save_samples(log)
         if is_due(self.step, self.config.snapshot_every):
@@ -169,8 +177,7 @@ class Trainer:
             self._validate(self.validator, log)
         self.monitor.raise_if_stopped()
         if should_save and not is_last:  # the last state is saved after the loop
-            self.save()
-            self._save_time = time.monotonic()
+            self.save_in_background()
 
     def _has_nonfinite_step(self, *, wait: bool) -> bool:
         """Return whether an optimizer step was skipped. On a GPU, check only if ``wait`` or after a rollback."""
@@ -183,21 +190,21 @@ class Trainer:
         step = int(self.train_step.first_skipped)
         size = self.config.batch_size
         files = [file for k in range(step * size, (step + 1) * size) for file in self.dataset.files(k)]
-        names = nonfinite_names(self._loss_means.pending(), self.method)
+        names = nonfinite_names(self.loss_means.pending(), self.method)
+        self.checkpointer.wait()
         state = self.run.load_state()
         decision = self.monitor.recovery.on_nonfinite(step, names, state["step"] if state else None, files)
         if decision.action == "stop" or state is None:
-            self._saved_step = self.step  # the present weights must not be saved
+            self.saved_step = self.step  # the present weights must not be saved
             raise TrainingError(f"{decision.message} The last good state of {self.run.path} is kept.")
         logger.warning("%s", decision.message)
         recovery = self.monitor.recovery.state_dict()  # the count of rollbacks is not rolled back
         self.load_state_dict(state)
         self.monitor.recovery.load_state_dict(recovery)
-        self._loss_means = RunningMeans()
         log.log(self.step, {"rollback": decision.message})
 
     def _log_losses(self, log: MetricsLog) -> None:
-        losses = self._loss_means.pop()
+        losses = self.loss_means.pop()
         epoch = self.step * self.config.batch_size / self.dataset.epoch_length
         row = {"epoch": round(epoch, 4), "lr": self.lr(self.step - 1), "time": round(time.time(), 1)}
         log.log(self.step, {**row, **losses, **self.method.log_scalars()})
@@ -227,13 +234,11 @@ class Trainer:
             is_best = validator.validate(translators, partial(to_device, device=self.device), self.step, log)
         if is_best and not nonfinite_names(self.method.state_dict()):
             save_model_file(self.run.best_path, self._model_file(validator.best))
-            self.save()  # the state must refer to the best model that was saved
+            self.save_in_background()  # the state must refer to the best model that was saved
 
     def _save_snapshot(self) -> None:
         if not nonfinite_names(self.method.state_dict()):
-            path = self.run.snapshot_path(self.step)
-            path.parent.mkdir(exist_ok=True)
-            save_model_file(path, self._model_file())
+            self.checkpointer.save_snapshot(self.step, self._model_file())
 
     def _model_file(self, best: BestMetric | None = None) -> ModelFile:
         """Return the translators with their metadata. ``best``: the result for which they are kept, if any."""
@@ -241,56 +246,47 @@ class Trainer:
         return ModelFile.from_networks(info, list(self.translators().values()))
 
     def save(self) -> None:
-        """Write the model file, the model card and the training state, once per step.
+        """Write the model file, the model card and the training state, once per step, and wait until they are written.
 
-        Raises TrainingError if a weight is not finite.
+        Raises:
+            TrainingError: a weight is not finite.
+            I2IError: a file cannot be written.
         """
-        if self.step == self._saved_step:
-            return
-        if names := nonfinite_names(self.method.state_dict()):
-            raise TrainingError(
-                f"{names[0]} is not finite at step {self.step}. The last good state of {self.run.path} is kept; "
-                "continue from it with --resume and a lower --lr or --precision float32."
-            )
-        model_file = self._model_file()
+        written = self.checkpointer.wait()
+        if not written or self.step != self.saved_step:
+            self.checkpointer.save(self._checkpoint())
+            self.saved_step = self.step
+
+    def save_in_background(self) -> None:
+        """Write the same files as ``save`` while the training goes on.
+
+        Raises TrainingError if a weight is not finite. A file that cannot be written is reported by a warning.
+        """
+        if self.step != self.saved_step:
+            self.checkpointer.save_in_background(self._checkpoint())
+            self.saved_step = self.step
+        self._save_time = time.monotonic()
+
+    def _checkpoint(self) -> Checkpoint:
+        """Return the present checkpoint. Its tensors are those in training."""
+        require_finite(self.method, self.step, self.run)
         best = self.validator.best if self.validator is not None else None
-        save_model_file(self.run.weights_path, model_file)
-        write_model_card(self.run.path, model_file.info, best)
-        self.run.save_state(self.state_dict())  # last: a resume repeats a save that was interrupted
-        self._saved_step = self.step
+        return Checkpoint(self._model_file(), best, self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that an exact resume needs."""
-        return {
-            "step": self.step,
-            "elapsed": self.time_budget.elapsed if self.config.max_hours else 0.0,  # an exact state has no times
-            "fingerprint": self.info.data.fingerprint,
-            "method": self.method.state_dict(),
-            "optimizers": self.train_step.state_dict(),
-            "ema": self.ema.module.state_dict() if self.ema is not None else None,
-            "monitor": self.monitor.state_dict(),
-            "validator": self.validator.state_dict() if self.validator is not None else None,
-            **rng_state(self.device),
-        }
+        return collect_state(self)
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state. Raises RunError if it was saved with other data or other networks."""
-        if state["fingerprint"] != self.info.data.fingerprint:
-            raise RunError(
-                f"The training images of {self.dataset.layout.root} differ from those at the start of this run: files "
-                "were added, removed or resized. Restore them, or start a new run with another --name."
-            )
-        try:
-            self.method.load_state_dict(state["method"])
-            self.train_step.load_state_dict(state["optimizers"])
-            if self.ema is not None:
-                self.ema.module.load_state_dict(state["ema"])
-            self.monitor.load_state_dict(state["monitor"])
-            if self.validator is not None:
-                self.validator.load_state_dict(state.get("validator"))
-        except (RuntimeError, KeyError, ValueError, TypeError) as error:
-            raise RunError(f"The state of {self.run.path} does not fit its config.json: {error}.") from error
-        self.step = state["step"]
-        self._saved_step = state["step"]
-        self.time_budget.elapsed = state.get("elapsed", 0.0)
-        set_rng_state(state, self.device)
+    def load_state_dict(self, state: Mapping[str, Any], *, allow_changed_data: bool = False) -> None:
+        """Restore a state.
+
+        Args:
+            state: what ``state_dict`` returned.
+            allow_changed_data: continue although the training images differ; a row of the log records it.
+
+        Raises:
+            RunError: it was saved with other networks, or with other data without ``allow_changed_data``, or it is not
+                usable.
+        """
+        self.data_change = restore_state(self, state, allow_changed_data=allow_changed_data)
+        self.saved_step = self.step

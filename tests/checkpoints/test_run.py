@@ -40,3 +40,33 @@ def test_a_state_that_would_run_code_is_not_loaded(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="No training state of this run can be read"):
         Run(tmp_path).load_state()
     assert not (tmp_path / "owned").exists()
+
+
+def test_a_start_that_was_killed_while_the_config_was_written_can_be_repeated(tmp_path: Path) -> None:
+    (tmp_path / "run" / "samples").mkdir(parents=True)
+    leftover = tmp_path / "run" / ".config.json.123-456.part"
+    leftover.write_text('{"met')
+    run = Run(tmp_path / "run")
+    assert not run.exists()
+    run.create({"method": "cut"})
+    assert run.load_config() == {"method": "cut"}
+    assert not leftover.exists()
+
+
+def test_a_training_removes_the_temporary_files_that_a_killed_one_left(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.create({"method": "cut"})
+    run.unlock()
+    leftover = run.path / ".state.next.pt.123-456.part"
+    leftover.write_bytes(bytes(1000))
+    (run.path / "notes.part").write_text("of the user")
+    run.lock_for_training()
+    assert not leftover.exists()
+    assert (run.path / "notes.part").exists()
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "null", "[" * 100_000, '{"a": ' + "9" * 5000 + "}", '"x"', "\ud800"])
+def test_a_config_that_is_no_table_is_an_error(content: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes(content.encode("utf-8", "surrogatepass"))
+    with pytest.raises(RunError, match=r"config\.json is damaged"):
+        Run(tmp_path).load_config()

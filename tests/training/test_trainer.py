@@ -22,8 +22,8 @@ def start(method: str, changes: dict[str, Any], name: str) -> Trainer:
     return launch.new_training(method, "paper", changes, name, TrainingProgress())
 
 
-def resume(method: str, changes: dict[str, Any], name: str) -> Trainer:
-    return launch.resume_training(method, None, changes, name, TrainingProgress())
+def resume(method: str, changes: dict[str, Any], name: str, **options: Any) -> Trainer:
+    return launch.resume_training(method, None, changes, name, TrainingProgress(), **options)
 
 
 def logged_steps(trainer: Trainer) -> list[int]:
