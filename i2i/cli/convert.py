@@ -32,7 +32,7 @@ def convert(
         str | None, typer.Option(help=r"AtoB or BtoA \[default: the model's first]", show_default=False)
     ] = None,
     format: Annotated[
-        Literal["png", "jpg", "webp", "avif", "tif"] | None,
+        Literal["png", "jpg", "webp", "avif", "tif", "gif"] | None,
         typer.Option(help=r"file format of the results \[default: that of --out NAME, else png]", show_default=False),
     ] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="quality of jpg, webp and avif")] = 95,
@@ -44,7 +44,11 @@ def convert(
         ),
     ] = None,
     frames: Annotated[
-        Literal["first", "all"], typer.Option(help="frames of animations, and pages of files with several, to convert")
+        Literal["first", "all", "each"],
+        typer.Option(
+            help="frames of animations, and pages of documents, to convert. all: into one result where the format "
+            "holds several (tif; animations also gif, webp, png, avif); each: into its own result"
+        ),
     ] = "first",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace existing results")] = False,
     skip_existing: Annotated[
@@ -134,7 +138,7 @@ def convert(
 
     options = ConvertOptions(
         model=model, sources=sources, out=out, direction=direction, format=format, quality=quality,
-        patterns=pattern or (), all_frames=frames == "all", existing=existing_policy(overwrite, skip_existing),
+        patterns=pattern or (), frames=frames, existing=existing_policy(overwrite, skip_existing),
         metadata=metadata, provenance=provenance, max_pixels=parse_pixels(max_pixels), max_side=max_side,
         stabilize=stabilize, device=device, precision=precision, strength=degradation_level, mask=mask,
         mask_fill=mask_fill, value_range=value_range, batch_size=batch_size, compile=compile,

@@ -2,10 +2,11 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,13 +16,14 @@ from i2i.convert.interfaces import BatchTranslator, DownscalingReader, ImageRead
 from i2i.convert.manifest import Manifest, NoManifest, remove_unfinished
 from i2i.convert.pipeline import Pipeline, Progress, WorkItem, io_threads
 from i2i.convert.plan import Job, Plan, make_plan
+from i2i.convert.sequences import FrameCollector, Frames, check_sequence_pixels, fits_one_result, loses_times
 from i2i.convert.shared_ranges import RangedReader, plan_ranges
 from i2i.errors import I2IError, ImageError, io_errors
 from i2i.images import DecoderPool, Writer
 from i2i.images.value_range import ValueRanges
 from i2i.inference.masks import MaskedPhoto
 
-OutputFormat = Literal["png", "jpg", "webp", "avif", "tif"]
+OutputFormat = Literal["png", "jpg", "webp", "avif", "tif", "gif"]
 ExistingPolicy = Literal["continue", "skip", "overwrite"]
 ALL_FRAMES_ADVICE = " (--frames all takes them)"
 
@@ -71,6 +73,7 @@ def convert(
     out: Path,
     *,
     kind: OutputFormat = "png",
+    frames: Frames = "first",
     overwrite: bool = False,
     batch_size: int = 0,
     reader: ImageReader | None = None,
@@ -85,6 +88,8 @@ def convert(
         sources: files and folders.
         out: folder for the results.
         kind: file format of the results.
+        frames: the frames of animations and pages of documents to convert: "first"; "all", into one result where the
+            format holds them; or "each" into its own result.
         overwrite: whether existing results are converted again; otherwise see "continue" in ``convert_jobs``.
         batch_size: see ``convert_jobs``.
         reader: see ``convert_jobs``.
@@ -95,10 +100,21 @@ def convert(
     existing: ExistingPolicy = "overwrite" if overwrite else "continue"
     translator = translate if isinstance(translate, BatchTranslator) else SingleImageAdapter(translate)
     writer = Writer(suffix=f".{kind}", provenance=translator.provenance)
-    plan = make_plan(sources, out, kind)
-    result = convert_jobs(
-        translator, plan, out, writer=writer, existing=existing, batch_size=batch_size, reader=reader, progress=progress
-    )
+    with ExitStack() as stack:
+        if reader is None:
+            reader = stack.enter_context(DecoderPool(io_threads()))
+        frame_counter = partial(count_frames, reader=reader) if frames != "first" else None
+        plan = make_plan(
+            sources,
+            out,
+            kind,
+            count_frames=frame_counter,
+            is_joined=lambda path: frames == "all" and fits_one_result(path, kind),
+        )
+        result = convert_jobs(
+            translator, plan, out, writer=writer, existing=existing, batch_size=batch_size, reader=reader,
+            progress=progress,
+        )  # fmt: skip
     if result.stopped:
         raise KeyboardInterrupt
     return result
@@ -150,9 +166,11 @@ def convert_jobs(
         stack.enter_context(manifest)
         remove_unfinished({job.target.parent for job in plan.jobs})
         jobs = pending_jobs(plan.jobs, manifest, existing, result)
-        items = [WorkItem(job.source, job.frame) for job in jobs]
-        job_of = dict(zip(items, jobs, strict=True))
         fingerprints = {job: manifest.fingerprint(job) for job in jobs}  # before the sources are read
+        jobs = [job for job in jobs if _fits_memory(job, reader, translator.scale, result)]
+        job_of = {WorkItem(job.source, job.frame + i): job for job in jobs for i in range(job.frame_count)}
+        items = list(job_of)
+        collector = FrameCollector()
         reader = ranged = RangedReader(reader, ranges)
         if translator.mask_reader is not None:
             reader = MaskingReader(reader, translator.mask_reader)
@@ -165,17 +183,49 @@ def convert_jobs(
             if isinstance(source, MaskedPhoto):
                 image = source.compose(image)
                 source = replace(source, alpha=None)  # it is the mask, not the transparency of the result
-            _write(job, writer(image, source), fingerprints[job], manifest)
+            if job.frame_count == 1:
+                _write(job, writer(image, source), fingerprints[job], manifest)
+            elif frames := collector.add(job, item.frame, image, source):
+                _write(job, writer.encode_frames(frames), fingerprints[job], manifest)
 
         try:
             Pipeline(translator, items, reader, write, batch_size, progress).run()
         except KeyboardInterrupt:
             result.stopped = True
     result.notices = [*_notices_of_left_frames(plan.jobs, items), *ranges.notices, *ranged.notices()]
-    result.converted = [(item.source, job_of[item].target) for item in items if item.state == "converted"]
-    result.failed += [(item.source, item.reason) for item in items if item.state == "failed"]
+    result.notices += [
+        (job.source, f"the times of its {job.frame_count} frames are left out: tif does not hold them")
+        for job in jobs
+        if loses_times(job)
+    ]
+    _add_outcomes(result, job_of)
     result.seconds = time.monotonic() - start
     return result
+
+
+def _fits_memory(job: Job, reader: ImageReader, scale: int, result: Result) -> bool:
+    """Return whether the frames of a job fit the memory together. If not, the job is added to the failed ones."""
+    if job.frame_count == 1:
+        return True
+    try:
+        check_sequence_pixels(job, reader.probe(job.source)[0], scale)
+    except ImageError as error:
+        result.failed.append((job.source, str(error)))
+        return False
+    return True
+
+
+def _add_outcomes(result: Result, job_of: Mapping[WorkItem, Job]) -> None:
+    """Add the jobs that are converted or failed. A job fails with the reason of its first frame that failed."""
+    items_of: dict[Job, list[WorkItem]] = {}
+    for item, job in job_of.items():
+        items_of.setdefault(job, []).append(item)
+    for job, items in items_of.items():
+        failed = [item for item in items if item.state == "failed"]
+        if failed:
+            result.failed.append((job.source, failed[0].reason))
+        elif all(item.state == "converted" for item in items):
+            result.converted.append((job.source, job.target))
 
 
 def open_manifest(plan: Plan, out: Path, settings_hash: str) -> Manifest | NoManifest:
@@ -205,7 +255,9 @@ def pending_jobs(
 
 def _notices_of_left_frames(jobs: Sequence[Job], items: Sequence[WorkItem]) -> list[tuple[Path, str]]:
     """Return a notice for each converted file that holds more images than the jobs take of it."""
-    taken = Counter(job.source for job in jobs)
+    taken = Counter({job.source: 0 for job in jobs})
+    for job in jobs:
+        taken[job.source] += job.frame_count
     return [
         (item.source, f"{item.frame_count - 1} of {item.frame_count} frames or pages are left out{ALL_FRAMES_ADVICE}")
         for item in items

@@ -11,6 +11,7 @@ from i2i.arguments import PathLike, one_of, refuse_unknown, to_paths
 from i2i.convert.api import OutputFormat, Result
 from i2i.convert.conversion import ConvertOptions, open_conversion
 from i2i.convert.options import existing_policy, parse_pixels
+from i2i.convert.sequences import Frames
 from i2i.device import Precision
 from i2i.images.writing import MetadataPolicy
 from i2i.inference.mask_images import MaskFill
@@ -33,7 +34,7 @@ def convert(
     format: OutputFormat | None = None,
     quality: int = 95,
     pattern: str | Sequence[str] = (),
-    frames: Literal["first", "all"] = "first",
+    frames: Frames = "first",
     overwrite: bool = False,
     skip_existing: bool = False,
     dry_run: bool = False,
@@ -63,10 +64,11 @@ def convert(
         sources: photos, folders and videos: a path or a list of paths.
         out: folder for the results, or the file name of the result of a single photo or video.
         direction: by default the model's first.
-        format: png, jpg, webp, avif or tif; by default that of ``out``, else png.
+        format: png, jpg, webp, avif, tif or gif; by default that of ``out``, else png.
         quality: of jpg, webp and avif, from 1 to 100.
         pattern: in folders, convert only photos whose name matches.
-        frames: frames of animations, and pages of files with several, to convert.
+        frames: frames of animations and pages of documents to convert: "first"; "all", into one result where the
+            format holds them; or "each" into its own result.
         overwrite: whether existing results are replaced.
         skip_existing: whether existing results are kept, also those of another source or model.
         dry_run: whether to write nothing. ``planned`` of the result then lists what would be converted.
@@ -102,7 +104,7 @@ def convert(
     """
     known = set(convert.__annotations__) - {"unknown", "return"}
     refuse_unknown("convert", unknown, known, _OTHER_NAMES)
-    one_of("frames", frames, ("first", "all"))
+    one_of("frames", frames, get_args(Frames))
     one_of("metadata", metadata, get_args(MetadataPolicy))
     if format is not None:
         one_of("format", format, get_args(OutputFormat))
@@ -111,7 +113,7 @@ def convert(
     options = ConvertOptions(
         model=name, sources=to_paths(sources, "sources"), out=Path(out),
         direction=direction, format=format, quality=quality,
-        patterns=[pattern] if isinstance(pattern, str) else pattern, all_frames=frames == "all",
+        patterns=[pattern] if isinstance(pattern, str) else pattern, frames=frames,
         existing=existing_policy(overwrite, skip_existing), metadata=metadata, provenance=provenance,
         max_pixels=parse_pixels(str(max_pixels)), max_side=max_side, stabilize=stabilize,
         device=device, precision=precision, strength=degradation_level,

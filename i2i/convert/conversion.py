@@ -20,6 +20,7 @@ from i2i.convert.manifest import Manifest
 from i2i.convert.options import make_writer, output_format, settings_hash
 from i2i.convert.pipeline import Progress, io_threads
 from i2i.convert.plan import Job, Plan, make_plan, video_jobs
+from i2i.convert.sequences import Frames, fits_one_result
 from i2i.convert.shared_ranges import plan_ranges
 from i2i.device import Precision, disable_malloc_trim
 from i2i.errors import UsageError
@@ -44,7 +45,8 @@ class ConvertOptions:
         format: file format of images; None for that of the name ``out``, or png.
         quality: quality of jpg, webp and avif, from 1 to 100.
         patterns: name patterns of the images to convert in folders; () for all.
-        all_frames: whether all frames of animations and all pages are converted, instead of the first.
+        frames: the frames of animations and pages of documents to convert: "first"; "all", into one result where the
+            format holds them; or "each" into its own result.
         existing: how existing results are treated, see ``convert_jobs``.
         metadata: whether results keep the metadata of their source.
         provenance: whether results name the model in their metadata.
@@ -69,7 +71,7 @@ class ConvertOptions:
     format: OutputFormat | None = None
     quality: int = 95
     patterns: Sequence[str] = ()
-    all_frames: bool = False
+    frames: Frames = "first"
     existing: ExistingPolicy = "continue"
     metadata: MetadataPolicy = "keep"
     provenance: bool = True
@@ -108,13 +110,14 @@ def open_conversion(options: ConvertOptions, translator: "Translator | None" = N
     with DecoderPool(io_threads(), max_pixels=options.max_pixels) as reader:
         plan = Plan()
         if image_sources:
-            frame_counter = partial(count_frames, reader=reader) if options.all_frames else None
+            frame_counter = partial(count_frames, reader=reader) if options.frames != "first" else None
             plan = make_plan(
                 image_sources,
                 options.out,
                 options.format or "png",
                 patterns=options.patterns,
                 count_frames=frame_counter,
+                is_joined=lambda path: options.frames == "all" and fits_one_result(path, options.format or "png"),
             )
             reader.start()
         if translator is None:

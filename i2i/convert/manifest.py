@@ -100,7 +100,8 @@ class Manifest:
         except OSError:
             return None
         source = [source_stat.st_size, source_stat.st_mtime_ns, job.frame]
-        return {"from": str(job.source.absolute()), "source": source, "by": self.settings_hash}
+        settings = self.settings_hash if job.frame_count == 1 else f"{self.settings_hash}+all"
+        return {"from": str(job.source.absolute()), "source": source, "by": settings}
 
     def _output_name(self, job: Job) -> str:
         return job.target.relative_to(self.out).as_posix()

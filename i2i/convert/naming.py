@@ -27,13 +27,15 @@ class Frame:
         source: the file.
         relative: path of the file below the source folder.
         index: index of the image within the file, from 0.
-        count: number of images in the file that are converted.
+        count: number of results that are made from the file.
+        frame_count: number of images, from ``index`` on, that go into one result.
     """
 
     source: Path
     relative: Path
     index: int
     count: int
+    frame_count: int = 1
 
     @property
     def owner(self) -> Owner:

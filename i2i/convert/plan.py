@@ -29,11 +29,13 @@ class Job:
         source: its file.
         target: the file of the result.
         frame: index of the image within its file, from 0.
+        frame_count: number of images, from ``frame`` on, that go into one result: an animation, or pages.
     """
 
     source: Path
     target: Path
     frame: int = 0
+    frame_count: int = 1
 
 
 @dataclass
@@ -88,6 +90,7 @@ def make_plan(
     *,
     patterns: Sequence[str] = (),
     count_frames: Callable[[Sequence[Path]], Sequence[int]] | None = None,
+    is_joined: Callable[[Path], bool] = lambda path: False,
 ) -> Plan:
     """Plan the conversion of images, and of all images below folders. The tree below each folder is kept.
 
@@ -99,19 +102,23 @@ def make_plan(
         kind: file format of the results, such as "png".
         patterns: an image in a folder must match one of these. A pattern with a slash is matched with the path below
             the folder, any other with the name.
-        count_frames: returns the number of frames of each file; every frame gets a job; None plans the first frame.
+        count_frames: returns the number of frames of each file; None plans the first frame.
+        is_joined: returns whether all frames of a file go into one result; else each gets its own.
 
     Raises: UsageError if a source is missing, holds no images, or would be overwritten; or if ``out`` is the name of an
         image and there is not exactly one photo.
     """
     plan = Plan(is_named=is_image_name(out), folders=[source for source in sources if source.is_dir()])
     files = [file for source in sources for file in _source_files(source, out, patterns, plan)]
-    frames = _list_frames(files, count_frames, plan)
+    frames = _list_frames(files, count_frames, is_joined, plan)
     if plan.is_named:
         plan.jobs = [_named_job(sources, frames, out)] if frames else []
     else:
         names = output_names(frames, kind, read_owners(out))
-        plan.jobs = [Job(frame.source, out / name, frame.index) for frame, name in zip(frames, names, strict=True)]
+        plan.jobs = [
+            Job(frame.source, out / name, frame.index, frame.frame_count)
+            for frame, name in zip(frames, names, strict=True)
+        ]
     _forbid_overwriting_sources(plan.jobs)
     return plan
 
@@ -124,7 +131,7 @@ def is_image_name(out: Path) -> bool:
 def _named_job(sources: Sequence[Path], frames: Sequence[Frame], out: Path) -> Job:
     """Return the job whose result is the image ``out``. Raises UsageError if there is not exactly one photo."""
     if len(sources) == 1 and len(frames) == 1 and not sources[0].is_dir():
-        return Job(frames[0].source, out, frames[0].index)
+        return Job(frames[0].source, out, frames[0].index, frames[0].frame_count)
     found = f"{len(frames)} frames" if len(sources) == 1 and not sources[0].is_dir() else f"{len(sources)} sources"
     if len(sources) == 1 and sources[0].is_dir():
         found = f"the folder {sources[0]}"
@@ -154,6 +161,7 @@ def _source_files(source: Path, out: Path, patterns: Sequence[str], plan: Plan) 
 def _list_frames(
     files: Sequence[tuple[Path, Path]],
     count_frames: Callable[[Sequence[Path]], Sequence[int]] | None,
+    is_joined: Callable[[Path], bool],
     plan: Plan,
 ) -> list[Frame]:
     counts = count_frames([path for path, _ in files]) if count_frames else [1] * len(files)
@@ -161,6 +169,8 @@ def _list_frames(
     for (path, relative), count in zip(files, counts, strict=True):
         if count > MAX_FRAMES:
             plan.failed.append((path, f"holds {count} images; at most {MAX_FRAMES} of one file are converted."))
+        elif is_joined(path):
+            frames.append(Frame(path, relative, 0, 1, frame_count=count))
         else:
             frames += [Frame(path, relative, index, count) for index in range(count)]
     return frames

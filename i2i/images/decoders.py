@@ -87,7 +87,14 @@ class DecoderPool:
         return LoadedImage(
             Image.fromarray(np.frombuffer(pixels, np.uint8).reshape(height, width, 3)),
             Image.fromarray(np.frombuffer(alpha, np.uint8).reshape(height, width)) if alpha else None,
-            SourceMetadata(bytes(exif), credits, bool(reply["generated"]), _print_size(reply)),
+            SourceMetadata(
+                bytes(exif),
+                credits,
+                bool(reply["generated"]),
+                _print_size(reply),
+                float(reply["duration"]),
+                int(reply["plays"]),
+            ),
             summary_from_json(reply["narrow"]),
         )
 

@@ -35,7 +35,7 @@ _FORMATS = (
     Format("BMP", (".bmp",)),
     Format("JPEG2000", (".jp2", ".j2k", ".jpx"), alpha=True),
     Format("PPM", (".ppm", ".pgm", ".pbm", ".pnm", ".pfm")),
-    Format("GIF", (".gif",), frames=True),
+    Format("GIF", (".gif",), alpha=True, frames=True),
     Format("TGA", (".tga",), alpha=True),
 )
 FORMAT_BY_SUFFIX = {suffix: format for format in _FORMATS for suffix in format.suffixes}

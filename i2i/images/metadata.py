@@ -42,6 +42,8 @@ _MAX_EXIF_BYTES = 60_000  # a JPEG segment holds 65,533
 _MAX_XMP_BYTES = 1_000_000
 _MAX_CREDIT_CHARACTERS = 2000
 _MAX_CREATORS = 10
+_MAX_DURATION = 3_600_000.0  # milliseconds
+_MAX_PLAYS = 60_000
 _MAX_DPI = 100_000.0
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -63,12 +65,16 @@ class SourceMetadata:
         credits: Dublin Core property to values, such as {"creator": ("Ann",)}.
         generated: whether the file states that a model made all of it.
         print_size: width and height of the upright image in inches; None if the file states no resolution.
+        duration: milliseconds for which a frame of an animation is shown; 0 for other images.
+        plays: how often an animation plays; 0 for ever.
     """
 
     exif: bytes = b""
     credits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     generated: bool = False
     print_size: tuple[float, float] | None = None
+    duration: float = 0.0
+    plays: int = 0
 
     def dpi(self, size: tuple[int, int]) -> tuple[float, float] | None:
         """Return the resolution in pixels per inch at which ``size`` pixels have the print size of the source.
@@ -101,7 +107,29 @@ class Provenance:
 def read_source_metadata(image: Image.Image) -> SourceMetadata:
     """Return the metadata of an opened file that a result may copy, without damaged parts."""
     credits, generated = _read_credits(image.info.get("xmp", b""))
-    return SourceMetadata(_kept_exif(image), credits, generated, _print_size(image))
+    return SourceMetadata(
+        _kept_exif(image), credits, generated, _print_size(image), _frame_duration(image), _plays(image)
+    )
+
+
+def _frame_duration(image: Image.Image) -> float:
+    """Return for how many milliseconds the current frame of an animation is shown; 0 if the file does not say."""
+    try:
+        duration = float(image.info.get("duration", 0))
+    except (TypeError, ValueError):
+        return 0.0
+    return duration if 0 <= duration <= _MAX_DURATION else 0.0
+
+
+def _plays(image: Image.Image) -> int:
+    """Return how often an animation plays; 0 for ever. A GIF states how often it is repeated, if at all."""
+    try:
+        loop = int(image.info.get("loop", -1))
+    except (TypeError, ValueError):
+        return 0
+    if image.format == "GIF":
+        return 0 if loop == 0 else min(max(loop, 0) + 1, _MAX_PLAYS)
+    return min(max(loop, 0), _MAX_PLAYS)
 
 
 def _print_size(image: Image.Image) -> tuple[float, float] | None:

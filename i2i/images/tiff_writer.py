@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -32,13 +33,40 @@ _UNDEFINED_BYTES = 7
 
 
 def encode_tiff(image: Image.Image, exif: bytes, xmp: bytes, profile: bytes) -> bytes:
-    """Encode an image in one strip with horizontal differencing (TIFF 6.0, section 14) and deflate.
+    """Encode an image; see ``encode_tiff_pages``."""
+    return encode_tiff_pages([(image, exif)], xmp, profile)
+
+
+def encode_tiff_pages(pages: Sequence[tuple[Image.Image, bytes]], xmp: bytes, profile: bytes) -> bytes:
+    """Encode one image or more, each a page.
+
+    Args:
+        pages: images, each with its EXIF block, as in a JPEG; the block may be empty.
+        xmp: an XMP packet; may be empty.
+        profile: an ICC profile; may be empty.
+    """
+    data = bytearray(b"II*\0")
+    pointer = len(data)  # of the place that holds the offset of the next directory
+    data += bytes(4)
+    for image, exif in pages:
+        data += bytes(len(data) % 2)  # directories begin at even offsets
+        offset = len(data)
+        data[pointer : pointer + 4] = struct.pack("<I", offset)
+        data += _encode_page(image, exif, xmp, profile, offset)
+        (count,) = struct.unpack_from("<H", data, offset)
+        pointer = offset + 2 + 12 * count
+    return bytes(data)
+
+
+def _encode_page(image: Image.Image, exif: bytes, xmp: bytes, profile: bytes, offset: int) -> bytes:
+    """Return directory and pixels of a page: one strip, horizontal differencing (TIFF 6.0, section 14), deflate.
 
     Args:
         image: grey, RGB or RGBA.
         exif: an EXIF block as in a JPEG; may be empty.
         xmp: an XMP packet; may be empty.
         profile: an ICC profile; may be empty.
+        offset: of the directory in the file.
     """
     levels = np.asarray(image).reshape(image.height, image.width, -1)
     channels = levels.shape[2]
@@ -67,4 +95,4 @@ def encode_tiff(image: Image.Image, exif: bytes, xmp: bytes, profile: bytes) -> 
         block.load(exif)
         directory.update(dict(block))
         directory[_EXIF_IFD] = block.get_ifd(_EXIF_IFD)
-    return b"II*\0" + struct.pack("<I", 8) + directory.tobytes(8) + strip
+    return bytes(directory.tobytes(offset) + strip)

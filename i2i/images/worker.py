@@ -66,6 +66,8 @@ def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[
         "generated": source.generated,
         "print_size": source.print_size,
         "narrow": summary_to_json(loaded.narrow),
+        "duration": source.duration,
+        "plays": source.plays,
     }
     return header, [loaded.image.tobytes(), loaded.alpha.tobytes() if loaded.alpha else b"", source.exif]
 

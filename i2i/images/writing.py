@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,9 +13,10 @@ from PIL import Image, PngImagePlugin
 from i2i.errors import ImageError
 from i2i.images.colour import blend_on_white, unblend_from_white
 from i2i.images.formats import FORMAT_BY_SUFFIX
-from i2i.images.metadata import Provenance, SourceMetadata, build_exif, build_xmp, srgb_profile
+from i2i.images.metadata import Provenance, SourceMetadata, build_exif, build_xmp, provenance_comment, srgb_profile
 from i2i.images.reading import LoadedImage
-from i2i.images.tiff_writer import encode_tiff
+from i2i.images.sequence_writer import SequenceMetadata, encode_animation
+from i2i.images.tiff_writer import encode_tiff, encode_tiff_pages
 
 QUALITY = 95  # of lossy formats; from this quality on JPEG stores its colours at full resolution
 _OPENCV_MAX_SIDE = 1_000_000  # pixels; larger images are written by Pillow
@@ -47,13 +49,42 @@ class Writer:
                 ``result`` is RGB; its metadata by ``policy``.
         """
         copied = source.source if source and self.policy == "keep" else SourceMetadata()
-        if source and source.alpha and FORMAT_BY_SUFFIX[self.suffix].alpha and result.mode == "RGB":
-            alpha = source.alpha if source.alpha.size == result.size else source.alpha.resize(result.size)
-            result = unblend_from_white(result, alpha)
+        result = self._with_alpha(result, source)
         exif = build_exif(copied, result.size, self.provenance)
         xmp = build_xmp(copied, self.provenance)
         metadata = _Metadata(exif, xmp, srgb_profile(), copied.dpi(result.size))
         return _encode(result, self.suffix, self.quality, True, metadata)
+
+    def encode_frames(self, frames: Sequence[tuple[Image.Image, LoadedImage | None]]) -> bytes:
+        """Encode the frames of an animation, or the pages of a document, into one file.
+
+        Args:
+            frames: result and source of each. Frames of an animation have one size.
+
+        Raises: ImageError if the format cannot store them.
+        """
+        results = [self._with_alpha(result, source) for result, source in frames]
+        sources = [source.source if source else SourceMetadata() for _, source in frames]
+        copied = sources if self.policy == "keep" else [SourceMetadata()] * len(sources)
+        exifs = [
+            build_exif(metadata, result.size, self.provenance) for metadata, result in zip(copied, results, strict=True)
+        ]
+        xmp = build_xmp(copied[0], self.provenance)
+        if self.suffix == ".tif":
+            return encode_tiff_pages(list(zip(results, exifs, strict=True)), xmp, srgb_profile())
+        comment = provenance_comment(self.provenance) if self.provenance else ""
+        metadata = SequenceMetadata(
+            durations=[source.duration for source in sources], plays=sources[0].plays, exif=exifs[0], xmp=xmp,
+            profile=srgb_profile(), comment=comment,
+        )  # fmt: skip
+        return encode_animation(results, FORMAT_BY_SUFFIX[self.suffix], self.quality, metadata)
+
+    def _with_alpha(self, result: Image.Image, source: LoadedImage | None) -> Image.Image:
+        """Return a result with the alpha of its source, if the format stores alpha."""
+        if source is None or source.alpha is None or not FORMAT_BY_SUFFIX[self.suffix].alpha or result.mode != "RGB":
+            return result
+        alpha = source.alpha if source.alpha.size == result.size else source.alpha.resize(result.size)
+        return unblend_from_white(result, alpha)
 
 
 @dataclass(frozen=True)

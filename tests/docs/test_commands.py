@@ -238,8 +238,8 @@ def test_a_misspelt_or_old_command_is_found(line: str) -> None:
 
 
 def test_a_wrong_value_is_found() -> None:
-    with pytest.raises(Exception, match="gif"):
-        parse(["convert", "a", "b", "--out", "c", "--format", "gif"])
+    with pytest.raises(Exception, match="bmp"):
+        parse(["convert", "a", "b", "--out", "c", "--format", "bmp"])
 
 
 def test_python_blocks_are_found_except_those_marked_as_not_run() -> None:

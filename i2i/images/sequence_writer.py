@@ -1,0 +1,84 @@
+"""Encode several images into one file: an animation (GIF, WebP, PNG, AVIF), or the pages of a TIFF."""
+
+import io
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image, PngImagePlugin
+
+from i2i.errors import ImageError
+from i2i.images.formats import Format
+
+_GIF_BACKGROUND = 2  # disposal: a transparent frame must not show the frame before it
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceMetadata:
+    """What is written beside the frames of an animation.
+
+    Args:
+        durations: of each frame, in milliseconds.
+        plays: how often the animation plays; 0 for ever.
+        exif: an EXIF block; may be empty.
+        xmp: an XMP packet; may be empty.
+        profile: an ICC profile; may be empty.
+        comment: a text for formats that cannot store XMP.
+    """
+
+    durations: Sequence[float]
+    plays: int
+    exif: bytes = b""
+    xmp: bytes = b""
+    profile: bytes = b""
+    comment: str = ""
+
+
+def encode_animation(frames: Sequence[Image.Image], format: Format, quality: int, metadata: SequenceMetadata) -> bytes:
+    """Encode the frames of an animation, of one size. Raises ImageError if the format cannot store them.
+
+    Equal frames that follow one another may become one frame with the sum of their durations.
+
+    Args:
+        frames: RGB or RGBA.
+        format: GIF, WebP, PNG or AVIF.
+        quality: of lossy formats, from 1 to 100.
+        metadata: times and metadata.
+    """
+    mode = "RGBA" if any(frame.mode == "RGBA" for frame in frames) else "RGB"
+    first, *others = (frame.convert(mode) for frame in frames)
+    options: dict[str, Any] = {"quality": quality} if format.lossy else {}
+    options |= _options_by_format(format.name, mode, metadata)
+    options["duration"] = [round(duration) for duration in metadata.durations]
+    buffer = io.BytesIO()
+    try:
+        first.save(buffer, format.name, save_all=True, append_images=others, **options)
+    except (OSError, ValueError, RuntimeError, struct.error) as error:
+        size = f"{first.width}x{first.height}"
+        raise ImageError(
+            f"{len(frames)} frames of {size} pixels cannot be written as {format.name}: {error}."
+        ) from error
+    return buffer.getvalue()
+
+
+def _options_by_format(format_name: str, mode: str, metadata: SequenceMetadata) -> dict[str, Any]:
+    """Return Pillow's arguments for loops, disposal and metadata."""
+    if format_name == "GIF":
+        options: dict[str, Any] = {"comment": metadata.comment} if metadata.comment else {}
+        if metadata.plays != 1:  # a GIF states how often it is repeated, and one that plays once states nothing
+            options["loop"] = max(0, metadata.plays - 1)
+        return options | ({"disposal": _GIF_BACKGROUND} if mode == "RGBA" else {})
+    options = {"exif": metadata.exif, "icc_profile": metadata.profile}
+    if format_name == "PNG":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        if metadata.xmp:
+            options["pnginfo"].add_itxt("XML:com.adobe.xmp", metadata.xmp.decode())
+    else:
+        options["xmp"] = metadata.xmp
+    if format_name in ("PNG", "WEBP"):
+        options["loop"] = metadata.plays
+    if format_name == "WEBP" and mode == "RGBA":
+        # All key frames: libwebp crops a frame to its visible part, and drops the alpha if that part is opaque.
+        options["kmin"] = options["kmax"] = 1
+    return {key: value for key, value in options.items() if value or key == "loop"}
