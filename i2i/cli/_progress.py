@@ -51,7 +51,7 @@ class ProgressBars:
         """Whether bars are shown."""
         return not self._progress.disable
 
-    def update(self, title: str, done: int, total: int | None, failed: int = 0) -> None:
+    def update(self, title: str, done: int, total: int | None, failed: int = 0, *, has_speed: bool = True) -> None:
         """Set the progress of the bar with this title; the first call adds the bar.
 
         Args:
@@ -59,11 +59,18 @@ class ProgressBars:
             done: number of items, or bytes, that are done.
             total: number of all; None if unknown.
             failed: number of items that failed.
+            has_speed: whether the bar shows the speed in the unit of the others.
         """
         if title not in self._tasks:
-            self._tasks[title] = self._progress.add_task(title, total=total, failures="")
+            self._tasks[title] = self._progress.add_task(title, total=total, failures="", has_speed=has_speed)
         failures = f"[red]{failed} failed[/red]" if failed else ""
         self._progress.update(self._tasks[title], completed=done, total=total, failures=failures)
+
+    def update_part(self, title: str, fraction: float) -> None:
+        """Show the fraction of one item that is done, in per cent, on a bar that disappears when it is done."""
+        self.update(title, int(100 * fraction), 100, has_speed=False)
+        if fraction >= 1:
+            self._progress.remove_task(self._tasks.pop(title))
 
     def finish(self, title: str) -> None:
         """Let the next ``update`` with this title begin a new bar."""
@@ -78,7 +85,7 @@ class SpeedColumn(ProgressColumn):
         self._unit = unit
 
     def render(self, task: Task) -> Text:
-        return Text(format_rate(task.speed or 0, self._unit))
+        return Text(format_rate(task.speed or 0, self._unit) if task.fields["has_speed"] else "")
 
 
 def format_rate(speed: float, unit: str) -> str:

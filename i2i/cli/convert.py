@@ -162,7 +162,11 @@ def _convert_images(conversion: "Conversion", model: str) -> "Result":
 
     title = f"{model} {conversion.translator.direction}"
     with ProgressBars(speed_unit="images") as bars:
-        return conversion.convert_images(lambda done, failed, total: bars.update(title, done, total, failed))
+        images = conversion.convert_images
+        if not bars.visible:
+            return images(lambda done, failed, total: None)
+        with conversion.translator.report_progress(lambda fraction: bars.update_part("large image, %", fraction)):
+            return images(lambda done, failed, total: bars.update(title, done, total, failed))
 
 
 def _convert_videos(conversion: "Conversion") -> "Result":

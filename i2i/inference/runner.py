@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from i2i.device import autocast, fork_rng_with_seed, is_out_of_memory
 from i2i.images import to_uint8
 from i2i.inference.preprocessing import Preprocessor, Size
-from i2i.inference.streaming import stream_rows, tiled_forward
+from i2i.inference.streaming import reporting_work, stream_rows, tiled_forward
 from i2i.networks.batching import depends_on_batch
 
 logger = logging.getLogger(__name__)
 
+_PROBE_SIDE = 128  # pixels a side of the image on which the work for a pixel is measured
 MAX_PIXELS_UNTILED = 2_000_000  # largest image that a CPU runs in one pass: a 9-block generator takes 3 GB for it
 
 
@@ -81,6 +82,7 @@ class NetworkRunner:
     Attributes:
         network: the network itself.
         forward_fn: what runs the network on tensors: the network, or its compiled form.
+        on_progress: called with the fraction done of an image that runs in tiles or by rows; None to call nothing.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class NetworkRunner:
     ) -> None:
         self.network = network
         self.forward_fn: Callable[[Tensor], Tensor] = network
+        self.on_progress: Callable[[float], None] | None = None
         self.limits = MemoryLimits(device)
         self.one_at_a_time = depends_on_batch(network)
         self._preprocessor = preprocessor
@@ -177,7 +180,10 @@ class NetworkRunner:
         assert radius is not None
         height, width = pixels.shape[1:3]
         max_tile_pixels = min(self.limits.max_image_pixels, MAX_PIXELS_UNTILED)
-        output = tiled_forward(height, width, run_tile, radius, self._preprocessor.size_multiple, max_tile_pixels)
+        report = self.on_progress or (lambda fraction: None)
+        output = tiled_forward(
+            height, width, run_tile, radius, self._preprocessor.size_multiple, max_tile_pixels, report
+        )
         return output[None]
 
     def forward_streaming(self, pixels: Tensor) -> Tensor:
@@ -186,12 +192,39 @@ class NetworkRunner:
         Raises: NotImplementedError if the network calls a function that cannot be streamed.
         """
 
+        if self.on_progress is None:
+            return self._stream(pixels)
+        height, width = pixels.shape[1:3]
+        total = self._work_per_pixel(pixels.shape[3]) * height * width
+        done = 0.0
+        report = self.on_progress
+
+        def add(work: float) -> None:
+            nonlocal done
+            done += work
+            report(min(1.0, done / total))
+
+        with reporting_work(add):
+            output = self._stream(pixels)
+        report(1.0)
+        return output
+
+    def _stream(self, pixels: Tensor) -> Tensor:
         def fetch_rows(top: int, bottom: int) -> Tensor:
             return self._preprocessor.network_input(pixels[:, top:bottom].to(self._device))
 
         # A compiled network takes plain tensors only.
         output = self.network(stream_rows(pixels.shape[1], pixels.shape[2], fetch_rows))
         return torch.cat([_to_uint8_hwc(strip) for _, strip in output.strips()])[None]
+
+    def _work_per_pixel(self, channels: int) -> float:
+        """Return the work that ``reporting_work`` reports for each pixel of an image, measured on a small one."""
+        multiple = self._preprocessor.size_multiple
+        side = -(-_PROBE_SIDE // multiple) * multiple
+        work: list[float] = []
+        with fork_rng_with_seed(self._device, 0), reporting_work(work.append):  # dropout is drawn from the next numbers
+            self._stream(torch.zeros(1, side, side, channels, dtype=torch.uint8))
+        return sum(work) / side**2
 
     def _call_network(self, network_input: Tensor) -> Tensor:
         try:

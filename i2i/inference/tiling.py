@@ -9,7 +9,13 @@ TileSpan = tuple[int, int, int, int]  # first and last row (or column) of a tile
 
 
 def tiled_forward(
-    height: int, width: int, run: Callable[[slice, slice], Tensor], radius: int, multiple: int, max_tile_pixels: int
+    height: int,
+    width: int,
+    run: Callable[[slice, slice], Tensor],
+    radius: int,
+    multiple: int,
+    max_tile_pixels: int,
+    progress: Callable[[float], None] = lambda fraction: None,
 ) -> Tensor:
     """Run a network tile by tile; the result equals one pass over the whole image.
 
@@ -20,6 +26,7 @@ def tiled_forward(
         radius: pixels on each side beyond which no input pixel changes an output pixel.
         multiple: tile sides are multiples of this many pixels.
         max_tile_pixels: pixels of the largest tile, with its overlap.
+        progress: called after each tile with the fraction of the image that is done.
 
     Returns: (s·height, s·width, C) on the CPU.
 
@@ -39,6 +46,7 @@ def tiled_forward(
             rows = slice(s * (top - padded_top), s * (bottom - padded_top))
             columns = slice(s * (left - padded_left), s * (right - padded_left))
             output[s * top : s * bottom, s * left : s * right] = tile[rows, columns]
+            progress((top * width + (bottom - top) * right) / (height * width))
     return output
 
 

@@ -1,8 +1,9 @@
 """Translate images of any size with a trained network."""
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, overload
@@ -26,6 +27,8 @@ from i2i.inference.runner import NetworkRunner
 from i2i.inference.temporal_norm import TemporalNorm
 from i2i.networks import GeneratorConfig, RestorerConfig, prepare_for_inference
 
+OneImage = Image.Image | str | os.PathLike[str]
+Progress = Callable[[float], None]  # called with the fraction done, from 0 to 1
 MAX_COLOURED_BATCH = 4  # images that are coloured together: they stay in memory beside their small copies
 
 
@@ -124,19 +127,28 @@ class Translator:
         with self.runner.uncompiled(), TemporalNorm(self.network, rate) as temporal_norm:
             yield temporal_norm
 
-    @overload
-    def __call__(self, images: Image.Image | str | os.PathLike[str]) -> Image.Image: ...
+    @contextmanager
+    def report_progress(self, progress: Progress) -> Iterator[None]:
+        """Call ``progress`` inside the context with the fraction done of each image that runs in tiles or by rows."""
+        self.runner.on_progress = progress
+        try:
+            yield
+        finally:
+            self.runner.on_progress = None
 
     @overload
-    def __call__(self, images: np.ndarray) -> np.ndarray: ...
+    def __call__(self, images: OneImage, progress: Progress | None = None) -> Image.Image: ...
 
     @overload
-    def __call__(self, images: Tensor) -> Tensor: ...
+    def __call__(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray: ...
 
     @overload
-    def __call__(self, images: list[Any] | tuple[Any, ...]) -> list[Any]: ...
+    def __call__(self, images: Tensor, progress: Progress | None = None) -> Tensor: ...
 
-    def __call__(self, images: Any) -> Any:
+    @overload
+    def __call__(self, images: list[Any] | tuple[Any, ...], progress: Progress | None = None) -> list[Any]: ...
+
+    def __call__(self, images: Any, progress: Progress | None = None) -> Any:
         """Translate an image, a batch or a list of images, and return the same kind.
 
         An image is turned by its EXIF orientation, padded by reflection to a size the network takes, and the result is
@@ -155,6 +167,9 @@ class Translator:
                 - a floating-point tensor (3, H, W) or (N, 3, H, W) in [-1, 1]. The result is a tensor of its data type
                   on its device. The model sees its values in 8 bits, as those of a file.
                 - a list or tuple of these. The result is a list. Images of one size are translated together.
+
+            progress: called with the fraction done, from 0 to 1: after each batch, and within a large image after each
+                of its tiles or strips.
 
         Returns: results, ``scale`` times the size of the upright images.
 
@@ -177,35 +192,49 @@ class Translator:
         values = list(images) if isinstance(images, list | tuple) else [images]
         blend, ranges = self.mask_reader is None, self.value_ranges
         loaded = [to_loaded_images(value, blend=blend, ranges=ranges) for value in values]
-        results = iter(self._translate_loaded(values, loaded))
+        results = iter(self._translate_loaded(values, loaded, progress))
         converted = [
             from_results(value, list(islice(results, len(batch)))) for value, batch in zip(values, loaded, strict=True)
         ]
         return converted if isinstance(images, list | tuple) else converted[0]
 
-    def _translate_loaded(self, values: Sequence[Any], loaded: Sequence[Sequence[LoadedImage]]) -> list[Image.Image]:
+    def _translate_loaded(
+        self, values: Sequence[Any], loaded: Sequence[Sequence[LoadedImage]], progress: Progress | None
+    ) -> list[Image.Image]:
         """Translate the images of each of the values, with their alpha or mask."""
         flat = [image for batch in loaded for image in batch]
         if self.mask_reader is None:
-            results = self.translate([image.image for image in flat])
+            results = self.translate([image.image for image in flat], progress)
             return [with_alpha(result, image.alpha) for result, image in zip(results, flat, strict=True)]
         paths = [image_path(value) for value, batch in zip(values, loaded, strict=True) for _ in batch]
         photos = [self.mask_reader.apply_mask(path, image) for path, image in zip(paths, flat, strict=True)]
-        results = self.translate([photo.rgba() for photo in photos])
+        results = self.translate([photo.rgba() for photo in photos], progress)
         return [photo.compose(result) for photo, result in zip(photos, results, strict=True)]
 
-    def translate(self, images: Sequence[Image.Image]) -> list[Image.Image]:
+    def translate(self, images: Sequence[Image.Image], progress: Progress | None = None) -> list[Image.Image]:
         """Translate several images. Consecutive images of one padded size share a pass, which is faster.
 
         Results do not depend on the batch, up to the order of floating-point sums: models that use dropout or batch
         statistics at inference get one image at a time.
+
+        Args:
+            images: PIL images as ``Preprocessor.load_rgb`` takes them.
+            progress: called with the fraction done, from 0 to 1.
         """
         upright = [self.preprocessor.load_rgb(image) for image in images]
+        results: list[Image.Image] = []
         pending: list[PendingImage] = []
+        report = progress or (lambda fraction: None)
         while remaining := upright[len(pending) :]:
+            done = len(pending)
             count = self.preferred_batch_size(self.padded_size(remaining[0].size))
-            pending += self.submit(remaining[:count])
-        return [wait() for wait in pending]
+            part = partial(_report_part, report, done, len(images))
+            with self.report_progress(part) if progress else nullcontext():
+                pending += self.submit(remaining[:count])
+            if progress:
+                results += [wait() for wait in pending[done:]]
+                report(len(pending) / len(images))
+        return results or [wait() for wait in pending]
 
     def submit(self, images: Sequence[Image.Image]) -> list[PendingImage]:
         """Start to translate images, and return one function for each, which waits for its result.
@@ -259,3 +288,8 @@ class Translator:
         """Return how many images of a padded size are translated fastest in one pass."""
         count = self.runner.preferred_batch_size(size)
         return count if self.preprocessor.colour_side is None else min(count, MAX_COLOURED_BATCH)
+
+
+def _report_part(report: Progress, done: int, total: int, fraction: float) -> None:
+    """Report the fraction of ``total`` images when ``done`` and a fraction of the next one are done."""
+    report((done + fraction) / total)

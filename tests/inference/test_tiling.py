@@ -4,11 +4,12 @@ import torch
 from torch import nn
 
 from i2i.inference import runner
+from i2i.inference.loading import load
 from i2i.inference.options import InferenceOptions
 from i2i.inference.streaming import StreamedTensor, tensor
 from i2i.inference.tiling import tile_spans
 from i2i.inference.translator import Translator
-from i2i.networks import RestorerConfig
+from i2i.networks import ResnetConfig, RestorerConfig
 from tests.conftest import random_image
 from tests.inference.test_streaming import noise
 
@@ -99,3 +100,47 @@ def test_tiles_cover_an_image_once_and_overlap(length: int, side: int) -> None:
     assert all(0 < end - begin <= side for begin, end, *_ in spans)
     assert all(position % 8 == 0 for span in spans for position in span)
     assert all((first, last) == (max(begin - 16, 0), min(end + 16, length)) for begin, end, first, last in spans)
+
+
+def check_fractions(fractions: list[float], at_least: int) -> None:
+    assert len(fractions) >= at_least
+    assert fractions == sorted(fractions)
+    assert fractions[0] > 0
+    assert fractions[-1] == 1
+
+
+def test_progress_is_reported_after_each_tile(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = RESTORERS["denoise"]
+    overlap = -(-config.receptive_radius // config.size_multiple(64)) * config.size_multiple(64)
+    monkeypatch.setattr(runner, "MAX_PIXELS_UNTILED", 9 * overlap**2)
+    translator = restoration_translator(with_large_weights(config), config)
+    image, fractions = random_image(0, 4 * overlap, 3 * overlap), list[float]()
+    expected = translator(image)
+    assert np.array_equal(np.asarray(translator(image, progress=fractions.append)), np.asarray(expected))
+    check_fractions(fractions, 4)
+    fractions.clear()
+    translator([image, random_image(1, 16, 16)], progress=fractions.append)
+    check_fractions(fractions, 5)
+    assert 0.5 in fractions
+
+
+@pytest.mark.parametrize("size", [(256, 320), (200, 150)])
+def test_progress_is_reported_after_each_strip_in_proportion_to_the_work(
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(runner, "MAX_PIXELS_UNTILED", 1000)
+    config = ResnetConfig(ngf=4, blocks=2, dropout=0.5, inference_mode="train")
+    options = InferenceOptions("cpu", "float32")
+    translator = Translator(config.build(64), config, size=64, direction="AtoB", options=options)
+    image, fractions = random_image(0, *size), list[float]()
+    expected = translator(image)
+    assert np.array_equal(np.asarray(translator(image, progress=fractions.append)), np.asarray(expected))
+    check_fractions(fractions, 20)
+    assert fractions[-4] > 0.9  # the work of the whole image was estimated well: the end is no jump
+
+
+def test_progress_of_small_images_is_reported_after_each_batch() -> None:
+    translator = load("identity", device="cpu")
+    fractions: list[float] = []
+    translator([random_image(seed, 200, 200) for seed in range(4)], progress=fractions.append)
+    assert fractions == [0.25, 0.5, 0.75, 1.0]

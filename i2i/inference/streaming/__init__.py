@@ -33,7 +33,7 @@ that does not grow with the image.
 """
 
 from i2i.inference.streaming import ops  # registers the torch functions that can be streamed
-from i2i.inference.streaming.tensor import StreamedTensor, stream_rows
+from i2i.inference.streaming.tensor import StreamedTensor, reporting_work, stream_rows
 from i2i.inference.tiling import tiled_forward
 
-__all__ = ["StreamedTensor", "ops", "stream_rows", "tiled_forward"]
+__all__ = ["StreamedTensor", "ops", "reporting_work", "stream_rows", "tiled_forward"]

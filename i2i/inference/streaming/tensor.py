@@ -1,7 +1,8 @@
 """Feature maps that are computed strip by strip."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ MIN_STRIP_ROWS = 8
 MATERIALIZE_BELOW = 4  # a feature map fits in memory if it has this many times fewer pixels than the image
 _PROBE_SIDE = 64  # pixels a side of the tensor on which the output shape of a function is tried
 _ACCUMULATE_DTYPE = {"cpu": torch.float64, "cuda": torch.float64, "mps": torch.float32}
+_report_work: ContextVar[Callable[[float], None] | None] = ContextVar("report_work", default=None)
 RowFetcher = Callable[[int, int], Tensor]  # top and bottom row -> (1, C, bottom − top, W)
 
 
@@ -30,6 +32,19 @@ def implements(*functions: Callable[..., Any]) -> Callable[[Handler], Handler]:
         return handler
 
     return register
+
+
+@contextmanager
+def reporting_work(report: Callable[[float], None]) -> Iterator[None]:
+    """Call ``report`` after each strip that is computed inside the context, with the bytes of the rows it depends on.
+
+    The sum over a network is proportional to the pixels of the image.
+    """
+    token = _report_work.set(report)
+    try:
+        yield
+    finally:
+        _report_work.reset(token)
 
 
 class StreamedTensor:
@@ -70,7 +85,10 @@ class StreamedTensor:
         """Compute all rows from the top. Yields the first row of each strip, and the strip."""
         count = max(MIN_STRIP_ROWS, int(STRIP_BYTES / self.row_bytes))
         for top in range(0, self.height, count):
-            yield top, self.rows(top, min(top + count, self.height))
+            bottom = min(top + count, self.height)
+            yield top, self.rows(top, bottom)
+            if report := _report_work.get():
+                report((bottom - top) * self.row_bytes)
 
     def fits_in_memory(self) -> bool:
         """Return whether the feature map is kept in memory when it would be computed more than once."""
