@@ -14,7 +14,9 @@ from i2i.demo.translation import PhotoTranslator
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-STYLESHEET = Path(__file__).with_name("static") / "style.css"
+STATIC = Path(__file__).with_name("static")
+STYLESHEETS = [STATIC / "style.css", STATIC / "viewer.css"]
+PAGE_SCRIPT = STATIC / "page.js"
 HEADER = """
 <div class="masthead"><h1>i2i</h1><p>Image translation on this machine. Your photos do not leave it.</p></div>
 """
@@ -40,8 +42,8 @@ def build_page(photo_translator: PhotoTranslator, allow_video: bool = False) -> 
                 blind_test.build_tab(registry, store)
             with gr.Tab("API", id="api"):
                 on_load += api.build_tab(photo_translator, folder_translator)
-        for handler, outputs in on_load:
-            blocks.load(handler, None, outputs, **UNQUEUED)
+        for handler, outputs, inputs in on_load:
+            blocks.load(handler, inputs, outputs, **UNQUEUED)
     return blocks
 
 
@@ -59,10 +61,19 @@ def mount_page(
     """
     gr.mount_gradio_app(
         app, blocks, "/", auth=auth, mcp_server=mcp, max_file_size=max_upload_bytes, ssr_mode=False, show_error=True,
-        run_history=False, enable_monitoring=False, css_paths=[STYLESHEET], theme=theme(), footer_links=[], pwa=False,
-        allowed_paths=[],
+        run_history=False, enable_monitoring=False, css_paths=STYLESHEETS, theme=theme(), footer_links=[], pwa=False,
+        allowed_paths=[], head=f"<script>{PAGE_SCRIPT.read_text(encoding='utf-8')}</script>", i18n=upload_texts(),
     )  # fmt: skip
     return cast(Mount, app.routes[-1]).app
+
+
+def upload_texts() -> gr.I18n:
+    """Return the texts of Gradio's upload fields, in the words of ``PHOTO_PLACEHOLDER``."""
+    drop = {f"upload_text.drop_{kind}": "Drop a photo here" for kind in ("image", "gallery")}
+    return gr.I18n(
+        en={**drop, "upload_text.drop_file": "Drop files here", "upload_text.click_to_upload": "click to choose",
+            "common.or": "or"}
+    )  # fmt: skip
 
 
 def theme() -> gr.themes.Base:

@@ -6,22 +6,27 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from i2i.demo.examples import thumbnail_or_blank
-from i2i.demo.labels import direction_choices
+from i2i.demo.labels import card_caption, direction_choices
 from i2i.demo.model_registry import ModelRegistry
 from i2i.demo.uploads import UploadStore
 from i2i.errors import UsageError
+
+PHOTO_PLACEHOLDER = "Drop a photo here, paste one,\nor click to choose one"
+FILE_PLACEHOLDER = "Drop an image here,\nor click to choose one"
 
 
 class OnLoad(NamedTuple):
     """A handler that runs when a browser opens the page.
 
     Attributes:
-        handler: takes no arguments.
+        handler: takes the values of the inputs.
         outputs: the components that it fills.
+        inputs: components whose values it gets.
     """
 
     handler: Callable[..., Any]
     outputs: list[Any]
+    inputs: list[Any] | None = None
 
 
 def raw_upload(component: Any) -> Any:
@@ -40,6 +45,7 @@ def raw_upload(component: Any) -> Any:
 def photo_input(label: str, **options: Any) -> gr.Image:
     """Return an input for a photo by upload, clipboard or camera. Its value is a path."""
     options.setdefault("sources", ["upload", "clipboard", "webcam"])
+    options.setdefault("placeholder", PHOTO_PLACEHOLDER if len(options["sources"]) > 1 else FILE_PLACEHOLDER)
     camera = gr.WebcamOptions(mirror=False, constraints={"video": {"facingMode": {"ideal": "environment"}}})
     component = gr.Image(
         type="filepath", image_mode=None, format="png", label=label, webcam_options=camera, buttons=[], **options
@@ -104,5 +110,6 @@ def validate_strength(
 
 
 def model_cards(registry: ModelRegistry, store: UploadStore) -> list[tuple[str, str]]:
-    """Return (thumbnail, name) of each model for a ``card_gallery``."""
-    return [(str(thumbnail_or_blank(model, store.assets)), name) for name, model in registry.models().items()]
+    """Return (thumbnail, what the model does) of each model for a ``card_gallery``."""
+    models = registry.models().values()
+    return [(str(thumbnail_or_blank(model, store.assets)), card_caption(model)) for model in models]

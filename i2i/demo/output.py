@@ -58,9 +58,3 @@ class OutputOptions:
     @property
     def is_lossy(self) -> bool:
         return FORMAT_BY_SUFFIX[self.suffix].lossy
-
-    @property
-    def label(self) -> str:
-        """Name of the format for a page, with the quality if it has one."""
-        name = LABELS[self.format]
-        return f"{name}, quality {self.quality}" if self.is_lossy else name

@@ -24,6 +24,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _GRADIO_API = "/gradio_api/"
 UPLOAD_PATH = f"{_GRADIO_API}upload"
 TRANSLATE_PATH = "/translate"
+_DRAWING_PATH = f"{_GRADIO_API}component_server"  # takes what was painted on the page
+_FORM_PATHS = (TRANSLATE_PATH, _DRAWING_PATH)
 MAX_PATH_BYTES = 4096  # of a file system
 MAX_PATH_PART_BYTES = 255
 _log = logging.getLogger(__name__)
@@ -107,7 +109,7 @@ class RequestGuard:
         if refusal is not None:
             await _send_json(send, *refusal)
             return
-        receive = self._limited(receive) if scope["path"] == TRANSLATE_PATH else receive
+        receive = self._limited(receive) if scope["path"].rstrip("/") in _FORM_PATHS else receive
         await _explain_failures(self.app, scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Mapping[str, list[str]]) -> tuple[int, str] | None:
@@ -132,11 +134,11 @@ class RequestGuard:
 
     async def _upload_refusal(self, scope: Scope, headers: Mapping[str, list[str]]) -> tuple[int, str] | None:
         """Return status and reason if an upload is too large, or if there is no room for it."""
-        if scope["method"] != "POST" or scope["path"].rstrip("/") not in (UPLOAD_PATH, TRANSLATE_PATH):
+        if scope["method"] != "POST" or scope["path"].rstrip("/") not in (UPLOAD_PATH, *_FORM_PATHS):
             return None
         length = next(iter(headers.get("content-length", [])), "")
         size = int(length) if length.isdecimal() else self.store.limits.max_upload_bytes
-        if scope["path"] == TRANSLATE_PATH and size > self._max_form_bytes:
+        if scope["path"].rstrip("/") in _FORM_PATHS and size > self._max_form_bytes:
             return 413, self._too_large()
         try:
             await anyio.to_thread.run_sync(self.store.make_room, size)
@@ -146,7 +148,7 @@ class RequestGuard:
 
     @property
     def _max_form_bytes(self) -> int:
-        """Bytes of a form of ``/translate``: a photo, two masks of its size at most, and the fields."""
+        """Bytes of a form: a photo, two masks of its size at most, and the fields."""
         return 3 * self.store.limits.max_upload_bytes + _FORM_OVERHEAD
 
     def _too_large(self) -> str:

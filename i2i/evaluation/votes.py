@@ -91,7 +91,7 @@ class Tally:
 
     def interval(self) -> tuple[float, float] | None:
         """Return the 95 % score interval of the rate (Wilson 1927); None with too few votes."""
-        if self._too_few():
+        if self.too_few():
             return None
         n = self.votes
         p = self.rate
@@ -118,10 +118,11 @@ class Tally:
     def _interval_text(self) -> str:
         interval = self.interval()
         if interval is None:
-            return f"({self._too_few()})"
+            return f"({self.too_few()})"
         return f"[{interval[0]:.0%}, {interval[1]:.0%}]"
 
-    def _too_few(self) -> str:
+    def too_few(self) -> str:
+        """Return a sentence if there are too few votes for an interval, else ""."""
         from i2i.metrics.bootstrap import too_few  # imports torch, which the page of the demo does not need
 
         return too_few(self.votes, "votes")

@@ -56,9 +56,12 @@ def test_a_photo_is_translated_and_downloaded(page: Any, work_dir: Path) -> None
     (work_dir / "photo.png").write_bytes(encode(PHOTO, ".png"))
     (work_dir / "notes.jpg").write_text("dear diary")
     page.set_input_files("#photo input[type=file]", work_dir / "notes.jpg")
+    choose_model(page, "both")
     page.click("#start")
     page.get_by_text("looks like a text").wait_for()
+    page.wait_for_timeout(500)
     page.locator("#photo").get_by_label("Remove Image").or_(page.locator("#photo").get_by_label("Clear")).click()
+    page.locator(".toast-body").wait_for(state="detached")
 
     page.set_input_files("#photo input[type=file]", work_dir / "photo.png")
     page.get_by_label("striped → plain").check()
@@ -69,6 +72,14 @@ def test_a_photo_is_translated_and_downloaded(page: Any, work_dir: Path) -> None
     with Image.open(download.value.path()) as output:
         assert output.size == (48, 36)
         assert "both BtoA" in str(output.info["xmp"])
+    page.reload()
+    page.wait_for_selector("#examples img")
+    assert page.input_value("#translate-model input") == "both", "the browser remembers the model"
+
+
+def test_the_line_between_before_and_after_can_be_dragged(page: Any) -> None:
+    page.locator("#examples button").first.click()
+    page.get_by_text("denoise made").wait_for()
     box = page.locator("#result img").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
@@ -76,9 +87,60 @@ def test_a_photo_is_translated_and_downloaded(page: Any, work_dir: Path) -> None
     page.mouse.up()
 
 
+def choose_model(page: Any, name: str) -> None:
+    page.click("#translate-model input")
+    page.get_by_role("option", name=name, exact=True).click()
+    page.get_by_label("striped → plain").wait_for()
+
+
+def test_what_is_painted_stays_as_it_is_and_the_result_can_be_opened_saved_and_used_again(
+    page: Any, work_dir: Path
+) -> None:
+    photo = PHOTO.resize((600, 600))
+    (work_dir / "photo.png").write_bytes(encode(photo, ".png"))
+    page.set_input_files("#photo input[type=file]", work_dir / "photo.png")
+    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.wait_for()
+    page.click("#paint button")
+    canvas = page.locator("#region-editor canvas").first
+    canvas.scroll_into_view_if_needed()
+    page.wait_for_timeout(1500)
+    box = canvas.bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + 40, middle[1], steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    page.click("#start")
+    page.get_by_text("denoise made 600 × 600 pixels").wait_for()
+    with page.expect_download() as download:
+        page.click("#download")
+    with Image.open(download.value.path()) as output:
+        assert output.getpixel((310, 300)) == photo.getpixel((310, 300))
+    page.click("#zoom")
+    assert page.locator(".pixel-viewer img").first.bounding_box()["width"] == 600
+    page.click("#format input")
+    page.get_by_role("option", name="JPEG").click()
+    page.get_by_text("Download JPEG").wait_for()
+    with page.expect_download() as download:
+        page.click("#download")
+    assert download.value.suggested_filename == "photo-denoise-AtoB.jpg"
+    page.click("#reuse")
+    page.wait_for_timeout(500)
+    page.click("#start")
+    page.locator("#history button").nth(1).click()
+
+
+def test_all_tabs_are_reached_on_a_phone(page: Any) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_label("More tabs").click()
+    page.get_by_role("button", name="API", exact=True).click()
+    page.get_by_text("Programs can use the functions of this page").wait_for()
+
+
 def test_a_shipped_model_translates_its_example(page: Any) -> None:
-    page.click("#models img[alt=denoise]")
-    page.wait_for_selector("#translate-direction", state="hidden")
+    assert page.input_value("#translate-model input") == "denoise", "the page opens on a shipped model"
+    assert page.locator("#start").bounding_box()["y"] < 860
     page.locator("#examples button").first.click()
     page.get_by_text("denoise made 384 × 384 pixels").wait_for()
 

@@ -69,6 +69,11 @@ def test_an_upload_without_room_is_refused(server: Server, monkeypatch: pytest.M
     assert "no room" in answer.json()["error"]
 
 
+def test_a_drawing_is_limited_too(server: Server) -> None:
+    files = {"file": ("a.png", bytes(4_000_000))}
+    assert httpx.post(f"{server.url}gradio_api/component_server", files=files, timeout=60).status_code == 413
+
+
 @pytest.mark.parametrize(
     "path",
     ["gradio_api/file=%00", "gradio_api/file=" + "a" * 300, "gradio_api/file=/tmp/" + "b/" * 3000, "assets/%00",

@@ -7,7 +7,6 @@ from typing import Any
 from i2i.demo.blind_test.sessions import Answer, SessionSettings, Trial
 from i2i.demo.rendering import png_data_url, render
 from i2i.evaluation.votes import Tally
-from i2i.metrics.bootstrap import too_few
 
 PAUSE_MS = 600  # before a trial
 FEEDBACK_PAUSE_MS = 1600  # before a trial that shows feedback on the one before
@@ -62,7 +61,7 @@ def _summary(own: Tally | None) -> str:
     if own is None:
         return "You stopped before the first trial that counts, so no votes were saved."
     interval = own.interval()
-    precision = too_few(own.votes, "votes")
+    precision = own.too_few()
     if interval is not None:
         precision = f"95\u00a0% interval: {_percent(interval[0])} to {_percent(interval[1])}"
     rate = f"in {own.wins} of {own.votes} trials: {_percent(own.rate)} ({precision})."

@@ -24,7 +24,6 @@ def build_tab(translator: PhotoTranslator) -> list[OnLoad]:
         with gr.Column(min_width=300, scale=1):
             photo = photo_input(
                 "Photo", height=260, elem_id="compare-photo", alt_text="The photo to translate",
-                placeholder="Drop a photo here, paste one,\nor click to choose one",
             )  # fmt: skip
             choices = gr.CheckboxGroup(label=f"Models, at most {MAX_MODELS}", elem_id="compare-models")
             start = gr.Button("Compare", variant="primary", size="lg", elem_id="compare-start")
