@@ -34,6 +34,7 @@ def evaluate(
     max_images: int | None = None,
     size: int | None = None,
     resize: ResizeMode | None = None,
+    value_range: tuple[float, float] | None = None,
     cycle: bool = True,
     seed: int = 0,
     votes_file: PathLike | None = None,
@@ -58,6 +59,8 @@ def evaluate(
         max_images: largest number of images of each domain; by default all.
         size: resize images to this many pixels a side; 0: no resizing; by default the largest training size.
         resize: "stretch" to a square or "cover"; by default as in training.
+        value_range: values of black and white, such as (0, 4095), for images of a type that can hold them; by default
+            those of the models' training, else of the dataset.
         cycle: whether to measure the error after translation there and back.
         seed: of the intervals, and of the images in the report.
         votes_file: votes of the demo's blind test.
@@ -91,6 +94,7 @@ def evaluate(
         max_images=max_images,
         size=size,
         resize=resize,
+        value_range=value_range,
         rank_by=rank_by,
         checkpoint=checkpoint,
         cycle=cycle,

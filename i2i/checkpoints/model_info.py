@@ -1,20 +1,17 @@
 """``ModelInfo``: the checked metadata of a model file."""
 
-import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from i2i.checkpoints.metadata_fields import MetadataFields
 from i2i.directions import SAMPLE, Direction
 from i2i.errors import ModelFileError
-from i2i.images.value_range import ValueRanges, ranges_from_json, ranges_to_json
+from i2i.images.value_range import ValueRanges, ranges_to_json
 
 FORMAT = 2  # of the metadata
 MIN_SIZE = 8  # pixels a side of the images in training
 MAX_SIZE = 2048
-MAX_TEXT = 255  # characters of a name
-MAX_COUNT = 10**15  # of steps or images
-MAX_NUMBER = 1e300
 MAX_DEPTH = 20  # of nested tables and lists
 HIGHER_IS_BETTER = ("psnr", "ssim")
 
@@ -57,7 +54,7 @@ class BestMetric:
     @classmethod
     def from_json(cls, data: Mapping[str, Any], source: str = "The best metric") -> Self:
         """Return the result that ``to_json`` gave. Raises ModelFileError if a value is missing or unusable."""
-        fields = _Fields(data, source, "best.")
+        fields = MetadataFields(data, source, "best.")
         return cls(
             metric=fields.text("metric"),
             value=fields.number("value"),
@@ -162,15 +159,15 @@ class ModelInfo:
         Raises:
             ModelFileError: a value has the wrong type or is out of range.
         """
-        fields = _Fields(metadata, source)
+        fields = MetadataFields(metadata, source)
         if not _is_shallow(metadata):
             raise ModelFileError(f"{source}: its metadata is nested more than {MAX_DEPTH} levels. The file is damaged.")
-        data = _Fields(fields.table("data", {}), source, "data.")
+        data = MetadataFields(fields.table("data", {}), source, "data.")
         generator = fields.table("generator")
-        _Fields(generator, source, "generator.").text("network")
+        MetadataFields(generator, source, "generator.").text("network")
         task = fields.table("task", {})
         if task:
-            _Fields(task, source, "task.").text("task")
+            MetadataFields(task, source, "task.").text("task")
         best = fields.table("best", {})
         return cls(
             method=fields.text("method", ""),
@@ -220,91 +217,9 @@ class ModelInfo:
         }
 
 
-class _Fields:
-    """Reads values of a JSON table and checks each. Raises ModelFileError for one that is not usable.
-
-    Args:
-        table: the table.
-        source: name of the file, for messages.
-        prefix: path of the table in the metadata, for messages.
-    """
-
-    def __init__(self, table: Any, source: str, prefix: str = "") -> None:
-        if not isinstance(table, dict):
-            raise ModelFileError(f"{source}: its metadata is {reprlib.repr(table)}; it must be a table.")
-        self._table = table
-        self._source = source
-        self._prefix = prefix
-
-    def has(self, key: str) -> bool:
-        return self._table.get(key) is not None
-
-    def table(self, key: str, default: Any = None) -> dict[str, Any]:
-        value = self._get(key, default)
-        self._require(isinstance(value, dict), key, value, "a table")
-        return value
-
-    def text(self, key: str, default: Any = None) -> str:
-        value = self._get(key, default)
-        is_valid = isinstance(value, str) and len(value) <= MAX_TEXT
-        self._require(is_valid, key, value, f"a text of at most {MAX_TEXT} characters")
-        return value
-
-    def integer(self, key: str, low: int = 0, high: int = MAX_COUNT) -> int:
-        value = self._get(key)
-        self._require(_is_integer(value, low, high), key, value, f"a whole number from {low} to {high}")
-        return value
-
-    def number(self, key: str, default: Any = None) -> float:
-        value = self._get(key, default)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        self._require(is_number and abs(value) <= MAX_NUMBER, key, value, "a finite number")  # false for NaN
-        return float(value)
-
-    def counts(self, key: str, default: Any = None) -> tuple[int, ...]:
-        value = self._get(key, default)
-        is_list = isinstance(value, list) and len(value) <= len(Direction)
-        is_valid = is_list and all(_is_integer(count, 0, MAX_COUNT) for count in value)
-        self._require(is_valid, key, value, "a list with the number of images in each domain")
-        return tuple(value)
-
-    def directions(self, key: str) -> tuple[str, ...]:
-        value = self._get(key)
-        is_list = isinstance(value, list) and all(isinstance(name, str) for name in value) and len(set(value)) > 0
-        is_valid = is_list and len(set(value)) == len(value) and (value == [SAMPLE] or set(value) <= set(Direction))
-        self._require(is_valid, key, value, f'a list of {" and ".join(Direction)}, or of "{SAMPLE}" alone')
-        return tuple(value)
-
-    def value_ranges(self, key: str) -> tuple[ValueRanges, ValueRanges]:
-        value = self._get(key, [{}, {}])
-        try:
-            a, b = value
-            return ranges_from_json(a), ranges_from_json(b)
-        except (TypeError, ValueError):
-            self._require(False, key, value, "two tables with the values of black and white by sample type")
-            raise
-
-    def _get(self, key: str, default: Any = None) -> Any:
-        value = self._table.get(key)
-        return default if value is None else value
-
-    def _require(self, condition: bool, key: str, value: Any, expected: str) -> None:
-        if condition:
-            return
-        actual = f"is {reprlib.repr(value)}" if key in self._table else "is missing"
-        raise ModelFileError(
-            f"{self._source}: its metadata does not describe a model: {self._prefix}{key} {actual}; it must be "
-            f"{expected}. The file is damaged, or a program other than i2i wrote it."
-        )
-
-
 def _is_shallow(metadata: Any) -> bool:
     level = [metadata]
     for _ in range(MAX_DEPTH):
         tables = [item.values() if isinstance(item, dict) else item for item in level]
         level = [item for table in tables for item in table if isinstance(item, dict | list)]
     return not level
-
-
-def _is_integer(value: Any, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high

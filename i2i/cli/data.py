@@ -145,6 +145,15 @@ def generate(
 @app.command(no_args_is_help=True)
 def check(
     dataset: Annotated[str, typer.Argument(help="folder or name of a dataset")],
+    value_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="LOW HIGH",
+            help="values of black and white, such as 0 4095, for images of a type that can hold them "
+            r"\[default: those of the type]",
+            show_default=False,
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
 ) -> None:
     """Check every image of a dataset. Reports problems, and which training suits the dataset.
@@ -160,7 +169,9 @@ def check(
 
     folder = _find_folder(dataset)
     with ProgressBars(transient=True) as bars:
-        report = audit(folder, progress=lambda done, total: bars.update("reading", done, total))
+        report = audit(
+            folder, value_range=value_range, progress=lambda done, total: bars.update("reading", done, total)
+        )
     if json:
         print_json(report.to_json())
     else:

@@ -61,6 +61,15 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    value_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="LOW HIGH",
+            help="values of black and white, such as 0 4095, for images of a type that can hold them "
+            r"\[default: those of the models' training, else of the dataset]",
+            show_default=False,
+        ),
+    ] = None,
     cycle: Annotated[
         bool, typer.Option("--cycle/--no-cycle", help="measure the error after translation there and back")
     ] = True,
@@ -115,8 +124,9 @@ def evaluate(
 
         result = run_evaluation(
             models, data=data, direction=direction, report=report, rank_by=rank_by, checkpoint=checkpoint, split=split,
-            max_images=max_images, size=size, resize=resize, cycle=cycle, seed=seed, votes_file=votes_file,
-            degradation_level=degradation_level, device=device, precision=precision, progress=log_progress,
+            max_images=max_images, size=size, resize=resize, value_range=value_range, cycle=cycle, seed=seed,
+            votes_file=votes_file, degradation_level=degradation_level, device=device, precision=precision,
+            progress=log_progress,
         )  # fmt: skip
     violations = result.threshold_violations(thresholds)
     if json:

@@ -125,4 +125,7 @@ def _coerce_scalar(hint: Any, value: Any) -> Any:
 def _type_name(hint: Any) -> str:
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(map(str, get_args(hint)))
+    if get_origin(hint) is tuple:
+        names = ["finite number" if item is float else _type_name(item) for item in get_args(hint)]
+        return " and ".join(names)
     return "nothing" if hint is types.NoneType else getattr(hint, "__name__", str(hint))

@@ -14,9 +14,7 @@ import os
 import re
 import shutil
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +26,7 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 from i2i.data.layout import Item, Layout
+from i2i.data.load_ahead import load_in_order
 from i2i.data.resize import ResizeMode, load_item, resize, resized_size
 from i2i.data.value_ranges import NO_RANGES, DomainRanges
 from i2i.errors import CacheError, io_errors
@@ -273,7 +272,7 @@ def _write(spec: _CacheSpec, folder: Path) -> None:
     rows: list[tuple[int, int, int]] = []
     offset = 0
     last_log = time.monotonic()
-    with (folder / _PIXELS).open("wb") as file, closing(_load_in_order(spec.load, len(spec.items))) as items:
+    with (folder / _PIXELS).open("wb") as file, closing(load_in_order(spec.load, len(spec.items))) as items:
         for done, images in enumerate(items, 1):
             for image in images:
                 rows.append((offset, image.height, image.width))
@@ -284,19 +283,6 @@ def _write(spec: _CacheSpec, folder: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     write_atomic(folder / _INDEX, json.dumps({**spec.metadata(), "pictures": rows}).encode())
-
-
-def _load_in_order(load: Callable[[int], list[Image.Image]], count: int) -> Generator[list[Image.Image]]:
-    """Yield ``load(index)`` for each item. Threads load ahead: Pillow releases the GIL to decode and resize."""
-    threads = min(16, os.cpu_count() or 1)
-    pending: deque[Future[list[Image.Image]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for index in range(count):
-            pending.append(pool.submit(load, index))
-            if len(pending) > 2 * threads:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
 
 
 def _read_index(folder: Path) -> dict[str, Any]:

@@ -38,6 +38,8 @@ def dataset_ranges(
     stated: ValueRange | None = None,
     stated_a: ValueRange | None = None,
     stated_b: ValueRange | None = None,
+    *,
+    known: DomainRanges = NO_RANGES,
 ) -> DomainRanges:
     """Return the ranges of a dataset's two domains, by sample type; those that a type always has are left out.
 
@@ -48,23 +50,24 @@ def dataset_ranges(
         stated: range of both domains, as the user states it; None to derive it from all files.
         stated_a: range of domain A; None for ``stated``.
         stated_b: range of domain B; None for ``stated``.
+        known: ranges of both domains by type, such as those of a model; they need no decoding of files.
 
     Raises: UsageError if a stated range is not usable, or no file of its domain can hold it.
     """
     files = files_of_domains(layout)
     types = [measure_types(paths) for paths in files]
     ranges = [
-        stated_ranges(limits, set(map_.values()))
-        for limits, map_ in zip((stated_a or stated, stated_b or stated), types, strict=True)
+        {**limits, **stated_ranges(domain_stated, set(map_.values()))}
+        for limits, domain_stated, map_ in zip(known, (stated_a or stated, stated_b or stated), types, strict=True)
     ]
     _check_applies(stated, {**types[0], **types[1]}, layout.root)
     _check_applies(stated_a, types[0], layout.root)
     _check_applies(stated_b, types[1], layout.root)
     pending = {
         path: type
-        for map_, known in zip(types, ranges, strict=True)
+        for map_, limits in zip(types, ranges, strict=True)
         for path, type in map_.items()
-        if type not in known and type != "uint8"
+        if type not in limits and type != "uint8"
     }
     summaries = measure_samples(pending, read_summary)
     shared = shared_ranges(summaries)

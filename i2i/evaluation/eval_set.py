@@ -1,6 +1,7 @@
 """The images of an evaluation: inputs, real images to compare with, and held-out real images."""
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,10 @@ from PIL import Image
 from i2i.config import to_json
 from i2i.data.layout import Item, Kind, Layout
 from i2i.data.resize import ResizeMode, load_item, resize
+from i2i.data.value_ranges import NO_RANGES, DomainRanges
 from i2i.directions import SAMPLE, Direction
 from i2i.errors import DatasetError, UsageError
+from i2i.images.value_range import ranges_to_json
 from i2i.restoration import Task
 from i2i.restoration.degrader import Degrader
 
@@ -87,6 +90,7 @@ class ImageSet:
         resize: how images are resized.
         multiple: width and height are cropped to multiples of it.
         degradation: applied last; None for clean images.
+        ranges: black and white of each file of an item.
     """
 
     items: Sequence[Item]
@@ -95,6 +99,7 @@ class ImageSet:
     resize: ResizePolicy
     multiple: int = 1
     degradation: Degradation | None = None
+    ranges: DomainRanges = NO_RANGES
 
     def __len__(self) -> int:
         return len(self.items)
@@ -107,7 +112,8 @@ class ImageSet:
         Raises:
             ImageError: the file cannot be read; the message names it.
         """
-        image = self.resize(load_item(self.items[index], self.kind, profiles=False)[self.side])
+        images = load_item(self.items[index], self.kind, profiles=False, ranges=self.ranges)
+        image = self.resize(images[self.side])
         width, height = (length - length % self.multiple for length in image.size)
         if image.size != (width, height):
             image = image.crop((0, 0, width, height))
@@ -140,6 +146,8 @@ class ImageSet:
         # These words are hashed: another spelling would change every fingerprint and discard every cached feature.
         resizing = f"Shape(size={self.resize.size!r}, fit={self.resize.mode!r})"
         digest = hashlib.sha256(f"{self.kind} {self.side} {resizing} {self.multiple}\n".encode())
+        if any(self.ranges):
+            digest.update(json.dumps([ranges_to_json(ranges) for ranges in self.ranges]).encode())
         if self.degradation is not None:
             # The degraded pixels of one image identify the degradation better than the task's fields: some of them
             # have no effect on it, such as the range of strengths in training.
@@ -204,6 +212,7 @@ def build_eval_set(
     resize: ResizePolicy,
     degradation: Degradation | None = None,
     is_training_data: bool = True,
+    ranges: DomainRanges = NO_RANGES,
 ) -> EvalSet:
     """Return the images for one direction.
 
@@ -215,6 +224,7 @@ def build_eval_set(
         resize: how images are resized.
         degradation: makes the inputs from clean photos, which become their targets.
         is_training_data: whether a model was trained on this dataset. If none was, an undivided dataset is allowed.
+        ranges: black and white of the domains A and B.
 
     Raises:
         UsageError: the dataset has no such split.
@@ -226,8 +236,8 @@ def build_eval_set(
     _check_kind(layout, direction, degradation)
     input_side = 0 if direction == SAMPLE else Direction(direction).source_index
     real_side = 0 if direction == SAMPLE else Direction(direction).target_index
-    inputs = _image_set(layout, split, input_side, max_images, resize)
-    real = _image_set(layout, split, real_side, max_images, resize)
+    inputs = _image_set(layout, split, input_side, max_images, resize, ranges)
+    real = _image_set(layout, split, real_side, max_images, resize, ranges)
     if degradation is not None:
         real = replace(real, multiple=degradation.task.scale)
         inputs = replace(real, degradation=degradation)
@@ -239,7 +249,7 @@ def build_eval_set(
     held_out, held_out_split = None, "train" if split != "train" else ""
     if held_out_split:
         num_outputs = len(real) if direction == "sample" else len(inputs)
-        held_out = _image_set(layout, held_out_split, real_side, num_outputs, resize)
+        held_out = _image_set(layout, held_out_split, real_side, num_outputs, resize, ranges)
     return EvalSet(
         direction=direction,
         split=split,
@@ -273,9 +283,13 @@ def _default_split(layout: Layout, *, is_training_data: bool) -> str:
     return split
 
 
-def _image_set(layout: Layout, split: str, side: int, max_images: int | None, resize: ResizePolicy) -> ImageSet:
+def _image_set(
+    layout: Layout, split: str, side: int, max_images: int | None, resize: ResizePolicy, ranges: DomainRanges
+) -> ImageSet:
     domains = layout.splits[split]
     domain = domains[side if layout.kind == "unpaired" else 0]
     if max_images is not None and max_images < len(domain):
         domain = [domain[index * len(domain) // max_images] for index in range(max_images)]
-    return ImageSet(domain, layout.kind, side if layout.kind == "paired" else 0, resize)
+    if layout.kind == "unpaired" and side:
+        ranges = ranges[::-1]
+    return ImageSet(domain, layout.kind, side if layout.kind == "paired" else 0, resize, ranges=ranges)

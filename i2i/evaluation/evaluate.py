@@ -7,6 +7,7 @@ from typing import Any
 
 from i2i.data.ensure import ensure_dataset
 from i2i.data.layout import Layout, detect_layout, find_dataset
+from i2i.data.value_ranges import NO_RANGES, DomainRanges, dataset_ranges
 from i2i.device import resolve_device
 from i2i.directions import describe_direction
 from i2i.errors import ModelFileError, UsageError
@@ -115,6 +116,7 @@ def evaluate(options: EvaluationOptions, progress: Progress = lambda text, done,
         options = replace(options, inference=replace(options.inference, strength=degradation.strength))
     fingerprints = {model.info.data.fingerprint for model in models if model.info is not None}
     is_training_data = layout.fingerprint() in fingerprints
+    ranges = _value_ranges(options, models, layout)
     eval_sets = [
         build_eval_set(
             layout,
@@ -124,6 +126,7 @@ def evaluate(options: EvaluationOptions, progress: Progress = lambda text, done,
             resize=resize,
             degradation=degradation,
             is_training_data=is_training_data,
+            ranges=ranges,
         )
         for direction in directions
     ]
@@ -159,6 +162,16 @@ def _find_layout(options: EvaluationOptions, models: Sequence[EvaluatedModel]) -
     if name is None:
         raise UsageError("No dataset was named. Give --data NAME or --data PATH.")
     return detect_layout(find_dataset(name) or ensure_dataset(name))
+
+
+def _value_ranges(options: EvaluationOptions, models: Sequence[EvaluatedModel], layout: Layout) -> DomainRanges:
+    """Return black and white of the images: as stated, else as in training, else as the dataset's files share them."""
+    trained = (model.info.value_ranges for model in models if model.info is not None and any(model.info.value_ranges))
+    trained_ranges = next(trained, NO_RANGES)
+    if options.value_range is not None:
+        return dataset_ranges(layout, options.value_range)
+    shared = dataset_ranges(layout, known=trained_ranges)
+    return {**shared[0], **trained_ranges[0]}, {**shared[1], **trained_ranges[1]}
 
 
 def _resize_policy(options: EvaluationOptions, models: Sequence[EvaluatedModel]) -> ResizePolicy:

@@ -25,6 +25,8 @@ class EvaluationOptions:
         size: side in pixels to which all images are resized; 0 keeps them as they are; None for the largest training
             size among the models.
         resize: None for the models' mode in training.
+        value_range: values of black and white of the images that can hold them; None for those of the models' training,
+            else of the dataset.
         rank_by: a metric; None for LPIPS or PSNR if there are targets, else KID.
         checkpoint: which checkpoints of a run.
         cycle: whether to measure the cycle error.
@@ -42,6 +44,7 @@ class EvaluationOptions:
     max_images: int | None = None
     size: int | None = None
     resize: ResizeMode | None = None
+    value_range: tuple[float, float] | None = None
     rank_by: str | None = None
     checkpoint: CheckpointChoice = "both"
     cycle: bool = True

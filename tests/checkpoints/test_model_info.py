@@ -46,9 +46,16 @@ FULL = ModelInfo(
     ema=0.999,
     best=BestMetric("kid", 0.1, 500, "test", (120, 140)),
     settings={"data": {"resize": "cover"}},
+    value_ranges=({"int16": (-1000.0, 3000.0)}, {"uint8": (0.0, 20.0)}),
 )
 BEST = {"metric": "kid", "value": 0.1, "steps": 5, "split": "test", "images": [4, 4]}
 UNUSABLE: list[dict[str, Any]] = [
+    {"value_ranges": 3},
+    {"value_ranges": [{}]},
+    {"value_ranges": [{}, {"colour": [0, 1]}]},
+    {"value_ranges": [{}, {"uint8": [1, 1]}]},
+    {"value_ranges": [{}, {"uint8": [0, 10**400]}]},
+    {"value_ranges": [{}, {"uint8": "01"}]},
     {"size": 0},
     {"size": 10**9},
     {"size": "x"},

@@ -1,6 +1,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -154,3 +155,20 @@ def test_the_protocol_is_described_in_a_sentence(unpaired: Path) -> None:
         f"protocol {described.fingerprint()}"
     )
     assert described.to_json()["fingerprint"] == described.fingerprint()
+
+
+def test_images_are_scaled_by_the_ranges_of_their_domain(tmp_path: Path) -> None:
+    import tifffile
+
+    values = np.full((16, 16), 4095, np.uint16)
+    for folder in ("trainA", "trainB", "testA", "testB"):
+        (tmp_path / folder).mkdir()
+        for number in range(2):
+            tifffile.imwrite(tmp_path / folder / f"{number}.tif", values)
+    ranges = {"uint16": (0.0, 4095.0)}, {"uint16": (0.0, 8190.0)}
+    options = {"split": None, "max_images": None, "resize": ResizePolicy()}
+    eval_set = build_eval_set(detect_layout(tmp_path), "AtoB", ranges=ranges, **options)
+    plain = build_eval_set(detect_layout(tmp_path), "AtoB", **options)
+    assert eval_set.inputs is not None
+    assert [eval_set.inputs[0].getpixel((0, 0)), eval_set.real[0].getpixel((0, 0))] == [(255,) * 3, (128,) * 3]
+    assert plain.real.content_hash() != eval_set.real.content_hash()

@@ -13,8 +13,11 @@ from i2i.data.audit.inspect import inspect_images
 from i2i.data.audit.report import Finding, Report, Sizes, printable
 from i2i.data.audit.snapshot import DatasetSnapshot
 from i2i.data.audit.structure import check_structure
+from i2i.data.audit.value_range import check_value_range
 from i2i.data.layout import HINT, Layout, detect_layout, list_images
 from i2i.errors import DatasetError, I2IError
+from i2i.images.value_range import ValueRange
+from i2i.images.value_range import check_value_range as require_value_range
 
 __all__ = ["Finding", "Report", "Sizes", "audit"]
 
@@ -22,28 +25,34 @@ LEVELS = ("error", "warning", "note")
 AUGMENTATION_THRESHOLD = 500  # training images; DiffAugment's low-shot datasets have 100 to 389 (Zhao et al. 2020)
 
 
-def audit(root: Path, *, progress: Callable[[int, int], None] | None = None) -> Report:
+def audit(
+    root: Path, *, value_range: ValueRange | None = None, progress: Callable[[int, int], None] | None = None
+) -> Report:
     """Decode every image under ``root`` once and report on the dataset.
 
     Args:
         root: the dataset's folder.
+        value_range: values of black and white of the images that can hold them; None if they are not stated.
         progress: receives (images read, number of images).
 
     Raises:
+        UsageError: ``value_range`` is not usable.
         DatasetError: ``root`` is not a folder. All problems inside the folder are findings of the report.
     """
+    if value_range is not None:
+        require_value_range(*value_range)
     if not root.is_dir():
         raise DatasetError(f"There is no folder {root}. {HINT}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of damaged EXIF data and huge images
-        return _report(root, progress)
+        return _report(root, value_range, progress)
 
 
-def _report(root: Path, progress: Callable[[int, int], None] | None) -> Report:
+def _report(root: Path, value_range: ValueRange | None, progress: Callable[[int, int], None] | None) -> Report:
     layout, findings = _detect_layout(root)
     paths = sorted(set(DatasetSnapshot(root, layout).paths())) if layout else list_images(root)
-    snapshot = DatasetSnapshot(root, layout, *inspect_images(paths, progress))
-    for check in (check_files, check_structure, check_appearance, check_duplicates):
+    snapshot = DatasetSnapshot(root, layout, *inspect_images(paths, progress), value_range)
+    for check in (check_files, check_structure, check_appearance, check_value_range, check_duplicates):
         findings += check(snapshot)
     findings.sort(key=lambda finding: LEVELS.index(finding.level))
     counts = {

@@ -15,7 +15,10 @@ from i2i.data.audit.report import Size
 from i2i.errors import ImageError
 from i2i.images import read, read_header
 from i2i.images.formats import HAS_HEIC
+from i2i.images.reading import read_summary
+from i2i.images.sample_images import may_have_other_samples
 from i2i.images.signatures import describe_non_image, sniff_image_format
+from i2i.images.value_range import SampleSummary
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class ImageInfo:
         dhash: 64-bit difference hash: for each cell of a 9x8 grid, whether the next cell is brighter.
         thumbnail: 32x32 grey levels.
         equal_halves: whether the image is twice as wide as high and its halves are equal.
+        samples: type and range of the samples; None if they are no levels, as in a palette.
     """
 
     size: Size
@@ -37,6 +41,7 @@ class ImageInfo:
     dhash: int
     thumbnail: bytes
     equal_halves: bool
+    samples: SampleSummary | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ def inspect_image(path: Path) -> ImageInfo | ImageFault:
     try:
         mode = read_header(path)[1]
         image = read(path)
+        samples = _samples(path, mode, image)
     except Exception as error:  # decoders raise exceptions of any type on hostile files
         return _fault(path, error)
     grey = image.convert("L")
@@ -92,7 +98,18 @@ def inspect_image(path: Path) -> ImageInfo | ImageFault:
         dhash=int.from_bytes(bits.tobytes()),
         thumbnail=grey.resize((32, 32), Image.Resampling.BOX).tobytes(),
         equal_halves=image.width == 2 * image.height and _has_equal_halves(np.asarray(image)),
+        samples=samples,
     )
+
+
+def _samples(path: Path, mode: str, image: Image.Image) -> SampleSummary | None:
+    """Return the type and range of the samples of a file that was read as ``image``."""
+    if may_have_other_samples(_read_head(path)):
+        return read_summary(path)
+    if mode not in ("L", "LA", "RGB", "RGBA"):
+        return None
+    extrema = np.asarray(image.getextrema())
+    return SampleSummary(type="uint8", low=float(extrema.min()), high=float(extrema.max()))
 
 
 def _has_equal_halves(pixels: np.ndarray) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from i2i.data.audit.inspect import ImageFault, ImageInfo
 from i2i.data.audit.report import Size, join_some
 from i2i.data.layout import Item, Layout
+from i2i.images.value_range import ValueRange
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,14 @@ class DatasetSnapshot:
         layout: the detected layout, or None if it is unknown.
         images: the readable images by path.
         faults: the unreadable files by path.
+        value_range: values of black and white, as the user states them; None if they are not stated.
     """
 
     root: Path
     layout: Layout | None
     images: dict[Path, ImageInfo] = field(default_factory=dict)
     faults: dict[Path, ImageFault] = field(default_factory=dict)
+    value_range: ValueRange | None = None
 
     @property
     def two_folders(self) -> bool:
