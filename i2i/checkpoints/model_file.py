@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _METADATA_KEY = "i2i"
+_CHECKSUM_KEY = "i2i.sha256"  # of the metadata and the tensors; absent in files of i2i 0.1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +74,8 @@ def save_model_file(path: Path, model_file: ModelFile) -> None:
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model_file.tensors.items()}
     metadata = json.dumps(model_file.info.to_metadata(), ensure_ascii=False)
-    write_or_explain(path, save(tensors, metadata={_METADATA_KEY: metadata}))
+    checksum = checksum_of(metadata, tensors)
+    write_or_explain(path, save(tensors, metadata={_METADATA_KEY: metadata, _CHECKSUM_KEY: checksum}))
 
 
 def load_model_info(path: Path) -> ModelInfo:
@@ -92,15 +94,35 @@ def load_model_file(path: Path) -> ModelFile:
 
     Raises:
         ModelFileError: the file is missing, unreadable, not written by i2i, of an unknown format, its metadata are not
-            usable, or it holds a value that is not finite.
+            usable, it differs from its checksum, or it holds a value that is not finite.
     """
     with _open(path) as file:
-        info = _parse_info(path, file.metadata())
+        header = file.metadata()
+        info = _parse_info(path, header)
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    expected = header.get(_CHECKSUM_KEY)
+    if expected is not None and checksum_of(header[_METADATA_KEY], tensors) != expected:
+        raise ModelFileError(f"{path} differs from its checksum. The file is damaged: copy or download it again.")
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise ModelFileError(f"{path}: {name} holds values that are not finite. The file is damaged.")
     return ModelFile(info, tensors)
+
+
+def checksum_of(metadata: str, tensors: "Mapping[str, Tensor]") -> str:
+    """Return the SHA-256 of a model file's metadata and of the names, types, shapes and bytes of its tensors.
+
+    Args:
+        metadata: JSON, as it stands in the file.
+        tensors: on the CPU and contiguous.
+    """
+    import torch
+
+    digest = hashlib.sha256(metadata.encode("utf-8", "surrogatepass"))
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode("utf-8", "surrogatepass"))
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _open(path: Path, framework: str = "pt") -> Any:

@@ -63,3 +63,23 @@ def test_a_model_is_found_by_name_folder_and_file(tmp_path: Path) -> None:
         assert find_model_file(name).resolve() == path
     with pytest.raises(ModelFileError, match=r"checkpoints: zebra\. Shipped models: denoise, horse2zebra"):
         find_model_file("horse")
+
+
+def test_a_flipped_bit_in_the_weights_or_the_metadata_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_model_file(path, ModelFile(INFO, {"AtoB.w": torch.randn(40, 3), "BtoA.w": torch.randn(3).bfloat16()}))
+    assert load_model_file(path).info == INFO
+    content = path.read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")  # of the tensors
+    for position in [*range(start, len(content), 7), content.index(rb"\"size\": 16") + 11]:
+        damaged = bytearray(content)
+        damaged[position] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(ModelFileError):
+            load_model_file(path)
+
+
+def test_a_model_file_without_a_checksum_is_loaded() -> None:
+    path = Path(__file__).parents[1] / "formats" / "v1" / "models" / "cut.safetensors"
+    assert b"i2i.sha256" not in path.read_bytes()
+    assert load_model_file(path).tensors
