@@ -33,6 +33,14 @@ def is_run_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
+def run_name_of_path(text: str) -> str:
+    """Return the name of a run; ``text`` is its name, or the path of its folder in ``checkpoints_dir()``."""
+    path = Path(text).expanduser()
+    if len(path.parts) > 1 and path.parent.resolve() == checkpoints_dir().resolve():
+        return path.name
+    return text.rstrip("/")
+
+
 def write_or_explain(path: Path, data: bytes | memoryview) -> None:
     """Write a file atomically.
 

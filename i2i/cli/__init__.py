@@ -18,15 +18,17 @@ from i2i.cli.docs import docs
 from i2i.cli.evaluate import evaluate
 from i2i.cli.models import app as models
 from i2i.cli.old_flags import replace_old_names
+from i2i.cli.reference_options import refuse_reference_options
 from i2i.cli.sample import sample
 from i2i.cli.train import app as train
 from i2i.errors import I2IError
 
 
 class RootGroup(TyperGroup):
-    """The ``i2i`` command. Accepts old names of commands and flags."""
+    """The ``i2i`` command. Accepts old names of commands and flags, and answers options of the reference."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        refuse_reference_options(args)
         return super().parse_args(ctx, replace_old_names(args))
 
 

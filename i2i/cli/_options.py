@@ -36,27 +36,36 @@ class ConfigOption:
         path: keys that lead to the value in the nested overrides.
         panel: heading above the option in the help; None for the default one.
         has_off_switch: whether there is a ``--no-NAME`` option too.
+        hidden: whether the help leaves it out.
     """
 
     flag: "Flag"
     path: tuple[str, ...]
     panel: str | None = None
     has_off_switch: bool = False
+    hidden: bool = False
 
 
 Handler = Callable[[dict[str, Any], dict[str, Any]], None]  # (nested overrides, values of the fixed options)
 
 
-def lazy_command(build: Callable[[str, str], TyperCommand]) -> type[TyperCommand]:
+def lazy_command(
+    build: Callable[[str, str, list[str]], TyperCommand],
+    rewrite: Callable[[list[str]], list[str]] = lambda args: args,
+) -> type[TyperCommand]:
     """Return a command class that builds its options when it is called, so that listing it imports nothing heavy.
 
     Args:
-        build: receives the command's name and the path of its group, such as "i2i train", and returns the command.
+        build: receives the command's name, the path of its group, such as "i2i train", and its arguments; returns the
+            command.
+        rewrite: returns the arguments to parse.
     """
 
     class LazyCommand(TyperCommand):
         def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-            command = build(str(self.name), parent.command_path if parent else "")
+            command = build(str(self.name), parent.command_path if parent else "", args)
+            parse = command.parse_args
+            command.parse_args = lambda ctx, args: parse(ctx, rewrite(args))  # type: ignore[method-assign]
             return command.make_context(info_name, args, parent=parent, **extra)
 
     return LazyCommand
@@ -126,7 +135,9 @@ def _config_parameter(key: str, option: ConfigOption) -> inspect.Parameter:
     if option.has_off_switch:
         spelling += f"/--no-{flag.name}"
     help = escape(flag.help + default_suffix(flag))
-    typer_option = typer.Option(None, spelling, help=help, show_default=False, rich_help_panel=option.panel)
+    typer_option = typer.Option(
+        None, spelling, help=help, show_default=False, rich_help_panel=option.panel, hidden=option.hidden
+    )
     return _parameter(key, flag.type | None, typer_option)
 
 

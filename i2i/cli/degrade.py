@@ -24,7 +24,7 @@ masked region of the result is transparent.
 """
 
 
-def _build(name: str, group_path: str) -> TyperCommand:
+def _build(name: str, group_path: str, args: list[str]) -> TyperCommand:
     from i2i.config import flags
     from i2i.data.config import PairedConfig
 

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from i2i.cli._options import ConfigOption, FixedOption, build_command, lazy_command
+from i2i.cli.old_flags import option_value
 
 if TYPE_CHECKING:
     from i2i.config import Flag
@@ -21,8 +22,15 @@ SUMMARIES = {
     "gan": "A folder of images: learns to generate similar images from noise.",
 }
 PANELS = {"data": "Data", "model": "Networks and losses", "training": "Training"}
+# Shown by --help; --help-all shows all.
+MAIN_FLAGS = ("data-a", "data-b", "pairs", "layout", "generator", "ngf", "width", "latent", "weight-cycle",
+              "weight-identity", "weight-nce", "weight-l1", "lr", "max-hours", "init-from", "title", "best-metric",
+              "sample-every")  # fmt: skip
 COMMON_FLAGS = ("data", "size", "steps", "epochs", "batch-size", "seed", "device", "precision", "direction", "network",
                 "task", "adversarial")  # fmt: skip
+
+HELP_ALL = "--help-all"
+HELP_ALL_OPTION = FixedOption("help_all", bool, typer.Option(False, HELP_ALL, help="show all settings, and exit"))
 
 MethodHandler = Callable[[str, dict[str, Any], dict[str, Any]], None]  # (method, overrides, fixed options' values)
 
@@ -34,6 +42,8 @@ def command_group(
     fixed_options: Callable[[str], Sequence[FixedOption]],
     handler: MethodHandler,
     *,
+    rewrite: Callable[[list[str]], list[str]] = lambda args: args,
+    group_epilog: str | None = None,
     no_args_is_help: bool,
 ) -> typer.Typer:
     """Return an app with a subcommand for each method.
@@ -46,22 +56,24 @@ def command_group(
         epilog: text below the options of each subcommand.
         fixed_options: maps a method to the options that are not settings of its recipes.
         handler: receives the method, the nested overrides of a recipe, and the values of the fixed options.
+        rewrite: returns the arguments of a subcommand to parse.
+        group_epilog: text below the help of the group.
         no_args_is_help: whether a subcommand without arguments shows its help.
     """
 
-    def build(method: str, group_path: str) -> TyperCommand:
+    def build(method: str, group_path: str, args: list[str]) -> TyperCommand:
         lines = examples.get(method, [f"{group_path} {method} --data photos/".lstrip()])
         return build_command(
             method,
             lambda overrides, values: handler(method, overrides, values),
-            fixed_options(method),
-            list(_recipe_options(method)),
+            [*fixed_options(method), HELP_ALL_OPTION],
+            _with_main_ones_visible(method, _recipe_options(method), args),
             help="\n\n".join([_summary(method), "[bold]Examples[/bold]", *(f"    {line}" for line in lines)]),
             epilog=epilog,
             no_args_is_help=no_args_is_help,
         )
 
-    command_class = lazy_command(build)
+    command_class = lazy_command(build, lambda args: rewrite(_help_all_as_help(args)))
 
     class MethodGroup(TyperGroup):
         """The methods of SUMMARIES, and any other method that has a recipe."""
@@ -74,7 +86,7 @@ def command_group(
 
             return command_class(cmd_name) if cmd_name in RECIPES else None
 
-    app = typer.Typer(no_args_is_help=True, help=help, cls=MethodGroup)
+    app = typer.Typer(no_args_is_help=True, help=help, epilog=group_epilog, cls=MethodGroup)
     for method, summary in SUMMARIES.items():
         app.command(method, cls=command_class, help=summary)(lambda: None)
     return app
@@ -127,6 +139,25 @@ def _recipe_options(method: str) -> list[ConfigOption]:
             has_off_switch = flag.path in switched_on
             options.append(ConfigOption(flag=flag, path=path, panel=panel, has_off_switch=has_off_switch))
     return options
+
+
+def _with_main_ones_visible(method: str, options: Sequence[ConfigOption], args: Sequence[str]) -> list[ConfigOption]:
+    """Return the options, where the help of ``args`` leaves out those that few users need.
+
+    It shows MAIN_FLAGS, COMMON_FLAGS, and the settings of the restoration task that ``args`` names; with --help-all, or
+    for a method of another package, whose own settings are not in these tables, it shows all.
+    """
+    if HELP_ALL in args or method not in SUMMARIES:
+        return list(options)
+    task_panel = f"Task {option_value(args, '--task')}"
+    visible = {*MAIN_FLAGS, *COMMON_FLAGS}
+    return [
+        replace(option, hidden=option.flag.name not in visible and option.panel != task_panel) for option in options
+    ]
+
+
+def _help_all_as_help(args: list[str]) -> list[str]:
+    return ["--help" if arg == HELP_ALL else arg for arg in args]
 
 
 def _help_order(flag: "Flag") -> int:

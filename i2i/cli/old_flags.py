@@ -98,7 +98,7 @@ def replace_old_names(args: Sequence[str]) -> list[str]:
     """
     args = _replace_old_command(args)
     flags = OLD_FLAGS.get(" ".join(args[:2])) or OLD_FLAGS.get(args[0] if args else "", {})
-    task = _option_value(args, "--task")
+    task = option_value(args, "--task")
     if task in _KNOWN and "--known" in flags:
         flags = {**flags, "--known": _KNOWN[task]}
     end = args.index("--") if "--" in args else len(args)  # arguments follow, which are not flags
@@ -127,7 +127,7 @@ def _replace_old_flag(arg: str, flags: dict[str, str]) -> str:
     return new + equals + value
 
 
-def _option_value(args: Sequence[str], name: str) -> str:
+def option_value(args: Sequence[str], name: str) -> str:
     """Return the value of an option, from "--name value" or "--name=value"; "" if it is not there."""
     for arg, following in pairwise([*args, ""]):
         if arg == name:

@@ -3,6 +3,8 @@
 import shlex
 import signal
 import sys
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -10,15 +12,19 @@ import typer
 from i2i.cli._options import FixedOption
 from i2i.cli.console import log_line, stderr
 from i2i.cli.method_commands import command_group, recipe_option
+from i2i.cli.old_flags import option_value
+from i2i.cli.reference_options import help_table
+from i2i.errors import UsageError
 
 if TYPE_CHECKING:
+    from i2i.recipes import Recipe
     from i2i.training.trainer import Trainer
 
 EXAMPLES = {
     "cyclegan": [
         "i2i train cyclegan --data stripes --recipe tiny",
         "i2i train cyclegan --data horse2zebra --size 128 --blocks 6 --epochs 50",
-        "i2i train cyclegan --data horse2zebra --resume",
+        "i2i train cyclegan --resume horse2zebra-cyclegan",
     ],
     "cut": [
         "i2i train cut --data stripes --recipe tiny",
@@ -44,6 +50,11 @@ EXAMPLES = {
 }
 
 
+RESUME_HELP = "continue a run: --resume NAME, or the one that --name or --data selects"
+CONFIG_HELP = "start from the settings of a file: a run's config.json or one of --save-config; flags override them"
+SAVE_HELP = "write the settings to a file, and do not train"
+
+
 def _fixed_options(method: str) -> list[FixedOption]:
     default_name = f"DATA-{method}"
     if method == "regression":
@@ -54,20 +65,45 @@ def _fixed_options(method: str) -> list[FixedOption]:
     return [
         recipe_option(method),
         FixedOption("name", str | None, typer.Option(None, help=help, show_default=False)),
-        FixedOption(
-            "resume", bool, typer.Option(False, "--resume", help="continue the run that --name or --data selects")
-        ),
+        FixedOption("resume", bool, typer.Option(False, "--resume", help=RESUME_HELP)),
+        FixedOption("config", Path | None, typer.Option(None, metavar="FILE", help=CONFIG_HELP, show_default=False)),
+        FixedOption("save_config", Path | None, typer.Option(None, metavar="FILE", help=SAVE_HELP, show_default=False)),
     ]
+
+
+def _name_of_resume(args: list[str]) -> list[str]:
+    """Return the arguments with ``--resume NAME`` spelled as ``--resume --name NAME``.
+
+    Raises:
+        UsageError: --name gives another name.
+    """
+    words = list[str]()
+    for arg, following in pairwise(["", *args]):
+        name = following if arg == "--resume" and not following.startswith("-") else ""
+        resume, equals, value = following.partition("=")
+        if resume == "--resume" and equals:
+            words.append(resume)
+            name = value
+        if not name:
+            words.append(following)
+            continue
+        from i2i.checkpoints.run import run_name_of_path  # imported here: `i2i train --help` needs no NumPy
+
+        name = run_name_of_path(name)
+        other = option_value(args, "--name")
+        if other not in ("", name):
+            raise UsageError(f"Two runs are named: --resume {name} and --name {other}. Name one.")
+        words += ["--name", name]
+    return words
 
 
 def _train(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> None:
     from i2i.checkpoints.model_card import usage_examples
-    from i2i.recipes import launch
-    from i2i.training.progress import TrainingProgress
 
-    progress = TrainingProgress(stderr)
-    make_trainer = launch.resume_training if values["resume"] else launch.new_training
-    trainer = make_trainer(method, values["recipe"], overrides, values["name"], progress)
+    if values["save_config"] is not None:
+        _save_config(method, overrides, values)
+        return
+    trainer = _make_trainer(method, overrides, values)
     run = trainer.run.path
     if trainer.step >= trainer.total_steps():
         log_line("{} is finished: {} steps. To continue: --resume --steps N.", run, trainer.step)
@@ -88,6 +124,46 @@ def _train(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> No
         log_line("best model by {}: {}/best, from step {}", best.metric.upper(), run.name, best.step)
 
 
+def _make_trainer(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> "Trainer":
+    from i2i.recipes import launch
+    from i2i.training.progress import TrainingProgress
+
+    progress = TrainingProgress(stderr)
+    if values["resume"]:
+        if values["config"] is not None:
+            raise UsageError("--resume takes the settings of the run. Leave out --config, or start a new run with it.")
+        return launch.resume_training(method, values["recipe"], overrides, values["name"], progress)
+    base = _base_recipe(method, values)
+    return launch.new_training(method, base.name, overrides, values["name"], progress, base=base)
+
+
+def _base_recipe(method: str, values: dict[str, Any]) -> "Recipe":
+    """Return the recipe that the flags change: that of --config or --recipe."""
+    from i2i.recipes import find_recipe
+    from i2i.recipes.config_file import load_config_file
+
+    if values["config"] is None:
+        return find_recipe(method, values["recipe"])
+    recipe = load_config_file(values["config"], method)
+    if values["recipe"] not in (None, recipe.name):
+        raise UsageError(
+            f"{values['config']} holds settings of the recipe {recipe.name}, not {values['recipe']}. Leave out "
+            "--recipe or --config."
+        )
+    return recipe
+
+
+def _save_config(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> None:
+    from i2i.recipes.config_file import save_config_file
+
+    if values["resume"]:
+        raise UsageError("--save-config writes the settings of a new run. Those of an old run are in its config.json.")
+    path = values["save_config"]
+    save_config_file(path, _base_recipe(method, values).with_overrides(overrides))
+    command = shlex.join(["i2i", "train", method, "--config", str(path)])
+    log_line("settings saved to {}; no training was started. To train with them:\n\n    {}", path, command)
+
+
 def _log_start(trainer: "Trainer") -> None:
     dtype = str(trainer.dtype).removeprefix("torch.")
     length = f"steps {trainer.step} to {trainer.total_steps()}"
@@ -98,11 +174,14 @@ def _log_start(trainer: "Trainer") -> None:
 
 
 app = command_group(
-    "Train a model, or resume a training. `i2i train METHOD --help` lists all settings of a method.",
+    "Train a model, or resume a training. `i2i train METHOD --help` lists the settings that matter "
+    "most, and `--help-all` all of them.",
     EXAMPLES,
     "The defaults are those of the first recipe. --resume continues a stopped training (Ctrl-C, SIGTERM, crash) "
-    "from its last saved state.",
+    "from its last saved state. --help-all shows all settings; with --task TASK, --help shows those of the task too.",
     _fixed_options,
     _train,
+    rewrite=_name_of_resume,
+    group_epilog=help_table(),
     no_args_is_help=True,
 )

@@ -58,6 +58,8 @@ def new_training(
     overrides: dict[str, Any],
     run_name: str | None,
     progress: TrainingProgress,
+    *,
+    base: Recipe | None = None,
 ) -> Trainer:
     """Return the trainer of a new run, and write the run's ``config.json``.
 
@@ -67,11 +69,12 @@ def new_training(
         overrides: settings that replace those of the recipe, as in ``Recipe.with_overrides``.
         run_name: None for a name made from the dataset's and the method's.
         progress: shows the progress of the training.
+        base: settings that the overrides replace; None for those of the recipe.
 
     Raises:
         UsageError: the settings, the dataset or the run's name are not usable. Nothing is written then.
     """
-    recipe = find_recipe(method, recipe_name).with_overrides(overrides)
+    recipe = (base or find_recipe(method, recipe_name)).with_overrides(overrides)
     if not recipe.data.data:
         raise UsageError(f"No dataset was named. Give --data NAME or --data PATH. {HINT}")
     layout = load_and_check_layout(recipe)

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import random
+import re
 import shlex
 import signal
 import subprocess
@@ -89,10 +90,27 @@ def test_the_help_of_every_command_has_an_example_of_the_command(name: str) -> N
 
 
 def test_the_help_has_a_panel_for_each_task_and_names_the_defaults_of_shared_flags() -> None:
-    help = run("train", "regression", "--help").stdout
+    help = run("train", "regression", "--help-all").stdout
     assert "─ Task denoise ─" in help
     assert "─ Task oldphoto ─" in help
     assert "0.0 3.0 (deblur)" in help
+
+
+@pytest.mark.parametrize("method", SUMMARIES)
+def test_the_help_of_a_method_shows_some_twenty_settings_and_names_the_flag_for_all(method: str) -> None:
+    short, full = (
+        set(re.findall(r"^│ (--[\w-]+)", run("train", method, flag).stdout, re.MULTILINE))
+        for flag in ("--help", "--help-all")
+    )
+    assert {"--data", "--size", "--steps", "--resume", "--config", "--help-all"} <= short <= full
+    assert len(short) < 35 < len(full)
+
+
+def test_the_help_with_a_task_shows_the_settings_of_the_task() -> None:
+    assert "--noise-level-input" not in run("train", "regression", "--help").stdout
+    help = run("train", "regression", "--task", "denoise", "--help").stdout
+    assert "--noise-level-input" in help
+    assert "--rain-density" not in help
 
 
 def test_the_subcommands_of_train_are_the_methods_of_the_recipes() -> None:

@@ -112,7 +112,7 @@ def parse(words: list[str]) -> None:
         Exception: the parser's error.
     """
     names, rest = find_command(words)
-    if "--help" not in rest:
+    if not {"--help", "--help-all"} & {*rest}:
         _command(names).make_context(" ".join(names), list(rest))
 
 
@@ -146,7 +146,7 @@ _TINY_MLP = "--width 8 --depth 1 --d-width 8 --d-depth 1"
 
 def tiny(words: list[str]) -> list[str]:
     """Return a command line with flags appended that make it run in a moment on tiny data. Later flags win."""
-    if "--help" in words:
+    if {"--help", "--help-all"} & {*words}:
         return words
     name = words[0]
     if name in ("train", "bench"):

@@ -13,6 +13,7 @@ import tifffile
 from PIL import Image
 
 from i2i.cli import main
+from i2i.cli.reference_options import REFERENCE_OPTIONS
 from i2i.metrics import inception
 from tests.conftest import random_image, write_random_images
 from tests.convert.test_video import write_video
@@ -64,6 +65,7 @@ RESULTS = (
     "convert stripes-cyclegan datasets/stripes/testA --out striped/",
     "convert stripes-cyclegan datasets/horse2zebra/testA --out zebras/",
     "sample shapes-gan --num-images 3 --out-dir generated/",
+    "train cyclegan --data horse2zebra --save-config horses.json",
 )
 
 
@@ -138,11 +140,13 @@ def prepared(template: Path, work_dir: Path, perceptual_weights: Path, monkeypat
 
 
 def with_new_results(words: list[str]) -> list[str]:
-    """Return the command with a new name for its run. Remove the folder that it writes if the template has it."""
+    """Return the command with a new name for its run. Remove what it writes if the template has it."""
     for flag, target in pairwise(words):
         if flag in ("--out", "--out-dir"):
             shutil.rmtree(target, ignore_errors=True)
-    starts_a_run = words[0] == "train" and not {"--resume", "--help"} & {*words}
+        if flag == "--save-config":
+            Path(target).unlink()
+    starts_a_run = words[0] == "train" and not {"--resume", "--help", "--help-all", "--save-config"} & {*words}
     return [*words, "--name", "new-run"] if starts_a_run else words
 
 
@@ -172,6 +176,8 @@ FOREIGN_FLAGS = {"--logdir"}  # of other programs
 @pytest.mark.parametrize("page", TEXTS)
 def test_a_flag_in_the_prose_exists(page: str) -> None:
     known = all_flags() | FOREIGN_FLAGS | {"--debug"}
+    if page == "migration":
+        known |= {name for option in REFERENCE_OPTIONS for name in option.names}
     if page == "measurements":
         known |= {flag for path in (ROOT / "tests/benchmarks").glob("*.py") for flag in benchmark_flags(path.stem)}
     for span in code_spans(TEXTS[page]):

@@ -1,0 +1,58 @@
+"""Settings of a training in a JSON file: a run's ``config.json``, or a file of ``--save-config``."""
+
+import json
+from pathlib import Path
+
+from i2i.checkpoints.run import write_or_explain
+from i2i.checkpoints.upgrade import upgrade_config
+from i2i.errors import ConfigError, io_errors
+from i2i.recipes import SECTIONS, Recipe, find_recipe
+
+KEYS = ("method", "recipe", *SECTIONS)
+
+
+def load_config_file(path: Path, method: str) -> Recipe:
+    """Return the settings of a file. Settings that it leaves out are those of its recipe.
+
+    Args:
+        path: of the file, as ``Recipe.to_json`` writes it, by this version or an earlier one.
+        method: of the training; the file's must be the same.
+
+    Raises:
+        ConfigError: the file cannot be read, is for another method, or holds an unknown setting or value.
+    """
+    with io_errors(path, "could not be read", error_type=ConfigError):
+        text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        saved = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is no JSON file: {error}.") from error
+    if not isinstance(saved, dict):
+        raise ConfigError(f"{path} holds no table of settings. A run's config.json and --save-config make such a file.")
+    saved = upgrade_config(saved)
+    if unknown := sorted(saved.keys() - set(KEYS)):
+        raise ConfigError(f"{path} has unknown keys: {', '.join(unknown)}. It may have {', '.join(KEYS)}.")
+    if saved.get("method", method) != method:
+        raise ConfigError(
+            f"{path} holds the settings of a {saved['method']} training: `i2i train {saved['method']} --config {path}`."
+        )
+    sections = {section: saved[section] for section in SECTIONS if section in saved}
+    for section, table in sections.items():
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}: {section} is {table!r}; it must be a table of settings.")
+    try:
+        return find_recipe(method, saved.get("recipe")).with_overrides(sections)
+    except (ConfigError, TypeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def save_config_file(path: Path, recipe: Recipe) -> None:
+    """Write all settings of a training.
+
+    Raises:
+        ConfigError: the file exists.
+        I2IError: it cannot be written.
+    """
+    if path.exists() or path.is_symlink():
+        raise ConfigError(f"{path} exists already; nothing is overwritten. Choose another name for --save-config.")
+    write_or_explain(path, json.dumps(recipe.to_json(), indent=2).encode() + b"\n")

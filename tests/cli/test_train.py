@@ -1,0 +1,94 @@
+"""`i2i train`: runs named by --resume, settings from --config and to --save-config."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_cli import TINY, run
+
+
+@pytest.fixture
+def trained(unpaired: Path) -> Path:
+    """The folder of a finished run "two-cyclegan" of one step."""
+    result = run("train", "cyclegan", "--data", "two", "--steps", "1", *TINY)
+    assert result.returncode == 0, result.stderr
+    return Path("checkpoints/two-cyclegan")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--resume", "two-cyclegan"],
+        ["--resume=two-cyclegan"],
+        ["--resume", "two-cyclegan", "--name", "two-cyclegan"],
+        ["--resume", "checkpoints/two-cyclegan/"],
+        ["--name", "two-cyclegan", "--resume"],
+        ["--data", "two", "--resume"],
+    ],
+)
+def test_a_run_is_resumed_by_name_path_or_data(words: list[str], trained: Path) -> None:
+    result = run("train", "cyclegan", *words, "--steps", "2")
+    assert result.returncode == 0, result.stderr
+    assert "steps 1 to 2" in result.stderr
+
+
+def test_a_resume_checks_the_method_and_the_names(trained: Path) -> None:
+    other = run("train", "cut", "--resume", "two-cyclegan")
+    assert (other.returncode, "i2i train cyclegan --resume" in other.stderr) == (2, True)
+    assert "Two runs are named" in run("train", "cyclegan", "--resume", "a", "--name", "b").stderr
+    assert "checkpoints/missing is no run" in run("train", "cyclegan", "--resume", "missing").stderr
+    assert "Leave out --config" in run("train", "cyclegan", "--resume", "two-cyclegan", "--config", "x.json").stderr
+
+
+def test_the_config_of_a_run_starts_another_and_flags_override_it(trained: Path) -> None:
+    result = run("train", "cyclegan", "--config", str(trained / "config.json"), "--name", "b", "--generator", "unet",
+                 "--ngf", "4", "--size", "32")  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    first, second = (json.loads((folder / "config.json").read_text()) for folder in (trained, trained.with_name("b")))
+    assert second["training"] == first["training"]
+    assert second["data"] == {**first["data"], "size": 32}
+    assert first["model"]["generator"]["network"] == "resnet"
+    assert (second["model"]["generator"]["network"], second["model"]["generator"]["ngf"]) == ("unet", 4)
+
+
+def test_saved_settings_give_the_same_training(trained: Path) -> None:
+    saved = run("train", "cyclegan", "--data", "two", "--steps", "1", *TINY, "--save-config", "settings.json")
+    assert saved.returncode == 0, saved.stderr
+    assert "no training was started" in saved.stderr
+    assert Path("settings.json").read_bytes() == (trained / "config.json").read_bytes()
+    assert [path.name for path in Path("checkpoints").iterdir()] == ["two-cyclegan"]
+    again = run("train", "cyclegan", "--config", "settings.json", "--save-config", "settings.json")
+    assert (again.returncode, "nothing is overwritten" in again.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is no JSON file"),
+        ("[]", "holds no table of settings"),
+        ('{"method": "cut"}', "i2i train cut --config settings.json"),
+        ('{"network": {}}', "has unknown keys: network. It may have method, recipe, data, model, training."),
+        ('{"training": {"stepz": 3}}', "settings.json: TrainingConfig has no option 'stepz'; it has steps"),
+        ('{"training": {"steps": -3}}', "settings.json: steps is -3; it must be 1 or above"),
+        ('{"training": {"steps": "many"}}', "settings.json: steps is 'many'; it must be"),
+        ('{"training": 3}', "training is 3; it must be a table of settings"),
+        ('{"recipe": "huge"}', "cyclegan has no recipe 'huge'"),
+    ],
+)
+def test_unusable_settings_are_refused_in_words(text: str, message: str, work_dir: Path) -> None:
+    Path("settings.json").write_text(text)
+    result = run("train", "cyclegan", "--config", "settings.json", "--data", "two")
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "could not be read" in run("train", "cyclegan", "--config", "missing.json").stderr
+
+
+def test_a_file_with_some_settings_takes_the_others_from_its_recipe(work_dir: Path) -> None:
+    Path("some.json").write_text('{"recipe": "tiny", "training": {"steps": 3}}')
+    result = run("train", "cyclegan", "--config", "some.json", "--save-config", "all.json")
+    assert result.returncode == 0, result.stderr
+    settings = json.loads(Path("all.json").read_text())
+    assert (settings["recipe"], settings["data"]["size"], settings["training"]["steps"]) == ("tiny", 64, 3)
+    refused = run("train", "cyclegan", "--config", "some.json", "--recipe", "fast")
+    assert "holds settings of the recipe tiny, not fast" in refused.stderr
