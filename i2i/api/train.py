@@ -11,10 +11,12 @@ from rich.console import Console
 from i2i.arguments import PathLike
 from i2i.checkpoints.model_info import BestMetric
 from i2i.checkpoints.run import Run
+from i2i.errors import UsageError
 from i2i.inference import loading, sampler
 from i2i.inference.sampler import Sampler
 from i2i.inference.translator import Translator
 from i2i.recipes import launch
+from i2i.recipes.config_file import load_base_recipe
 from i2i.recipes.settings import overrides_from_settings
 from i2i.training.progress import TrainingProgress
 from i2i.training.trainer import Trainer
@@ -76,7 +78,8 @@ def train(
     data: PathLike | None = None,
     recipe: str | None = None,
     name: str | None = None,
-    resume: bool = False,
+    resume: bool | str = False,
+    config: PathLike | None = None,
     progress: bool = True,
     **settings: Any,
 ) -> TrainingResult:
@@ -87,7 +90,8 @@ def train(
         data: the dataset: a path, or a name (``i2i data list``).
         recipe: preset to start from; by default the method's first recipe.
         name: name of the run; by default made from the dataset's and the method's.
-        resume: whether to continue the run that ``name`` or ``data`` selects.
+        resume: the name of a run to continue; or whether to continue the run that ``name`` or ``data`` selects.
+        config: file with the settings to start from, such as the ``config.json`` of a run; not with ``resume``.
         progress: whether to show the progress on standard error.
         settings: any setting of the method by its flag in snake_case, such as ``epochs=50`` for ``--epochs 50``.
             ``i2i train METHOD --help`` lists them. A setting that is None keeps the recipe's value.
@@ -104,9 +108,12 @@ def train(
     >>> translate = i2i.load("checkpoints/stripes-cyclegan")  # doctest: +SKIP
     """
     overrides = overrides_from_settings("train", method, {"data": data, **settings})
-    make_trainer = launch.resume_training if resume else launch.new_training
-    console = Console(stderr=True, highlight=False, quiet=not progress)
-    trainer = make_trainer(method, recipe, overrides, name, TrainingProgress(console))
+    display = TrainingProgress(Console(stderr=True, highlight=False, quiet=not progress))
+    if resume:
+        trainer = launch.resume_training(method, recipe, overrides, _resumed_name(resume, name, config), display)
+    else:
+        base = load_base_recipe(method, recipe, None if config is None else Path(config))
+        trainer = launch.new_training(method, base.name, overrides, name, display, base=base)
     try:
         stop_signal = trainer.train() if trainer.step < trainer.total_steps() else None
     finally:
@@ -116,6 +123,17 @@ def train(
     if stop_signal is not None:
         raise SystemExit(128 + stop_signal)
     return _result(trainer)
+
+
+def _resumed_name(resume: bool | str, name: str | None, config: PathLike | None) -> str | None:
+    """Return the name of the run to continue. Raises UsageError if two are named or settings are given in a file."""
+    if config is not None:
+        raise UsageError("A resume takes the settings of the run. Leave out config, or start a new run with it.")
+    if not isinstance(resume, str):
+        return name
+    if name not in (None, resume):
+        raise UsageError(f"Two runs are named: resume={resume!r} and name={name!r}. Name one.")
+    return resume
 
 
 def _result(trainer: Trainer) -> TrainingResult:

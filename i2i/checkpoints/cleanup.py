@@ -15,6 +15,7 @@ from i2i.checkpoints.model_file import load_model_info, model_files
 from i2i.checkpoints.run import STATE_NAMES, Run, checkpoints_dir, is_run_name
 from i2i.checkpoints.shipped import is_shipped, refuse_shipped
 from i2i.errors import ModelFileError, RunError, io_errors
+from i2i.images.files import is_temporary
 
 RUN_FILES = ("config.json", "weights.safetensors", "best.safetensors", *STATE_NAMES)  # any of them marks a run
 
@@ -114,7 +115,7 @@ def _prunable_files(folder: Path) -> Iterator[Removal]:
                 yield Removal(path, path.stat().st_size, "training state of a finished run", run=folder)
     for place in (folder, folder / "samples", folder / "snapshots"):
         for path in sorted(place.glob(".*.part")) if not place.is_symlink() else []:
-            if path.is_file() and not path.is_symlink():
+            if is_temporary(path) and path.is_file() and not path.is_symlink():
                 yield Removal(path, path.stat().st_size, "left by an interrupted process", run=folder)
 
 

@@ -17,7 +17,6 @@ from i2i.cli.reference_options import help_table
 from i2i.errors import UsageError
 
 if TYPE_CHECKING:
-    from i2i.recipes import Recipe
     from i2i.training.trainer import Trainer
 
 EXAMPLES = {
@@ -126,6 +125,7 @@ def _train(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> No
 
 def _make_trainer(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> "Trainer":
     from i2i.recipes import launch
+    from i2i.recipes.config_file import load_base_recipe
     from i2i.training.progress import TrainingProgress
 
     progress = TrainingProgress(stderr)
@@ -133,33 +133,18 @@ def _make_trainer(method: str, overrides: dict[str, Any], values: dict[str, Any]
         if values["config"] is not None:
             raise UsageError("--resume takes the settings of the run. Leave out --config, or start a new run with it.")
         return launch.resume_training(method, values["recipe"], overrides, values["name"], progress)
-    base = _base_recipe(method, values)
+    base = load_base_recipe(method, values["recipe"], values["config"])
     return launch.new_training(method, base.name, overrides, values["name"], progress, base=base)
 
 
-def _base_recipe(method: str, values: dict[str, Any]) -> "Recipe":
-    """Return the recipe that the flags change: that of --config or --recipe."""
-    from i2i.recipes import find_recipe
-    from i2i.recipes.config_file import load_config_file
-
-    if values["config"] is None:
-        return find_recipe(method, values["recipe"])
-    recipe = load_config_file(values["config"], method)
-    if values["recipe"] not in (None, recipe.name):
-        raise UsageError(
-            f"{values['config']} holds settings of the recipe {recipe.name}, not {values['recipe']}. Leave out "
-            "--recipe or --config."
-        )
-    return recipe
-
-
 def _save_config(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> None:
-    from i2i.recipes.config_file import save_config_file
+    from i2i.recipes.config_file import load_base_recipe, save_config_file
 
     if values["resume"]:
         raise UsageError("--save-config writes the settings of a new run. Those of an old run are in its config.json.")
     path = values["save_config"]
-    save_config_file(path, _base_recipe(method, values).with_overrides(overrides))
+    base = load_base_recipe(method, values["recipe"], values["config"])
+    save_config_file(path, base.with_overrides(overrides))
     command = shlex.join(["i2i", "train", method, "--config", str(path)])
     log_line("settings saved to {}; no training was started. To train with them:\n\n    {}", path, command)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from i2i.checkpoints.run import write_or_explain
 from i2i.checkpoints.upgrade import upgrade_config
-from i2i.errors import ConfigError, io_errors
+from i2i.errors import ConfigError, UsageError, io_errors
 from i2i.recipes import SECTIONS, Recipe, find_recipe
 
 KEYS = ("method", "recipe", *SECTIONS)
@@ -44,6 +44,27 @@ def load_config_file(path: Path, method: str) -> Recipe:
         return find_recipe(method, saved.get("recipe")).with_overrides(sections)
     except (ConfigError, TypeError) as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def load_base_recipe(method: str, recipe_name: str | None, path: Path | None) -> Recipe:
+    """Return the settings from which a training starts: those of a file or, without one, of a recipe.
+
+    Args:
+        method: of the training.
+        recipe_name: None for the file's recipe or, without a file, for the method's first.
+        path: of a file for ``load_config_file``; None for no file.
+
+    Raises:
+        UsageError: the file or recipe is not usable, or the file's recipe is another one.
+    """
+    if path is None:
+        return find_recipe(method, recipe_name)
+    recipe = load_config_file(path, method)
+    if recipe_name not in (None, recipe.name):
+        raise UsageError(
+            f"{path} holds settings of the recipe {recipe.name}, not {recipe_name}. Leave out --recipe or --config."
+        )
+    return recipe
 
 
 def save_config_file(path: Path, recipe: Recipe) -> None:

@@ -39,6 +39,13 @@ def test_a_training_returns_its_run_which_loads_and_resumes(unpaired: Path) -> N
     again = i2i.train("cyclegan", name="mine", resume=True, steps=3, progress=False)
     assert (again.step, again.path) == (3, Path("checkpoints/mine"))
     assert i2i.train("cyclegan", name="mine", resume=True, progress=False).step == 3
+    assert i2i.train("cyclegan", resume="mine", progress=False).step == 3
+    other = i2i.train("cyclegan", config=again.path / "config.json", name="other", steps=1, progress=False)
+    assert (other.name, other.step) == ("other", 1)
+    with pytest.raises(UsageError, match="Two runs are named"):
+        i2i.train("cyclegan", resume="mine", name="other")
+    with pytest.raises(UsageError, match="Leave out config"):
+        i2i.train("cyclegan", resume="mine", config="x.json")
 
 
 @pytest.mark.parametrize(
