@@ -1,17 +1,15 @@
 """File formats of results: their names, media types and quality."""
 
 from dataclasses import dataclass
-from typing import get_args
 
-from i2i.convert.api import OutputFormat
 from i2i.errors import UsageError
 from i2i.images.formats import FORMAT_BY_SUFFIX
 from i2i.images.writing import QUALITY
 
-FORMATS: tuple[str, ...] = get_args(OutputFormat)
 _ALIASES = {"jpeg": "jpg", "tiff": "tif"}
 _MEDIA_TYPES = {"jpg": "image/jpeg", "tif": "image/tiff"}
 LABELS = {"png": "PNG", "jpg": "JPEG", "webp": "WebP", "avif": "AVIF", "tif": "TIFF"}
+FORMATS = tuple(LABELS)  # for photos in full colour; `i2i convert` writes others too
 
 
 @dataclass(frozen=True)
