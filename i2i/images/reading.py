@@ -4,18 +4,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from i2i.errors import ImageError
 from i2i.images.colour import blend_on_white, to_upright_srgb_with_alpha
 from i2i.images.files import open_regular
-from i2i.images.formats import FORMAT_BY_NAME, HAS_HEIC, MAX_PIXELS, allowed_decoders
+from i2i.images.formats import FORMAT_BY_NAME, MAX_PIXELS
 from i2i.images.metadata import SourceMetadata, read_source_metadata
-from i2i.images.sample_images import has_deep_samples, open_sample_image
-from i2i.images.samples import declared_by, needs_sample_tiff, read_samples, sample_type, summarize
-from i2i.images.signatures import describe_non_image, sniff_image_format
+from i2i.images.opening import open_image
+from i2i.images.samples import declared_by, is_bright, read_samples, sample_type, summarize
 from i2i.images.value_range import SampleSummary, SampleType, ValueRange, ValueRanges, common_ranges, is_narrow
 
 
@@ -89,7 +87,7 @@ def read_declaration(path: Path) -> tuple[SampleType | None, ValueRange | None]:
 
     Raises: ImageError as ``read_header`` does.
     """
-    with _open_image(path) as image:
+    with open_image(path) as image:
         return sample_type(image), declared_by(image)
 
 
@@ -147,7 +145,7 @@ class FrameReader:
             return load_image(path, 0, max_pixels, blend=blend, ranges=ranges)
         try:
             if not self._open_file:
-                self._image = self._exit_stack.enter_context(_open_image(path))
+                self._image = self._exit_stack.enter_context(open_image(path))
             with _at_frame(path, self._image, frame, max_pixels):
                 loaded = _to_loaded_image(self._image, blend, ranges or {})
         except BaseException:
@@ -181,9 +179,10 @@ def _to_loaded_image(image: Image.Image, blend: bool, ranges: ValueRanges) -> Lo
 
 def _narrow(image: Image.Image, ranges: ValueRanges) -> SampleSummary | None:
     """Return what the samples hold if they use little of the range of their type, and no other range is known."""
-    samples = read_samples(image)
-    if samples is None or samples.type in ranges:
+    if sample_type(image) in (None, *ranges) or is_bright(image):
         return None
+    samples = read_samples(image)
+    assert samples is not None
     summary = summarize(samples)
     value_range = common_ranges([summary])[summary.type]
     return summary if value_range != summary.declared and is_narrow(summary, value_range) else None
@@ -194,7 +193,7 @@ def read_header(path: Path) -> tuple[tuple[int, int], str]:
 
     Raises: ImageError as ``read`` does, except for damage that only decoding detects.
     """
-    with _open_image(path) as image:
+    with open_image(path) as image:
         return image.size, image.mode
 
 
@@ -205,7 +204,7 @@ def probe(path: Path) -> tuple[tuple[int, int], int]:
 
     Raises: ImageError as ``read_header`` does.
     """
-    with _open_image(path) as image:
+    with open_image(path) as image:
         try:
             may_have_frames = image.format == "HEIF" or (
                 image.format in FORMAT_BY_NAME and FORMAT_BY_NAME[image.format].frames
@@ -217,7 +216,7 @@ def probe(path: Path) -> tuple[tuple[int, int], int]:
 
 @contextmanager
 def _decode(path: Path, frame: int, max_pixels: int) -> Iterator[Image.Image]:
-    with _open_image(path) as image, _at_frame(path, image, frame, max_pixels):
+    with open_image(path) as image, _at_frame(path, image, frame, max_pixels):
         yield image
 
 
@@ -241,54 +240,6 @@ def _damage_error(path: Path, error: Exception) -> ImageError:
     if isinstance(error, MemoryError):
         return ImageError(f"{path} takes more memory to decode than there is.")
     return ImageError(f"{path} is damaged: {str(error).strip('. ') or type(error).__name__}.")
-
-
-@contextmanager
-def _open_image(path: Path) -> Iterator[Image.Image]:
-    with open_regular(path) as file:
-        yield _identify(path, file)
-
-
-def _identify(path: Path, file: BinaryIO) -> Image.Image:
-    """Open an image by its content. Raises ImageError that names the content if it is no readable image."""
-    head = file.read(512)
-    file.seek(0)
-    name, is_readable = sniff_image_format(head) or ("", False)
-    try:
-        if has_deep_samples(head) and (sample_image := open_sample_image(file, name)):
-            return sample_image
-        image = Image.open(file, formats=_heic_decoder(path) if name == "HEIC" else allowed_decoders(path))
-        return (needs_sample_tiff(image) and open_sample_image(file, name)) or image
-    except UnidentifiedImageError as error:
-        if name == "TIFF" and (tiff := _open_unusual_tiff(path, file)):
-            return tiff
-        content = f"a {name} image" if name else describe_non_image(head)
-        damage = ", damaged at its start" if is_readable else ""
-        raise ImageError(f"{path}: not an image that i2i can read (it looks like {content}{damage}).") from error
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"{path} is too large to be decoded safely: {error}.") from error
-    except ImageError:
-        raise
-    except Exception as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not an image that i2i can read"
-        raise ImageError(f"{path}: {reason}.") from error
-
-
-def _open_unusual_tiff(path: Path, file: BinaryIO) -> Image.Image | None:
-    """Open a TIFF that Pillow does not know; None if it is damaged."""
-    try:
-        return open_sample_image(file, "TIFF")
-    except ImageError as error:
-        raise ImageError(f"{path} {error}.") from error
-
-
-def _heic_decoder(path: Path) -> list[str]:
-    if not HAS_HEIC:
-        raise ImageError(f'{path}: HEIC images need pillow-heif, the extra "heic": pip install pillow-heif.')
-    import pillow_heif
-
-    pillow_heif.register_heif_opener(thumbnails=False)
-    return ["HEIF"]
 
 
 def _format_pixels(pixels: int) -> str:

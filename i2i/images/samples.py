@@ -6,7 +6,14 @@ import numpy as np
 from PIL import Image
 
 from i2i.images.sample_images import SampleImage, Samples
-from i2i.images.value_range import SampleSummary, SampleType, ValueRange, ValueRanges, common_ranges
+from i2i.images.value_range import (
+    NARROW,
+    SampleSummary,
+    SampleType,
+    ValueRange,
+    ValueRanges,
+    common_ranges,
+)
 
 _BLOCK = 4_000_000  # values converted at a time, to bound the memory
 _BITS_PER_SAMPLE = 258
@@ -87,6 +94,15 @@ def summarize(samples: Samples) -> SampleSummary:
         values = values[np.isfinite(values)]
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
     return SampleSummary(type=samples.type, low=low, high=high, declared=samples.declared)
+
+
+def is_bright(image: Image.Image) -> bool:
+    """Return whether few pixels show that an opened image is not nearly black: 8 bits, and some above 1/8 of white."""
+    if isinstance(image, SampleImage) or sample_type(image) != "uint8":
+        return False
+    small = image.resize((max(1, image.width // 16), max(1, image.height // 16)), Image.Resampling.NEAREST)
+    samples = read_samples(small)
+    return samples is not None and summarize(samples).high > NARROW * 255
 
 
 def samples_to_image(samples: Samples, ranges: ValueRanges) -> Image.Image:

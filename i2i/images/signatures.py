@@ -41,3 +41,14 @@ def describe_non_image(head: bytes) -> str:
     if b"<svg" in lower:
         return "an SVG drawing"
     return "a web page" if b"<html" in lower or b"<!doctype" in lower else "a text"
+
+
+def jpeg_bits(data: bytes) -> int | None:
+    """Return the bits of the samples of a JPEG, by the header of its frame (ITU-T T.81, B.2.2); None if it has none."""
+    position = 2
+    while position + 5 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return data[position + 4]
+        position += 2 + int.from_bytes(data[position + 2 : position + 4])
+    return None

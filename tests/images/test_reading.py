@@ -201,7 +201,7 @@ def test_a_heic_photo_is_read_where_the_extra_is_installed(tmp_path: Path) -> No
 
 
 def test_a_heic_photo_is_refused_with_the_name_of_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("i2i.images.reading.HAS_HEIC", False)
+    monkeypatch.setattr("i2i.images.opening.HAS_HEIC", False)
     (tmp_path / "photo.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     assert_refused(tmp_path / "photo.jpg", "pip install pillow-heif")
 
@@ -229,8 +229,8 @@ def test_frame_reader_keeps_the_file_open_until_it_changes_or_the_frame_goes_bac
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[Path] = []
-    open_image = reading._open_image
-    monkeypatch.setattr(reading, "_open_image", lambda path: opened.append(path) or open_image(path))
+    open_image = reading.open_image
+    monkeypatch.setattr(reading, "open_image", lambda path: opened.append(path) or open_image(path))
     path = animation(tmp_path / "film.gif", ["red", "lime", "blue", "white"])
     reader = FrameReader()
     for frame in (1, 2, 3):

@@ -248,3 +248,23 @@ def test_a_stated_range_applies_to_8_bit_levels_but_not_to_alpha(tmp_path: Path,
     ids = Image.fromarray((RAMP * 20).round().astype(np.uint8)).convert(mode)
     ids.save(tmp_path / "ids.png")
     assert_ramp(tmp_path / "ids.png", tolerance=7, ranges={"uint8": (0, 20)})
+
+
+def test_a_jpeg_of_12_bits_is_refused_with_its_bits(tmp_path: Path) -> None:
+    Image.fromarray(LEVELS.astype(np.uint8)).save(tmp_path / "film.jpg")
+    data = bytearray((tmp_path / "film.jpg").read_bytes())
+    data[data.index(b"\xff\xc0") + 4] = 12
+    (tmp_path / "film.jpg").write_bytes(data)
+    with pytest.raises(ImageError, match=r"film.jpg is a JPEG with samples of 12 bits; i2i reads those of 8 bits"):
+        read(tmp_path / "film.jpg")
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+@pytest.mark.parametrize(("white", "is_narrow"), [(20, True), (255, False)])
+def test_an_8_bit_image_that_is_nearly_black_is_told_from_others(
+    tmp_path: Path, mode: str, white: int, is_narrow: bool
+) -> None:
+    image = Image.fromarray((np.tile(RAMP, (8, 2)) * white).round().astype(np.uint8)).convert(mode)
+    image.save(tmp_path / "ids.png")
+    assert (load_image(tmp_path / "ids.png").narrow is not None) == is_narrow
+    assert load_image(tmp_path / "ids.png", ranges={"uint8": (0, 20)}).narrow is None
