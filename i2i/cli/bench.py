@@ -28,18 +28,15 @@ def _fixed_options(method: str) -> list[FixedOption]:
 
 
 def _bench(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> None:
-    from i2i.data.layout import HINT, detect_layout, find_dataset
-    from i2i.errors import DatasetError
+    from i2i.data.source import DataSource
     from i2i.recipes import find_recipe
     from i2i.recipes.benchmark import benchmark_step
 
     recipe = find_recipe(method, values["recipe"]).with_overrides(overrides)
     epoch_length = None
-    if name := recipe.data.data:
-        folder = find_dataset(name)
-        if folder is None:
-            raise DatasetError(f"No dataset {name!r} here. {HINT}")
-        epoch_length = detect_layout(folder).count()
+    source = DataSource.from_config(recipe.data)
+    if source.is_named:
+        epoch_length = source.load(recipe.data_kind(), download=False).count()
     cost = benchmark_step(recipe, epoch_length, values["timed_steps"])
     if values["json"]:
         print_json(cost.to_json())

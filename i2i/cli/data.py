@@ -6,6 +6,15 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
+from i2i.cli._data_options import (
+    DataAOption,
+    DataBOption,
+    LayoutOption,
+    PairsOption,
+    PairSuffixesOption,
+    TestAOption,
+    TestBOption,
+)
 from i2i.cli.console import log_line, print_json, stdout
 
 OutOption = Annotated[
@@ -144,7 +153,14 @@ def generate(
 
 @app.command(no_args_is_help=True)
 def check(
-    dataset: Annotated[str, typer.Argument(help="folder or name of a dataset")],
+    dataset: Annotated[str, typer.Argument(help="folder or name of a dataset")] = "",
+    layout: LayoutOption = "auto",
+    data_a: DataAOption = "",
+    data_b: DataBOption = "",
+    test_a: TestAOption = "",
+    test_b: TestBOption = "",
+    pairs: PairsOption = None,
+    pair_suffixes: PairSuffixesOption = None,
     value_range: Annotated[
         tuple[float, float] | None,
         typer.Option(
@@ -160,17 +176,27 @@ def check(
 
     The exit code is 1 if a problem would stop or spoil a training.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
         i2i data check datasets/mine
+
+        i2i data check --pairs scans/ drawings/
     """
     from i2i.cli._progress import ProgressBars
     from i2i.data.audit import audit
+    from i2i.data.layout import HINT
+    from i2i.data.source import DataSource
+    from i2i.errors import DatasetError
 
-    folder = _find_folder(dataset)
+    source = DataSource(
+        data=dataset, layout=layout, data_a=data_a, data_b=data_b, test_a=test_a, test_b=test_b, pairs=pairs,
+        pair_suffixes=pair_suffixes,
+    )  # fmt: skip
+    if not source.is_named or source.folder is None:
+        raise DatasetError(f"No dataset {(source.names or [''])[0]!r} here. {HINT}")
     with ProgressBars(transient=True) as bars:
         report = audit(
-            folder, value_range=value_range, progress=lambda done, total: bars.update("reading", done, total)
+            source, value_range=value_range, progress=lambda done, total: bars.update("reading", done, total)
         )
     if json:
         print_json(report.to_json())

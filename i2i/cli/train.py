@@ -150,6 +150,11 @@ def _save_config(method: str, overrides: dict[str, Any], values: dict[str, Any])
 
 
 def _log_start(trainer: "Trainer") -> None:
+    layout = trainer.dataset.layout
+    counts = "; ".join(
+        f"{split} {' + '.join(str(len(d)) for d in domains)}" for split, domains in layout.splits.items()
+    )
+    log_line("data: {} ({} data in {}: {})", layout.root, layout.kind, layout.source, counts)
     dtype = str(trainer.dtype).removeprefix("torch.")
     length = f"steps {trainer.step} to {trainer.total_steps()}"
     if max_hours := trainer.config.max_hours:

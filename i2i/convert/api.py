@@ -20,6 +20,7 @@ from i2i.convert.sequences import FrameCollector, Frames, check_sequence_pixels,
 from i2i.convert.shared_ranges import RangedReader, plan_ranges
 from i2i.errors import I2IError, ImageError, io_errors
 from i2i.images import DecoderPool, Writer
+from i2i.images.folders import real_path
 from i2i.images.value_range import ValueRanges
 from i2i.inference.masks import MaskedPhoto
 
@@ -287,8 +288,8 @@ def count_frames(paths: Sequence[Path], reader: ImageReader) -> list[int]:
 def _write(job: Job, data: bytes, fingerprint: Any, manifest: Manifest | NoManifest) -> None:
     with io_errors(job.target):
         job.target.parent.mkdir(parents=True, exist_ok=True)
-        out = manifest.out.resolve()
-        folder = job.target.parent.resolve()
+        out = real_path(manifest.out)
+        folder = real_path(job.target.parent)
         if folder != out and out not in folder.parents:
             raise I2IError(f"{job.target} would be outside of {manifest.out}: one of its parent folders is a link.")
         manifest.write(job, data, fingerprint)

@@ -1,6 +1,5 @@
 """Plan a conversion: find the sources, name the targets, and check them before anything is read."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -11,14 +10,13 @@ from i2i.convert.naming import Frame, output_names
 from i2i.convert.records import read_owners
 from i2i.errors import UsageError
 from i2i.images import IMAGE_SUFFIXES
+from i2i.images.folders import real_path, walk_folder
 from i2i.images.formats import HEIC_SUFFIXES
 
 MAX_FRAMES = 10_000  # of one file
 VIDEO_SUFFIXES = {
     ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".ogv", ".wmv", ".flv", ".3gp",
 }  # fmt: skip
-# Folders that operating systems and programs fill with images of their own.
-_SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 
 
 @dataclass(frozen=True)
@@ -178,51 +176,20 @@ def _list_frames(
 
 def _walk_images(root: Path, out: Path, patterns: Sequence[str], plan: Plan) -> Iterator[Path]:
     """Yield the images of a folder, sorted. Hidden files and everything in ``out`` are left out silently."""
-    real_out = out.resolve()
-    real_root = root.resolve()
-    if real_out == real_root:
+    if real_path(out) == real_path(root):
         raise UsageError(f"{root} is also --out: results would be mixed with the sources. Choose another --out.")
-
-    def add_failure(error: OSError) -> None:
-        plan.failed.append((Path(error.filename), f"its files cannot be listed: {error.strerror}"))
-
-    paths = []
-    for folder, subfolders, names in os.walk(root, onerror=add_failure):
-        real_folder = real_root / Path(folder).relative_to(root)
-        visible = sorted(name for name in subfolders if not name.startswith(".") and name not in _SYSTEM_FOLDERS)
-        subfolders[:] = [
-            name
-            for name in visible
-            if real_folder / name != real_out and not _skip_linked_folder(Path(folder, name), real_root, plan)
-        ]
-        for path in (Path(folder, name) for name in sorted(names) if not name.startswith(".")):
-            if not _matches(path.relative_to(root), patterns):
-                continue
-            if path.suffix.lower() in IMAGE_SUFFIXES | HEIC_SUFFIXES:
-                paths.append(path)
-            elif is_video(path):
-                plan.skipped.append((path, "is a video: name it as a source to convert it"))
-            elif is_system_file(path):
-                continue
-            elif (reason := reason_to_ignore(path)) is None:
-                paths.append(path)
-            else:
-                plan.skipped.append((path, reason))
-    for path in sorted(paths):
-        if path.is_symlink() and path.exists() and real_root not in path.resolve().parents:
-            plan.skipped.append((path, f"is a link to a file outside of {root}"))
-        else:
+    listing = walk_folder(root, excluded=out)
+    plan.skipped += listing.skipped
+    plan.failed += listing.failed
+    for path in listing.files:
+        if is_system_file(path) or not _matches(path.relative_to(root), patterns):
+            continue
+        if is_video(path):
+            plan.skipped.append((path, "is a video: name it as a source to convert it"))
+        elif path.suffix.lower() in IMAGE_SUFFIXES | HEIC_SUFFIXES or (reason := reason_to_ignore(path)) is None:
             yield path
-
-
-def _skip_linked_folder(folder: Path, real_root: Path, plan: Plan) -> bool:
-    """Return whether a folder is a link. Links are added to the skipped files of the plan."""
-    if not folder.is_symlink():
-        return False
-    is_inside = real_root in folder.resolve().parents
-    reason = "the folder itself is converted" if is_inside else "it leads out of the source folder"
-    plan.skipped.append((folder, f"is a link to a folder: {reason}"))
-    return True
+        else:
+            plan.skipped.append((path, reason))
 
 
 def _matches(relative: Path, patterns: Sequence[str]) -> bool:
@@ -237,10 +204,10 @@ def _forbid_overwriting_sources(jobs: Sequence[Job]) -> None:
 
     def in_real_folder(path: Path) -> Path:
         if path.parent not in real_folders:
-            real_folders[path.parent] = path.parent.resolve()
+            real_folders[path.parent] = real_path(path.parent)
         return real_folders[path.parent] / path.name
 
-    originals = {path for job in jobs for path in (in_real_folder(job.source), job.source.resolve())}
+    originals = {path for job in jobs for path in (in_real_folder(job.source), real_path(job.source))}
     for job in jobs:
         if in_real_folder(job.target) in originals:
             raise UsageError(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from i2i.config import Config, option, require
+from i2i.data.layout import LayoutName
 from i2i.data.resize import ResizeMode
 from i2i.restoration import NoTask, Task, TaskConfig
 
@@ -14,10 +15,11 @@ _RESIZE_HELP = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnpairedConfig(Config):
-    """Two unpaired sets of images, A and B."""
+class ImageConfig(Config):
+    """A dataset, and the size and geometry of its images."""
 
     data: str = option("", "dataset: a path, or a name (`i2i data list`)")
+    layout: LayoutName = option("auto", "how the folders of --data are laid out (`i2i docs data`)")
     size: int = option(256, "training resolution in pixels", ge=8, le=2048)
     resize_scale: float = option(286 / 256, _RESIZE_SCALE_HELP, was="jitter", ge=1, le=4)
     resize: ResizeMode = option("stretch", _RESIZE_HELP, was="fit")
@@ -58,6 +60,16 @@ class UnpairedConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnpairedConfig(ImageConfig):
+    """Two unpaired sets of images, A and B."""
+
+    data_a: str = option("", "folder of the images A, instead of --data")
+    data_b: str = option("", "folder of the images B, instead of --data")
+    test_a: str = option("", "folder of the test images A, beside --data-a")
+    test_b: str = option("", "folder of the test images B, beside --data-b")
+
+
+@dataclass(frozen=True, kw_only=True)
 class DirectedConfig(UnpairedConfig):
     """Two unpaired sets of images, translated in one direction only."""
 
@@ -72,6 +84,12 @@ class PairedConfig(DirectedConfig):
 
     direction: Literal["AtoB", "BtoA"] = option(
         "AtoB", "direction of translation: from A (left, or A/) to B (right, or B/), or the reverse"
+    )
+    pairs: tuple[str, str] | None = option(
+        None, "folder of the inputs and folder of the targets, paired by name, instead of --data"
+    )
+    pair_suffixes: tuple[str, str] | None = option(
+        None, "ends of the names of the two images of a pair, such as _in _out for x_in.png and x_out.png"
     )
     task: TaskConfig = option(
         NoTask(),
@@ -102,7 +120,7 @@ class PairedConfig(DirectedConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SingleDomainConfig(UnpairedConfig):
+class SingleDomainConfig(ImageConfig):
     """One set of images, for generation from noise."""
 
     size: int = option(64, "training resolution in pixels", ge=8, le=2048)

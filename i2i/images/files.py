@@ -1,5 +1,6 @@
 """Reading and writing of files: only regular files are read, and files and folders are written atomically."""
 
+import errno
 import os
 import re
 import shutil
@@ -28,7 +29,8 @@ def open_regular(path: Path) -> BinaryIO:
         problem = "is a symbolic link to a missing file" if path.is_symlink() else "does not exist"
         raise ImageError(f"{path} {problem}.") from error
     except OSError as error:
-        raise ImageError(f"{path}: {error.strerror or error}.") from error
+        reason = "is a link to itself" if error.errno == errno.ELOOP else f"cannot be opened: {error.strerror or error}"
+        raise ImageError(f"{path} {reason}.") from error
     try:
         _check_regular(path, os.fstat(file.fileno()))
     except ImageError:

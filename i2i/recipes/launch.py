@@ -4,7 +4,6 @@ import logging
 import math
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from i2i._version import __version__
@@ -14,16 +13,16 @@ from i2i.checkpoints.run import Run
 from i2i.config import to_json
 from i2i.data.config import DirectedConfig
 from i2i.data.dataset import TrainingDataset
-from i2i.data.ensure import ensure_dataset
 from i2i.data.image_cache import ImageCache, build_image_cache
-from i2i.data.layout import HINT, Kind, Layout, detect_layout, find_dataset
+from i2i.data.layout import HINT, Layout
+from i2i.data.source import PLACES, DataSource
 from i2i.data.value_ranges import NO_RANGES, DomainRanges, dataset_ranges
 from i2i.device import resolve_device
 from i2i.diagnostics import AlarmMonitor, flag_values
 from i2i.directions import Direction
-from i2i.errors import CacheError, ConfigError, DatasetError, ImageError, RunError, UsageError
-from i2i.images import read_header
+from i2i.errors import CacheError, ConfigError, RunError, UsageError
 from i2i.recipes import Recipe, find_recipe, recipe_from_json
+from i2i.recipes.training_data import load_and_check_layout, run_config, saved_places, without_other_places
 from i2i.training.monitor import TrainingMonitor
 from i2i.training.progress import TrainingProgress
 from i2i.training.seeding import seed_everything
@@ -33,15 +32,9 @@ from i2i.training.warm_start import load_matching_weights
 
 logger = logging.getLogger(__name__)
 
-DATA_KIND_HINTS = {
-    "paired": "Train on it with `i2i train pix2pix`.",
-    "unpaired": "Train on it with `i2i train cyclegan` or `i2i train cut`.",
-    "clean": "Train on it with `i2i train regression --task denoise` to restore such photos, or with `i2i train gan` "
-    "to generate more of them. To translate between two kinds of photos, put them into trainA/ and trainB/.",
-}
 # Fields that a resume may change: they affect how the training runs and how long, not what it learns.
 RESUMABLE_FIELDS: dict[str, set[str]] = {
-    "data": {"data"},
+    "data": {"data", "data_a", "data_b", "test_a", "test_b", "pairs"},
     "model": set(),
     "training": {
         "steps", "epochs", "max_hours", "lr", "device", "precision", "workers", "cache", "compile", "cuda_graph",
@@ -75,13 +68,14 @@ def new_training(
         UsageError: the settings, the dataset or the run's name are not usable. Nothing is written then.
     """
     recipe = (base or find_recipe(method, recipe_name)).with_overrides(overrides)
-    if not recipe.data.data:
+    source = DataSource.from_config(recipe.data)
+    if not source.is_named:
         raise UsageError(f"No dataset was named. Give --data NAME or --data PATH. {HINT}")
-    layout = load_and_check_layout(recipe)
+    layout = load_and_check_layout(recipe, source)
     task = getattr(recipe.data.restoration_task, "task", "")
-    run = Run.from_name(run_name or _default_run_name(layout.root, method, task))
-    trainer = _build_trainer(recipe, layout, run, progress, recipe.training.init_from)
-    run.create(recipe.to_json())
+    run = Run.from_name(run_name or _default_run_name(source, method, task))
+    trainer = _build_trainer(recipe, source, layout, run, progress, recipe.training.init_from)
+    run.create(run_config(recipe, source))
     return trainer
 
 
@@ -107,34 +101,42 @@ def resume_training(
     Raises:
         UsageError: there is no such run, or the settings differ from the run's.
     """
-    data = overrides.get("data", {}).get("data")
-    if not (run_name or data):
-        raise UsageError("No run was named. --resume needs --name, or the --data that the run was started with.")
-    task = overrides.get("data", {}).get("task", {}).get("task", "")
-    run = Run.from_name(run_name or _default_run_name(find_dataset(data) or Path(data), method, task))
-    recipe = recipe_from_json(run.load_config())
+    changes = overrides.get("data", {})
+    run = Run.from_name(run_name or _run_name_from_data(method, changes))
+    config = run.load_config()
+    recipe = recipe_from_json(config)
     if recipe.method != method:
         raise UsageError(f"{run.path} is a {recipe.method} training: `i2i train {recipe.method} --resume …`.")
     if recipe_name not in (None, recipe.name):
         raise ConfigError(f"{run.path} was started with --recipe {recipe.name}, not {recipe_name}.")
+    overrides = {**overrides, "data": without_other_places(recipe.data, changes)}
     _check_resumable(recipe, overrides)
     _require_state(run)
     recipe = recipe.with_overrides(overrides)
+    source = DataSource.from_config(recipe.data, None if changes.keys() & set(PLACES) else saved_places(run, config))
     run.lock_for_training()
-    trainer = _build_trainer(recipe, load_and_check_layout(recipe), run, progress)
+    trainer = _build_trainer(recipe, source, load_and_check_layout(recipe, source), run, progress)
     state = run.load_state()
     if state is not None:
         trainer.load_state_dict(state, allow_changed_data=allow_changed_data)
-    run.save_config(recipe.to_json())
+    run.save_config(run_config(recipe, source))
     return trainer
 
 
-def _default_run_name(data: Path, method: str, task: str) -> str:
+def _run_name_from_data(method: str, data: dict[str, Any]) -> str:
+    """Return the name that ``new_training`` makes from the settings of the data."""
+    source = DataSource(**{name: data[name] for name in PLACES if data.get(name)})
+    if not source.is_named:
+        raise UsageError("No run was named. --resume needs --name, or the --data that the run was started with.")
+    return _default_run_name(source, method, data.get("task", {}).get("task", ""))
+
+
+def _default_run_name(source: DataSource, method: str, task: str) -> str:
     """Return "DATASET-METHOD", "DATASET-METHOD-TASK", or for regression "DATASET-TASK".
 
     A dash replaces each part of the dataset's name that a run's name cannot hold.
     """
-    dataset = re.sub(r"[^A-Za-z0-9._-]+", "-", data.resolve().name).strip("-._")
+    dataset = re.sub(r"[^A-Za-z0-9._-]+", "-", source.title).strip("-._")
     suffixes = [task] if task and method == "regression" else [method, task]
     return "-".join(filter(None, [dataset, *suffixes]))
 
@@ -174,7 +176,7 @@ def _differences(before: dict[str, Any], after: dict[str, Any], path: str) -> It
 
 
 def _build_trainer(
-    recipe: Recipe, layout: Layout, run: Run, progress: TrainingProgress, init_from: str = ""
+    recipe: Recipe, source: DataSource, layout: Layout, run: Run, progress: TrainingProgress, init_from: str = ""
 ) -> Trainer:
     training = recipe.training
     seed_everything(training.seed)
@@ -188,7 +190,7 @@ def _build_trainer(
     settings = flag_values(recipe.data, recipe.model, training)
     alarms = AlarmMonitor(settings, total_steps, method.discriminator_weight, method.discriminator_outputs)
     monitor = TrainingMonitor(alarms, stop_on_alarm=training.stop_on_alarm)
-    info = model_info(recipe, layout, list(method.translators()), ranges)
+    info = model_info(recipe, source, layout, list(method.translators()), ranges)
     validator = Validator(training, dataset, info.directions, method.generator_config(), run.best_path)
     return Trainer(method, dataset, training, run, info, progress, monitor, validator)
 
@@ -219,7 +221,11 @@ def _image_cache(recipe: Recipe, layout: Layout, ranges: DomainRanges) -> ImageC
 
 
 def model_info(
-    recipe: Recipe, layout: Layout, directions: Sequence[str], ranges: DomainRanges = NO_RANGES
+    recipe: Recipe,
+    source: DataSource,
+    layout: Layout,
+    directions: Sequence[str],
+    ranges: DomainRanges = NO_RANGES,
 ) -> ModelInfo:
     """Return the part of a model file's metadata that does not change during a training.
 
@@ -227,10 +233,9 @@ def model_info(
     """
     if isinstance(recipe.data, DirectedConfig) and recipe.data.direction == Direction.B_TO_A:
         directions = [Direction.B_TO_A]
-    name = layout.root.resolve().name
     task = recipe.data.restoration_task
     init_from = re.sub(r".*/(?=[^/]+$)|/weights\.safetensors$", "", recipe.training.init_from)
-    settings = recipe.with_overrides({"data": {"data": name}, "training": {"init_from": init_from}})
+    settings = recipe.with_overrides({"data": source.shareable(), "training": {"init_from": init_from}})
     return ModelInfo(
         method=recipe.method,
         recipe=recipe.name,
@@ -240,48 +245,7 @@ def model_info(
         directions=tuple(map(str, directions)),
         generator=to_json(recipe.model.generator),
         task=to_json(task) if task else None,
-        data=DataInfo(name, layout.fingerprint(), tuple(len(domain) for domain in layout.splits["train"])),
+        data=DataInfo(layout.data_name, layout.fingerprint(), tuple(len(domain) for domain in layout.splits["train"])),
         settings=settings.to_json(),
         value_ranges=ranges,
     )
-
-
-def load_and_check_layout(recipe: Recipe) -> Layout:
-    """Return the layout of a recipe's dataset, downloaded if necessary.
-
-    Raises:
-        DatasetError: there is no such dataset, its kind is not the one that the method needs, or a file is no image.
-    """
-    layout = detect_layout(find_dataset(recipe.data.data) or ensure_dataset(recipe.data.data))
-    needed = recipe.data_kind()
-    if layout.kind != needed:
-        raise DatasetError(
-            f"{layout.root} holds {layout.kind} data ({layout.source}), and {recipe.method} needs {needed} data. "
-            f"{_data_kind_hint(layout, needed)} {HINT}"
-        )
-    errors = []
-    for path in _all_files(layout):
-        try:
-            read_header(path)
-        except ImageError as error:
-            errors.append(str(error))
-    if errors:
-        more = f" and {len(errors) - 3} more" if len(errors) > 3 else ""
-        raise DatasetError(
-            f"{len(errors)} files cannot be read as images: {' '.join(errors[:3])}{more} Remove or replace them."
-        )
-    return layout
-
-
-def _all_files(layout: Layout) -> Iterator[Path]:
-    for domains in layout.splits.values():
-        for domain in domains:
-            for item in domain:
-                yield from item
-
-
-def _data_kind_hint(layout: Layout, needed: Kind) -> str:
-    """Return what to do with a dataset whose kind is not the needed one."""
-    if needed == "clean" and not layout.source.startswith("side-by-side"):
-        return f"Name one of its folders, such as --data {layout.splits['train'][0][0][0].parent}."
-    return DATA_KIND_HINTS[layout.kind]

@@ -148,6 +148,11 @@ def _harmless(folder: Path) -> Iterator[tuple[str, Levels, float]]:
         yield name, np.array([9, 8, 7]), 0
     (folder / "link within.png").symlink_to(folder / "grey.png")
     yield "link within.png", np.asarray(smooth().convert("L").convert("RGB")), 0
+    outside = folder.parent / "outside"
+    outside.mkdir()
+    smooth().save(outside / "in a linked folder.png")
+    (folder / "folder out").symlink_to(outside)
+    yield "folder out/in a linked folder.png", np.asarray(smooth()), 0
 
 
 def bad(folder: Path) -> Iterator[tuple[str, str]]:
@@ -190,6 +195,8 @@ def bad(folder: Path) -> Iterator[tuple[str, str]]:
         yield "pipe.png", "not a regular file"
     (folder / "link to nowhere.png").symlink_to(folder / "gone.png")
     yield "link to nowhere.png", "link to a missing file"
+    (folder / "link to itself.png").symlink_to(folder / "link to itself.png")
+    yield "link to itself.png", "link to itself"
 
 
 def left_out(folder: Path) -> Iterator[str]:
@@ -198,13 +205,8 @@ def left_out(folder: Path) -> Iterator[str]:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"whatever")
     yield "notes.txt"
-    outside = folder.parent / "outside"
-    outside.mkdir()
-    smooth().save(outside / "private.png")
-    (folder / "link out.png").symlink_to(outside / "private.png")
-    yield "link out.png"
-    (folder / "folder out").symlink_to(outside)
-    yield "folder out"
+    (folder / "nowhere").symlink_to(folder / "gone")
+    yield "nowhere"
     (folder / "round and round").symlink_to(folder)
     yield "round and round"
 

@@ -74,7 +74,7 @@ def test_every_bad_file_is_reported_with_its_reason(odd: Folder) -> None:
     assert [name for name, words in odd["bad"] if not re.search(words, reasons[name])] == []
 
 
-def test_links_out_of_the_folder_and_loops_are_skipped_with_a_reason(odd: Folder) -> None:
+def test_links_to_nowhere_and_loops_are_skipped_with_a_reason(odd: Folder) -> None:
     assert {path.name for path, *_ in odd["result"].skipped} == set(odd["left out"])
 
 

@@ -104,22 +104,26 @@ def test_a_pattern_without_matches_is_an_error(tmp_path: Path) -> None:
         planned(files(tmp_path / "in", "a.jpg"), patterns=["*.gif"])
 
 
-def test_links_out_of_the_folder_are_skipped_with_a_reason_and_links_within_are_followed(tmp_path: Path) -> None:
-    files(tmp_path / "elsewhere", "secret.jpg", "more/secret.jpg")
+def test_links_are_followed_and_a_folder_is_converted_once(tmp_path: Path) -> None:
+    files(tmp_path / "elsewhere", "c.jpg", "more/d.jpg")
     root = files(tmp_path / "in", "a.jpg", "sub/b.jpg")
-    (root / "out.jpg").symlink_to(tmp_path / "elsewhere" / "secret.jpg")
-    (root / "within.jpg").symlink_to(root / "sub" / "b.jpg")
+    (root / "out.jpg").symlink_to(tmp_path / "elsewhere" / "c.jpg")
     (root / "folder").symlink_to(tmp_path / "elsewhere")
     (root / "loop").symlink_to(root)
+    (root / "up").symlink_to(tmp_path)
     (root / "again").symlink_to(root / "sub")
-    (root / "gone.jpg").symlink_to(root / "nothing.jpg")
+    (root / "self").symlink_to(root / "self")
+    (root / "self.jpg").symlink_to(root / "self.jpg")
     plan = make_plan([root], tmp_path / "out", "png")
-    assert {job.source.name for job in plan.jobs} == {"a.jpg", "b.jpg", "within.jpg", "gone.jpg"}
+    assert {job.source.relative_to(root).as_posix() for job in plan.jobs} == {
+        "a.jpg", "sub/b.jpg", "out.jpg", "folder/c.jpg", "folder/more/d.jpg", "self.jpg",
+    }  # fmt: skip
     skipped = {path.name: reason for path, reason in plan.skipped}
-    assert set(skipped) == {"out.jpg", "folder", "loop", "again"}
-    assert "outside of" in skipped["out.jpg"]
-    assert "leads out of" in skipped["folder"]
-    assert "the folder itself is converted" in skipped["again"]
+    assert set(skipped) == {"loop", "up", "again", "self"}
+    assert "contains it" in skipped["loop"]
+    assert "contains it" in skipped["up"]
+    assert "read already" in skipped["again"]
+    assert "link to itself" in skipped["self"]
 
 
 def test_a_link_given_as_source_is_followed(tmp_path: Path) -> None:

@@ -96,6 +96,11 @@ def make_data() -> None:
             random_image(2, SIZE, SIZE).save(image)
     for image in write_random_images(Path("photos/holiday"), 2, SIZE):
         random_image(3, SIZE, SIZE).save(image)
+    for seed, folder in enumerate(("horses", "zebras", "more/horses", "more/zebras", "scans", "drawings")):
+        write_random_images(Path(folder), 3, SIZE, 100 + seed)
+    for seed, end in enumerate(("in", "out")):
+        for image in write_random_images(Path("datasets/joined"), 3, SIZE, 200 + seed):
+            image.rename(image.with_stem(f"{image.stem}_{end}"))
     for name in ("photo.jpg", "noisy.jpg", "small.jpg"):
         random_image(4, SIZE, SIZE).save(name)
     for folder, low, dtype in (("scans", 0, np.uint16), ("datasets/mri2ct/trainA", 0, np.uint16),

@@ -1,6 +1,5 @@
 """Audit of a dataset: decode every image, report problems, and suggest a training."""
 
-import shlex
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +13,8 @@ from i2i.data.audit.report import Finding, Report, Sizes, printable
 from i2i.data.audit.snapshot import DatasetSnapshot
 from i2i.data.audit.structure import check_structure
 from i2i.data.audit.value_range import check_value_range
-from i2i.data.layout import HINT, Layout, detect_layout, list_images
+from i2i.data.layout import HINT, Layout, list_images
+from i2i.data.source import DataSource
 from i2i.errors import DatasetError, I2IError
 from i2i.images.value_range import ValueRange
 from i2i.images.value_range import check_value_range as require_value_range
@@ -26,32 +26,39 @@ AUGMENTATION_THRESHOLD = 500  # training images; DiffAugment's low-shot datasets
 
 
 def audit(
-    root: Path, *, value_range: ValueRange | None = None, progress: Callable[[int, int], None] | None = None
+    data: Path | DataSource,
+    *,
+    value_range: ValueRange | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Decode every image under ``root`` once and report on the dataset.
+    """Decode every image of a dataset once and report on the dataset.
 
     Args:
-        root: the dataset's folder.
+        data: the dataset's folder, or a source that is on this machine.
         value_range: values of black and white of the images that can hold them; None if they are not stated.
         progress: receives (images read, number of images).
 
     Raises:
         UsageError: ``value_range`` is not usable.
-        DatasetError: ``root`` is not a folder. All problems inside the folder are findings of the report.
+        DatasetError: there is no such folder. All problems inside the folder are findings of the report.
     """
     if value_range is not None:
         require_value_range(*value_range)
-    if not root.is_dir():
-        raise DatasetError(f"There is no folder {root}. {HINT}")
+    source = data if isinstance(data, DataSource) else DataSource(data=str(data))
+    root = source.folder
+    if root is None:
+        raise DatasetError(f"There is no folder {source.data}. {HINT}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of damaged EXIF data and huge images
-        return _report(root, value_range, progress)
+        layout, findings = _detect_layout(source)
+        root = layout.root if layout else root
+        paths = sorted(set(DatasetSnapshot(root, layout).paths())) if layout else list_images(root)
+        snapshot = DatasetSnapshot(root, layout, *inspect_images(paths, progress), value_range)
+        return _report(snapshot, source, findings)
 
 
-def _report(root: Path, value_range: ValueRange | None, progress: Callable[[int, int], None] | None) -> Report:
-    layout, findings = _detect_layout(root)
-    paths = sorted(set(DatasetSnapshot(root, layout).paths())) if layout else list_images(root)
-    snapshot = DatasetSnapshot(root, layout, *inspect_images(paths, progress), value_range)
+def _report(snapshot: DatasetSnapshot, source: DataSource, findings: list[Finding]) -> Report:
+    layout = snapshot.layout
     for check in (check_files, check_structure, check_appearance, check_value_range, check_duplicates):
         findings += check(snapshot)
     findings.sort(key=lambda finding: LEVELS.index(finding.level))
@@ -60,25 +67,25 @@ def _report(root: Path, value_range: ValueRange | None, progress: Callable[[int,
         for split, domains in snapshot.items_by_domain().items()
     }
     return Report(
-        root=root,
+        root=snapshot.root,
         kind=layout.kind if layout else None,
         source=layout.source if layout else "",
         counts=counts,
         sizes=_sizes(snapshot),
         modes=Counter(image.mode for image in snapshot.images.values()),
         findings=findings,
-        advice=_advice(snapshot, any(finding.level == "error" for finding in findings)),
+        advice=_advice(snapshot, source, any(finding.level == "error" for finding in findings)),
     )
 
 
-def _detect_layout(root: Path) -> tuple[Layout | None, list[Finding]]:
+def _detect_layout(source: DataSource) -> tuple[Layout | None, list[Finding]]:
     """Return the layout, or None and a finding with the reason."""
     try:
-        return detect_layout(root), []
+        return source.load(download=False), []
     except Exception as error:  # it reads headers of images, and decoders raise exceptions of any type
         reason = str(error).removesuffix(HINT).strip()  # the hint names this very check
         if not isinstance(error, I2IError):
-            reason = f"The layout of {root} cannot be detected: {reason}."
+            reason = f"The layout of {source.names[0]} cannot be detected: {reason}."
         return None, [Finding(level="error", text=printable(reason))]
 
 
@@ -93,32 +100,35 @@ def _sizes(snapshot: DatasetSnapshot) -> dict[str, dict[str, Sizes]]:
     return sizes
 
 
-def _advice(snapshot: DatasetSnapshot, has_errors: bool) -> str:
+def _advice(snapshot: DatasetSnapshot, source: DataSource, has_errors: bool) -> str:
     """Return the training commands that suit the dataset."""
     prefix = "After fixing the errors above: " if has_errors else ""
-    folder = shlex.quote(printable(str(snapshot.root)))
+    place = printable(source.flags())
     if snapshot.layout is None:
         return (
             "Arrange the images as trainA/ and trainB/ (two domains), as train/ with side-by-side pairs, "
-            "as A/ and B/ with pairs of the same name, or as one folder of photos; then check again."
+            "as A/ and B/ with pairs of the same name, or as one folder of photos; then check again. "
+            "`i2i docs data` shows all layouts."
         )
     if snapshot.layout.kind == "clean":
         return (
-            f"{prefix}the folder holds clean photos. `i2i train regression --data {folder} --task denoise` trains "
+            f"{prefix}the folder holds clean photos. `i2i train regression {place} --task denoise` trains "
             "denoising on them, and other tasks other restorations (`i2i degrade --help` lists them); "
-            f"`i2i train gan --data {folder}` trains a generator of such images. "
+            f"`i2i train gan {place}` trains a generator of such images. "
             "Translation needs a second domain: put these images in trainA/, the others in trainB/."
         )
     size = suggested_size(snapshot)
-    data = folder + (f" --size {size}" if size else "")
+    data = place + (f" --size {size}" if size else "")
     if snapshot.layout.kind == "unpaired":
         return (
-            f"{prefix}`i2i train cyclegan --data {data}` learns A to B and B to A at once; `i2i train cut` learns one "
+            f"{prefix}`i2i train cyclegan {data}` learns A to B and B to A at once; `i2i train cut` learns one "
             f"direction, faster.{_augmentation_advice(snapshot)}"
         )
-    a, b = ("A/", "B/") if snapshot.two_folders else ("the left half", "the right half")
+    a, b = "the left half", "the right half"
+    if len(folders := snapshot.layout.folders.get("train", ())) == 2:
+        a, b = (f"{printable(snapshot.name(folder))}/" for folder in folders)
     return (
-        f"{prefix}`i2i train pix2pix --data {data}` learns to translate A ({a}) to B ({b}); "
+        f"{prefix}`i2i train pix2pix {data}` learns to translate A ({a}) to B ({b}); "
         f"`--direction BtoA` learns the reverse.{_augmentation_advice(snapshot)}"
     )
 

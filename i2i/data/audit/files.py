@@ -1,13 +1,13 @@
 """Checks of files: unreadable images, and images that are ignored because of their name or format."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from i2i.data.audit.inspect import image_format
-from i2i.data.audit.report import Finding, join_some, plural
+from i2i.data.audit.report import Finding, join_some, plural, printable
 from i2i.data.audit.snapshot import DatasetSnapshot
 from i2i.images import IMAGE_SUFFIXES, read_header
+from i2i.images.folders import walk_folder
 
 _FAULT_TEXTS = {
     "empty": ("file is empty", "files are empty", "copy them again, or remove them"),
@@ -24,6 +24,16 @@ def check_files(snapshot: DatasetSnapshot) -> Iterator[Finding]:
     """Yield the findings on unreadable and on ignored files."""
     yield from _unreadable(snapshot)
     yield from _ignored(snapshot)
+    yield from _links(snapshot)
+
+
+def _links(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    """Find links that are not followed, and folders that cannot be listed."""
+    for folder in snapshot.folders():
+        listing = walk_folder(folder)
+        for path, reason in [*listing.skipped, *listing.failed]:
+            name = printable(snapshot.name(path))
+            yield Finding(level="warning", text=f"{name} {reason}, so nothing is read from it; remove or correct it.")
 
 
 def _unreadable(snapshot: DatasetSnapshot) -> Iterator[Finding]:
@@ -68,11 +78,9 @@ def _ignored(snapshot: DatasetSnapshot) -> Iterator[Finding]:
 def _other_files(folders: list[Path]) -> Iterator[Path]:
     """Yield the regular files without the suffix of an image. Hidden files are skipped."""
     for folder in folders:
-        for parent, subfolders, names in os.walk(folder):
-            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-            for path in (Path(parent) / name for name in sorted(names) if not name.startswith(".")):
-                if path.suffix.lower() not in IMAGE_SUFFIXES and path.is_file():
-                    yield path
+        for path in walk_folder(folder).files:
+            if path.suffix.lower() not in IMAGE_SUFFIXES and path.is_file():
+                yield path
 
 
 def _is_readable(path: Path) -> bool:

@@ -68,20 +68,14 @@ class DatasetSnapshot:
 
     def folders(self) -> list[Path]:
         """Return the folders from which the layout takes its images."""
-        if self.layout is None:
+        if self.layout is None or not self.layout.folders:
             return [self.root]
-        splits = self.items_by_domain()
-        if self.layout.kind == "unpaired":
-            return [self.root / f"{split}{domain}" for split in splits for domain in "AB"]
-        if self.two_folders:
-            return [folder for split in splits for folder in self.pair_folders(split)]
-        return [self.root / split for split in splits] if (self.root / "train").is_dir() else [self.root]
+        return list(dict.fromkeys(folder for folders in self.layout.folders.values() for folder in folders))
 
-    def pair_folders(self, split: str) -> tuple[Path, Path]:
-        """Return the folders A and B of two-folder pairs."""
-        without_splits = (self.root / "A").is_dir() and (self.root / "B").is_dir()
-        parent = self.root if without_splits else self.root / split
-        return parent / "A", parent / "B"
+    def domain_folder(self, split: str, domain: str) -> str:
+        """Return the name of the folder of domain "A" or "B", such as "trainA"."""
+        folders = self.layout.folders.get(split, ()) if self.layout is not None else ()
+        return self.name(folders["AB".index(domain)]) if len(folders) == 2 else f"{split}{domain}"
 
     def training_images(self) -> dict[Path, ImageInfo]:
         """Return the readable images of the training split."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from i2i.data.audit.report import Finding, join_some, plural, printable
 from i2i.data.audit.snapshot import DatasetSnapshot
-from i2i.data.layout import SPLITS, list_images, pair_by_stem
+from i2i.images.folders import list_images, real_path, subfolders
 
 MIN_TRAINING_IMAGES = 50  # with fewer images a translator overfits easily
 MAX_IMBALANCE = 2  # ratio of the numbers of images of the two domains
@@ -32,15 +32,11 @@ def check_structure(snapshot: DatasetSnapshot) -> Iterator[Finding]:
 def _missing_partners(snapshot: DatasetSnapshot) -> Iterator[Finding]:
     if not snapshot.two_folders:
         return
-    unpaired: list[Path] = []
-    ambiguous: list[Path] = []
-    for split in snapshot.items_by_domain():
-        a, b = snapshot.pair_folders(split)
-        unpaired += pair_by_stem(a, b)[1]
-        for folder in (a, b):
-            images = list_images(folder)
-            stems = Counter(path.with_suffix("") for path in images)
-            ambiguous += [path for path in images if stems[path.with_suffix("")] > 1]
+    assert snapshot.layout is not None
+    unpaired = list(snapshot.layout.without_partner)
+    images = [path for folder in snapshot.folders() for path in list_images(folder)]
+    stems = Counter(path.with_suffix("") for path in images)
+    ambiguous = [path for path in images if stems[path.with_suffix("")] > 1]
     if unpaired:
         yield Finding(
             level="warning",
@@ -57,18 +53,34 @@ def _missing_partners(snapshot: DatasetSnapshot) -> Iterator[Finding]:
 
 
 def _unused_folders(snapshot: DatasetSnapshot) -> Iterator[Finding]:
-    """Find folders that are named like a split but belong to none."""
-    used = {snapshot.name(path).split("/")[0] for path in snapshot.paths()}
-    for folder in sorted(path for path in snapshot.root.iterdir() if path.is_dir() and path.name not in used):
-        if folder.name.lower().startswith(SPLITS) and (images := list_images(folder)):
-            unpaired = snapshot.layout is not None and snapshot.layout.kind == "unpaired"
-            splits = "trainA/ and trainB/, testA/ and testB/" if unpaired else "train/, val/ and test/"
-            subfolders = " (with A/ and B/ in each)" if snapshot.two_folders else ""
+    """Find folders of images that belong to no split, in a layout with folders of its own."""
+    layout = snapshot.layout
+    if layout is None or layout.title or not layout.folders:
+        return
+    used = [real_path(folder) for folder in snapshot.folders()]
+    if real_path(snapshot.root) in used:
+        return
+    for folder in _outermost_others(snapshot.root, used):
+        images = list_images(folder)
+        if images:
+            splits = ", ".join(dict.fromkeys(f"{snapshot.name(path)}/" for path in snapshot.folders()))
             yield Finding(
                 level="warning",
-                text=f"{printable(folder.name)}/ holds {plural(len(images), 'image', 'images')} that belong to no "
-                f"split; in this layout the splits are {splits}{subfolders}.",
+                text=f"{printable(snapshot.name(folder))}/ holds {plural(len(images), 'image', 'images')} that belong "
+                f"to no split and are not used; the images are read from {splits}.",
             )
+
+
+def _outermost_others(folder: Path, used: list[Path]) -> Iterator[Path]:
+    """Yield the outermost folders in ``folder`` that neither are in ``used`` nor contain one of it."""
+    for path in subfolders(folder):
+        real = real_path(path)
+        if real in used:
+            continue
+        if any(real in it.parents for it in used):
+            yield from _outermost_others(path, used)
+        else:
+            yield path
 
 
 def _possibly_two_domains(snapshot: DatasetSnapshot) -> Iterator[Finding]:
@@ -77,12 +89,13 @@ def _possibly_two_domains(snapshot: DatasetSnapshot) -> Iterator[Finding]:
         return
     (base, *_) = snapshot.folders()
     relative = {path.relative_to(base).parts for path in snapshot.paths() if path.is_relative_to(base)}
-    subfolders = sorted({parts[0] for parts in relative if len(parts) > 1})
-    if len(subfolders) == 2 and all(len(parts) > 1 for parts in relative):
+    folders = sorted({parts[0] for parts in relative if len(parts) > 1})
+    if len(folders) == 2 and all(len(parts) > 1 for parts in relative):
         yield Finding(
             level="note",
-            text=f"The photos are in two folders ({join_some(subfolders)}) and are used as one set; if they are two "
-            "domains to translate between, rename the folders to trainA and trainB.",
+            text=f"The photos are in two folders ({join_some(folders)}). `i2i train gan` and --task use them as one "
+            "set; `i2i train cyclegan` and `cut` take them as two domains, A and B; `i2i train pix2pix` takes files of "
+            "equal names as pairs.",
         )
 
 
@@ -90,12 +103,13 @@ def _imbalance(snapshot: DatasetSnapshot) -> Iterator[Finding]:
     counts = {domain: len(items) for domain, items in snapshot.items_by_domain().get("train", {}).items()}
     if len(counts) == 2 and max(counts.values()) > MAX_IMBALANCE * min(counts.values()):
         large, small = sorted(counts, key=counts.__getitem__, reverse=True)
+        names = {domain: printable(snapshot.domain_folder("train", domain)) for domain in counts}
         ratio = f"{counts[large] / counts[small]:.1f}"
         yield Finding(
             level="warning",
-            text=f"train{large}/ has {counts[large]} images and train{small}/ only {counts[small]}; an epoch is "
+            text=f"{names[large]}/ has {counts[large]} images and {names[small]}/ only {counts[small]}; an epoch is "
             f"max(|A|, |B|) = {counts[large]} samples, so it uses each image of {small} about {ratio} times, which "
-            f"promotes overfitting; add images to train{small}/.",
+            f"promotes overfitting; add images to {names[small]}/.",
         )
 
 
@@ -104,7 +118,9 @@ def _few_images(snapshot: DatasetSnapshot) -> Iterator[Finding]:
     few = {domain: len(items) for domain, items in domains.items() if len(items) < MIN_TRAINING_IMAGES}
     if few:
         counts = " and ".join(
-            f"{count} {domain}" if len(domain) > 1 else f"{plural(count, 'image', 'images')} in train{domain}/"
+            f"{count} {domain}"
+            if len(domain) > 1
+            else f"{plural(count, 'image', 'images')} in {printable(snapshot.domain_folder('train', domain))}/"
             for domain, count in few.items()
         )
         yield Finding(

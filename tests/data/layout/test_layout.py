@@ -59,7 +59,7 @@ def test_hidden_files_and_folders_are_skipped(tmp_path: Path) -> None:
     [
         (["trainA/1.png"], "has no trainB/"),
         (["trainA/1.png", "trainB/1.txt"], "trainB holds no images"),
-        (["A/1.png", "B/2.png"], "no file of A/ has a partner"),
+        (["A/1_a.png", "B/1_b.png"], "no file of A/ has a partner"),
         (["train/1.txt"], "train holds no images"),
         ([], "it is empty"),
     ],

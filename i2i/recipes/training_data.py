@@ -1,0 +1,94 @@
+"""The data of a training: find and check them, and keep in the run where they are."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from i2i.checkpoints.run import Run
+from i2i.data.config import DataConfig
+from i2i.data.layout import HINT, Kind, Layout
+from i2i.data.source import PLACES, DataSource
+from i2i.errors import DatasetError, ImageError
+from i2i.images import read_header
+from i2i.recipes.recipe import Recipe
+
+DATA_KIND_HINTS: dict[Kind, str] = {
+    "paired": "Train on it with `i2i train pix2pix`.",
+    "unpaired": "Train on it with `i2i train cyclegan` or `i2i train cut`.",
+    "clean": "Train on it with `i2i train regression --task denoise` to restore such photos, or with `i2i train gan` "
+    "to generate more of them. To translate between two kinds of photos, put them into trainA/ and trainB/.",
+}
+SAVED_PLACES = "data_paths"  # key of config.json: absolute paths of the folders, by the names that the user gave
+
+
+def run_config(recipe: Recipe, source: DataSource) -> dict[str, Any]:
+    """Return the content of a run's ``config.json``: the recipe, and where its dataset is on this machine."""
+    return {**recipe.to_json(), SAVED_PLACES: dict(source.with_absolute().absolute or {})}
+
+
+def saved_places(run: Run, config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the absolute path of each folder of a run's dataset, by the name that the user gave.
+
+    Runs of earlier versions hold no absolute paths. Their relative paths are tried from the folder above the runs.
+    """
+    saved = config.get(SAVED_PLACES)
+    if isinstance(saved, dict):
+        return {name: path for name, path in saved.items() if isinstance(path, str)}
+    name = config["data"].get("data", "") if isinstance(config.get("data"), dict) else ""
+    path = run.path.absolute().parent.parent / name
+    return {name: str(path)} if name and path.is_dir() else {}
+
+
+def without_other_places(data: DataConfig, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes of a resumed run's data: a new place of the dataset replaces all places of the run."""
+    if not changes.keys() & set(PLACES):
+        return dict(changes)
+    unset = {name: None if name == "pairs" else "" for name in PLACES if hasattr(data, name)}
+    return {**unset, **changes}
+
+
+def load_and_check_layout(recipe: Recipe, source: DataSource) -> Layout:
+    """Return the layout of a training's dataset, downloaded if necessary.
+
+    Raises:
+        DatasetError: there is no such dataset, its kind is not the one that the method needs, or a file is no image.
+    """
+    needed = recipe.data_kind()
+    layout = source.load(needed)
+    if layout.kind != needed:
+        raise DatasetError(
+            f"{layout.root} holds {layout.kind} data ({layout.source}), and {recipe.method} needs {needed} data. "
+            f"{_data_kind_hint(layout, needed)} {HINT}"
+        )
+    errors = []
+    for path in _all_files(layout):
+        try:
+            read_header(path)
+        except ImageError as error:
+            errors.append(str(error))
+    if errors:
+        more = f" and {len(errors) - 3} more" if len(errors) > 3 else ""
+        raise DatasetError(
+            f"{len(errors)} files cannot be read as images: {' '.join(errors[:3])}{more} Remove or replace them."
+        )
+    return layout
+
+
+def _all_files(layout: Layout) -> Iterator[Path]:
+    for domains in layout.splits.values():
+        for domain in domains:
+            for item in domain:
+                yield from item
+
+
+def _data_kind_hint(layout: Layout, needed: Kind) -> str:
+    """Return what to do with a dataset whose kind is not the needed one."""
+    if needed == "clean" and layout.name != "side-by-side":
+        folder = layout.folders["train"][0]
+        return f"Name one of its folders, such as --data {folder}, or give --layout photos to use all of them."
+    if needed == "paired" and layout.name == "unpaired":
+        return f"{DATA_KIND_HINTS['unpaired']} If files of equal names are pairs, add --layout pairs."
+    if needed == "paired" and layout.name == "photos":
+        hint = "If each file holds both images of a pair side by side, add --layout side-by-side."
+        return f"{hint} {DATA_KIND_HINTS['clean']}"
+    return DATA_KIND_HINTS[layout.kind]
