@@ -92,7 +92,7 @@ def add_http_api(app: FastAPI, translator: PhotoTranslator, check_login: LoginCh
         result, data = await queue.run(run, request)
         return Response(data, media_type=options.media_type, headers=_result_headers(result, options))
 
-    @router.get("/models")
+    @router.get("/models", response_description="The models and the unusable files.")
     def models() -> dict[str, Any]:
         """List the models: what they do, their directions, and what they take; and the files that are not usable."""
         return {
@@ -100,7 +100,7 @@ def add_http_api(app: FastAPI, translator: PhotoTranslator, check_login: LoginCh
             "unusable": [{"name": name, "reason": reason} for name, reason in registry.unusable().items()],
         }
 
-    @app.get("/health")
+    @app.get("/health", response_description="The server works.")
     @app.head("/health", include_in_schema=False)
     def health() -> dict[str, Any]:
         """Say that the server works and how many photos are waiting. This needs no password."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from i2i.evaluation.metric_specs import MetricSpec
-from i2i.metrics.bootstrap import Estimate
 from i2i.reports.rendering import render
 
 if TYPE_CHECKING:
     from i2i.evaluation.table import Row
+    from i2i.metrics.bootstrap import Estimate
 
 MAX_POINTS = 240  # of a curve; more points are averaged
 WIDTH = 460  # of a line chart in SVG units
@@ -107,7 +107,7 @@ def interval_chart(rows: "Sequence[Row]", spec: MetricSpec) -> Markup:
     return render("interval_chart", title=title, bars=bars, ticks=ticks)
 
 
-def format_interval(spec: MetricSpec, estimate: Estimate) -> str:
+def format_interval(spec: MetricSpec, estimate: "Estimate") -> str:
     """Return an interval as text: "[1.2, 3.4]", "–" if a reason prevents one, or "" for a metric without intervals."""
     if estimate.interval is None:
         return "–" if estimate.reason else ""

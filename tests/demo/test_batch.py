@@ -114,13 +114,13 @@ def test_a_job_over_its_time_limit_keeps_its_results_and_reports_the_rest(
     translator: FolderTranslator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = translator.store
-    store.limits = replace(store.limits, max_seconds=10.0)
+    store.limits = replace(store.limits, max_seconds=10.0, max_files=40)
     times = iter([0.0, 0.0])  # at the start of the job and before the first image
     clock = type("Clock", (), {"monotonic": staticmethod(lambda: next(times, 1e6))})
     monkeypatch.setattr(batch, "time", clock)
-    uploads = [upload(store, f"{name}.png", GOOD) for name in "abcd"]
+    uploads = [upload(store, f"{index}.png", GOOD) for index in range(40)]  # more than are at work at once
     result = translator(uploads, "both")
-    assert len(result.converted) + len(result.failed) == 4
+    assert len(result.converted) + len(result.failed) == 40
     assert result.failed
     assert all("not reached within 10 s" in reason for _, reason in result.failed)
 
