@@ -10,12 +10,11 @@ import pdoc
 
 import i2i
 
-PUBLIC_MODULES = [
+PUBLIC_MODULES = [  # i2i.convert is documented with i2i, which lists it as a function
     "i2i",
     "i2i.checkpoints.model_file",
     "i2i.checkpoints.model_info",
     "i2i.config",
-    "i2i.convert",
     "i2i.device",
     "i2i.errors",
     "i2i.evaluation.evaluate",
