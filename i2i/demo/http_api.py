@@ -52,9 +52,20 @@ def add_http_api(app: FastAPI, translator: PhotoTranslator, check_login: LoginCh
         translator: translates the photos, in one order with those of the page.
         check_login: raises HttpError if a request may not use the server.
     """
-    registry, store = translator.registry, translator.store
-    queue = HttpQueue(store.limits.max_queue, store.limits.max_seconds)
+    limits = translator.store.limits
+    queue = HttpQueue(limits.max_queue, limits.max_seconds)
     router = APIRouter(dependencies=[Depends(check_login)], responses=ERROR_RESPONSES)
+    _add_translate(router, translator, queue)
+    _add_models(router, translator.registry)
+    _add_health(app, translator.registry, queue)
+    _add_documentation(router, app, translator.registry)
+    app.title, app.version, app.description = _TITLE, __version__, _DESCRIPTION
+    app.include_router(router)
+    add_error_handlers(app)
+
+
+def _add_translate(router: APIRouter, translator: PhotoTranslator, queue: HttpQueue) -> None:
+    registry, store = translator.registry, translator.store
 
     @router.post("/translate", response_class=Response, responses=_IMAGE_RESPONSE)
     async def translate(
@@ -92,6 +103,12 @@ def add_http_api(app: FastAPI, translator: PhotoTranslator, check_login: LoginCh
         result, data = await queue.run(run, request)
         return Response(data, media_type=options.media_type, headers=_result_headers(result, options))
 
+    @router.api_route("/translate", methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    def only_post() -> None:
+        raise HttpError(405, "Send a photo to /translate by POST; /docs describes the fields.")
+
+
+def _add_models(router: APIRouter, registry: ModelRegistry) -> None:
     @router.get("/models", response_description="The models and the unusable files.")
     def models() -> dict[str, Any]:
         """List the models: what they do, their directions, and what they take; and the files that are not usable."""
@@ -100,16 +117,16 @@ def add_http_api(app: FastAPI, translator: PhotoTranslator, check_login: LoginCh
             "unusable": [{"name": name, "reason": reason} for name, reason in registry.unusable().items()],
         }
 
+
+def _add_health(app: FastAPI, registry: ModelRegistry, queue: HttpQueue) -> None:
     @app.get("/health", response_description="The server works.")
     @app.head("/health", include_in_schema=False)
     def health() -> dict[str, Any]:
         """Say that the server works and how many photos are waiting. This needs no password."""
         return {"status": "ok", "waiting": queue.waiting + registry.lock.queue_length()}
 
-    @router.api_route("/translate", methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False)
-    def only_post() -> None:
-        raise HttpError(405, "Send a photo to /translate by POST; /docs describes the fields.")
 
+def _add_documentation(router: APIRouter, app: FastAPI, registry: ModelRegistry) -> None:
     @router.get("/openapi.json", include_in_schema=False)
     def schema() -> JSONResponse:
         return JSONResponse(app.openapi())
@@ -119,10 +136,6 @@ def add_http_api(app: FastAPI, translator: PhotoTranslator, check_login: LoginCh
         url = str(request.base_url).rstrip("/")
         names = registry.names()
         return HTMLResponse(render("http_api", schema=app.openapi(), url=url, models=names, formats=FORMATS))
-
-    app.title, app.version, app.description = _TITLE, __version__, _DESCRIPTION
-    app.include_router(router)
-    add_error_handlers(app)
 
 
 def _find_model(registry: ModelRegistry, name: str) -> RegisteredModel:
