@@ -6,17 +6,13 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from i2i.checkpoints.run import write_or_explain
+from i2i.checkpoints.tensorboard import EventWriter
 from i2i.checkpoints.upgrade import upgrade_log_row
 from i2i.errors import io_errors
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard.writer import SummaryWriter
-
 
 logger = logging.getLogger(__name__)
 
@@ -34,14 +30,12 @@ class MetricsLog:
     """
 
     def __init__(self, folder: Path, step: int) -> None:
-        from torch.utils.tensorboard.writer import SummaryWriter
-
         self.path = folder / "log.jsonl"
         self._unwritten = ""  # rows that could not be written yet
         self._failed = False  # whether a warning about that has been logged
         if self.path.exists():
             self._remove_rows_after(step)
-        self._events: SummaryWriter | None = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+        self._events: EventWriter | None = EventWriter(folder, step)
 
     def _remove_rows_after(self, step: int) -> None:
         rows, damaged = _read_rows(self.path)
@@ -61,20 +55,18 @@ class MetricsLog:
             self._unwritten = ""
         except OSError as error:
             self._warn(self.path, error)
-        for name, value in values.items():
-            if isinstance(value, float):
-                self._write_event(partial(_add_scalar, name=name, value=value, step=step))
+        self._write_event(lambda events: events.write_scalars(step, values))
 
     def log_image(self, step: int, pixels: Any) -> None:
-        """Write a sample grid to TensorBoard.
+        """Write a sample grid to TensorBoard, see ``EventWriter.write_image``.
 
         Args:
             step: the training step.
             pixels: uint8 (H, W, 3).
         """
-        self._write_event(lambda events: events.add_image("samples", pixels, step, dataformats="HWC"))
+        self._write_event(lambda events: events.write_image(step, pixels))
 
-    def _write_event(self, write: "Callable[[SummaryWriter], None]") -> None:
+    def _write_event(self, write: Callable[[EventWriter], None]) -> None:
         """Call ``write``, and write no more events if it fails: TensorBoard's writer has ended then."""
         if self._events is None:
             return
@@ -94,10 +86,6 @@ class MetricsLog:
             with suppress(OSError):
                 _append(self.path, self._unwritten.encode())
         self._write_event(lambda events: events.close())
-
-
-def _add_scalar(events: "SummaryWriter", *, name: str, value: float, step: int) -> None:
-    events.add_scalar(name, value, step)
 
 
 def _append(path: Path, data: bytes) -> None:

@@ -64,7 +64,7 @@ def test_events_that_cannot_be_written_do_not_stop_the_training(
     log = MetricsLog(tmp_path, 0)
 
     class FullDisk:
-        def add_scalar(self, *arguments: object) -> None:
+        def write_scalars(self, *arguments: object) -> None:
             raise OSError(28, "No space left on device")
 
     log._events = FullDisk()  # type: ignore[assignment]
