@@ -1,0 +1,149 @@
+"""Child processes that are forked from this one, in which torch and i2i are imported already."""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults.attack import WRONG, Failure
+
+TRACEBACK_STATUS = 70  # exit code of a child that ended with an exception
+TIMEOUT_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a child process ended.
+
+    Attributes:
+        status: the exit code, or minus the number of the signal.
+        output: what it printed.
+        seconds: how long it ran.
+    """
+
+    status: int
+    output: str
+    seconds: float
+
+    @property
+    def killed(self) -> bool:
+        return self.status in (-signal.SIGKILL, -signal.SIGXFSZ)
+
+    def failure(self, *allowed: int) -> Failure | None:
+        """Return a failure unless the exit code is one of the allowed ones, and every error is in words."""
+        last = self.output.strip()[-1500:]
+        if "Traceback (most recent call last)" in self.output:
+            return Failure(WRONG, f"a traceback:\n{last}")
+        if self.status not in allowed:
+            return Failure(WRONG, f"exit code {self.status}, expected {' or '.join(map(str, allowed))}:\n{last}")
+        if self.status in (1, 2) and not last:
+            return Failure(WRONG, f"exit code {self.status} without a message")
+        return None
+
+
+def import_all() -> None:
+    """Import what the commands import, so that forked children start at once."""
+    import torch
+    import torch._dynamo  # the first optimizer imports it
+    import torch.utils.tensorboard.writer
+    import torchvision  # noqa: F401
+
+    import i2i.convert.conversion
+    import i2i.evaluation.evaluate
+    import i2i.inference.loading
+    import i2i.inference.sampler
+    import i2i.recipes.config_file
+    import i2i.recipes.launch  # noqa: F401
+    from i2i import cli  # noqa: F401
+
+    torch.set_num_threads(1)
+
+
+def command(*arguments: str) -> Callable[[], None]:
+    """Return a function that runs ``i2i`` with these arguments in this process."""
+
+    def run() -> None:
+        from i2i.cli import main
+
+        sys.argv = ["i2i", *arguments]
+        main()
+
+    return run
+
+
+def start(function: Callable[[], None], folder: Path, log: Path) -> int:
+    """Fork a process that runs a function in a folder, with its output in ``log``. Return its process id."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    process = os.fork()
+    if process == 0:
+        _run_and_exit(function, folder, log)
+    return process
+
+
+def run(function: Callable[[], None], folder: Path, *, kill_after: float | None = None) -> Ended:
+    """Run a function in a child process.
+
+    Args:
+        function: what to run, such as a ``command``.
+        folder: its working directory.
+        kill_after: seconds after which the process is killed with SIGKILL; None lets it end.
+    """
+    log = folder.with_name(f"{folder.name}.log")
+    began = time.monotonic()
+    return wait(start(function, folder, log), log, began, kill_after)
+
+
+def wait(process: int, log: Path, began: float, kill_after: float | None = None) -> Ended:
+    """Wait for a child process, and kill it after ``kill_after`` seconds."""
+    deadline = began + (TIMEOUT_SECONDS if kill_after is None else kill_after)
+    while True:
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if ended:
+            break
+        now = time.monotonic()
+        if now >= deadline:
+            os.kill(process, signal.SIGKILL)
+            _, status = os.waitpid(process, 0)
+            break
+        time.sleep(min(0.002, deadline - now))
+    seconds = time.monotonic() - began
+    output = log.read_text(errors="replace") if log.exists() else ""
+    if kill_after is None and seconds > TIMEOUT_SECONDS:
+        output += f"\nIt did not end within {TIMEOUT_SECONDS:g} seconds."
+    return Ended(os.waitstatus_to_exitcode(status), output, seconds)
+
+
+def _run_and_exit(function: Callable[[], None], folder: Path, log: Path) -> None:
+    status = TRACEBACK_STATUS
+    try:
+        end_with_parent()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+        os.chdir(folder)
+        function()
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def end_with_parent() -> None:
+    """Ask Linux to kill this process when its parent ends."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)

@@ -1,0 +1,137 @@
+"""``kill -9``, at random moments and at each operation on files; then the same command again."""
+
+import random
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from tests.faults import children
+from tests.faults.attack import Attack, Failure
+from tests.faults.injection import Injection, limit_file_size
+from tests.faults.operations import ConvertOperation, Operation, Shared, TrainOperation
+from tests.faults.workplace import METHODS
+
+WRITE_LIMIT = 80_000  # bytes; the largest file of a tiny run is its state
+
+
+class KillTraining(Attack):
+    """Kills trainings, and the resumes of them, at random moments."""
+
+    name = "kill-training"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        shared = Shared(folder / "shared")
+        self.operations: list[Operation] = [TrainOperation(shared, method) for method in METHODS]
+
+    def round(self, index: int, rng: random.Random, folder: Path) -> Failure | None:
+        operation = self.operations[index % len(self.operations)]
+        operation.shared.expected(operation)
+        operation.prepare(folder)
+        moments = [rng.uniform(0, 1.05 * operation.seconds) for _ in range(rng.randint(1, 3))]
+        for moment in moments:
+            ended = children.run(operation.next_command(folder), folder, kill_after=moment)
+            if not ended.killed and (failure := ended.failure(0)):
+                return failure
+        failure = operation.finish(folder)
+        return failure and Failure(failure.verdict, failure.what, f"{operation.name} killed after {moments} s")
+
+
+class KillConvert(KillTraining):
+    """Kills conversions at random moments; in every tenth round photos are decoded by processes."""
+
+    name = "kill-convert"
+
+    def __init__(self, folder: Path) -> None:
+        Attack.__init__(self, folder)
+        shared = Shared(folder / "shared")
+        self.operations = [ConvertOperation(shared)] * 9 + [ConvertOperation(shared, real_decoders=True)]
+
+
+class KillSyscall(Attack):
+    """Kills commands before each of their operations on files, and in the middle of writes.
+
+    Round after round takes the next operation on files. Every 10th round kills by strace, if it is installed.
+    """
+
+    name = "kill-syscall"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        shared = Shared(folder / "shared")
+        trainings = [TrainOperation(shared, method) for method in ("cyclegan", "regression")]
+        self.operations: list[Operation] = [trainings[0], ConvertOperation(shared), trainings[1]]
+        self._totals: dict[str, int] = {}
+
+    def round(self, index: int, rng: random.Random, folder: Path) -> Failure | None:
+        operation = self.operations[index % len(self.operations)]
+        operation.shared.expected(operation)
+        operation.prepare(folder)
+        if index % 10 == 9 and shutil.which("strace"):
+            fault, ended = self._kill_by_strace(operation, rng, folder)
+        elif index % 4 == 3:
+            fault, ended = self._kill_in_write(operation, rng, folder)
+        else:
+            fault, ended = self._kill_at_operation(operation, index // len(self.operations), folder)
+        if not ended.killed and (failure := ended.failure(0, 1)):
+            return Failure(failure.verdict, failure.what, fault)
+        failure = operation.finish(folder)
+        return failure and Failure(failure.verdict, failure.what, fault)
+
+    def _kill_at_operation(self, operation: Operation, number: int, folder: Path) -> tuple[str, children.Ended]:
+        if operation.name not in self._totals:
+            self._totals[operation.name] = self._count(operation)
+        number = number % self._totals[operation.name] + 1
+        run = Injection(folder, number).around(operation.next_command(folder))
+        return f"{operation.name} killed before its operation {number} on files", children.run(run, folder)
+
+    def _count(self, operation: Operation) -> int:
+        """Return the operations on files of an uninterrupted command."""
+        folder = self.folder / f"count-{operation.name}"
+        folder.mkdir()
+        operation.prepare(folder)
+        count_file = self.folder / f"{operation.name}.count"
+        ended = children.run(Injection(folder, 0).around(operation.next_command(folder), count_file), folder)
+        if failure := ended.failure(0):
+            raise RuntimeError(failure.what)
+        return int(count_file.read_text())
+
+    def _kill_in_write(self, operation: Operation, rng: random.Random, folder: Path) -> tuple[str, children.Ended]:
+        limit = int(WRITE_LIMIT ** rng.uniform(0.2, 1.0))
+        go_on = operation.next_command(folder)
+
+        def run() -> None:
+            limit_file_size(limit, kill=True)
+            go_on()
+
+        return f"{operation.name} killed when a file had {limit} bytes", children.run(run, folder)
+
+    def _kill_by_strace(self, operation: Operation, rng: random.Random, folder: Path) -> tuple[str, children.Ended]:
+        call = rng.choice(("rename", "fsync", "openat", "unlink", "write"))
+        number = rng.randint(1, 12 if call in ("rename", "fsync", "unlink") else 60)
+        go = folder.with_suffix(".go")
+        go_on = operation.next_command(folder)
+
+        def run() -> None:
+            while not go.exists():
+                time.sleep(0.01)
+            go_on()
+
+        log = folder.with_name(f"{folder.name}.log")
+        began = time.monotonic()
+        process = children.start(run, folder, log)
+        inject = f"inject={call}:signal=SIGKILL:when={number}"
+        arguments = ["strace", "-f", "-q", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject, "-p", str(process)]
+        with subprocess.Popen(arguments, stderr=subprocess.DEVNULL) as tracer:
+            while tracer.poll() is None and not _is_traced(process):
+                time.sleep(0.01)
+            go.touch()
+            ended = children.wait(process, log, began)
+        go.unlink()
+        return f"{operation.name} killed by strace at its {call} number {number}", ended
+
+
+def _is_traced(process: int) -> bool:
+    status = Path(f"/proc/{process}/status").read_text()
+    return "TracerPid:\t0\n" not in status
