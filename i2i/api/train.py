@@ -19,6 +19,7 @@ from i2i.recipes import launch
 from i2i.recipes.config_file import load_base_recipe
 from i2i.recipes.settings import overrides_from_settings
 from i2i.training.progress import TrainingProgress
+from i2i.training.time_budget import TimeLimit, parse_duration
 from i2i.training.trainer import Trainer
 
 
@@ -80,6 +81,8 @@ def train(
     name: str | None = None,
     resume: bool | str = False,
     config: PathLike | None = None,
+    time_limit: str | None = None,
+    allow_changed_data: bool = False,
     progress: bool = True,
     **settings: Any,
 ) -> TrainingResult:
@@ -90,8 +93,11 @@ def train(
         data: the dataset: a path, or a name (``i2i data list``).
         recipe: preset to start from; by default the method's first recipe.
         name: name of the run; by default made from the dataset's and the method's.
-        resume: the name of a run to continue; or whether to continue the run that ``name`` or ``data`` selects.
+        resume: the name of a run to continue; or whether to continue the run that ``name`` or ``data`` selects; or
+            "auto": continue that run, or start it if there is none.
         config: file with the settings to start from, such as the ``config.json`` of a run; not with ``resume``.
+        time_limit: stop after this time, such as "2h" or "1h30m", with the run saved.
+        allow_changed_data: for ``resume``: go on although training images were added, removed or resized.
         progress: whether to show the progress on standard error.
         settings: any setting of the method by its flag in snake_case, such as ``epochs=50`` for ``--epochs 50``.
             ``i2i train METHOD --help`` lists them. A setting that is None keeps the recipe's value.
@@ -109,11 +115,19 @@ def train(
     """
     overrides = overrides_from_settings("train", method, {"data": data, **settings})
     display = TrainingProgress(Console(stderr=True, highlight=False, quiet=not progress))
+    limit = TimeLimit(parse_duration(time_limit) if time_limit is not None else None)
+    if resume == "auto":
+        resume = launch.existing_run(method, overrides, name) is not None
+        config = None if resume else config
     if resume:
-        trainer = launch.resume_training(method, recipe, overrides, _resumed_name(resume, name, config), display)
+        trainer = launch.resume_training(
+            method, recipe, overrides, _resumed_name(resume, name, config), display,
+            allow_changed_data=allow_changed_data,
+        )  # fmt: skip
     else:
         base = load_base_recipe(method, recipe, None if config is None else Path(config))
         trainer = launch.new_training(method, base.name, overrides, name, display, base=base)
+    trainer.time_limit = limit
     try:
         stop_signal = trainer.train() if trainer.step < trainer.total_steps() else None
     finally:

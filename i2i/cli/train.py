@@ -49,7 +49,11 @@ EXAMPLES = {
 }
 
 
-RESUME_HELP = "continue a run: --resume NAME, or the one that --name or --data selects"
+RESUME_HELP = (
+    "continue a run: --resume NAME, or the one that --name or --data selects; --resume auto starts it if there is none"
+)
+TIME_LIMIT_HELP = "stop after this time, such as 2h or 1h30m, with the run saved; exit code 0"
+CHANGED_DATA_HELP = "with --resume: go on although training images were added, removed or resized"
 CONFIG_HELP = "start from the settings of a file: a run's config.json or one of --save-config; flags override them"
 SAVE_HELP = "write the settings to a file, and do not train"
 
@@ -65,6 +69,11 @@ def _fixed_options(method: str) -> list[FixedOption]:
         recipe_option(method),
         FixedOption("name", str | None, typer.Option(None, help=help, show_default=False)),
         FixedOption("resume", bool, typer.Option(False, "--resume", help=RESUME_HELP)),
+        FixedOption("resume_auto", bool, typer.Option(False, "--resume-auto", hidden=True)),
+        FixedOption("allow_changed_data", bool, typer.Option(False, "--allow-changed-data", help=CHANGED_DATA_HELP)),
+        FixedOption(
+            "time_limit", str | None, typer.Option(None, metavar="DURATION", help=TIME_LIMIT_HELP, show_default=False)
+        ),
         FixedOption("config", Path | None, typer.Option(None, metavar="FILE", help=CONFIG_HELP, show_default=False)),
         FixedOption("save_config", Path | None, typer.Option(None, metavar="FILE", help=SAVE_HELP, show_default=False)),
     ]
@@ -73,11 +82,13 @@ def _fixed_options(method: str) -> list[FixedOption]:
 def _name_of_resume(args: list[str]) -> list[str]:
     """Return the arguments with ``--resume NAME`` spelled as ``--resume --name NAME``.
 
+    ``--resume auto`` becomes ``--resume-auto``.
+
     Raises:
         UsageError: --name gives another name.
     """
     words = list[str]()
-    for arg, following in pairwise(["", *args]):
+    for arg, following in pairwise(["", *_resume_auto_as_flag(args)]):
         name = following if arg == "--resume" and not following.startswith("-") else ""
         resume, equals, value = following.partition("=")
         if resume == "--resume" and equals:
@@ -96,26 +107,38 @@ def _name_of_resume(args: list[str]) -> list[str]:
     return words
 
 
+def _resume_auto_as_flag(args: list[str]) -> list[str]:
+    words = list[str]()
+    for arg in args:
+        if words and (words[-1], arg) == ("--resume", "auto"):
+            words[-1] = "--resume-auto"
+        else:
+            words.append("--resume-auto" if arg == "--resume=auto" else arg)
+    return words
+
+
 def _train(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> None:
     from i2i.checkpoints.model_card import usage_examples
 
     if values["save_config"] is not None:
         _save_config(method, overrides, values)
         return
+    from i2i.training.time_budget import TimeLimit, parse_duration
+
+    time_limit = TimeLimit(parse_duration(values["time_limit"]) if values["time_limit"] else None)
     trainer = _make_trainer(method, overrides, values)
+    trainer.time_limit = time_limit
     run = trainer.run.path
     if trainer.step >= trainer.total_steps():
         log_line("{} is finished: {} steps. To continue: --resume --steps N.", run, trainer.step)
         return
     _log_start(trainer)
     stop_signal = trainer.train()
-    if stop_signal is not None:
+    if trainer.step < trainer.total_steps():
+        reason = signal.Signals(stop_signal).name if stop_signal is not None else "--time-limit"
         command = shlex.join(["i2i", "train", method, "--name", run.name, "--resume"])
-        signal_name = signal.Signals(stop_signal).name
-        log_line(
-            "stopped by {} at step {}; the run is saved. To continue:\n\n    {}", signal_name, trainer.step, command
-        )
-        sys.exit(128 + stop_signal)
+        log_line("stopped by {} at step {}; the run is saved. To continue:\n\n    {}", reason, trainer.step, command)
+        sys.exit(0 if stop_signal is None else 128 + stop_signal)
     log_line("finished. To use the model:\n\n    {}",
              "\n    ".join(usage_examples(run.name, trainer.info.directions)))  # fmt: skip
     if trainer.validator is not None and trainer.validator.best is not None:
@@ -128,11 +151,15 @@ def _make_trainer(method: str, overrides: dict[str, Any], values: dict[str, Any]
     from i2i.recipes.config_file import load_base_recipe
     from i2i.training.progress import TrainingProgress
 
+    if values["resume"] and values["resume_auto"]:
+        raise UsageError("--resume and --resume auto exclude each other. Name the run by --name or --data.")
     progress = TrainingProgress(stderr)
-    if values["resume"]:
-        if values["config"] is not None:
-            raise UsageError("--resume takes the settings of the run. Leave out --config, or start a new run with it.")
-        return launch.resume_training(method, values["recipe"], overrides, values["name"], progress)
+    if values["resume"] and values["config"] is not None:
+        raise UsageError("--resume takes the settings of the run. Leave out --config, or start a new run with it.")
+    if values["resume"] or (values["resume_auto"] and launch.existing_run(method, overrides, values["name"])):
+        allow = values["allow_changed_data"]
+        name, recipe = values["name"], values["recipe"]
+        return launch.resume_training(method, recipe, overrides, name, progress, allow_changed_data=allow)
     base = load_base_recipe(method, values["recipe"], values["config"])
     return launch.new_training(method, base.name, overrides, values["name"], progress, base=base)
 
@@ -140,7 +167,7 @@ def _make_trainer(method: str, overrides: dict[str, Any], values: dict[str, Any]
 def _save_config(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> None:
     from i2i.recipes.config_file import load_base_recipe, save_config_file
 
-    if values["resume"]:
+    if values["resume"] or values["resume_auto"]:
         raise UsageError("--save-config writes the settings of a new run. Those of an old run are in its config.json.")
     path = values["save_config"]
     base = load_base_recipe(method, values["recipe"], values["config"])

@@ -1,12 +1,16 @@
 """Settings of a training in a JSON file: a run's ``config.json``, or a file of ``--save-config``."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from i2i.checkpoints.run import write_or_explain
 from i2i.checkpoints.upgrade import upgrade_config
+from i2i.data.layout import find_dataset
 from i2i.errors import ConfigError, UsageError, io_errors
 from i2i.recipes import SECTIONS, Recipe, find_recipe
+from i2i.recipes.training_data import SAVED_PLACES
 
 KEYS = ("method", "recipe", *SECTIONS)
 
@@ -30,6 +34,7 @@ def load_config_file(path: Path, method: str) -> Recipe:
     if not isinstance(saved, dict):
         raise ConfigError(f"{path} holds no table of settings. A run's config.json and --save-config make such a file.")
     saved = upgrade_config(saved)
+    places = saved.pop(SAVED_PLACES, None)
     if unknown := sorted(saved.keys() - set(KEYS)):
         raise ConfigError(f"{path} has unknown keys: {', '.join(unknown)}. It may have {', '.join(KEYS)}.")
     if saved.get("method", method) != method:
@@ -40,10 +45,22 @@ def load_config_file(path: Path, method: str) -> Recipe:
     for section, table in sections.items():
         if not isinstance(table, dict):
             raise ConfigError(f"{path}: {section} is {table!r}; it must be a table of settings.")
+    if isinstance(places, dict) and "data" in sections:
+        sections["data"] = {name: _present_place(value, places) for name, value in sections["data"].items()}
     try:
         return find_recipe(method, saved.get("recipe")).with_overrides(sections)
     except (ConfigError, TypeError) as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def _present_place(value: Any, places: Mapping[str, Any]) -> Any:
+    """Return the absolute path that a run has kept of a folder, if the folder is not found by its name from here."""
+    if isinstance(value, list):
+        return [_present_place(item, places) for item in value]
+    absolute = places.get(value) if isinstance(value, str) else None
+    if not isinstance(absolute, str) or find_dataset(value) is not None or not Path(absolute).is_dir():
+        return value
+    return absolute
 
 
 def load_base_recipe(method: str, recipe_name: str | None, path: Path | None) -> Recipe:

@@ -123,6 +123,15 @@ def resume_training(
     return trainer
 
 
+def existing_run(method: str, overrides: dict[str, Any], run_name: str | None) -> Run | None:
+    """Return the run that ``resume_training`` would continue; None if it was never started.
+
+    Raises UsageError if neither a name nor a dataset is given.
+    """
+    run = Run.from_name(run_name or _run_name_from_data(method, overrides.get("data", {})))
+    return run if run.exists() else None
+
+
 def _run_name_from_data(method: str, data: dict[str, Any]) -> str:
     """Return the name that ``new_training`` makes from the settings of the data."""
     source = DataSource(**{name: data[name] for name in PLACES if data.get(name)})

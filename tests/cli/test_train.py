@@ -48,6 +48,7 @@ def test_the_config_of_a_run_starts_another_and_flags_override_it(trained: Path)
     first, second = (json.loads((folder / "config.json").read_text()) for folder in (trained, trained.with_name("b")))
     assert second["training"] == first["training"]
     assert second["data"] == {**first["data"], "size": 32}
+    assert second["data_paths"] == first["data_paths"]
     assert first["model"]["generator"]["network"] == "resnet"
     assert (second["model"]["generator"]["network"], second["model"]["generator"]["ngf"]) == ("unet", 4)
 
@@ -56,7 +57,9 @@ def test_saved_settings_give_the_same_training(trained: Path) -> None:
     saved = run("train", "cyclegan", "--data", "two", "--steps", "1", *TINY, "--save-config", "settings.json")
     assert saved.returncode == 0, saved.stderr
     assert "no training was started" in saved.stderr
-    assert Path("settings.json").read_bytes() == (trained / "config.json").read_bytes()
+    config = json.loads((trained / "config.json").read_text())
+    del config["data_paths"]  # where the run found the dataset
+    assert json.loads(Path("settings.json").read_text()) == config
     assert [path.name for path in Path("checkpoints").iterdir()] == ["two-cyclegan"]
     again = run("train", "cyclegan", "--config", "settings.json", "--save-config", "settings.json")
     assert (again.returncode, "nothing is overwritten" in again.stderr) == (2, True)
@@ -92,3 +95,34 @@ def test_a_file_with_some_settings_takes_the_others_from_its_recipe(work_dir: Pa
     assert (settings["recipe"], settings["data"]["size"], settings["training"]["steps"]) == ("tiny", 64, 3)
     refused = run("train", "cyclegan", "--config", "some.json", "--recipe", "fast")
     assert "holds settings of the recipe tiny, not fast" in refused.stderr
+
+
+@pytest.mark.parametrize("words", [["--resume", "auto"], ["--resume=auto"]])
+def test_the_same_command_starts_continues_and_finishes_a_run(words: list[str], trained: Path) -> None:
+    command = ["train", "cyclegan", "--data", "two", "--name", f"auto{len(words)}", *words, "--steps", "2", *TINY]
+    limited = run(*command, "--time-limit", "0.000001s")
+    assert limited.returncode == 0
+    assert "stopped by --time-limit at step 0" in limited.stderr
+    assert "finished. To use the model" in run(*command).stderr
+    again = run(*command)
+    assert (again.returncode, "is finished" in again.stderr) == (0, True)
+
+
+def test_a_time_limit_without_a_unit_is_an_error(trained: Path) -> None:
+    result = run("train", "cyclegan", "--data", "two", "--name", "never", "--time-limit", "2")
+    assert (result.returncode, "is no duration" in result.stderr) == (2, True)
+    assert not Path("checkpoints/never").exists()
+
+
+def test_the_config_of_a_run_finds_its_data_from_another_directory(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = (trained / "config.json").absolute()
+    values = json.loads(config.read_text())
+    values["data"]["data"] = "datasets/two"
+    values["data_paths"] = {"datasets/two": str(Path("datasets/two").absolute())}
+    config.write_text(json.dumps(values))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    result = run("train", "cyclegan", "--config", str(config), "--name", "c")
+    assert result.returncode == 0, result.stderr

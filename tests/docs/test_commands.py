@@ -103,7 +103,7 @@ def make_data() -> None:
             image.rename(image.with_stem(f"{image.stem}_{end}"))
     for name in ("photo.jpg", "noisy.jpg", "small.jpg"):
         random_image(4, SIZE, SIZE).save(name)
-    for folder, low, dtype in (("scans", 0, np.uint16), ("datasets/mri2ct/trainA", 0, np.uint16),
+    for folder, low, dtype in (("xrays", 0, np.uint16), ("datasets/mri2ct/trainA", 0, np.uint16),
                                ("datasets/mri2ct/trainB", -1000, np.int16)):  # fmt: skip
         Path(folder).mkdir(parents=True)
         for seed in range(3):
