@@ -126,20 +126,10 @@ def _run_and_exit(function: Callable[[], None], folder: Path, log: Path) -> None
     try:
         end_with_parent()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(descriptor, 1)
-        os.dup2(descriptor, 2)
+        _redirect(log)
         os.chdir(folder)
-        function()
-        status = 0
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        traceback.print_exc()
+        status = exit_code(function)
     finally:
-        with suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
         os._exit(status)
 
 
@@ -147,3 +137,61 @@ def end_with_parent() -> None:
     """Ask Linux to kill this process when its parent ends."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+class TookTooLong(Exception):
+    """A command in this process ran longer than it may."""
+
+
+def run_here(function: Callable[[], None], folder: Path, seconds: int = 60) -> Ended:
+    """Run a function in this process, with its output in a file. It is interrupted after some seconds."""
+    log = folder.with_name(f"{folder.name}.log")
+    began = time.monotonic()
+    kept = [os.dup(1), os.dup(2)]
+    place = Path.cwd()
+
+    def interrupt(*_: object) -> None:
+        raise TookTooLong(f"it took more than {seconds} seconds")
+
+    signal.signal(signal.SIGALRM, interrupt)
+    try:
+        _redirect(log)
+        os.chdir(folder)
+        signal.alarm(seconds)
+        status = exit_code(function)
+    finally:
+        signal.alarm(0)
+        os.chdir(place)
+        for number, descriptor in enumerate(kept, 1):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+    return Ended(status, log.read_text(errors="replace"), time.monotonic() - began)
+
+
+def exit_code(function: Callable[[], None]) -> int:
+    """Run a function, print the traceback of an exception, and return the exit code that Python would have."""
+    status = TRACEBACK_STATUS
+    try:
+        function()
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    with suppress(Exception):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return status
+
+
+def _redirect(log: Path) -> None:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+
+
+def limit_memory(extra_bytes: int) -> None:
+    """Limit this process to the address space that it has now plus ``extra_bytes``."""
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + extra_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))

@@ -2,7 +2,6 @@
 
 import json
 import random
-import resource
 import shutil
 import sys
 import time
@@ -15,9 +14,13 @@ from typing import Any
 
 from tests.faults import children, workplace
 from tests.faults.attack import LOST, WRONG, Attack, Failure
+from tests.faults.flip import Flip
+from tests.faults.hostile_model import HostileModel
 from tests.faults.kills import KillConvert, KillSyscall, KillTraining
 
-KINDS: dict[str, type[Attack]] = {kind.name: kind for kind in (KillTraining, KillSyscall, KillConvert)}
+KINDS: dict[str, type[Attack]] = {
+    kind.name: kind for kind in (KillTraining, KillSyscall, KillConvert, Flip, HostileModel)
+}
 COLUMNS = ("kind", "tried", "held", "lost", "wrong", "seconds")
 
 
@@ -157,9 +160,3 @@ class KindRunner:
                     shutil.copytree(folder, kept, symlinks=True)
         shutil.rmtree(folder, ignore_errors=True)
         folder.with_name(f"{folder.name}.log").unlink(missing_ok=True)
-
-
-def limit_memory(extra_bytes: int) -> None:
-    """Limit this process to the address space that it has now plus ``extra_bytes``."""
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + extra_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
