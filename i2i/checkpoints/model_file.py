@@ -75,7 +75,22 @@ def save_model_file(path: Path, model_file: ModelFile) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model_file.tensors.items()}
     metadata = json.dumps(model_file.info.to_metadata(), ensure_ascii=False)
     checksum = checksum_of(metadata, tensors)
-    write_or_explain(path, save(tensors, metadata={_METADATA_KEY: metadata, _CHECKSUM_KEY: checksum}))
+    write_or_explain(
+        path, _with_sorted_metadata(save(tensors, metadata={_METADATA_KEY: metadata, _CHECKSUM_KEY: checksum}))
+    )
+
+
+def _with_sorted_metadata(data: bytes) -> bytes:
+    """Return a safetensors file with its metadata in alphabetical order.
+
+    safetensors writes several keys in random order. Equal models shall be equal files.
+    """
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the tensors start at a multiple of 8 bytes
+    return b"".join((len(text).to_bytes(8, "little"), text, memoryview(data)[8 + length :]))
 
 
 def load_model_info(path: Path) -> ModelInfo:

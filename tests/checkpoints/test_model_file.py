@@ -28,6 +28,16 @@ def test_loading_returns_what_was_saved(tmp_path: Path) -> None:
     assert torch.equal(loaded.state_dict("BtoA")["weight"], tensors["BtoA.weight"])
 
 
+def test_saving_a_model_twice_gives_equal_files(tmp_path: Path) -> None:
+    model_file = ModelFile(INFO, {"AtoB.weight": torch.randn(2, 3), "BtoA.weight": torch.randn(3)})
+    contents = set()
+    for number in range(20):  # safetensors shuffles the keys of the metadata
+        path = tmp_path / f"{number}.safetensors"
+        save_model_file(path, model_file)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+
+
 def test_a_model_file_with_nan_is_refused_naming_the_tensor(tmp_path: Path) -> None:
     tensors = {"AtoB.weight": torch.tensor([1.0, float("nan")])}
     save_model_file(tmp_path / "b.safetensors", ModelFile(INFO, tensors))
