@@ -29,6 +29,7 @@ def work_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make the test's temporary folder the working directory, so that runs and datasets are written there."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("I2I_CHECKPOINTS", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ".state"))  # the log of downloads
     return tmp_path
 
 

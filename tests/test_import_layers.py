@@ -13,7 +13,7 @@ import i2i
 
 ROOT = Path(i2i.__file__).parent
 LAYERS = [
-    {"errors", "_version", "directions"},
+    {"errors", "_version", "directions", "json_parsing"},
     {"arguments", "config", "device", "images"},
     {"pretrained"},
     {"networks", "restoration", "diagnostics", "checkpoints"},

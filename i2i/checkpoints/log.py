@@ -13,6 +13,7 @@ from i2i.checkpoints.run import write_or_explain
 from i2i.checkpoints.tensorboard import EventWriter
 from i2i.checkpoints.upgrade import upgrade_log_row
 from i2i.errors import io_errors
+from i2i.json_parsing import parse_json_table
 
 logger = logging.getLogger(__name__)
 
@@ -118,16 +119,14 @@ def _read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
         if line.strip():
             try:
                 rows.append(_parse_row(line))
-            except (ValueError, TypeError, RecursionError):
+            except (ValueError, TypeError):
                 damaged.append(number)
     return rows, len([number for number in damaged if number < len(lines) - 1])
 
 
 def _parse_row(line: bytes) -> dict[str, Any]:
-    """Return the row of a line. Raise ValueError, TypeError or RecursionError if it is damaged."""
-    row = json.loads(line)
-    if not isinstance(row, dict):
-        raise TypeError("no table")
+    """Return the row of a line. Raise ValueError or TypeError if it is damaged."""
+    row = parse_json_table(line, keep_file_names=True)
     step = row.get("step")
     if isinstance(step, bool) or not isinstance(step, int) or step < 0:
         raise ValueError("no step")

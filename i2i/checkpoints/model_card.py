@@ -60,7 +60,7 @@ Settings:
 ```json
 {json.dumps(info.settings, indent=2)}
 ```
-""".encode(),
+""".encode(errors="backslashreplace"),  # the run's name, a file name, may not be valid text
     )
 
 

@@ -23,6 +23,7 @@ from i2i.checkpoints.shipped import is_shipped, shipped_model_files
 from i2i.checkpoints.upgrade import upgrade_metadata
 from i2i.errors import ModelFileError
 from i2i.images import Provenance
+from i2i.json_parsing import JsonError, parse_json_table, replace_surrogates
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -73,7 +74,7 @@ def save_model_file(path: Path, model_file: ModelFile) -> None:
     from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model_file.tensors.items()}
-    metadata = json.dumps(model_file.info.to_metadata(), ensure_ascii=False)
+    metadata = replace_surrogates(json.dumps(model_file.info.to_metadata(), ensure_ascii=False))
     checksum = checksum_of(metadata, tensors)
     write_or_explain(
         path, _with_sorted_metadata(save(tensors, metadata={_METADATA_KEY: metadata, _CHECKSUM_KEY: checksum}))
@@ -168,11 +169,13 @@ def _unreadable(path: Path, error: Exception) -> ModelFileError:
 def _parse_info(path: Path, header: Mapping[str, str] | None) -> ModelInfo:
     """Return the checked metadata of a model file of any format up to FORMAT."""
     try:
-        metadata = json.loads((header or {})[_METADATA_KEY])
+        metadata = parse_json_table((header or {})[_METADATA_KEY])
         version = metadata["format"]
         if version == 1:
             metadata = upgrade_metadata(metadata)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except JsonError as error:
+        raise ModelFileError(f"{path} is no usable model file: its metadata {error}.") from error
+    except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(
             f"{path} is a safetensors file that was not written by i2i: its header has no i2i metadata. i2i reads the "
             "files of its own trainings (`i2i train`)."

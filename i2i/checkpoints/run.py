@@ -16,6 +16,7 @@ from i2i.checkpoints.upgrade import upgrade_config
 from i2i.errors import RunError, io_errors
 from i2i.images import write_atomic
 from i2i.images.files import is_temporary
+from i2i.json_parsing import JsonError, parse_json_table
 
 logger = logging.getLogger(__name__)
 
@@ -139,13 +140,13 @@ class Run:
         if not self.exists():
             refuse_shipped(self.path, "resumed", by_name=True)
         try:
-            config = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
-            if not isinstance(config, dict):
-                raise TypeError(f"it holds a {type(config).__name__}, not a table")
-            return upgrade_config(config)
+            text = (self.path / "config.json").read_bytes()
+            return upgrade_config(parse_json_table(text, keep_file_names=True))
         except FileNotFoundError as error:
             raise RunError(f"{self.path} is no run: it has no config.json. Start one without --resume.") from error
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:  # not JSON, or not a table
+        except JsonError as error:
+            raise RunError(f"{self.path / 'config.json'} is damaged: it {error}.") from error
+        except (ValueError, TypeError, AttributeError) as error:  # not the tables that a version of i2i writes
             raise RunError(f"{self.path / 'config.json'} is damaged: {error}.") from error
 
     def lock(self) -> None:

@@ -84,6 +84,10 @@ def _location(row: dict[str, Any]) -> str:
 def download(
     name: Annotated[str, typer.Argument(help="a name from `i2i data list`")],
     out: OutOption = None,
+    allow_changed: Annotated[
+        bool,
+        typer.Option("--allow-changed", help="accept another archive than the one received last from its address"),
+    ] = False,
 ) -> None:
     """Download a dataset. An interrupted download resumes; its checksum is verified before it is unpacked.
 
@@ -105,7 +109,10 @@ def download(
     else:
         with ProgressBars(in_bytes=True, transient=True) as bars:
             folder = download_dataset(
-                name, folder, progress=lambda done, total: bars.update(f"downloading {name}", done, total)
+                name,
+                folder,
+                allow_changed=allow_changed,
+                progress=lambda done, total: bars.update(f"downloading {name}", done, total),
             )
     log_line("{} is in {}", name, folder)
 

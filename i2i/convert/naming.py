@@ -53,7 +53,7 @@ def output_names(frames: Sequence[Frame], kind: str, owners: Mapping[Path, Owner
         owners: the owner of each existing result, by its path below the output folder.
     """
     files = [list(group) for _, group in groupby(frames, lambda frame: (frame.source, frame.relative))]
-    files.sort(key=lambda file: (str(file[0].relative), str(file[0].source)))
+    files.sort(key=lambda file: (str(file[0].relative), str(file[0].source.absolute())))
     taken = {comparison_key(parent) for frame in frames for parent in frame.relative.parents}  # folders of the results
     owner_by_key = {comparison_key(path): owner for path, owner in owners.items()}
     recorded = set(owners.values())
@@ -114,7 +114,7 @@ def _is_occupied(frame: Frame, name: Path, taken: set[str], owners: Mapping[str,
     owner = owners.get(key)
     if key in taken or owner is None or owner == frame.owner:
         return key in taken
-    return owner.source.name != frame.source.name or owner.source.exists()
+    return owner.source.name != frame.source.name or os.path.exists(owner.source)  # noqa: PTH110 (no error for odd names)
 
 
 def _ending(frame: Frame, kind: str) -> str:

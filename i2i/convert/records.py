@@ -1,10 +1,12 @@
 """The lines of a manifest, as plain records: which source each result of an output folder was made from."""
 
-import json
+import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from i2i.json_parsing import JsonError, parse_json_table
 
 MANIFEST_NAME = ".i2i.jsonl"
 
@@ -33,9 +35,10 @@ def read_records(out: Path) -> Records:
         for line in file:
             records.line_count += 1
             records.is_cut = not line.endswith(b"\n")
-            with suppress(ValueError, KeyError, TypeError):
-                row = json.loads(line)
-                records.rows_by_output.setdefault(str(row["output"]), []).append(row)
+            with suppress(JsonError, KeyError):
+                row = parse_json_table(line, keep_file_names=True)
+                if isinstance(row["output"], str):
+                    records.rows_by_output.setdefault(row["output"], []).append(row)
     return records
 
 
@@ -56,8 +59,15 @@ def read_owners(out: Path) -> dict[Path, Owner]:
     """Return the owner of each result that exists in a folder, by its path below the folder."""
     owners = {}
     for output, rows in read_records(out).rows_by_output.items():
-        with suppress(KeyError, TypeError, ValueError, IndexError):
-            owner = Owner(Path(str(rows[-1]["from"])), int(rows[-1]["source"][2]))
-            if (out / output).exists():
-                owners[Path(output)] = owner
+        owner = next(filter(None, map(_owner_of, reversed(rows))), None)
+        if owner and os.path.exists(out / output):  # noqa: PTH110 (Path.exists raises for some names)
+            owners[Path(output)] = owner
     return owners
+
+
+def _owner_of(row: dict[str, Any]) -> Owner | None:
+    """Return the owner that a line states; None if it states none."""
+    match row:
+        case {"from": str(path), "source": [_, _, int(frame)]}:
+            return Owner(Path(path), frame)
+    return None

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import logging
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Literal
 
 from i2i.data.disk import disk_errors
 from i2i.data.download import Progress, download
+from i2i.data.download_log import default_download_log
 from i2i.data.unpack import unpack
 from i2i.errors import DatasetError, DownloadError
+
+logger = logging.getLogger(__name__)
 
 ABOUT_FILE = "about.json"
 _CYCLEGAN = "https://efrosgans.eecs.berkeley.edu/cyclegan/datasets"
@@ -186,16 +190,18 @@ _ENTRIES = (
 CATALOGUE: dict[str, CatalogueEntry] = {entry.name: entry for entry in _ENTRIES}
 
 
-def download_dataset(name: str, folder: Path, *, progress: Progress | None = None) -> Path:
+def download_dataset(name: str, folder: Path, *, allow_changed: bool = False, progress: Progress | None = None) -> Path:
     """Download a dataset of the catalogue and unpack it as ``folder``.
 
     The archive is kept in ``.downloads`` beside the folder until it is unpacked, so that the next call continues an
     interrupted download. The folder appears under its name when it is complete. Its ``about.json`` states the origin
-    and the checksum of the archive.
+    and the checksum of the archive. An archive whose checksum the catalogue does not know is compared to the one that
+    the user received last from the same address.
 
     Args:
         name: name in the catalogue.
         folder: a new or empty folder.
+        allow_changed: accept another archive than the one that was received last.
         progress: receives (bytes downloaded, total bytes or None).
 
     Returns: the folder, resolved.
@@ -209,9 +215,17 @@ def download_dataset(name: str, folder: Path, *, progress: Progress | None = Non
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DatasetError(f"{folder} already exists and is not empty. Choose another folder, or remove it first.")
     archive = folder.parent / ".downloads" / entry.archive
+    log = default_download_log()
+    earlier = None if allow_changed else log.find(entry.url)
     try:
-        sha256 = download(entry.url, archive, bytes=entry.bytes, sha256=entry.sha256, progress=progress)
+        sha256 = download(
+            entry.url, archive, bytes=entry.bytes, sha256=entry.sha256, earlier=earlier, progress=progress
+        )
+        size = archive.stat().st_size
+        known = "as expected" if entry.sha256 else "as before" if earlier else "compared at the next download"
+        logger.info("received %s: %d bytes, SHA-256 %s (%s)", entry.url, size, sha256, known)
         _install(entry, archive, sha256, folder)
+        log.add(entry.url, sha256, size)
         with disk_errors(archive):
             archive.unlink(missing_ok=True)
     except DownloadError as error:

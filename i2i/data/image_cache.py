@@ -33,6 +33,7 @@ from i2i.errors import CacheError, io_errors
 from i2i.images import read_header, write_atomic
 from i2i.images.files import atomic_folder
 from i2i.images.value_range import ranges_to_json
+from i2i.json_parsing import JsonError, parse_json_table
 
 logger = logging.getLogger(__name__)
 
@@ -183,7 +184,7 @@ class _CacheSpec:
         """Return whether ``folder`` is a cache of the same dataset and resizing, for an earlier state of the files."""
         try:
             index = _read_index(folder)
-        except (OSError, ValueError, TypeError):
+        except (OSError, JsonError):
             return False
         return {key: value for key, value in index.items() if key != "pictures"} == self.metadata()
 
@@ -286,8 +287,8 @@ def _write(spec: _CacheSpec, folder: Path) -> None:
 
 
 def _read_index(folder: Path) -> dict[str, Any]:
-    """Read a cache's index. Raises OSError, ValueError or TypeError if it cannot be read."""
-    return dict(json.loads((folder / _INDEX).read_bytes()))
+    """Read a cache's index. Raises OSError or JsonError if it cannot be read."""
+    return parse_json_table((folder / _INDEX).read_bytes(), keep_file_names=True)
 
 
 def _format_size(size: float) -> str:

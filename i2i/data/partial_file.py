@@ -1,42 +1,17 @@
 """The received part of a download, and the version of the remote file that it belongs to."""
 
-import http.client
 import json
 import os
-import re
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 from filelock import FileLock, Timeout
 
 from i2i.data.disk import disk_errors
+from i2i.data.remote_version import RemoteVersion
 from i2i.errors import DownloadError
-
-
-@dataclass(frozen=True)
-class RemoteVersion:
-    """A version of the file on the server: validator for If-Range, and total length in bytes."""
-
-    url: str
-    validator: str | None
-    length: int | None
-
-    @classmethod
-    def of(cls, url: str, response: http.client.HTTPResponse) -> "RemoteVersion":
-        etag = response.headers.get("ETag")
-        # RFC 9110, 13.1.5: a weak ETag must not be used to resume, since it may stand for other bytes.
-        validator = etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
-        total = response.headers.get("Content-Length", "")
-        if response.status == 206:
-            total = response.headers.get("Content-Range", "").rpartition("/")[2]
-        return cls(url, validator, int(total) if re.fullmatch(r"[0-9]{1,18}", total) else None)
-
-    def agrees(self, other: "RemoteVersion") -> bool:
-        """Return whether all attributes that both versions have are equal."""
-        pairs = ((self.url, other.url), (self.validator, other.validator), (self.length, other.length))
-        return all(a is None or b is None or a == b for a, b in pairs)
+from i2i.json_parsing import JsonError
 
 
 class PartialFile:
@@ -88,16 +63,20 @@ class PartialFile:
     def version(self) -> RemoteVersion | None:
         """The version that the received bytes belong to, or None if unknown."""
         try:
-            stored = json.loads(self.version_path.read_text(encoding="utf-8"))
-            return RemoteVersion(str(stored["url"]), stored["validator"], stored["length"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return RemoteVersion.from_json(self.version_path.read_bytes())
+        except (OSError, JsonError):
             return None
 
     def restart(self, version: RemoteVersion) -> None:
         """Delete the received bytes, and record the version that is received next."""
         with disk_errors(self.version_path):
             self.file.truncate(0)
-            self.version_path.write_text(json.dumps(asdict(version)), encoding="utf-8")
+            self.version_path.write_text(json.dumps(version.to_json()), encoding="utf-8")
+
+    def truncate(self, size: int) -> None:
+        """Delete the received bytes after the first ``size``."""
+        with disk_errors(self.path):
+            self.file.truncate(size)
 
     def write(self, data: bytes) -> None:
         view = memoryview(data)

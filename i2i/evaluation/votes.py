@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import math
 import sqlite3
 from collections import defaultdict
@@ -14,6 +15,8 @@ from typing import Any
 from i2i.checkpoints.run import checkpoints_dir
 from i2i.directions import Direction, describe_direction
 from i2i.errors import I2IError, UsageError
+
+logger = logging.getLogger(__name__)
 
 FILE_NAME = "votes.sqlite"
 REAL, TRANSLATED = "real", "translated"
@@ -175,14 +178,14 @@ def votes_csv(path: Path) -> str:
 
 
 def read_votes(path: Path | None, models: Iterable[str]) -> list[Tally]:
-    """Return the tallies of some models.
+    """Return the tallies of some models. Rows that are no votes are left out, with a warning.
 
     Args:
         path: of the file; None for the default file, which need not exist.
         models: their names. A run's name includes all checkpoints of the run.
 
     Raises:
-        UsageError: the file does not exist or holds no votes.
+        UsageError: the file does not exist or is no file of votes.
     """
     file = path or default_votes_file()
     if not file.is_file():
@@ -190,7 +193,10 @@ def read_votes(path: Path | None, models: Iterable[str]) -> list[Tally]:
             raise UsageError(f"{path} does not exist. The demo's blind test stores its votes in {FILE_NAME}.")
         return []
     names = set(models)
-    votes = [Vote(**dict(zip(COLUMNS, row, strict=True))) for row in _read_rows(file)]
+    rows = _read_rows(file)
+    votes = [Vote(**dict(zip(COLUMNS, row, strict=True))) for row in rows if _is_vote(row)]
+    if len(votes) < len(rows):
+        logger.warning("%d of %d rows of %s are no votes and left out.", len(rows) - len(votes), len(rows), file)
     return [
         tally
         for tally in _count(votes)
@@ -208,6 +214,16 @@ def _read_rows(path: Path) -> list[tuple[Any, ...]]:
             return connection.execute(f"SELECT {', '.join(COLUMNS)} FROM votes ORDER BY time, rowid").fetchall()
     except sqlite3.Error as error:
         raise UsageError(f"{path} holds no votes of the demo's blind test: {error}.") from error
+
+
+def _is_vote(row: Sequence[Any]) -> bool:
+    """Return whether a row has the types of a vote. SQLite stores a value of any type in any column."""
+    if dict(zip(COLUMNS, row, strict=True))["direction"] not in set(Direction):
+        return False
+    return all(
+        isinstance(value, str) if field.type is str else value is None or isinstance(value, int | float)
+        for field, value in zip(fields(Vote), row, strict=True)
+    )
 
 
 @contextmanager

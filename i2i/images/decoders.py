@@ -20,6 +20,7 @@ from i2i.images.formats import MAX_PIXELS
 from i2i.images.metadata import SourceMetadata
 from i2i.images.reading import LoadedImage
 from i2i.images.value_range import SampleSummary, ValueRanges, ranges_to_json, summary_from_json
+from i2i.json_parsing import parse_json_table
 
 TIMEOUT_SECONDS = 60.0  # for one image, and one second more for each million pixels
 _STARTUP_SECONDS = 60.0  # that a process may take to start, on the slowest machine
@@ -218,7 +219,7 @@ class _Worker:
             raise _WorkerDied from error
         if not line.endswith(b"\n"):
             raise _WorkerDied
-        reply = dict(json.loads(line))
+        reply = parse_json_table(line, keep_file_names=True)
         self.has_replied = True
         return reply
 

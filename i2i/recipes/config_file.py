@@ -9,6 +9,7 @@ from i2i.checkpoints.run import write_or_explain
 from i2i.checkpoints.upgrade import upgrade_config
 from i2i.data.layout import find_dataset
 from i2i.errors import ConfigError, UsageError, io_errors
+from i2i.json_parsing import JsonError, parse_json_table
 from i2i.recipes import SECTIONS, Recipe, find_recipe
 from i2i.recipes.training_data import SAVED_PLACES
 
@@ -26,14 +27,11 @@ def load_config_file(path: Path, method: str) -> Recipe:
         ConfigError: the file cannot be read, is for another method, or holds an unknown setting or value.
     """
     with io_errors(path, "could not be read", error_type=ConfigError):
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = path.read_bytes()
     try:
-        saved = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is no JSON file: {error}.") from error
-    if not isinstance(saved, dict):
-        raise ConfigError(f"{path} holds no table of settings. A run's config.json and --save-config make such a file.")
-    saved = upgrade_config(saved)
+        saved = upgrade_config(parse_json_table(text, keep_file_names=True))
+    except JsonError as error:
+        raise ConfigError(f"{path} {error}. A run's config.json and --save-config make such a file.") from error
     places = saved.pop(SAVED_PLACES, None)
     if unknown := sorted(saved.keys() - set(KEYS)):
         raise ConfigError(f"{path} has unknown keys: {', '.join(unknown)}. It may have {', '.join(KEYS)}.")

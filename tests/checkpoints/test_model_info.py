@@ -203,7 +203,7 @@ def test_deeply_nested_metadata_are_refused(tmp_path: Path, depth: int, version:
         '"settings": 0', f'"settings": {nested}'
     )
     save_file({}, tmp_path / "m.safetensors", metadata={"i2i": metadata})
-    with pytest.raises(ModelFileError, match=r"nested more than 20 levels|not written by i2i"):
+    with pytest.raises(ModelFileError, match=r"nested more than \d+ levels"):
         load_model_info(tmp_path / "m.safetensors")
 
 

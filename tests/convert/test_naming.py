@@ -93,3 +93,60 @@ def test_another_format_does_not_touch_the_results_of_the_first(tmp_path: Path) 
     convert(root, out=out)
     assert converted(convert(root, out=out, kind="webp")) == {"a.jpg": "a.webp", "a.png": "a.png.webp"}
     assert convert(root, out=out).converted == []
+
+
+def test_the_order_and_spelling_of_sources_do_not_change_the_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, second = save(Path("x"), "a.png") / "a.png", save(Path("b"), "a.png") / "a.png"
+    names = {"b": "a.png", "x": "a.png.png"}
+
+    def names_of(result: Result) -> dict[str, str]:
+        return {source.parent.name: target.name for source, target in result.converted}
+
+    orders = [(first, second), (second, first), (first, second.absolute()), (second.absolute(), first)]
+    for number, sources in enumerate(orders):
+        out = tmp_path / f"out{number}"
+        assert names_of(convert(*sources, out=out)) == names
+        for again in orders:
+            assert convert(*again, out=out).converted == []
+    assert len({(tmp_path / f"out{number}" / "a.png").read_bytes() for number in range(4)}) == 1
+
+
+DAMAGED_LINES = [
+    "[" * 100_000,
+    '{"output":' * 100_000,
+    "1",
+    '["output"]',
+    '{"output": ' + "9" * 5000 + "}",
+    '{"output": "a.png", "from": "/x", "source": [1, 2, ' + "9" * 4200 + '], "result": 1}',
+    '{"output": "a.png", "from": "\\ud800\\u0000", "source": [1, 2, 0], "result": [1, 2, "x"]}',
+    '{"output": "\\ud800\\u0000/../a.png", "from": [], "source": {}, "result": {}}',
+    '{"output": "a.png", "from": 1, "source": "text", "result": "text"}',
+    '{"output": "a.png", "from": "/x", "source": [1, 2, true], "result": [[], {}, null]}',
+    '{"output": ["a.png"], "from": "/x", "source": [1, 2, 1e999]}',
+    '{"output": "a.png", "from": "/x", "source": [1, 2, 1e999], "result": [NaN, NaN, NaN]}',
+    "\udcff",
+    '{"output": "a.png", "from": "/' + "x" * 5000 + '/a.jpg", "source": [1, 2, 0]}',
+    '{"output": "' + "x" * 5000 + '.png", "from": "/x/a.jpg", "source": [1, 2, 0]}',
+]
+
+
+@pytest.mark.parametrize("line", DAMAGED_LINES)
+def test_a_damaged_line_of_the_manifest_changes_nothing(tmp_path: Path, line: str) -> None:
+    root, out = save(tmp_path / "in", "a.jpg", "b.jpg"), tmp_path / "out"
+    convert(root, out=out)
+    with (out / MANIFEST_NAME).open("ab") as file:
+        file.write(f"{line}\n".encode(errors="surrogateescape"))
+    result = convert(root, out=out)
+    assert result.failed == []
+    assert {path.name for path in out.glob("*.png")} >= {"a.png", "b.png"}
+
+
+def test_a_file_name_that_is_no_text_keeps_its_result(tmp_path: Path) -> None:
+    root, out = tmp_path / "in", tmp_path / "out"
+    root.mkdir()
+    random_image(1).save(root / "a\udcff.png")
+    assert len(convert(root, out=out).converted) == 1
+    assert convert(root, out=out).converted == []

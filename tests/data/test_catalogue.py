@@ -125,6 +125,27 @@ def test_the_checksum_of_a_received_archive_is_recorded(
     assert about["checksum_known_before"] is False
 
 
+def test_a_later_download_from_the_same_address_must_give_the_same_archive(
+    site: tuple[Path, str], folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "i2i")
+    archive = site[0] / "tiny.zip"
+    archive.write_bytes(zip_of(SET))
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    add_entry(monkeypatch, f"{site[1]}/tiny.zip")
+    download_dataset("tiny", folder)
+    assert f"SHA-256 {digest} (compared at the next download)" in caplog.text
+    download_dataset("tiny", folder.with_name("again"))
+    assert f"SHA-256 {digest} (as before)" in caplog.text
+    archive.write_bytes(zip_of({"trainA/1.jpg": b"mouse", "trainB/1.jpg": b"zebra"}))
+    with pytest.raises(DownloadError, match=f"{digest}.*--allow-changed"):
+        download_dataset("tiny", folder.with_name("changed"))
+    assert not folder.with_name("changed").exists()
+    for name in ("changed", "changed again"):
+        download_dataset("tiny", folder.with_name(name), allow_changed=name == "changed")
+        assert (folder.with_name(name) / "trainA" / "1.jpg").read_bytes() == b"mouse"
+
+
 @pytest.mark.parametrize("top", ["", "./"])
 def test_an_archive_without_a_top_folder_is_the_dataset_itself(
     site: tuple[Path, str], folder: Path, monkeypatch: pytest.MonkeyPatch, top: str

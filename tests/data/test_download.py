@@ -1,108 +1,20 @@
 import errno
-import hashlib
+import json
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
+from email.utils import formatdate
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import i2i.data.partial_file as module
 from i2i.data.download import download
+from i2i.data.download_log import Received
 from i2i.errors import DownloadError, I2IError
+from tests.data.conftest import Fetch
+from tests.data.http_site import BODY, SHA256, Site
 
-BODY = bytes(range(256)) * 2000
-SHA256 = hashlib.sha256(BODY).hexdigest()
 HALF = len(BODY) // 2
-Fetch = Callable[..., str]
-
-
-@dataclass
-class Site:
-    """A server of one file that misbehaves on demand.
-
-    Attributes:
-        cuts: number of bytes after which each of the next responses breaks off.
-        statuses: status codes of the next responses.
-    """
-
-    url: str = ""
-    body: bytes = BODY
-    etag: str | None = '"one"'
-    last_modified: str | None = None
-    content_type: str = "application/zip"
-    supports_ranges: bool = True
-    sends_length: bool = True
-    cuts: list[int] = field(default_factory=list)
-    statuses: list[int] = field(default_factory=list)
-    requests: list[dict[str, str]] = field(default_factory=list)
-
-    def respond(self, request: BaseHTTPRequestHandler) -> None:
-        self.requests.append(dict(request.headers))
-        start = self._start(request)
-        if self.statuses or start > len(self.body):
-            request.send_error(self.statuses.pop(0) if self.statuses else 416)
-            return
-        request.send_response(206 if start else 200)
-        if start:
-            request.send_header("Content-Range", f"bytes {start}-{len(self.body) - 1}/{len(self.body)}")
-        headers = {"ETag": self.etag, "Last-Modified": self.last_modified, "Content-Type": self.content_type}
-        if self.sends_length:
-            headers["Content-Length"] = str(len(self.body) - start)
-        for name, value in headers.items():
-            if value:
-                request.send_header(name, value)
-        request.end_headers()
-        request.wfile.write(self.body[start:][: self.cuts.pop(0) if self.cuts else None])
-
-    def _start(self, request: BaseHTTPRequestHandler) -> int:
-        """The first byte to send. As in RFC 9110, If-Range with another version means from the start."""
-        condition = request.headers.get("If-Range")
-        if not self.supports_ranges or (condition and condition not in (self.etag, self.last_modified)):
-            return 0
-        return int(request.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setenv("no_proxy", "*")
-    site = Site()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            site.respond(self)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        site.url = f"http://127.0.0.1:{server.server_port}/set.zip"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield site
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "cache" / "set.zip"
-
-
-@pytest.fixture
-def delays() -> list[float]:
-    return []
-
-
-@pytest.fixture
-def fetch(site: Site, path: Path, delays: list[float]) -> Fetch:
-    def call(**options: Any) -> str:
-        return download(site.url, path, sleep=delays.append, **options)
-
-    return call
 
 
 def interrupt(fetch: Fetch, at: int) -> None:
@@ -161,10 +73,16 @@ def test_an_interrupted_download_continues_at_the_next_call(site: Site, path: Pa
     assert file_names(path) == ["set.zip"]
 
 
-def test_a_complete_partial_file_is_used_without_a_request(site: Site, path: Path, fetch: Fetch) -> None:
+def test_a_complete_partial_file_of_known_checksum_is_used_without_a_request(site: Site, fetch: Fetch) -> None:
+    interrupt(fetch, len(BODY))
+    assert fetch(sha256=SHA256) == SHA256
+    assert len(site.requests) == 1
+
+
+def test_of_a_complete_partial_file_of_unknown_checksum_the_last_byte_is_requested(site: Site, fetch: Fetch) -> None:
     interrupt(fetch, len(BODY))
     assert fetch() == SHA256
-    assert len(site.requests) == 1
+    assert site.requests[1]["Range"] == f"bytes={len(BODY) - 1}-"
 
 
 def test_last_modified_is_the_validator_if_the_etag_is_weak(site: Site, fetch: Fetch) -> None:
@@ -297,3 +215,136 @@ def test_an_existing_file_is_verified_and_kept(site: Site, path: Path, fetch: Fe
 def test_two_downloads_of_one_file_do_not_mix(path: Path, fetch: Fetch) -> None:
     with module.PartialFile(path), pytest.raises(DownloadError, match="Another process"):
         fetch()
+
+
+@pytest.mark.parametrize("sends_length", [True, False])
+def test_an_empty_body_is_refused(site: Site, path: Path, fetch: Fetch, sends_length: bool) -> None:
+    site.body, site.sends_length = b"", sends_length
+    with pytest.raises(DownloadError, match=r"is empty|sent no data"):
+        fetch()
+    assert file_names(path) == []
+
+
+def test_an_existing_empty_file_is_refused(path: Path, fetch: Fetch) -> None:
+    path.parent.mkdir()
+    path.touch()
+    with pytest.raises(DownloadError, match="is empty"):
+        fetch()
+
+
+@pytest.mark.parametrize("validator", ['"one"', None])
+def test_the_length_of_the_first_response_holds_for_later_ones_without_a_length(
+    site: Site, path: Path, fetch: Fetch, validator: str | None
+) -> None:
+    site.etag, site.supports_ranges, site.cuts = validator, False, [HALF, 10, 10, 10, 10]
+    site.changes = [{}, *[{"Content-Length": None}] * 4]
+    with pytest.raises(DownloadError, match=f"10 of {len(BODY)} bytes"):
+        fetch()
+    assert not path.exists()
+
+
+def test_bytes_that_the_next_call_cannot_continue_are_not_kept(site: Site, path: Path, fetch: Fetch) -> None:
+    site.etag, site.cuts = None, [HALF] * 5
+    with pytest.raises(DownloadError, match=f"{HALF} of {len(BODY)} bytes.$"):
+        fetch()
+    assert file_names(path) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ETag": '"two"'},
+        {"ETag": None},
+        {"Last-Modified": "Wed, 02 Aug 2017 10:00:00 GMT"},
+        {"Content-Range": f"bytes {HALF}-{len(BODY) - 1}/{len(BODY) + 1}"},
+        {"Content-Range": f"bytes {HALF}-{len(BODY) - 1}/*"},
+        {"Content-Range": f"bytes {HALF}-{HALF}/{len(BODY)}"},
+        {"Content-Range": f"bytes {HALF + 1}-{len(BODY) - 1}/{len(BODY)}"},
+        {"Content-Range": "bytes"},
+        {"Content-Range": None},
+    ],
+)
+def test_a_part_that_may_be_of_another_version_is_never_added(
+    site: Site, path: Path, fetch: Fetch, change: dict[str, str | None]
+) -> None:
+    site.last_modified, site.cuts, site.changes = "Tue, 01 Aug 2017 10:00:00 GMT", [HALF], [{}, change]
+    assert fetch() == SHA256
+    assert "Range" in site.requests[1]
+    assert "Range" not in site.requests[2]
+    assert path.read_bytes() == BODY
+
+
+def test_a_file_modified_in_the_second_of_the_response_is_not_continued(site: Site, fetch: Fetch) -> None:
+    now = formatdate(time.time() + 60, usegmt=True)
+    site.etag, site.last_modified, site.cuts = None, now, [HALF]
+    assert fetch() == SHA256
+    assert "Range" not in site.requests[1]
+
+
+def test_shorter_ranges_than_requested_are_joined(site: Site, path: Path, fetch: Fetch) -> None:
+    quarter = HALF + HALF // 2
+    part = {"Content-Range": f"bytes {HALF}-{quarter - 1}/{len(BODY)}", "Content-Length": str(quarter - HALF)}
+    site.cuts, site.changes = [HALF, quarter - HALF], [{}, part]
+    assert fetch() == SHA256
+    assert site.requests[2]["Range"] == f"bytes={quarter}-"
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        "",
+        "[]",
+        "[" * 100_000,
+        '{"url": URL, "etag": 1, "length": 512000}',
+        '{"url": URL, "etag": "\\"a\\r\\nX: y\\"", "length": 512000}',
+        '{"url": URL, "etag": "\\"\\ud800\\"", "length": 512000}',
+        '{"url": URL, "validator": ["one"], "length": 512000}',
+        '{"url": URL, "etag": "\\"one\\"", "length": "x"}',
+        '{"url": URL, "etag": "\\"one\\"", "length": true}',
+        '{"url": URL, "etag": "\\"one\\"", "length": -1}',
+        '{"url": URL, "etag": "\\"one\\"", "length": 1000}',
+        '{"url": URL, "etag": "\\"one\\"", "length": 1}',
+        '{"url": URL, "etag": "\\"one\\"", "length": ' + "9" * 4200 + "}",
+        '{"url": URL, "last_modified": "\\u00e4\\n", "length": 512000}',
+        '{"url": 1, "etag": "\\"one\\"", "length": 512000}',
+    ],
+)
+def test_a_damaged_record_of_the_version_does_no_harm(site: Site, path: Path, fetch: Fetch, version: str) -> None:
+    interrupt(fetch, HALF)
+    path.with_name("set.zip.part").write_bytes(BODY[:1000])
+    path.with_name("set.zip.part.json").write_text(version.replace("URL", f'"{site.url}"'))
+    assert fetch() == SHA256
+    assert file_names(path) == ["set.zip"]
+
+
+@pytest.mark.parametrize("validator", ['"one"', "Tue, 01 Aug 2017 10:00:00 GMT"])
+def test_a_partial_file_of_an_earlier_release_is_continued(
+    site: Site, path: Path, fetch: Fetch, validator: str
+) -> None:
+    site.last_modified = "Tue, 01 Aug 2017 10:00:00 GMT"
+    site.etag = '"one"' if validator == '"one"' else None
+    path.parent.mkdir()
+    path.with_name("set.zip.part").write_bytes(BODY[:HALF])
+    record = {"url": site.url, "validator": validator, "length": len(BODY)}
+    path.with_name("set.zip.part.json").write_text(json.dumps(record))
+    assert fetch() == SHA256
+    assert site.requests[0]["Range"] == f"bytes={HALF}-"
+
+
+def test_a_file_larger_than_any_dataset_is_refused(site: Site, fetch: Fetch) -> None:
+    site.changes = [{"Content-Length": str(10**15)}]
+    with pytest.raises(DownloadError, match="at most"):
+        fetch()
+
+
+def test_another_file_than_the_one_received_before_is_refused(site: Site, path: Path, fetch: Fetch) -> None:
+    before = Received(SHA256, len(BODY), "2026-01-02T00:00:00+00:00")
+    assert fetch(earlier=before) == SHA256
+    path.unlink()
+    site.body = BODY[::-1]
+    with pytest.raises(DownloadError, match=rf"not that of the file from 2026-01-02 .*{SHA256}.*--allow-changed"):
+        fetch(earlier=before)
+    site.body = BODY[:-1]
+    with pytest.raises(DownloadError, match=f"has {len(BODY) - 1} bytes, not those of the file from 2026-01-02"):
+        fetch(earlier=before)
+    assert file_names(path) == []

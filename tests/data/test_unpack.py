@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import i2i.data.archive as archive_module
 import i2i.data.unpack as module
 from i2i.data.unpack import unpack
 from i2i.errors import DatasetError, DownloadError
@@ -242,7 +243,7 @@ def test_a_zip_that_declares_too_little_is_rejected(tmp_path: Path, folder: Path
 def test_endless_data_after_a_tar_is_not_read(tmp_path: Path, folder: Path) -> None:
     archive = write_tar(tmp_path / "set.tar.gz", SET)
     with gzip.open(archive, "ab") as more:
-        more.write(bytes(module._MAX_TAIL + 1))
+        more.write(bytes(archive_module.MAX_TAIL + 1))
     with pytest.raises(DownloadError, match="data after the last member"):
         unpack(archive, folder)
 

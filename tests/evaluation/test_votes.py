@@ -118,3 +118,34 @@ def test_fewer_than_five_votes_have_no_interval() -> None:
     assert tally.to_json()["interval"] is None
     assert tally.describe().endswith("100% (too few votes for an interval: 4, at least 5 needed)")
     assert Tally("run", "", 5, 5, 1).interval() is not None
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("exposure", "text"), ("exposure", b"\xff"), ("seconds", "text"), ("model_a", b"run"),
+        ("answer", b""), ("session", b"x"), ("direction", "sideways"), ("direction", b"AtoB"),
+    ],
+)  # fmt: skip
+def test_a_row_of_the_wrong_type_is_left_out_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, column: str, value: object
+) -> None:
+    path = tmp_path / "v.sqlite"
+    for _ in range(2):
+        add_vote(path, vote())
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE votes SET {column} = ? WHERE rowid = 1", (value,))
+    (tally,) = read_votes(path, ["run"])
+    assert tally.votes == 1
+    assert "1 of 2 rows" in caplog.text
+    assert votes_csv(path).count("\r\n") == 3
+
+
+def test_rows_without_any_constraint_are_checked_too(tmp_path: Path) -> None:
+    path = tmp_path / "v.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"CREATE TABLE votes({', '.join(COLUMNS)})")
+        for value in (None, "text", 1, 2.5, b"\xff", float("inf")):
+            connection.execute(f"INSERT INTO votes VALUES({', '.join('?' * len(COLUMNS))})", (value,) * len(COLUMNS))
+    connection.close()
+    assert read_votes(path, ["run", "text"]) == []

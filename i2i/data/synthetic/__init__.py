@@ -15,6 +15,7 @@ from i2i.data.synthetic.drawing import ImageArray
 from i2i.data.synthetic.scoring import score
 from i2i.errors import DatasetError, UsageError
 from i2i.images.files import atomic_folder
+from i2i.json_parsing import JsonError, parse_json_table
 
 __all__ = ["SYNTHETIC_DATASETS", "SyntheticDataset", "generate", "score", "shapes", "synthetic_name"]
 
@@ -147,8 +148,8 @@ def generate(
 def synthetic_name(folder: Path) -> str | None:
     """Return the name of the synthetic dataset in ``folder``, or None for any other folder."""
     try:
-        return str(json.loads((folder / "about.json").read_text())["sample"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(parse_json_table((folder / "about.json").read_bytes())["sample"])
+    except (OSError, JsonError, KeyError):
         return None
 
 
