@@ -34,17 +34,18 @@ def write_model_card(folder: Path, info: ModelInfo, best: BestMetric | None = No
     image_counts = " + ".join(map(str, info.data.image_counts))
     best_line = _best_line(best) if best else "not kept"
     weights = f"averaged (EMA {info.ema})" if info.ema else "of the last step"
-    title = f"{info.title}\n\n" if info.title else ""
-    commands = "\n".join(f"    {command}" for command in usage_examples(name, info.directions))
+    title = f"{_one_line(info.title)}\n\n" if info.title else ""
+    fingerprint = _one_line(info.data.fingerprint[:16])
+    commands = "\n".join(f"    {command}" for command in usage_examples(_one_line(name), info.directions))
     write_or_explain(
         folder / "card.md",
-        f"""# {name}
+        f"""# {_one_line(name)}
 
-{title}A {info.method} model trained by i2i {info.version}, recipe `{info.recipe}`.
+{title}A {_one_line(info.method)} model trained by i2i {_one_line(info.version)}, recipe `{_one_line(info.recipe)}`.
 
 | | |
 | --- | --- |
-| trained on | {info.data.name}: {image_counts} training images, fingerprint `{info.data.fingerprint[:16]}` |
+| trained on | {_one_line(info.data.name)}: {image_counts} training images, fingerprint `{fingerprint}` |
 | training resolution | {info.size} px |
 | length | {info.steps} of {info.total_steps} steps |
 | weights | {weights} |
@@ -60,10 +61,15 @@ Settings:
 ```json
 {json.dumps(info.settings, indent=2)}
 ```
-""".encode(errors="backslashreplace"),  # the run's name, a file name, may not be valid text
+""".encode(),
     )
 
 
 def _best_line(best: BestMetric) -> str:
-    images = f"{' + '.join(map(str, best.image_counts))} {best.split} images"
-    return f"`best.safetensors`: {best.metric.upper()} {best.value:.4g} on {images}, after {best.step} steps"
+    images = f"{' + '.join(map(str, best.image_counts))} {_one_line(best.split)} images"
+    return f"`best.safetensors`: {_one_line(best.metric.upper())} {best.value:.4g} on {images}, after {best.step} steps"
+
+
+def _one_line(text: str) -> str:
+    """Return text of a model file, or a folder's name, with U+FFFD for line ends and all that cannot be printed."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)

@@ -40,3 +40,9 @@ def test_a_log_that_cannot_be_written_is_only_reported(tmp_path: Path, caplog: p
 def test_the_log_is_kept_in_the_users_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert default_download_log().path == tmp_path / "i2i" / "downloads.jsonl"
+
+
+def test_a_line_of_an_earlier_release_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "downloads.jsonl"
+    path.write_text(f'{{"url": "{URL}", "sha256": "ab", "bytes": 7, "date": "2026-11-26T09:00:00+00:00"}}\n')
+    assert DownloadLog(path).find(URL) == Received("ab", 7, "2026-11-26T09:00:00+00:00")

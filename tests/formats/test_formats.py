@@ -174,7 +174,7 @@ def test_votes_are_counted(specimens: Path) -> None:
 def test_an_unfinished_download_can_be_resumed(specimens: Path) -> None:
     with PartialFile(specimens / "downloads" / "horse2zebra.zip") as part:
         assert part.size == 100
-        assert part.version == RemoteVersion("https://example.org/horse2zebra.zip", '"5e7f-abc"', 1000)
+        assert part.version == RemoteVersion("https://example.org/horse2zebra.zip", '"5e7f-abc"', length=1000)
 
 
 def test_results_are_scored_against_the_hidden_targets(specimens: Path) -> None:
