@@ -28,6 +28,7 @@ from i2i.json_parsing import JsonError, parse_json_table, replace_surrogates
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+MAX_DIMENSIONS = 8  # of a tensor
 _METADATA_KEY = "i2i"
 _CHECKSUM_KEY = "i2i.sha256"  # of the metadata and the tensors; absent in files of i2i 0.1.0
 
@@ -115,7 +116,9 @@ def load_model_file(path: Path) -> ModelFile:
     with _open(path) as file:
         header = file.metadata()
         info = _parse_info(path, header)
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        names = list(file.keys())
+        _check_dimensions(path, {name: len(file.get_slice(name).get_shape()) for name in names})
+        tensors = {name: file.get_tensor(name) for name in names}
     expected = header.get(_CHECKSUM_KEY)
     if expected is not None and checksum_of(header[_METADATA_KEY], tensors) != expected:
         raise ModelFileError(f"{path} differs from its checksum. The file is damaged: copy or download it again.")
@@ -123,6 +126,15 @@ def load_model_file(path: Path) -> ModelFile:
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise ModelFileError(f"{path}: {name} holds values that are not finite. The file is damaged.")
     return ModelFile(info, tensors)
+
+
+def _check_dimensions(path: Path, dimensions: Mapping[str, int]) -> None:
+    """Raise ModelFileError for a tensor with more dimensions than weights have. torch fails at more than 64."""
+    for name, count in dimensions.items():
+        if count > MAX_DIMENSIONS:
+            raise ModelFileError(
+                f"{path}: {reprlib.repr(name)} has {count} dimensions, more than {MAX_DIMENSIONS}. The file is damaged."
+            )
 
 
 def checksum_of(metadata: str, tensors: "Mapping[str, Tensor]") -> str:

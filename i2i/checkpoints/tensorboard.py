@@ -1,5 +1,6 @@
 """TensorBoard events of a training: tags in groups, and small images."""
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,22 @@ def scalar_tag(name: str) -> str:
     return f"losses/{name}"
 
 
+_other_hook = threading.excepthook
+
+
+def _hide_tracebacks_of_writer() -> None:
+    """Print no traceback when the thread of a ``SummaryWriter`` cannot write: the next event raises its error again."""
+    global _other_hook
+    if threading.excepthook is not _on_thread_error:
+        _other_hook, threading.excepthook = threading.excepthook, _on_thread_error
+
+
+def _on_thread_error(args: threading.ExceptHookArgs) -> None:
+    is_writer = type(args.thread).__module__.partition(".")[0] == "tensorboard"
+    if not (is_writer and isinstance(args.exc_value, OSError)):
+        _other_hook(args)
+
+
 class EventWriter:
     """Writes an events file.
 
@@ -44,6 +61,7 @@ class EventWriter:
     def __init__(self, folder: Path, step: int) -> None:
         from torch.utils.tensorboard.writer import SummaryWriter
 
+        _hide_tracebacks_of_writer()
         self._writer = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
         self._next_image_step = 0.0
 

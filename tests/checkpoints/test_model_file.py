@@ -45,6 +45,16 @@ def test_a_model_file_with_nan_is_refused_naming_the_tensor(tmp_path: Path) -> N
         load_model_file(tmp_path / "b.safetensors")
 
 
+@pytest.mark.parametrize("dimensions", [9, 64, 65, 1000])
+def test_a_tensor_with_too_many_dimensions_is_refused(dimensions: int, tmp_path: Path) -> None:
+    tensors = {"x": {"dtype": "F32", "shape": [1] * dimensions, "data_offsets": [0, 4]}}
+    header = json.dumps({"__metadata__": {"i2i": json.dumps(INFO.to_metadata())}, **tensors}).encode()
+    path = tmp_path / "b.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(ModelFileError, match=f"'x' has {dimensions} dimensions"):
+        load_model_file(path)
+
+
 def test_foreign_damaged_and_missing_files_have_different_errors(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, tmp_path / "foreign.safetensors")
     (tmp_path / "damaged.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0not json")

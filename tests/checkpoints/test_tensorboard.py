@@ -1,4 +1,5 @@
 import io
+import threading
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from i2i.checkpoints.log import MetricsLog, read_log
-from i2i.checkpoints.tensorboard import scalar_tag
+from i2i.checkpoints.tensorboard import EventWriter, scalar_tag
 
 
 def read_events(folder: Path) -> Any:
@@ -57,3 +58,27 @@ def test_images_are_small_jpegs_at_steps_that_grow_further_apart(tmp_path: Path)
     assert all(10 * after >= 11 * before for before, after in pairwise(steps))
     image = Image.open(io.BytesIO(events[0].encoded_image_string))
     assert (image.format, image.size) == ("JPEG", (1024, 32))
+
+
+def test_a_full_disk_is_an_error_of_the_next_event_and_prints_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", printed.append)
+    writer = EventWriter(tmp_path, 0)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tensorboard.summary.writer.record_writer.RecordWriter.write", full)
+    writer.write_scalars(1, {"loss": 0.5})
+    for thread in threading.enumerate():
+        if type(thread).__module__.startswith("tensorboard"):
+            thread.join(10)
+    with pytest.raises(OSError, match="No space left"):
+        writer.write_scalars(2, {"loss": 0.5})
+    assert not printed
+    other = threading.Thread(target=full)
+    other.start()
+    other.join()
+    assert [args.thread for args in printed] == [other]

@@ -10,7 +10,9 @@ def main() -> int:
     from tests.faults.suite import KINDS, run_suite
 
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20, help="rounds of each kind")
+    parser.add_argument(
+        "--rounds", type=int, help="rounds of each kind; by default a few, which take half a minute in all"
+    )
     parser.add_argument("--start", type=int, default=0, help="number of the first round, to repeat one")
     parser.add_argument("--only", nargs="+", choices=list(KINDS), default=list(KINDS), metavar="KIND")
     parser.add_argument("--seed", type=int, default=0)
@@ -19,11 +21,11 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, help="folder for failures.jsonl, table.json and the files of each failure")
     options = parser.parse_args()
+    rounds = None if options.rounds is None else range(options.start, options.start + options.rounds)
     memory = Path("/dev/shm")  # fsync takes no time there
     with tempfile.TemporaryDirectory(prefix="i2i-faults-", dir=memory if memory.is_dir() else None) as folder:
         failed = run_suite(
-            Path(folder), options.only, range(options.start, options.start + options.rounds), options.seed, options.out,
-            options.seconds,
+            Path(folder), options.only, rounds, options.seed, options.out, options.seconds
         )  # fmt: skip
     return 1 if failed else 0
 

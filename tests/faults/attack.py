@@ -3,7 +3,10 @@
 import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from tests.faults.operations import Shared
 
 LOST = "lost"  # what a user had is gone, or cannot be continued
 WRONG = "wrong"  # a traceback, a result that differs, a file outside its place, a leftover
@@ -28,14 +31,18 @@ class Attack:
     """One kind of attack.
 
     Args:
-        folder: a new folder for what the rounds share, such as the results of uninterrupted commands.
+        folder: a new folder for what the rounds share.
+        shared: datasets, and the results of uninterrupted commands.
     """
 
     name: ClassVar[str]
     runs_in_child: ClassVar[bool] = False  # many rounds run in one child process; else each round makes its own
 
-    def __init__(self, folder: Path) -> None:
+    fault = ""  # what the present round does, for the report of an exception
+
+    def __init__(self, folder: Path, shared: "Shared") -> None:
         self.folder = folder
+        self.shared = shared
         folder.mkdir(parents=True, exist_ok=True)
 
     def round(self, index: int, rng: random.Random, folder: Path) -> Failure | None:

@@ -38,7 +38,7 @@ class Ended:
 
     def failure(self, *allowed: int) -> Failure | None:
         """Return a failure unless the exit code is one of the allowed ones, and every error is in words."""
-        last = self.output.strip()[-1500:]
+        last = self.output.strip()[-3000:]
         if "Traceback (most recent call last)" in self.output:
             return Failure(WRONG, f"a traceback:\n{last}")
         if self.status not in allowed:
@@ -78,55 +78,73 @@ def command(*arguments: str) -> Callable[[], None]:
     return run
 
 
-def start(function: Callable[[], None], folder: Path, log: Path) -> int:
-    """Fork a process that runs a function in a folder, with its output in ``log``. Return its process id."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    process = os.fork()
-    if process == 0:
-        _run_and_exit(function, folder, log)
-    return process
+class Child:
+    """A forked process.
+
+    Args:
+        function: what it runs.
+        folder: its working directory.
+    """
+
+    def __init__(self, function: Callable[[], None], folder: Path) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._output = b""
+        self._began = time.monotonic()
+        self._pipe, writing = os.pipe()
+        self.process = os.fork()
+        if self.process == 0:
+            _run_and_exit(function, folder, writing)
+        os.close(writing)
+        os.set_blocking(self._pipe, False)
+
+    def wait(self, kill_after: float | None = None, timeout: float = TIMEOUT_SECONDS) -> Ended:
+        """Wait until the process ends. It is killed after ``kill_after`` seconds, or after the timeout."""
+        deadline = self._began + (timeout if kill_after is None else kill_after)
+        while True:
+            self._read()
+            ended, status = os.waitpid(self.process, os.WNOHANG)
+            if ended:
+                break
+            now = time.monotonic()
+            if now >= deadline:
+                os.kill(self.process, signal.SIGKILL)
+                _, status = os.waitpid(self.process, 0)
+                break
+            time.sleep(min(0.002, deadline - now))
+        self._read()
+        os.close(self._pipe)
+        seconds = time.monotonic() - self._began
+        if kill_after is None and seconds > timeout:
+            self._output += f"\nIt did not end within {timeout:g} seconds.".encode()
+        return Ended(os.waitstatus_to_exitcode(status), self._output.decode(errors="replace"), seconds)
+
+    def _read(self) -> None:
+        with suppress(BlockingIOError):
+            while data := os.read(self._pipe, 2**16):
+                self._output += data
 
 
-def run(function: Callable[[], None], folder: Path, *, kill_after: float | None = None) -> Ended:
+def run(
+    function: Callable[[], None], folder: Path, *, kill_after: float | None = None, timeout: float = TIMEOUT_SECONDS
+) -> Ended:
     """Run a function in a child process.
 
     Args:
         function: what to run, such as a ``command``.
         folder: its working directory.
         kill_after: seconds after which the process is killed with SIGKILL; None lets it end.
+        timeout: seconds after which a process that should end by itself is killed.
     """
-    log = folder.with_name(f"{folder.name}.log")
-    began = time.monotonic()
-    return wait(start(function, folder, log), log, began, kill_after)
+    return Child(function, folder).wait(kill_after, timeout)
 
 
-def wait(process: int, log: Path, began: float, kill_after: float | None = None) -> Ended:
-    """Wait for a child process, and kill it after ``kill_after`` seconds."""
-    deadline = began + (TIMEOUT_SECONDS if kill_after is None else kill_after)
-    while True:
-        ended, status = os.waitpid(process, os.WNOHANG)
-        if ended:
-            break
-        now = time.monotonic()
-        if now >= deadline:
-            os.kill(process, signal.SIGKILL)
-            _, status = os.waitpid(process, 0)
-            break
-        time.sleep(min(0.002, deadline - now))
-    seconds = time.monotonic() - began
-    output = log.read_text(errors="replace") if log.exists() else ""
-    if kill_after is None and seconds > TIMEOUT_SECONDS:
-        output += f"\nIt did not end within {TIMEOUT_SECONDS:g} seconds."
-    return Ended(os.waitstatus_to_exitcode(status), output, seconds)
-
-
-def _run_and_exit(function: Callable[[], None], folder: Path, log: Path) -> None:
+def _run_and_exit(function: Callable[[], None], folder: Path, output: int) -> None:
     status = TRACEBACK_STATUS
     try:
         end_with_parent()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        _redirect(log)
+        _redirect(output)
         os.chdir(folder)
         status = exit_code(function)
     finally:
@@ -155,7 +173,7 @@ def run_here(function: Callable[[], None], folder: Path, seconds: int = 60) -> E
 
     signal.signal(signal.SIGALRM, interrupt)
     try:
-        _redirect(log)
+        _redirect(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
         os.chdir(folder)
         signal.alarm(seconds)
         status = exit_code(function)
@@ -184,8 +202,7 @@ def exit_code(function: Callable[[], None]) -> int:
     return status
 
 
-def _redirect(log: Path) -> None:
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+def _redirect(descriptor: int) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)

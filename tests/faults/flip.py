@@ -37,10 +37,9 @@ class Flip(Attack):
     name = "flip"
     runs_in_child = True
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, shared: Shared) -> None:
+        super().__init__(folder, shared)
         i2i.convert.conversion.DecoderPool = InProcessPool  # type: ignore[misc,assignment]
-        self.shared = Shared(folder / "shared")
         self.operations = {method: TrainOperation(self.shared, method) for method in METHODS}
         for method in METHODS:
             self.shared.expected(self.operations[method])

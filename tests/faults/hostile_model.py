@@ -19,6 +19,7 @@ from i2i.inference import loading, sampler
 from tests.faults import children
 from tests.faults.attack import WRONG, Attack, Failure
 from tests.faults.damage import damage
+from tests.faults.operations import Shared
 
 SECONDS = 10.0  # of the processor, for one file
 EXTRA_BYTES = 2**30  # that one file may take
@@ -96,8 +97,8 @@ class HostileModel(Attack):
     name = "hostile-model"
     runs_in_child = True
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, shared: Shared) -> None:
+        super().__init__(folder, shared)
         self.files = [path for path in sorted(MODELS.rglob("*.safetensors")) if "expected" not in path.parts]
         for path in self.files:
             load_file(path)  # what is imported and allocated once is not counted
@@ -106,6 +107,7 @@ class HostileModel(Attack):
     def round(self, index: int, rng: random.Random, folder: Path) -> Failure | None:
         source = rng.choice(self.files)
         content, fault = hostile_file(source.read_bytes(), rng)
+        self.fault = f"{source.name}: {fault}"
         path = folder / "checkpoints" / "run" / "weights.safetensors"
         path.parent.mkdir(parents=True)
         path.write_bytes(content)
@@ -115,7 +117,7 @@ class HostileModel(Attack):
             failure = self._load(path, rng)
         finally:
             os.chdir(place)
-        return failure and Failure(failure.verdict, failure.what, f"{source.name}: {fault}")
+        return failure and Failure(failure.verdict, failure.what, self.fault)
 
     def _load(self, path: Path, rng: random.Random) -> Failure | None:
         began = time.process_time()

@@ -79,17 +79,18 @@ class Counter:
             return
         self._local.busy = True
         try:
-            is_below = isinstance(args[0], str | bytes | os.PathLike) and self._is_below(os.fsdecode(args[0]))
+            path = os.fsdecode(args[0]) if isinstance(args[0], str | bytes | os.PathLike) else ""
+            is_below = bool(path) and self._is_below(path)
             reads = event == "open" and not _writes(args)
         finally:
             self._local.busy = False
         if is_below:
-            self.count(event, reads)
+            self.count(event, reads, path)
 
     def _is_below(self, path: str) -> bool:
         return str(Path.cwd() / path).startswith(self._folder)
 
-    def count(self, event: str, reads: bool = False) -> None:
+    def count(self, event: str, reads: bool = False, path: str = "") -> None:
         if not self.active:
             return
         with self._lock:
@@ -105,7 +106,7 @@ class Counter:
         if injection.action == "ENOSPC" and (reads or event == "os.remove"):
             return  # a full disk lets files be read and removed
         code = getattr(errno, injection.action)
-        raise OSError(code, os.strerror(code))
+        raise OSError(code, os.strerror(code), path or None)
 
 
 def _writes(args: tuple[Any, ...]) -> bool:

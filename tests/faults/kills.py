@@ -20,9 +20,8 @@ class KillTraining(Attack):
 
     name = "kill-training"
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        shared = Shared(folder / "shared")
+    def __init__(self, folder: Path, shared: Shared) -> None:
+        super().__init__(folder, shared)
         self.operations: list[Operation] = [TrainOperation(shared, method) for method in METHODS]
 
     def round(self, index: int, rng: random.Random, folder: Path) -> Failure | None:
@@ -43,9 +42,8 @@ class KillConvert(KillTraining):
 
     name = "kill-convert"
 
-    def __init__(self, folder: Path) -> None:
-        Attack.__init__(self, folder)
-        shared = Shared(folder / "shared")
+    def __init__(self, folder: Path, shared: Shared) -> None:
+        Attack.__init__(self, folder, shared)
         self.operations = [ConvertOperation(shared)] * 9 + [ConvertOperation(shared, real_decoders=True)]
 
 
@@ -57,9 +55,8 @@ class KillSyscall(Attack):
 
     name = "kill-syscall"
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        shared = Shared(folder / "shared")
+    def __init__(self, folder: Path, shared: Shared) -> None:
+        super().__init__(folder, shared)
         trainings = [TrainOperation(shared, method) for method in ("cyclegan", "regression")]
         self.operations: list[Operation] = [trainings[0], ConvertOperation(shared), trainings[1]]
         self._totals: dict[str, int] = {}
@@ -118,16 +115,26 @@ class KillSyscall(Attack):
                 time.sleep(0.01)
             go_on()
 
-        log = folder.with_name(f"{folder.name}.log")
-        began = time.monotonic()
-        process = children.start(run, folder, log)
+        child = children.Child(run, folder)
         inject = f"inject={call}:signal=SIGKILL:when={number}"
-        arguments = ["strace", "-f", "-q", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject, "-p", str(process)]
+        arguments = [
+            "strace",
+            "-f",
+            "-q",
+            "-o",
+            "/dev/null",
+            "-e",
+            f"trace={call}",
+            "-e",
+            inject,
+            "-p",
+            str(child.process),
+        ]
         with subprocess.Popen(arguments, stderr=subprocess.DEVNULL) as tracer:
-            while tracer.poll() is None and not _is_traced(process):
+            while tracer.poll() is None and not _is_traced(child.process):
                 time.sleep(0.01)
             go.touch()
-            ended = children.wait(process, log, began)
+            ended = child.wait()
         go.unlink()
         return f"{operation.name} killed by strace at its {call} number {number}", ended
 

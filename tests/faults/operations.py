@@ -34,7 +34,8 @@ class Shared:
             ended = children.run(operation.next_command(folder), folder)
             if failure := ended.failure(0):
                 raise RuntimeError(f"{operation.name} without a fault: {failure.what}")
-            operation.seconds = ended.seconds
+            (folder / "seconds").write_text(str(ended.seconds))
+        operation.seconds = float((folder / "seconds").read_text())
         return folder
 
 

@@ -14,23 +14,46 @@ from typing import Any
 
 from tests.faults import children, workplace
 from tests.faults.attack import LOST, WRONG, Attack, Failure
+from tests.faults.demo_crowd import Demo
+from tests.faults.disk import DiskFull, InputOutputError
 from tests.faults.flip import Flip
+from tests.faults.hostile_archive import HostileArchive
 from tests.faults.hostile_model import HostileModel
 from tests.faults.kills import KillConvert, KillSyscall, KillTraining
+from tests.faults.misbehaving_server import Download
+from tests.faults.operations import Shared
 
 KINDS: dict[str, type[Attack]] = {
-    kind.name: kind for kind in (KillTraining, KillSyscall, KillConvert, Flip, HostileModel)
+    kind.name: kind
+    for kind in (
+        KillTraining,
+        KillSyscall,
+        KillConvert,
+        DiskFull,
+        InputOutputError,
+        Flip,
+        HostileModel,
+        HostileArchive,
+        Download,
+        Demo,
+    )
 }
+QUICK_ROUNDS = {
+    "kill-training": 3, "kill-syscall": 3, "kill-convert": 2, "disk-full": 2, "eio": 2, "flip": 9, "hostile-model": 60,
+    "hostile-archive": 150, "download": 40, "demo": 1,
+}  # fmt: skip
 COLUMNS = ("kind", "tried", "held", "lost", "wrong", "seconds")
 
 
-def run_suite(folder: Path, kinds: Sequence[str], rounds: range, seed: int, out: Path | None, seconds: float) -> bool:
+def run_suite(
+    folder: Path, kinds: Sequence[str], rounds: range | None, seed: int, out: Path | None, seconds: float
+) -> bool:
     """Run the rounds of each kind, print the failures and the table. Return whether there was a failure.
 
     Args:
         folder: for temporary files.
         kinds: names of kinds.
-        rounds: numbers of the rounds.
+        rounds: numbers of the rounds; None for the first few, see QUICK_ROUNDS.
         seed: of all random choices.
         out: for the reports and the files of the failures; None to keep none.
         seconds: limit for each kind.
@@ -39,10 +62,12 @@ def run_suite(folder: Path, kinds: Sequence[str], rounds: range, seed: int, out:
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         out = out.resolve()
+    workplace.use_environment(folder / "shared")
+    shared = Shared(folder / "shared")
     table = []
     for kind in kinds:
-        runner = KindRunner(KINDS[kind], folder / kind, seed, out)
-        table.append(runner.run(rounds, seconds))
+        runner = KindRunner(KINDS[kind], folder / kind, shared, seed, out)
+        table.append(runner.run(rounds or range(QUICK_ROUNDS[kind]), seconds))
         print(format_row(table[-1]), file=sys.stderr, flush=True)
     if out is not None:
         (out / "table.json").write_text(json.dumps({"seed": seed, "rows": table}, indent=2))
@@ -62,12 +87,14 @@ class KindRunner:
     Args:
         kind: class of the attack.
         folder: for temporary files.
+        shared: datasets, and the results of uninterrupted commands.
         seed: of all random choices.
         out: for the files of failures, or None.
     """
 
-    def __init__(self, kind: type[Attack], folder: Path, seed: int, out: Path | None) -> None:
+    def __init__(self, kind: type[Attack], folder: Path, shared: Shared, seed: int, out: Path | None) -> None:
         self.kind = kind
+        self.shared = shared
         self.folder = folder
         self.seed = seed
         self.out = out
@@ -77,7 +104,6 @@ class KindRunner:
     def run(self, rounds: range, seconds: float) -> dict[str, Any]:
         """Run the rounds within the limit of seconds, and return the row of the table."""
         began = time.monotonic()
-        workplace.use_environment(self.folder / "attack" / "shared")
         (self._run_in_children if self.kind.runs_in_child else self._run_here)(rounds, began + seconds)
         row = {name: self.verdicts[name] for name in ("held", LOST, WRONG)}
         took = round(time.monotonic() - began, 1)
@@ -85,7 +111,7 @@ class KindRunner:
         return {"kind": self.kind.name, "tried": sum(row.values()), **row, "seconds": took}
 
     def _run_here(self, rounds: Iterable[int], deadline: float) -> None:
-        attack = self.kind(self.folder / "attack")
+        attack = self.kind(self.folder / "attack", self.shared)
         try:
             for index in rounds:
                 if time.monotonic() > deadline:
@@ -102,7 +128,7 @@ class KindRunner:
             return attack.round(index, rng, folder)
         except Exception as error:
             last = "".join(traceback.format_exception(error))[-1500:]
-            return Failure(WRONG, f"the round ended with {type(error).__name__}:\n{last}")
+            return Failure(WRONG, f"the round ended with {type(error).__name__}:\n{last}", attack.fault)
 
     def _run_in_children(self, rounds: range, deadline: float) -> None:
         """Run many rounds in one child process; after one in which it died, go on in a new one."""
@@ -112,7 +138,6 @@ class KindRunner:
         while done < len(rounds) and time.monotonic() < deadline:
             lines.write_text("")
             number += 1
-            workplace.use_environment(self.folder / f"attack-{number}" / "shared")
             rest = rounds[done:]
             ended = children.run(
                 lambda rest=rest, number=number: self._child(rest, deadline, number, lines), self.folder
@@ -132,7 +157,7 @@ class KindRunner:
                 break
 
     def _child(self, rounds: range, deadline: float, number: int, lines: Path) -> None:
-        attack = self.kind(self.folder / f"attack-{number}")
+        attack = self.kind(self.folder / f"attack-{number}", self.shared)
         with lines.open("a") as file:
             for index in rounds:
                 if time.monotonic() > deadline:

@@ -70,6 +70,7 @@ def use_environment(shared: Path) -> None:
     """Let the commands find the datasets in ``shared``; runs go below the working directory."""
     os.environ |= {
         "I2I_DATASETS": str(shared / "datasets"), "I2I_CACHE": str(shared / "cache"), "I2I_CHECKPOINTS": "checkpoints",
-        "COLUMNS": "200", "no_proxy": "*", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1",
+        "COLUMNS": "200", "no_proxy": "127.0.0.1,localhost", "https_proxy": "http://127.0.0.1:9",  # no downloads
+        "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1",
     }  # fmt: skip
     os.environ.pop("I2I_WEIGHTS", None)
