@@ -56,6 +56,10 @@ class ModelFileError(UsageError):
     """A model file is missing, damaged, or was not written by i2i."""
 
 
+class PluginError(UsageError):
+    """A plugin of another package cannot be used."""
+
+
 class RunError(UsageError):
     """A run's folder is not in the state that the command needs."""
 

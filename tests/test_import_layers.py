@@ -14,7 +14,7 @@ import i2i
 ROOT = Path(i2i.__file__).parent
 LAYERS = [
     {"errors", "_version", "directions", "json_parsing"},
-    {"arguments", "config", "device", "images"},
+    {"arguments", "config", "device", "images", "plugins"},
     {"pretrained"},
     {"networks", "restoration", "diagnostics", "checkpoints"},
     {"data", "metrics"},

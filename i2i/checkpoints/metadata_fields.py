@@ -8,6 +8,7 @@ from i2i.errors import ModelFileError
 from i2i.images.value_range import ValueRanges, ranges_from_json
 
 MAX_TEXT = 255  # characters of a name
+MAX_TEXTS = 20
 MAX_COUNT = 10**15  # of steps or images
 MAX_NUMBER = 1e300
 
@@ -41,6 +42,13 @@ class MetadataFields:
         is_valid = isinstance(value, str) and len(value) <= MAX_TEXT
         self._require(is_valid, key, value, f"a text of at most {MAX_TEXT} characters")
         return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self._get(key, [])
+        is_list = isinstance(value, list) and len(value) <= MAX_TEXTS
+        is_valid = is_list and all(isinstance(item, str) and len(item) <= MAX_TEXT for item in value)
+        self._require(is_valid, key, value, f"a list of at most {MAX_TEXTS} texts")
+        return tuple(value)
 
     def integer(self, key: str, low: int = 0, high: int = MAX_COUNT) -> int:
         value = self._get(key)

@@ -99,6 +99,7 @@ class ModelInfo:
         best: the result for which these weights were kept; None for other weights.
         settings: all settings of the training, as JSON.
         value_ranges: black and white of the training images A and B by sample type, where the type does not fix them.
+        plugins: packages whose method, recipe, network or task the model uses, such as "i2i-wavelet 1.0".
     """
 
     method: str = ""
@@ -116,6 +117,13 @@ class ModelInfo:
     best: BestMetric | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     value_ranges: tuple[ValueRanges, ValueRanges] = ({}, {})
+    plugins: tuple[str, ...] = ()
+
+    def missing_plugin_hint(self) -> str:
+        """Return what to do if i2i does not know the network or the task of the model."""
+        if self.plugins:
+            return f"The model was made with {' and '.join(self.plugins)}: install the missing package."
+        return "It may be of a later version of i2i, or of a package that is not installed."
 
     def input_ranges(self, direction: str) -> ValueRanges:
         """Return black and white of the inputs of a direction, by sample type."""
@@ -185,6 +193,7 @@ class ModelInfo:
             best=BestMetric.from_json(best, source) if best else None,
             settings=fields.table("settings", {}),
             value_ranges=fields.value_ranges("value_ranges"),
+            plugins=fields.texts("plugins"),
         )
 
     def to_metadata(self) -> dict[str, Any]:
@@ -210,6 +219,7 @@ class ModelInfo:
                 if any(self.value_ranges)
                 else {}
             ),
+            **({"plugins": list(self.plugins)} if self.plugins else {}),
             **({"task": dict(self.task)} if self.task is not None else {}),
             **{name: count for name, count in counts.items() if count is not None},
             "ema": self.ema,

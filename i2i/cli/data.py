@@ -54,14 +54,14 @@ def list_(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = 
 
 def _dataset_rows() -> list[dict[str, Any]]:
     """Return name, kind, origin and summary of each dataset: synthetic ones, the catalogue's, and the user's own."""
-    from i2i.data.catalogue import CATALOGUE
+    from i2i.data.catalogue import catalogue_entries
     from i2i.data.layout import dataset_dirs
-    from i2i.data.synthetic import SYNTHETIC_DATASETS
+    from i2i.data.synthetic import synthetic_datasets
 
     rows: list[dict[str, Any]] = []
-    for dataset in SYNTHETIC_DATASETS.values():
+    for dataset in synthetic_datasets():
         rows.append({"name": dataset.name, "kind": dataset.kind, "from": "drawn on use", "summary": dataset.summary})
-    for entry in CATALOGUE.values():
+    for entry in catalogue_entries():
         origin = f"get, {entry.bytes / 1e6:.0f} MB" if entry.bytes else "get"
         rows.append({"name": entry.name, "kind": entry.kind, "from": origin, "summary": entry.summary})
     names = {row["name"] for row in rows}
@@ -97,11 +97,11 @@ def download(
     """
     from i2i.cli._progress import ProgressBars
     from i2i.data.catalogue import CATALOGUE, download_dataset
-    from i2i.data.synthetic import SYNTHETIC_DATASETS
+    from i2i.data.synthetic import find_synthetic
     from i2i.data.synthetic import generate as generate_dataset
 
     folder = out or Path("datasets") / name
-    if name in SYNTHETIC_DATASETS and name not in CATALOGUE:
+    if name not in CATALOGUE and find_synthetic(name) is not None:
         with ProgressBars(transient=True) as bars:
             folder = generate_dataset(
                 name, folder, progress=lambda done, total: bars.update(f"generating {name}", done, total)

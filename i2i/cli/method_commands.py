@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from i2i.cli._options import ConfigOption, FixedOption, build_command, lazy_command
 from i2i.cli.old_flags import option_value
+from i2i.plugins import plugin_names
 
 if TYPE_CHECKING:
     from i2i.config import Flag
@@ -76,12 +77,17 @@ def command_group(
     command_class = lazy_command(build, lambda args: rewrite(_help_all_as_help(args)))
 
     class MethodGroup(TyperGroup):
-        """The methods of SUMMARIES, and any other method that has a recipe."""
+        """The methods of SUMMARIES, and those of other packages."""
+
+        def list_commands(self, ctx: Any) -> list[str]:
+            return [*super().list_commands(ctx), *plugin_names("i2i.methods")]
 
         def get_command(self, ctx: Any, cmd_name: str) -> Any:
             command = super().get_command(ctx, cmd_name)
             if command is not None:
                 return command
+            if package := plugin_names("i2i.methods").get(cmd_name):
+                return command_class(cmd_name, help=f"A method of the package {package}.")
             from i2i.recipes import RECIPES
 
             return command_class(cmd_name) if cmd_name in RECIPES else None
@@ -94,9 +100,9 @@ def command_group(
 
 def recipe_option(method: str) -> FixedOption:
     """Return the option that selects the recipe."""
-    from i2i.recipes import RECIPES
+    from i2i.recipes import recipes_of
 
-    names = list(RECIPES[method])
+    names = list(recipes_of(method))
     help = rf"preset to start from: {', '.join(names)} \[default: {names[0]}]"
     return FixedOption("recipe", str | None, typer.Option(None, help=help, show_default=False))
 
@@ -171,7 +177,7 @@ def _help_order(flag: "Flag") -> int:
 def _switched_on(method: str, section: str) -> set[tuple[str, ...]]:
     """Return the settings that a recipe of the method switches on. Their options need a form that switches them off."""
     from i2i.config import flags
-    from i2i.recipes import RECIPES
+    from i2i.recipes import recipes_of
 
-    recipe_flags = (flag for recipe in RECIPES[method].values() for flag in flags(getattr(recipe, section)))
+    recipe_flags = (flag for recipe in recipes_of(method).values() for flag in flags(getattr(recipe, section)))
     return {flag.path for flag in recipe_flags if flag.default is True}

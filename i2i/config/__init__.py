@@ -10,5 +10,9 @@ union.
 from i2i.config._fields import Bounds, Config, option, require, validate
 from i2i.config._flags import Flag, flags
 from i2i.config._json import from_json, merge, to_json
+from i2i.config._unions import discriminator_values, extend_unions
 
-__all__ = ["Bounds", "Config", "Flag", "flags", "from_json", "merge", "option", "require", "to_json", "validate"]
+__all__ = [
+    "Bounds", "Config", "Flag", "discriminator_values", "extend_unions", "flags", "from_json", "merge", "option",
+    "require", "to_json", "validate",
+]  # fmt: skip

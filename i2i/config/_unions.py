@@ -2,10 +2,12 @@
 
 import dataclasses
 import types
+from collections.abc import Callable, Collection
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from i2i.errors import ConfigError
 
+_extensions: dict[type, Callable[[], Collection[type]]] = {}
 DISCRIMINATORS = ("network", "task")  # names of the fields that distinguish the variants of a union
 
 
@@ -17,7 +19,21 @@ def field_types(cls: type) -> dict[str, Any]:
 
 def union_members(hint: Any) -> tuple[Any, ...]:
     """Return the members of a union type; for any other type, the type itself."""
-    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    if get_origin(hint) not in (Union, types.UnionType):
+        return (hint,)
+    members = get_args(hint)
+    more = [cls for member in members if member in _extensions for cls in _extensions[member]()]
+    return (*members, *(cls for cls in more if cls not in members))
+
+
+def extend_unions(member: type, more: Callable[[], Collection[type]]) -> None:
+    """Make other configs variants of every union that has ``member``.
+
+    Args:
+        member: a config class.
+        more: returns the other classes; called each time, so that plugins are imported when they are needed.
+    """
+    _extensions[member] = more
 
 
 def discriminator_field(cls: type) -> str:

@@ -11,6 +11,7 @@ from typing import Literal
 from i2i.data.disk import disk_errors
 from i2i.data.download import Progress, download
 from i2i.data.download_log import default_download_log
+from i2i.data.plugins import DATASET_PLUGINS
 from i2i.data.unpack import unpack
 from i2i.errors import DatasetError, DownloadError
 
@@ -210,7 +211,7 @@ def download_dataset(name: str, folder: Path, *, allow_changed: bool = False, pr
         DatasetError: the name is unknown, or the folder is not empty.
         DownloadError: the download failed; the message lists the alternatives.
     """
-    entry = _find_entry(name)
+    entry = _require_entry(name)
     folder = folder.expanduser().resolve()  # the folder may be a symbolic link to another disk
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DatasetError(f"{folder} already exists and is not empty. Choose another folder, or remove it first.")
@@ -236,11 +237,25 @@ def download_dataset(name: str, folder: Path, *, allow_changed: bool = False, pr
     return folder
 
 
-def _find_entry(name: str) -> CatalogueEntry:
-    if name in CATALOGUE:
-        return CATALOGUE[name]
-    similar = difflib.get_close_matches(name, CATALOGUE, n=3)
-    hint = f"Did you mean {' or '.join(similar)}?" if similar else f"It has: {', '.join(sorted(CATALOGUE))}."
+def find_entry(name: str) -> CatalogueEntry | None:
+    """Return a dataset of the catalogue or of a plugin, or None. Raises PluginError if the plugin is broken."""
+    entry = CATALOGUE.get(name) or DATASET_PLUGINS.find(name)
+    return entry if isinstance(entry, CatalogueEntry) else None
+
+
+def catalogue_entries() -> list[CatalogueEntry]:
+    """Return the datasets of the catalogue and of plugins."""
+    more = DATASET_PLUGINS.load_all().values()
+    return [*CATALOGUE.values(), *(entry for entry in more if isinstance(entry, CatalogueEntry))]
+
+
+def _require_entry(name: str) -> CatalogueEntry:
+    entry = find_entry(name)
+    if entry is not None:
+        return entry
+    names = [entry.name for entry in catalogue_entries()]
+    similar = difflib.get_close_matches(name, names, n=3)
+    hint = f"Did you mean {' or '.join(similar)}?" if similar else f"It has: {', '.join(sorted(names))}."
     raise DatasetError(f"{name!r} is not in the catalogue. {hint}")
 
 

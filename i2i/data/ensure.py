@@ -21,17 +21,18 @@ def ensure_dataset(name: str) -> Path:
     Raises:
         DatasetError: the name is neither synthetic nor in the catalogue.
     """
-    from i2i.data.catalogue import CATALOGUE, download_dataset
-    from i2i.data.synthetic import SYNTHETIC_DATASETS, generate
+    from i2i.data.catalogue import catalogue_entries, download_dataset, find_entry
+    from i2i.data.synthetic import find_synthetic, generate, synthetic_datasets
 
     folder = Path("datasets") / name
-    if name in SYNTHETIC_DATASETS:
+    if find_synthetic(name) is not None:
         logger.info("generating the dataset %s in %s", name, folder)
         return generate(name, folder)
-    if name in CATALOGUE:
-        logger.info("downloading %s into %s from %s", name, folder, CATALOGUE[name].url)
+    if (entry := find_entry(name)) is not None:
+        logger.info("downloading %s into %s from %s", name, folder, entry.url)
         return download_dataset(name, folder, progress=_TenthLogger())
-    similar = difflib.get_close_matches(name, [*SYNTHETIC_DATASETS, *CATALOGUE], n=1)
+    names = [dataset.name for dataset in synthetic_datasets()] + [entry.name for entry in catalogue_entries()]
+    similar = difflib.get_close_matches(name, names, n=1)
     suggestion = f" Did you mean {similar[0]}?" if similar else ""
     searched = ", ".join(map(str, dataset_dirs()))
     raise DatasetError(

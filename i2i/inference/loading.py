@@ -4,10 +4,11 @@ Every number and tensor shape of the file is checked before memory is allocated 
 """
 
 import os
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -21,7 +22,14 @@ from i2i.inference.mask_images import MaskFill
 from i2i.inference.options import InferenceOptions
 from i2i.inference.preprocessing import MIN_SIDE
 from i2i.inference.translator import Translator
-from i2i.networks import GENERATORS, GeneratorConfig, Identity, IdentityConfig, NoiseGeneratorConfig
+from i2i.networks import (
+    GENERATORS,
+    NETWORK_PLUGINS,
+    GeneratorConfig,
+    Identity,
+    IdentityConfig,
+    NoiseGeneratorConfig,
+)
 
 C = TypeVar("C", bound=GeneratorConfig | NoiseGeneratorConfig)
 
@@ -106,21 +114,22 @@ def read_network_config(path: Path, model_file: ModelFile, configs: Mapping[str,
     Raises: ModelFileError if the config is out of range or the tensors do not match the described network.
     """
     info = model_file.info
+    name = info.generator["network"]
+    found = configs.get(name) or (NETWORK_PLUGINS.find(name) if configs is GENERATORS else None)
+    if found is None:
+        raise ModelFileError(
+            f"{path}: its metadata does not describe a {kind} (generator.network is {reprlib.repr(name)}; there are "
+            f"{', '.join([*configs, *(NETWORK_PLUGINS.names() if configs is GENERATORS else [])])}). "
+            f"{info.missing_plugin_hint()}"
+        )
     try:
-        config = _read_config(info.generator, configs)
+        config = from_json(found, info.generator, "generator")
         with torch.device("meta"):
             state_dict = config.build(info.size).state_dict()
         _check_tensors(state_dict, model_file)
     except (ConfigError, TypeError) as error:
         raise ModelFileError(f"{path}: its metadata does not describe a {kind} ({error}).") from error
     return config
-
-
-def _read_config(generator: Mapping[str, Any], configs: Mapping[str, type[C]]) -> C:
-    name = generator["network"]
-    if name not in configs:
-        raise ConfigError(f"generator.network is {name!r}; this version of i2i has {', '.join(configs)}")
-    return from_json(configs[name], generator, "generator")
 
 
 def _check_tensors(state_dict: Mapping[str, Tensor], model_file: ModelFile) -> None:

@@ -4,7 +4,7 @@ from i2i.checkpoints.model_info import ModelInfo
 from i2i.config import from_json
 from i2i.errors import ConfigError, ModelFileError, UsageError
 from i2i.inference.options import InferenceOptions
-from i2i.restoration import TASKS, Task
+from i2i.restoration import Task, find_task
 
 
 def conditioning_level(model: str, info: ModelInfo, strength: float | None) -> float:
@@ -40,9 +40,15 @@ def default_strength(info: ModelInfo) -> float | None:
 
 def task_of(model: str, info: ModelInfo) -> Task:
     """Return the task that a restoration model was trained for. Raises ModelFileError if the metadata has none."""
+    task = find_task(info.task_name)
+    if task is None:
+        raise ModelFileError(
+            f"{model}: its metadata does not describe the task it was trained for (the task {info.task_name!r} is "
+            f"unknown). {info.missing_plugin_hint()}"
+        )
     try:
-        return from_json(TASKS[info.task_name], info.task, "task")
-    except (ConfigError, KeyError) as error:
+        return from_json(task, info.task, "task")
+    except ConfigError as error:
         raise ModelFileError(
             f"{model}: its metadata does not describe the task it was trained for ({error})."
         ) from error

@@ -1,12 +1,12 @@
 """Networks: plain modules, each built from a small frozen config."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 
-from i2i.config import Config, option
+from i2i.config import Config, discriminator_values, extend_unions, option
 from i2i.networks.dcgan import DCGANConfig, DCGANDiscriminatorConfig, DCGANGeneratorConfig
 from i2i.networks.mlp import MLPConfig, MLPDiscriminatorConfig, MLPGeneratorConfig
 from i2i.networks.patchgan import PatchGAN, PatchGANConfig, check_input_size
@@ -14,9 +14,11 @@ from i2i.networks.projected import ProjectedConfig, ProjectedDiscriminator
 from i2i.networks.resnet import Resnet, ResnetConfig
 from i2i.networks.restorer import Restorer, RestorerConfig
 from i2i.networks.unet import Unet, UnetConfig
+from i2i.plugins import PluginGroup
 
 __all__ = [
-    "GENERATORS", "NOISE_GENERATORS", "DCGANConfig", "DCGANDiscriminatorConfig", "DCGANGeneratorConfig",
+    "GENERATORS", "NETWORK_PLUGINS", "NOISE_GENERATORS", "DCGANConfig", "DCGANDiscriminatorConfig",
+    "DCGANGeneratorConfig",
     "GeneratorConfig", "Identity", "IdentityConfig", "MLPConfig", "MLPDiscriminatorConfig",
     "MLPGeneratorConfig", "NoiseGeneratorConfig", "PatchGAN", "PatchGANConfig", "ProjectedConfig",
     "ProjectedDiscriminator", "Resnet", "ResnetConfig", "Restorer", "RestorerConfig",
@@ -54,6 +56,25 @@ GENERATORS: dict[str, type[GeneratorConfig]] = {
     "restorer": RestorerConfig,
     "identity": IdentityConfig,
 }
+
+
+def _check_plugin(name: str, config: Any) -> type[GeneratorConfig]:
+    """Return the config class of a network of another package."""
+    if not (isinstance(config, type) and issubclass(config, Config)):
+        raise TypeError(f"{config!r} is no subclass of i2i.config.Config")
+    if discriminator_values(config) != (name,):
+        raise TypeError(f"{config.__qualname__} has no field network: Literal[{name!r}]")
+    missing = [
+        attribute for attribute in ("build", "size_multiple", "inference_mode") if not hasattr(config, attribute)
+    ]
+    if missing:
+        raise TypeError(f"{config.__qualname__} has no {' and no '.join(missing)}")
+    config()  # every field needs a default, and its bounds must hold
+    return cast("type[GeneratorConfig]", config)
+
+
+NETWORK_PLUGINS = PluginGroup("i2i.networks", "network", lambda: [*GENERATORS, *NOISE_GENERATORS], _check_plugin)
+extend_unions(IdentityConfig, lambda: NETWORK_PLUGINS.load_all().values())
 NoiseGeneratorConfig = DCGANGeneratorConfig | MLPGeneratorConfig  # networks from noise (N, latent) to images
 NOISE_GENERATORS: dict[str, type[NoiseGeneratorConfig]] = {"dcgan": DCGANGeneratorConfig, "mlp": MLPGeneratorConfig}
 

@@ -5,10 +5,50 @@ from typing import Any
 
 from i2i.config import from_json
 from i2i.errors import ConfigError, UsageError
+from i2i.networks import NETWORK_PLUGINS
+from i2i.recipes.plugins import METHOD_PLUGINS, RECIPE_PLUGINS
 from i2i.recipes.recipe import SECTIONS, ModelConfig, Recipe
 from i2i.recipes.table import RECIPES
+from i2i.restoration import TASK_PLUGINS
 
-__all__ = ["RECIPES", "SECTIONS", "ModelConfig", "Recipe", "find_recipe", "recipe_from_json"]
+__all__ = [
+    "RECIPES", "SECTIONS", "ModelConfig", "Recipe", "find_recipe", "method_names", "plugin_packages",
+    "recipe_from_json", "recipes_of",
+]  # fmt: skip
+
+
+def method_names() -> list[str]:
+    """Return the methods of i2i and of plugins, without importing the latter."""
+    return [*RECIPES, *METHOD_PLUGINS.names()]
+
+
+def recipes_of(method: str) -> dict[str, Recipe]:
+    """Return the recipes of a method by name, with those of plugins.
+
+    Raises:
+        UsageError: no such method; the message lists the existing ones.
+        PluginError: the method is a plugin that cannot be used.
+    """
+    recipes = RECIPES.get(method) or METHOD_PLUGINS.find(method)
+    if recipes is None:
+        raise UsageError(
+            f"No method {method!r}. There are: {', '.join(method_names())}. A method of another package needs that "
+            "package."
+        )
+    more = RECIPE_PLUGINS.load_all() if any(name.startswith(f"{method}.") for name in RECIPE_PLUGINS.names()) else {}
+    return recipes | {recipe.name: recipe for recipe in more.values() if recipe.method == method}
+
+
+def plugin_packages(recipe: Recipe) -> tuple[str, ...]:
+    """Return the packages of the plugins that a recipe uses, such as "i2i-wavelet 1.0"."""
+    task = recipe.data.restoration_task
+    packages = [
+        METHOD_PLUGINS.package_of(recipe.method),
+        RECIPE_PLUGINS.package_of(f"{recipe.method}.{recipe.name}"),
+        NETWORK_PLUGINS.package_of(getattr(getattr(recipe.model, "generator", None), "network", "")),
+        TASK_PLUGINS.package_of(getattr(task, "task", "")),
+    ]
+    return tuple(dict.fromkeys(filter(None, packages)))
 
 
 def find_recipe(method: str, name: str | None = None) -> Recipe:
@@ -21,9 +61,7 @@ def find_recipe(method: str, name: str | None = None) -> Recipe:
     Raises:
         UsageError: no such method or recipe; the message lists the existing ones.
     """
-    recipes = RECIPES.get(method)
-    if recipes is None:
-        raise UsageError(f"No method {method!r}. There are: {', '.join(RECIPES)}.")
+    recipes = recipes_of(method)
     if name is None:
         return next(iter(recipes.values()))
     if name not in recipes:

@@ -21,7 +21,7 @@ from i2i.device import resolve_device
 from i2i.diagnostics import AlarmMonitor, flag_values
 from i2i.directions import Direction
 from i2i.errors import CacheError, ConfigError, RunError, UsageError
-from i2i.recipes import Recipe, find_recipe, recipe_from_json
+from i2i.recipes import Recipe, find_recipe, plugin_packages, recipe_from_json
 from i2i.recipes.training_data import load_and_check_layout, run_config, saved_places, without_other_places
 from i2i.training.monitor import TrainingMonitor
 from i2i.training.progress import TrainingProgress
@@ -256,5 +256,6 @@ def model_info(
         task=to_json(task) if task else None,
         data=DataInfo(layout.data_name, layout.fingerprint(), tuple(len(domain) for domain in layout.splits["train"])),
         settings=settings.to_json(),
+        plugins=plugin_packages(recipe),
         value_ranges=ranges,
     )

@@ -33,6 +33,7 @@ PUBLIC_MODULES = [  # i2i.convert is documented with i2i, which lists it as a fu
     "i2i.metrics",
     "i2i.metrics.paired",
     "i2i.networks",
+    "i2i.plugins",
     "i2i.recipes",
     "i2i.restoration",
 ]

@@ -10,6 +10,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from i2i.data.plugins import DATASET_PLUGINS
 from i2i.data.synthetic import dead_leaves, outlines, shapes, stripes
 from i2i.data.synthetic.drawing import ImageArray
 from i2i.data.synthetic.scoring import score
@@ -17,7 +18,10 @@ from i2i.errors import DatasetError, UsageError
 from i2i.images.files import atomic_folder
 from i2i.json_parsing import JsonError, parse_json_table
 
-__all__ = ["SYNTHETIC_DATASETS", "SyntheticDataset", "generate", "score", "shapes", "synthetic_name"]
+__all__ = [
+    "SYNTHETIC_DATASETS", "SyntheticDataset", "find_synthetic", "generate", "score", "shapes", "synthetic_datasets",
+    "synthetic_name",
+]  # fmt: skip
 
 VERSION = 1  # increased when the images of a dataset change
 Progress = Callable[[int, int], None]  # receives (images done, number of images)
@@ -96,6 +100,18 @@ SYNTHETIC_DATASETS: dict[str, SyntheticDataset] = {
 }
 
 
+def find_synthetic(name: str) -> SyntheticDataset | None:
+    """Return a synthetic dataset of i2i or of a plugin, or None. Raises PluginError if the plugin is broken."""
+    dataset = SYNTHETIC_DATASETS.get(name) or DATASET_PLUGINS.find(name)
+    return dataset if isinstance(dataset, SyntheticDataset) else None
+
+
+def synthetic_datasets() -> list[SyntheticDataset]:
+    """Return the synthetic datasets of i2i and of plugins."""
+    more = DATASET_PLUGINS.load_all().values()
+    return [*SYNTHETIC_DATASETS.values(), *(dataset for dataset in more if isinstance(dataset, SyntheticDataset))]
+
+
 def generate(
     name: str,
     folder: Path,
@@ -111,7 +127,7 @@ def generate(
     An image depends on dataset, seed, split, domain, index and size, and not on the number of images.
 
     Args:
-        name: a key of SYNTHETIC_DATASETS.
+        name: of the dataset.
         folder: a new or empty folder.
         seed: at least 0.
         size: height of an image in pixels, at least 16; None: the dataset's default.
@@ -125,9 +141,10 @@ def generate(
         DatasetError: the name is unknown, or the folder is not empty.
         UsageError: a number is out of range.
     """
-    if name not in SYNTHETIC_DATASETS:
-        raise DatasetError(f"There is no synthetic dataset {name!r}. There are: {', '.join(SYNTHETIC_DATASETS)}.")
-    dataset = SYNTHETIC_DATASETS[name]
+    dataset = find_synthetic(name)
+    if dataset is None:
+        names = ", ".join(dataset.name for dataset in synthetic_datasets())
+        raise DatasetError(f"There is no synthetic dataset {name!r}. There are: {names}.")
     size = dataset.size if size is None else size
     train = dataset.train if train is None else train
     test = dataset.test if test is None else test
