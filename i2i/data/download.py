@@ -180,10 +180,25 @@ def _fetch(expected: _Expected, part: PartialFile, progress: Progress | None, ti
         total = expected.bytes or version.length
         part.truncate(start if response.status == 206 else 0)
         _receive(response, part, expected.url, total, progress)
+        has_end = total is not None or response.headers.get("Transfer-Encoding", "").lower() == "chunked"
     if part.size == 0:
         raise Interrupted(f"{expected.url} sent no data")
     if total and part.size < total:
         raise Interrupted(f"{expected.url} ended after {part.size} of {total} bytes")
+    if not has_end and not expected.has_checksum:
+        _confirm_end(expected.url, part.size, timeout)
+
+
+def _confirm_end(url: str, size: int, timeout: float) -> None:
+    """Ask for the bytes after a body of unknown length, which may be the start of a file.
+
+    Raises:
+        Interrupted: there are more, or the server does not say.
+    """
+    with open_url(url, {"Range": f"bytes={size}-"}, timeout) as response:
+        ends_here = response.headers.get("Content-Range", f"bytes */{size}") == f"bytes */{size}"
+        if response.status != 416 or not ends_here:
+            raise Interrupted(f"{url} ended after {size} bytes, and the server does not confirm that these are all")
 
 
 def _first_missing_byte(expected: _Expected, part: PartialFile, known: RemoteVersion | None) -> int:

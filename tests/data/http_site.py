@@ -45,7 +45,7 @@ class Site:
             request.end_headers()
             return
         start = self._start(request)
-        if self.statuses or start > len(self.body):
+        if self.statuses or (start and start >= len(self.body)):
             request.send_error(self.statuses.pop(0) if self.statuses else 416)
             return
         request.send_response(206 if start else 200)

@@ -44,6 +44,23 @@ def test_a_file_of_unknown_length_and_checksum_is_accepted(site: Site, path: Pat
     site.sends_length = False
     assert fetch() == SHA256
     assert path.read_bytes() == BODY
+    assert site.requests[1]["Range"] == f"bytes={len(BODY)}-"  # whether more follows
+
+
+def test_a_short_body_of_unknown_length_is_continued(site: Site, path: Path, fetch: Fetch) -> None:
+    site.sends_length, site.cuts = False, [HALF, 0]
+    assert fetch() == SHA256
+    assert path.read_bytes() == BODY
+
+
+def test_a_body_of_unknown_length_is_refused_if_its_end_cannot_be_confirmed(
+    site: Site, path: Path, fetch: Fetch
+) -> None:
+    site.sends_length, site.supports_ranges = False, False
+    with pytest.raises(DownloadError, match="does not confirm that these are all"):
+        fetch()
+    assert not path.exists()
+    assert fetch(sha256=SHA256) == SHA256
 
 
 def test_a_busy_server_is_retried(site: Site, fetch: Fetch, delays: list[float]) -> None:
