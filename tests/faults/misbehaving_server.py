@@ -34,12 +34,12 @@ class Script:
         if way in ("busy", "missing"):
             request.send_error(503 if way == "busy" else 404)
         elif way in ("loop", "ftp"):
+            if way == "loop" and len(self.ways) < 40:
+                self.ways.insert(0, way)
             request.send_response(302)
             request.send_header("Location", request.path if way == "loop" else "ftp://127.0.0.1/set.zip")
             request.send_header("Content-Length", "0")
             request.end_headers()
-            if way == "loop":
-                self.ways.insert(0, "loop") if len(self.ways) < 40 else None
         elif way == "garbage":
             request.wfile.write(b"\x00\xff garbage\r\n\r\n" * 10)
         elif way != "reset":
@@ -134,14 +134,15 @@ class Download(Attack):
             script.etag = '"one"'
             failure = self._download(path, sha256, known)
             if failure is None and not path.exists():
-                failure = Failure(LOST, "the second download, from a good server, failed too")
+                failure = Failure(LOST, f"the second download, from a good server, failed too: {self.error}")
         return failure and Failure(failure.verdict, failure.what, fault)
 
     def _download(self, path: Path, sha256: str | None, known: bool) -> Failure | None:
         url = f"http://127.0.0.1:{self.server.server_port}/set.zip"
         try:
             digest = download(url, path, sha256=sha256, attempts=3, timeout=2.0, sleep=lambda seconds: None)
-        except I2IError:
+        except I2IError as error:
+            self.error = str(error)
             return Failure(WRONG, "a file in spite of an error") if path.exists() else None
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != digest:
