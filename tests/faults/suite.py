@@ -1,6 +1,7 @@
 """Runs the rounds of each kind, and reports them."""
 
 import json
+import math
 import random
 import shutil
 import sys
@@ -9,6 +10,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,26 +137,26 @@ class KindRunner:
         lines = self.folder / "rounds.jsonl"
         done = 0
         number = 0
+        had_results = True
         while done < len(rounds) and time.monotonic() < deadline:
             lines.write_text("")
             number += 1
             rest = rounds[done:]
-            ended = children.run(
-                lambda rest=rest, number=number: self._child(rest, deadline, number, lines), self.folder
-            )
+            ended = children.run(partial(self._child, rest, deadline, number, lines), self.folder, timeout=math.inf)
             results = [json.loads(line) for line in lines.read_text().splitlines()]
             for index, result in zip(rest, results, strict=False):
                 self._report(index, Failure(**result) if result else None)
             done += len(results)
             if ended.status != 0:
                 what = f"the process ended with {ended.status}: {ended.output[-1000:]}"
-                if not results and number > 1 and done == 0:
-                    raise RuntimeError(what)
+                if not results and number > 1 and not had_results:
+                    raise RuntimeError(what)  # not by a round: the attack cannot even begin
                 self._report(rounds[min(done, len(rounds) - 1)], Failure(WRONG, what))
                 done += 1
             shutil.rmtree(self.folder / f"attack-{number}", ignore_errors=True)
             if ended.status == 0:
                 break
+            had_results = bool(results)
 
     def _child(self, rounds: range, deadline: float, number: int, lines: Path) -> None:
         attack = self.kind(self.folder / f"attack-{number}", self.shared)
