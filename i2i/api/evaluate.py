@@ -1,12 +1,15 @@
 """``i2i.evaluate``: evaluate models from Python."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from i2i import reports
 from i2i.arguments import PathLike, refuse_unknown, to_paths
+from i2i.data.layout import LayoutName
 from i2i.data.resize import ResizeMode
+from i2i.data.source import DataSource
 from i2i.device import Precision
 from i2i.errors import I2IError
 from i2i.evaluation import evaluate as evaluation
@@ -24,6 +27,13 @@ def evaluate(
     models: PathLike | Sequence[PathLike],
     *,
     data: PathLike | None = None,
+    layout: LayoutName = "auto",
+    data_a: PathLike | None = None,
+    data_b: PathLike | None = None,
+    test_a: PathLike | None = None,
+    test_b: PathLike | None = None,
+    pairs: tuple[PathLike, PathLike] | None = None,
+    pair_suffixes: tuple[str, str] | None = None,
     direction: str | None = None,
     report: PathLike | None = None,
     fail_under: Thresholds = (),
@@ -49,6 +59,13 @@ def evaluate(
     Args:
         models: one or several: names of runs, paths of runs or of model files, or "identity".
         data: the dataset, by name or path; by default the first model's training dataset.
+        layout: how the folders are laid out; "auto" detects it.
+        data_a: folder of the images A, with ``data_b`` instead of ``data``.
+        data_b: folder of the images B.
+        test_a: folder of the test images A, beside ``data_a``.
+        test_b: folder of the test images B.
+        pairs: folders of the inputs and of the targets, paired by name, instead of ``data``.
+        pair_suffixes: ends of the names of the two images of a pair, such as ("_in", "_out").
         direction: "AtoB", "BtoA" or "sample"; by default all that the models have.
         report: an HTML report to write.
         fail_under: such as {"psnr": 24}: raise I2IError if a model has less.
@@ -86,9 +103,13 @@ def evaluate(
     thresholds = parse_thresholds(_texts(fail_under), _texts(fail_over))
     if report is not None:
         reports.check_path(Path(report))
+    source = DataSource(
+        data=_text(data), data_a=_text(data_a), data_b=_text(data_b), test_a=_text(test_a), test_b=_text(test_b),
+        pairs=(_text(pairs[0]), _text(pairs[1])) if pairs else None, layout=layout, pair_suffixes=pair_suffixes,
+    )  # fmt: skip
     options = EvaluationOptions(
         models=[str(path) for path in to_paths(models, "models")],
-        data=str(data) if data is not None else None,
+        data=source,
         direction=direction,
         split=split,
         max_images=max_images,
@@ -110,6 +131,10 @@ def evaluate(
     if violations := result.threshold_violations(thresholds):
         raise I2IError("\n".join(violations))
     return result
+
+
+def _text(path: PathLike | None) -> str:
+    return "" if path is None else os.fspath(path)
 
 
 def _texts(thresholds: Thresholds) -> list[str]:

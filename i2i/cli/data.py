@@ -187,7 +187,7 @@ def check(
 
         i2i data check datasets/mine
 
-        i2i data check --pairs scans/ drawings/
+        i2i data check --pairs sketches/ drawings/
     """
     from i2i.cli._progress import ProgressBars
     from i2i.data.audit import audit

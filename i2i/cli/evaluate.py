@@ -5,6 +5,15 @@ from typing import Annotated, Literal
 
 import typer
 
+from i2i.cli._data_options import (
+    DataAOption,
+    DataBOption,
+    LayoutOption,
+    PairsOption,
+    PairSuffixesOption,
+    TestAOption,
+    TestBOption,
+)
 from i2i.cli.console import log_line, print_json, stdout
 
 
@@ -18,6 +27,13 @@ def evaluate(
             help=r"dataset, by name or path \[default: the first model's training dataset]", show_default=False
         ),
     ] = None,
+    layout: LayoutOption = "auto",
+    data_a: DataAOption = "",
+    data_b: DataBOption = "",
+    test_a: TestAOption = "",
+    test_b: TestBOption = "",
+    pairs: PairsOption = None,
+    pair_suffixes: PairSuffixesOption = None,
     direction: Annotated[
         str | None, typer.Option(help=r"AtoB, BtoA or sample \[default: all that the models have]", show_default=False)
     ] = None,
@@ -123,10 +139,11 @@ def evaluate(
                     log_line("{}: {} images", text, total)
 
         result = run_evaluation(
-            models, data=data, direction=direction, report=report, rank_by=rank_by, checkpoint=checkpoint, split=split,
-            max_images=max_images, size=size, resize=resize, value_range=value_range, cycle=cycle, seed=seed,
-            votes_file=votes_file, degradation_level=degradation_level, device=device, precision=precision,
-            progress=log_progress,
+            models, data=data, layout=layout, data_a=data_a, data_b=data_b, test_a=test_a, test_b=test_b, pairs=pairs,
+            pair_suffixes=pair_suffixes, direction=direction, report=report, rank_by=rank_by, checkpoint=checkpoint,
+            split=split, max_images=max_images, size=size, resize=resize, value_range=value_range, cycle=cycle,
+            seed=seed, votes_file=votes_file, degradation_level=degradation_level, device=device,
+            precision=precision, progress=log_progress,
         )  # fmt: skip
     violations = result.threshold_violations(thresholds)
     if json:

@@ -181,7 +181,7 @@ def _log_start(trainer: "Trainer") -> None:
     counts = "; ".join(
         f"{split} {' + '.join(str(len(d)) for d in domains)}" for split, domains in layout.splits.items()
     )
-    log_line("data: {} ({} data in {}: {})", layout.root, layout.kind, layout.source, counts)
+    log_line("data: {} ({} data in {}: {})", layout.title or layout.root, layout.kind, layout.source, counts)
     dtype = str(trainer.dtype).removeprefix("torch.")
     length = f"steps {trainer.step} to {trainer.total_steps()}"
     if max_hours := trainer.config.max_hours:

@@ -10,6 +10,14 @@ from i2i.errors import DatasetError
 logger = logging.getLogger(__name__)
 
 
+def is_known_dataset(name: str) -> bool:
+    """Return whether ``ensure_dataset`` can make the dataset ``name``."""
+    from i2i.data.catalogue import CATALOGUE
+    from i2i.data.synthetic import SYNTHETIC_DATASETS
+
+    return name in SYNTHETIC_DATASETS or name in CATALOGUE
+
+
 def ensure_dataset(name: str) -> Path:
     """Generate or download the dataset ``name`` into ``datasets/NAME`` and return its folder.
 

@@ -16,8 +16,8 @@ from i2i.data.layout.types import KIND_OF_LAYOUT
 from i2i.errors import DatasetError, UsageError
 from i2i.images.folders import real_path
 
-_FOLDERS = ("data", "data_a", "data_b", "test_a", "test_b")
-PLACES = (*_FOLDERS, "pairs")  # fields that name folders
+FOLDERS = ("data", "data_a", "data_b", "test_a", "test_b")
+PLACES = (*FOLDERS, "pairs")  # fields that name folders
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ class DataSource:
     @property
     def names(self) -> list[str]:
         """The folders and names that the user gave."""
-        given = [getattr(self, place) for place in _FOLDERS]
+        given = [getattr(self, place) for place in FOLDERS]
         return [name for name in [*given, *(self.pairs or ())] if name]
 
     @property
@@ -99,12 +99,13 @@ class DataSource:
     @property
     def folder(self) -> Path | None:
         """The folder of the dataset, or of A; None if it is not on this machine."""
-        return self._find(self.two_folders[0] if self.two_folders else self.data)
+        name = self.two_folders[0] if self.two_folders else self.data
+        return self._find(name) if name else None
 
     def flags(self) -> str:
         """Return the flags that name this source on a command line."""
         words: list[str] = []
-        for place in _FOLDERS:
+        for place in FOLDERS:
             if value := getattr(self, place):
                 words += [f"--{place.replace('_', '-')}", value]
         for flag, couple in (("--pairs", self.pairs), ("--pair-suffixes", self.pair_suffixes)):
@@ -119,7 +120,7 @@ class DataSource:
 
     def shareable(self) -> dict[str, Any]:
         """Return the fields for a model file: names of folders, without their paths."""
-        fields: dict[str, Any] = {place: _last_part(getattr(self, place)) for place in _FOLDERS if getattr(self, place)}
+        fields: dict[str, Any] = {place: _last_part(getattr(self, place)) for place in FOLDERS if getattr(self, place)}
         if self.data:
             fields["data"] = self.title
         if self.pairs:

@@ -117,16 +117,21 @@ def examples(model: RegisteredModel, folder: Path, direction: str | None = None)
 
 def _test_images(model: RegisteredModel, direction: str) -> list[Image.Image]:
     """Return the first test images of the model's dataset, or an empty list if there are too few."""
-    from i2i.data.layout import find_dataset, list_images
+    from i2i.data.resize import load_item
+    from i2i.evaluation.training_data import needed_kind, training_source
 
-    name = model.info.data.name
-    if not name or Path(name).name != name:  # a model file may come from anywhere: never follow a path in it
+    source = training_source(model.info, model.path)
+    if model.info.task is not None or not source.is_named or source.folder is None:
         return []
     try:
-        root = find_dataset(name)
-        folder = root / f"test{Direction(direction).source}" if root else None
-        paths = list_images(folder) if folder is not None and folder.is_dir() else []
-        return [read(path) for path in paths[:NUM_EXAMPLES]] if len(paths) >= NUM_EXAMPLES else []
+        layout = source.load(needed_kind(model.info), download=False)
+        index = Direction(direction).source_index
+        domains = layout.splits.get("test", ())
+        items = (domains[index] if layout.kind == "unpaired" else domains[0]) if domains else []
+        if layout.kind == "clean" or len(items) < NUM_EXAMPLES:
+            return []
+        side = index if layout.kind == "paired" else 0
+        return [load_item(item, layout.kind)[side] for item in items[:NUM_EXAMPLES]]
     except I2IError:
         return []
 

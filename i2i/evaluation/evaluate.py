@@ -1,16 +1,18 @@
 """Evaluate models on a dataset."""
 
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from i2i.data.ensure import ensure_dataset
-from i2i.data.layout import Layout, detect_layout, find_dataset
+from i2i.data.ensure import is_known_dataset
+from i2i.data.layout import Kind, Layout
+from i2i.data.source import DataSource
 from i2i.data.value_ranges import NO_RANGES, DomainRanges, dataset_ranges
 from i2i.device import resolve_device
 from i2i.directions import describe_direction
-from i2i.errors import ModelFileError, UsageError
+from i2i.errors import DatasetError, ModelFileError, UsageError
 from i2i.evaluation.direction import DirectionEvaluator, DirectionResult
 from i2i.evaluation.eval_set import Degradation, ResizePolicy, build_eval_set
 from i2i.evaluation.feature_cache import FeatureCache
@@ -18,6 +20,7 @@ from i2i.evaluation.metric_specs import METRICS, Threshold
 from i2i.evaluation.metric_suite import MetricSuite, Progress
 from i2i.evaluation.models import IDENTITY, EvaluatedModel, common_task, resolve_directions, resolve_models
 from i2i.evaluation.options import EvaluationOptions
+from i2i.evaluation.training_data import needed_kind, training_source
 from i2i.evaluation.votes import Tally, read_votes
 from i2i.metrics import Inception
 from i2i.metrics.paired import Lpips
@@ -131,7 +134,7 @@ def evaluate(options: EvaluationOptions, progress: Progress = lambda text, done,
         for direction in directions
     ]
     metrics = _metric_suite(options, notes, progress)
-    data = layout.root.resolve().name
+    data = layout.data_name
     results = [DirectionEvaluator(options, models, eval_set, metrics, data).evaluate() for eval_set in eval_sets]
     for result in results:
         notes += _notes(result, models)
@@ -157,11 +160,36 @@ def _notes(result: DirectionResult, models: Sequence[EvaluatedModel]) -> Iterato
 
 
 def _find_layout(options: EvaluationOptions, models: Sequence[EvaluatedModel]) -> Layout:
-    names = [options.data, *(model.info.data.name for model in models if model.info is not None)]
-    name = next((name for name in names if name), None)
-    if name is None:
-        raise UsageError("No dataset was named. Give --data NAME or --data PATH.")
-    return detect_layout(find_dataset(name) or ensure_dataset(name))
+    """Return the layout of the dataset to evaluate on: that of the options, else the first model's training data."""
+    trained = [model for model in models if model.info is not None]
+    needed = next((needed_kind(model.info) for model in trained if model.info), None)
+    if options.data:
+        source = options.data if isinstance(options.data, DataSource) else DataSource(data=options.data)
+        if source.is_named:
+            return source.load(needed)
+    for model in trained:
+        assert model.info is not None
+        source = training_source(model.info, model.path)
+        if source.is_named:
+            return _load_training_data(model, source, needed, options.data)
+    raise UsageError("No dataset was named. Give --data NAME or --data PATH.")
+
+
+def _load_training_data(
+    model: EvaluatedModel, source: DataSource, needed: Kind | None, stated: str | DataSource | None
+) -> Layout:
+    if isinstance(stated, DataSource):  # it has a layout and no folder
+        layout = stated.layout if stated.layout != "auto" else source.layout
+        source = replace(source, layout=layout, pair_suffixes=stated.pair_suffixes or source.pair_suffixes)
+    if source.folder is None and not is_known_dataset(source.data):
+        images = {"clean": "photos", "paired": "pairs"}.get(needed or "", "dataset")
+        place = source.absolute.get(source.names[0], "") if source.absolute else ""
+        where = f" (last in {place})" if place else ""
+        raise DatasetError(
+            f"{model.name} was trained on {source.title!r}{where}, which is not on this machine. Name the images to "
+            f"evaluate on: `i2i evaluate {shlex.quote(model.name)} --data path/to/{images}`."
+        )
+    return source.load(needed)
 
 
 def _value_ranges(options: EvaluationOptions, models: Sequence[EvaluatedModel], layout: Layout) -> DomainRanges:

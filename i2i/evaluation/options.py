@@ -6,6 +6,7 @@ from pathlib import Path
 
 from i2i.config import require
 from i2i.data.resize import ResizeMode
+from i2i.data.source import DataSource
 from i2i.errors import UsageError
 from i2i.evaluation.metric_specs import METRICS
 from i2i.evaluation.models import CheckpointChoice
@@ -18,7 +19,7 @@ class EvaluationOptions:
 
     Args:
         models: runs' names, paths of model files, or "identity".
-        data: a dataset; None for the first model's training dataset.
+        data: a dataset, by name, path or source; None for the first model's training dataset.
         direction: None for all that the models have.
         split: None for test, else val.
         max_images: of each domain; None for all.
@@ -38,7 +39,7 @@ class EvaluationOptions:
     """
 
     models: Sequence[str]
-    data: str | None = None
+    data: str | DataSource | None = None
     direction: str | None = None
     split: str | None = None
     max_images: int | None = None

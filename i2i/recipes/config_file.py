@@ -8,10 +8,10 @@ from typing import Any
 from i2i.checkpoints.run import write_or_explain
 from i2i.checkpoints.upgrade import upgrade_config
 from i2i.data.layout import find_dataset
+from i2i.data.saved_source import SAVED_PLACES
 from i2i.errors import ConfigError, UsageError, io_errors
 from i2i.json_parsing import JsonError, parse_json_table
 from i2i.recipes import SECTIONS, Recipe, find_recipe
-from i2i.recipes.training_data import SAVED_PLACES
 
 KEYS = ("method", "recipe", *SECTIONS)
 

@@ -15,6 +15,7 @@ from i2i.data.config import DirectedConfig
 from i2i.data.dataset import TrainingDataset
 from i2i.data.image_cache import ImageCache, build_image_cache
 from i2i.data.layout import HINT, Layout
+from i2i.data.saved_source import saved_places
 from i2i.data.source import PLACES, DataSource
 from i2i.data.value_ranges import NO_RANGES, DomainRanges, dataset_ranges
 from i2i.device import resolve_device
@@ -22,7 +23,7 @@ from i2i.diagnostics import AlarmMonitor, flag_values
 from i2i.directions import Direction
 from i2i.errors import CacheError, ConfigError, RunError, UsageError
 from i2i.recipes import Recipe, find_recipe, plugin_packages, recipe_from_json
-from i2i.recipes.training_data import load_and_check_layout, run_config, saved_places, without_other_places
+from i2i.recipes.training_data import load_and_check_layout, run_config, with_one_place
 from i2i.training.monitor import TrainingMonitor
 from i2i.training.progress import TrainingProgress
 from i2i.training.seeding import seed_everything
@@ -67,7 +68,8 @@ def new_training(
     Raises:
         UsageError: the settings, the dataset or the run's name are not usable. Nothing is written then.
     """
-    recipe = (base or find_recipe(method, recipe_name)).with_overrides(overrides)
+    base = base or find_recipe(method, recipe_name)
+    recipe = base.with_overrides(with_one_place(base.data, overrides))
     source = DataSource.from_config(recipe.data)
     if not source.is_named:
         raise UsageError(f"No dataset was named. Give --data NAME or --data PATH. {HINT}")
@@ -109,11 +111,13 @@ def resume_training(
         raise UsageError(f"{run.path} is a {recipe.method} training: `i2i train {recipe.method} --resume …`.")
     if recipe_name not in (None, recipe.name):
         raise ConfigError(f"{run.path} was started with --recipe {recipe.name}, not {recipe_name}.")
-    overrides = {**overrides, "data": without_other_places(recipe.data, changes)}
+    overrides = with_one_place(recipe.data, overrides)
     _check_resumable(recipe, overrides)
     _require_state(run)
     recipe = recipe.with_overrides(overrides)
-    source = DataSource.from_config(recipe.data, None if changes.keys() & set(PLACES) else saved_places(run, config))
+    source = DataSource.from_config(
+        recipe.data, None if changes.keys() & set(PLACES) else saved_places(config, run.path)
+    )
     run.lock_for_training()
     trainer = _build_trainer(recipe, source, load_and_check_layout(recipe, source), run, progress)
     state = run.load_state()

@@ -44,5 +44,12 @@ def overrides_from_settings(function: str, method: str, settings: Mapping[str, A
         *sections, field = paths[name]
         for section in sections:
             table = table.setdefault(section, {})
-        table[field] = os.fspath(value) if isinstance(value, os.PathLike) else value
+        table[field] = _without_paths(value)
     return overrides
+
+
+def _without_paths(value: Any) -> Any:
+    """Return a path, or each path of a tuple or list, as text."""
+    if isinstance(value, tuple | list):
+        return type(value)(map(_without_paths, value))
+    return os.fspath(value) if isinstance(value, os.PathLike) else value

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from i2i.checkpoints.run import Run
 from i2i.data.config import DataConfig
 from i2i.data.layout import HINT, Kind, Layout
+from i2i.data.saved_source import SAVED_PLACES
 from i2i.data.source import PLACES, DataSource
 from i2i.errors import DatasetError, ImageError
 from i2i.images import read_header
@@ -18,7 +18,6 @@ DATA_KIND_HINTS: dict[Kind, str] = {
     "clean": "Train on it with `i2i train regression --task denoise` to restore such photos, or with `i2i train gan` "
     "to generate more of them. To translate between two kinds of photos, put them into trainA/ and trainB/.",
 }
-SAVED_PLACES = "data_paths"  # key of config.json: absolute paths of the folders, by the names that the user gave
 
 
 def run_config(recipe: Recipe, source: DataSource) -> dict[str, Any]:
@@ -26,25 +25,13 @@ def run_config(recipe: Recipe, source: DataSource) -> dict[str, Any]:
     return {**recipe.to_json(), SAVED_PLACES: dict(source.with_absolute().absolute or {})}
 
 
-def saved_places(run: Run, config: Mapping[str, Any]) -> dict[str, str]:
-    """Return the absolute path of each folder of a run's dataset, by the name that the user gave.
-
-    Runs of earlier versions hold no absolute paths. Their relative paths are tried from the folder above the runs.
-    """
-    saved = config.get(SAVED_PLACES)
-    if isinstance(saved, dict):
-        return {name: path for name, path in saved.items() if isinstance(path, str)}
-    name = config["data"].get("data", "") if isinstance(config.get("data"), dict) else ""
-    path = run.path.absolute().parent.parent / name
-    return {name: str(path)} if name and path.is_dir() else {}
-
-
-def without_other_places(data: DataConfig, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the changes of a resumed run's data: a new place of the dataset replaces all places of the run."""
+def with_one_place(data: DataConfig, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the overrides of a recipe; a place of the dataset in them replaces all places in ``data``."""
+    changes = overrides.get("data", {})
     if not changes.keys() & set(PLACES):
-        return dict(changes)
+        return dict(overrides)
     unset = {name: None if name == "pairs" else "" for name in PLACES if hasattr(data, name)}
-    return {**unset, **changes}
+    return {**overrides, "data": {**unset, **changes}}
 
 
 def load_and_check_layout(recipe: Recipe, source: DataSource) -> Layout:

@@ -147,7 +147,7 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("cyclegan --data pairs", ["paired data", "i2i train pix2pix"]),
         ("cyclegan --data photos", ["clean data", "i2i train gan", "trainA/ and trainB/"]),
         ("gan --data good", ["unpaired data", "--data good/trainA"]),
-        ("gan --data pairs", ["paired data", "i2i train pix2pix"]),
+        ("gan --data pairs --layout side-by-side", ["paired data", "i2i train pix2pix"]),
         ("gan --data photos --size 48", ["32, 64, 128", "48"]),
         ("gan --data photos --adversarial wgan-gp", ["batch norm", "--d-norm instance"]),
         ("cyclegan --data good --lr -1", ["lr is -1.0", "above 0"]),

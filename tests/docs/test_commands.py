@@ -96,7 +96,7 @@ def make_data() -> None:
             random_image(2, SIZE, SIZE).save(image)
     for image in write_random_images(Path("photos/holiday"), 2, SIZE):
         random_image(3, SIZE, SIZE).save(image)
-    for seed, folder in enumerate(("horses", "zebras", "more/horses", "more/zebras", "scans", "drawings")):
+    for seed, folder in enumerate(("horses", "zebras", "more/horses", "more/zebras", "sketches", "drawings")):
         write_random_images(Path(folder), 3, SIZE, 100 + seed)
     for seed, end in enumerate(("in", "out")):
         for image in write_random_images(Path("datasets/joined"), 3, SIZE, 200 + seed):

@@ -9,12 +9,16 @@ from typing import Any
 
 from PIL import Image
 
+from i2i.checkpoints.model_file import find_model_file
 from i2i.checkpoints.model_info import ModelInfo
-from i2i.data.layout import detect_layout, find_dataset
+from i2i.data.layout import Kind
+from i2i.data.source import DataSource
 from i2i.directions import describe_direction
 from i2i.errors import I2IError, ImageError, UsageError
 from i2i.evaluation.eval_set import Degradation, EvalSet, ResizePolicy, build_eval_set
+from i2i.evaluation.training_data import needed_kind, training_source
 from i2i.images import encode
+from i2i.images.folders import real_path
 from i2i.inference.restoration import task_of
 
 MIN_RESTORATION_SIDE = 256  # pixels a side of the centre crop on which restoration models are compared
@@ -33,6 +37,8 @@ class Candidate:
         size: pixels a side of the images.
         resize: how the training resized its images.
         task: the restoration task, or None.
+        source: where the dataset is.
+        kind: the kind of data that the model was trained on.
     """
 
     model: str
@@ -42,6 +48,8 @@ class Candidate:
     size: int
     resize: str
     task: Any = None
+    source: DataSource | None = None
+    kind: Kind | None = None
 
     @property
     def title(self) -> str:
@@ -62,14 +70,13 @@ class Candidate:
         Raises:
             UsageError: the dataset is missing, has no test images or too few.
         """
-        folder = _dataset_folder(self.dataset)
-        if folder is None:
+        if self.source is None or self.source.folder is None:
             raise UsageError(f"The dataset {self.dataset} is no longer on this machine.")
         degradation = Degradation(self.task, self.task.mid_strength()) if self.task is not None else None
         resize = ResizePolicy(size, "cover" if self.resize == "cover" or degradation else "stretch")
         try:
             return build_eval_set(
-                detect_layout(folder),
+                self.source.load(self.kind, download=False),
                 self.direction,
                 split=None,
                 max_images=None,
@@ -77,7 +84,7 @@ class Candidate:
                 degradation=degradation,
             )
         except I2IError as error:  # without the folder's path, which visitors need not know
-            raise UsageError(str(error).replace(str(folder), self.dataset)) from error
+            raise UsageError(_without_paths(str(error), self.source.folder, self.dataset)) from error
 
 
 def find_candidates(models: Mapping[str, ModelInfo]) -> tuple[list[Candidate], list[str]]:
@@ -106,23 +113,33 @@ def _candidates_of(model: str, info: ModelInfo) -> list[Candidate]:
         task = task_of(model, info)
         task_name = f"{info.task_name} ×{task.scale}"
         size = max(size, MIN_RESTORATION_SIDE)
-    if _dataset_folder(dataset) is None:
+    source = training_source(info, _model_path(model))
+    if source.folder is None:
         raise UsageError(
             f"the model was trained on {dataset or 'a dataset without a name'}, which is not on this machine. Put the "
             "dataset into datasets/, or into a folder of $I2I_DATASETS: the blind test needs its test images"
         )
     candidates = [
-        Candidate(model, direction, dataset, task_name, size, info.resize, task) for direction in info.directions
+        Candidate(model, direction, dataset, task_name, size, info.resize, task, source, needed_kind(info))
+        for direction in info.directions
     ]
     for candidate in candidates:
         candidate.images(candidate.size)
     return candidates
 
 
-def _dataset_folder(name: str) -> Path | None:
-    """Return the folder of a dataset, or None. A model file may come from anywhere: a path is never followed."""
-    is_plain_name = name and name == name.strip() and not set(name) & set("/\\:~\0") and not name.startswith(".")
-    return find_dataset(name) if is_plain_name else None
+def _model_path(model: str) -> Path | None:
+    try:
+        return find_model_file(model)
+    except I2IError:
+        return None
+
+
+def _without_paths(message: str, folder: Path, dataset: str) -> str:
+    """Return a message with the dataset's name in place of its folder, which visitors need not know."""
+    for path in (folder, real_path(folder), real_path(folder).parent):
+        message = message.replace(str(path), dataset)
+    return message
 
 
 class ShuffledIndices:
