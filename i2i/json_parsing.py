@@ -12,7 +12,7 @@ _NO_FILE_NAME = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # os.fsdecode writes
 
 
 class JsonError(ValueError):
-    """The text is not JSON, or JSON that no program of good will writes. The message continues "FILE ..."."""
+    """The text is not JSON, or beyond the limits of this module. The message continues "FILE ..."."""
 
 
 def parse_json(text: str | bytes, *, keep_file_names: bool = False) -> Any:

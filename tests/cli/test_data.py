@@ -113,7 +113,10 @@ def test_convert_json_is_one_document_and_the_only_output(run: Run, work_dir: Pa
     }  # fmt: skip
 
 
-def test_a_model_file_with_odd_metadata_does_not_break_the_list(run: Run, work_dir: Path) -> None:
+def test_a_model_file_with_odd_metadata_does_not_break_the_list(
+    run: Run, work_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # one line for each model
     usable = {"size": 16, "directions": ["AtoB"], "generator": {"network": "resnet"}}
     for name, changes in (("odd", {"data": "hi[/b]", "steps": [1]}), ("minimal", {}), ("markup", {"recipe": "[/b]"})):
         write_model_file(work_dir / "checkpoints" / name / "weights.safetensors", {**usable, **changes}, {})

@@ -68,8 +68,8 @@ def test_saved_settings_give_the_same_training(trained: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is no JSON file"),
-        ("[]", "holds no table of settings"),
+        ("{", "settings.json is no JSON"),
+        ("[]", "holds a JSON list, expected a table"),
         ('{"method": "cut"}', "i2i train cut --config settings.json"),
         ('{"network": {}}', "has unknown keys: network. It may have method, recipe, data, model, training."),
         ('{"training": {"stepz": 3}}', "settings.json: TrainingConfig has no option 'stepz'; it has steps"),
