@@ -31,12 +31,14 @@ def _bench(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> No
     from i2i.data.source import DataSource
     from i2i.recipes import find_recipe
     from i2i.recipes.benchmark import benchmark_step
+    from i2i.recipes.training_data import fit_to_pairs
 
     recipe = find_recipe(method, values["recipe"]).with_overrides(overrides)
     epoch_length = None
     source = DataSource.from_config(recipe.data)
     if source.is_named:
-        epoch_length = source.load(recipe.data_kind(), download=False).count()
+        recipe, layout = fit_to_pairs(recipe, source.load(recipe.data_kind(), download=False), overrides)
+        epoch_length = layout.count()
     cost = benchmark_step(recipe, epoch_length, values["timed_steps"])
     if values["json"]:
         print_json(cost.to_json())

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from i2i.data.config import DataConfig, DirectedConfig
 from i2i.data.image_cache import ImageCache
 from i2i.data.layout import Item, Layout
-from i2i.data.resize import load_item, resize
+from i2i.data.resize import load_item, resize, resize_item
 from i2i.data.value_ranges import NO_RANGES, DomainRanges
 from i2i.directions import Direction
 from i2i.errors import DatasetError, I2IError
@@ -33,7 +33,7 @@ class TrainingDataset(Dataset[Any]):
     The images are channels-last in memory.
 
     Args:
-        layout: the files of the dataset.
+        layout: the files of the dataset. Inputs of its super-resolution pairs must be smaller than their targets.
         config: size, resizing, augmentation and direction.
         seed: determines the order of the samples and their augmentation.
         cache: decoded and resized images, read in place of the files with equal results. It must be built for this
@@ -55,6 +55,8 @@ class TrainingDataset(Dataset[Any]):
         self.cache = cache
         self.ranges = ranges
         self.epoch_length = layout.count("train")
+        self.scales = layout.sizes.scales
+        self.superres_scale = max(self.scales)  # size of a target relative to its input
 
     def __getitem__(self, k: int) -> tuple[Tensor, ...] | I2IError:
         items, rng = self._draw_items(k)
@@ -92,7 +94,7 @@ class TrainingDataset(Dataset[Any]):
             return self._by_direction(self.cache.images(domain, index))
         images = self._load(self.layout.splits["train"][domain][index], domain)
         size, mode = self.config.load_size, self.config.resize_mode
-        return self._by_direction([np.asarray(resize(image, size, mode)) for image in images])
+        return self._by_direction([np.asarray(image) for image in resize_item(images, size, mode, self.scales)])
 
     def _load(self, item: Item, domain: int = 0) -> list[Image.Image]:
         """Return the images of an item of a domain, or of a pair."""
@@ -110,16 +112,20 @@ class TrainingDataset(Dataset[Any]):
         return pair[::-1] if reverse else pair
 
     def _augment(self, images: list[np.ndarray], rng: np.random.Generator) -> list[Tensor]:
-        """Crop, flip and rotate, all images of a pair alike."""
-        if any(image.shape != images[0].shape for image in images):
+        """Crop, flip and rotate, all images of a pair alike. A smaller input is cropped where its target is."""
+        size, scale = self.config.size, self.superres_scale
+        height, width, _ = images[0].shape
+        if any(image.shape != (scale * height, scale * width, 3) for image in images[1:]):
             shapes = " and ".join(f"{image.shape[1]}x{image.shape[0]}" for image in images)
             raise DatasetError(f"The two images of a pair differ in shape: {shapes}. Use --resize stretch.")
-        size = self.config.size
-        height, width, _ = images[0].shape
-        left = int(rng.integers(width - size + 1))
-        top = int(rng.integers(height - size + 1))
+        side = size // scale
+        left = int(rng.integers(width - side + 1))
+        top = int(rng.integers(height - side + 1))
         flip = self.config.flip and rng.random() < 0.5
-        crops = [_to_tensor(image[top : top + size, left : left + size]) for image in images]
+        crops = [
+            _to_tensor(image[k * top : k * (top + side), k * left : k * (left + side)])
+            for image, k in zip(images, (1, scale), strict=False)
+        ]
         if flip:  # by torch, which flips ten times as fast as numpy
             crops = [crop.flip(2) for crop in crops]
         quarter_turns = int(rng.integers(4)) if self.config.random_rotation else 0
@@ -133,7 +139,8 @@ class TrainingDataset(Dataset[Any]):
     def sample_batch(self, count: int, *, allow_fewer: bool = False) -> tuple[Tensor, ...]:
         """Return a fixed batch of uncropped images, spread evenly over ``eval_split``: uint8 (count, 3, size, size).
 
-        For a restoration task, return centre crops of at most ``count`` photos, degraded at the middle strength.
+        For a restoration task, return centre crops of at most ``count`` photos, degraded at the middle strength; for
+        super-resolution pairs, centre crops of both images.
 
         Args:
             count: images for each domain.
@@ -141,6 +148,8 @@ class TrainingDataset(Dataset[Any]):
         """
         if task := self.config.restoration_task:
             return self._centre_crops(task, self.layout.splits[self.eval_split][0], count)
+        if self.superres_scale > 1:
+            return self._centre_crops_of_pairs(self.layout.splits[self.eval_split][0], count)
         columns: list[list[Tensor]] = []
         for index, domain in enumerate(self.layout.splits[self.eval_split]):
             number = min(count, len(domain)) if allow_fewer else count
@@ -161,6 +170,24 @@ class TrainingDataset(Dataset[Any]):
             top = (image.height - size) // 2
             clean = _to_tensor(np.asarray(image.crop((left, top, left + size, top + size))))
             rows.append(self._degraded_pair(task, clean, np.random.default_rng([0, i]), task.mid_strength()))
+        return tuple(torch.stack(column) for column in zip(*rows, strict=True))
+
+    def _centre_crops_of_pairs(self, pairs: Sequence[Item], count: int) -> tuple[Tensor, ...]:
+        size, scale = self.config.size, self.superres_scale
+        side = size // scale
+        count = min(count, len(pairs))
+        rows: list[list[Tensor]] = []
+        for i in range(count):
+            images = self._load(pairs[i * len(pairs) // count])
+            low, high = self._by_direction(resize_item(images, size, self.config.resize_mode, self.scales))
+            left = (low.width - side) // 2
+            top = (low.height - side) // 2
+            right, bottom = left + side, top + side
+            crops = (
+                low.crop((left, top, right, bottom)),
+                high.crop((scale * left, scale * top, scale * right, scale * bottom)),
+            )
+            rows.append([_to_tensor(np.asarray(crop)) for crop in crops])
         return tuple(torch.stack(column) for column in zip(*rows, strict=True))
 
 

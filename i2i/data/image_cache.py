@@ -27,11 +27,12 @@ from PIL import Image
 
 from i2i.data.layout import Item, Layout
 from i2i.data.load_ahead import load_in_order
-from i2i.data.resize import ResizeMode, load_item, resize, resized_size
+from i2i.data.resize import ResizeMode, load_item, resize_item, resized_size
 from i2i.data.value_ranges import NO_RANGES, DomainRanges
 from i2i.errors import CacheError, io_errors
 from i2i.images import read_header, write_atomic
 from i2i.images.files import atomic_folder
+from i2i.images.folders import real_path
 from i2i.images.value_range import ranges_to_json
 from i2i.json_parsing import JsonError, parse_json_table
 
@@ -140,18 +141,22 @@ class _CacheSpec:
 
     @cached_property
     def source(self) -> str:
-        return str(self.layout.root.resolve())
+        if self.layout.title:  # two folders that were named one by one
+            return os.pathsep.join(str(folder) for folder in self.layout.folders["train"])
+        return str(real_path(self.layout.root))
 
     @cached_property
     def title(self) -> str:
         """NAME-SIDE: the part of the folder's name that does not change with the files."""
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(self.source).name).strip("-._")[:80]
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", self.layout.data_name).strip("-._")[:80]
         return f"{name or 'data'}-{self.side}"
 
     @cached_property
     def name(self) -> str:
         """NAME-SIDE-KEY: the name of the cache's folder."""
         digest = hashlib.sha256(f"{FORMAT} {self.layout.kind} {self.side} {self.mode}\n".encode())
+        if self.layout.sizes.scales != (1, 1):
+            digest.update(f"scales {self.layout.sizes.scales}\n".encode())
         if any(self.ranges):
             digest.update(json.dumps([ranges_to_json(ranges) for ranges in self.ranges]).encode())
         for domain in self.layout.splits["train"]:
@@ -164,13 +169,15 @@ class _CacheSpec:
 
     def size(self) -> int:
         """Return the bytes of all images. An estimate in mode "cover" for side-by-side pairs that EXIF rotates."""
-        if self.mode == "stretch":
+        if self.mode == "stretch" and self.layout.sizes.scales == (1, 1):
             return len(self.items) * self.images_per_item * 3 * self.side**2
         sizes = ((read_header(path)[0], len(item)) for item in self.items for path in item)
         return sum(self._bytes_of(size, self.images_per_item // files) for size, files in sizes)
 
     def _bytes_of(self, size: tuple[int, int], parts: int) -> int:
         width, height = size
+        if self.layout.sizes.scales != (1, 1):
+            return 3 * width * height
         return parts * 3 * math.prod(resized_size((max(1, width // parts), height), self.side, self.mode))
 
     def metadata(self) -> dict[str, Any]:
@@ -178,6 +185,8 @@ class _CacheSpec:
         common = {"format": FORMAT, "source": self.source, "side": self.side, "fit": self.mode}
         if any(self.ranges):
             common["value_ranges"] = [ranges_to_json(ranges) for ranges in self.ranges]
+        if self.layout.sizes.scales != (1, 1):
+            common["scales"] = list(self.layout.sizes.scales)
         return common
 
     def is_stale(self, folder: Path) -> bool:
@@ -191,7 +200,7 @@ class _CacheSpec:
     def load(self, index: int) -> list[Image.Image]:
         ranges = self.ranges[::-1] if self.domains[index] else self.ranges
         images = load_item(self.items[index], self.layout.kind, ranges=ranges)
-        return [resize(image, self.side, self.mode) for image in images]
+        return resize_item(images, self.side, self.mode, self.layout.sizes.scales)
 
     def open(self, parent: Path) -> ImageCache | None:
         """Return the cache below ``parent``, or None if it does not exist or is damaged."""

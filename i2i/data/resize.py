@@ -6,6 +6,7 @@ from typing import Literal
 from PIL import Image
 
 from i2i.data.layout import Item, Kind
+from i2i.errors import DatasetError
 from i2i.images import read
 from i2i.images.value_range import ValueRanges
 
@@ -60,3 +61,41 @@ def resized_size(size: tuple[int, int], side: int, mode: ResizeMode) -> tuple[in
     scale = side / min(size)
     width, height = (max(side, round(length * scale)) for length in size)
     return width, height
+
+
+def resize_item(
+    images: list[Image.Image], side: int, mode: ResizeMode, scales: tuple[int, int] = (1, 1)
+) -> list[Image.Image]:
+    """Resize the image of an item, or the two of a pair.
+
+    Args:
+        images: one image, or A and B.
+        side: target size in pixels, see ``resize``.
+        mode: see ``resize``.
+        scales: relative size of A and B. The images of a super-resolution pair, such as (1, 4), keep their pixels; if
+            the larger one has a side below ``side``, both are enlarged alike.
+
+    Raises:
+        DatasetError: the images of a super-resolution pair have other sizes.
+    """
+    if scales == (1, 1) or len(images) != 2:
+        return [resize(image, side, mode) for image in images]
+    scale = max(scales)
+    low, high = images if scales[1] > scales[0] else images[::-1]
+    if tuple(length // scale for length in high.size) != low.size:
+        raise DatasetError(
+            f"A pair of {low.width}x{low.height} and {high.width}x{high.height} pixels is no pair for super-resolution "
+            f"x{scale}. Make the larger image exactly {scale} times as wide and high."
+        )
+    width, height = low.size
+    if scale * min(low.size) < side:
+        factor = side / (scale * min(low.size))
+        width, height = (max(-(-side // scale), round(length * factor)) for length in low.size)
+    low_size, high_size = (width, height), (scale * width, scale * height)
+    if high.size != high_size:  # further rows and columns are cropped
+        high = high.crop((0, 0, scale * low.width, scale * low.height))
+    pair = [
+        image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
+        for image, size in ((low, low_size), (high, high_size))
+    ]
+    return pair if scales[1] > scales[0] else pair[::-1]

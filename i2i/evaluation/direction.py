@@ -161,8 +161,7 @@ class DirectionEvaluator:
 
     def _identity(self, inputs: Sequence[Image.Image]) -> list[Image.Image]:
         """Return the inputs, enlarged by the scale of a super-resolution task."""
-        degradation = self.eval_set.degradation
-        scale = degradation.task.scale if degradation is not None else 1
+        scale = self.eval_set.scale
         return [resized_like(image, (image.width * scale, image.height * scale)) for image in inputs]
 
     def _input_features(self) -> Features | None:
@@ -170,7 +169,7 @@ class DirectionEvaluator:
 
         None if the outputs are resized, or if the network has logits, which the cache does not hold.
         """
-        if self.metrics.inception.has_logits or self.eval_set.degradation is not None:
+        if self.metrics.inception.has_logits or self.eval_set.degradation is not None or self.eval_set.scale > 1:
             return None
         return self.inputs
 

@@ -182,6 +182,7 @@ class EvalSet:
         held_out: real images of another split, at most as many as outputs; None if no other split has enough.
         held_out_split: the split of ``held_out``.
         paired: whether ``real[i]`` is the target of ``inputs[i]``.
+        scale: size of the real images relative to their inputs: above 1 for super-resolution.
     """
 
     direction: str
@@ -191,6 +192,7 @@ class EvalSet:
     held_out: ImageSet | None
     held_out_split: str
     paired: bool
+    scale: int = 1
 
     @property
     def degradation(self) -> Degradation | None:
@@ -238,9 +240,11 @@ def build_eval_set(
     real_side = 0 if direction == SAMPLE else Direction(direction).target_index
     inputs = _image_set(layout, split, input_side, max_images, resize, ranges)
     real = _image_set(layout, split, real_side, max_images, resize, ranges)
+    scale = 1 if resize.size else layout.sizes.scale(real_side)
     if degradation is not None:
-        real = replace(real, multiple=degradation.task.scale)
-        inputs = replace(real, degradation=degradation)
+        scale = degradation.task.scale
+        inputs = replace(real, multiple=scale, degradation=degradation)
+    real = replace(real, multiple=scale)
     smallest = min(len(inputs), len(real))
     if smallest < MIN_IMAGES:
         raise DatasetError(
@@ -258,6 +262,7 @@ def build_eval_set(
         held_out=held_out if held_out is not None and len(held_out) >= MIN_IMAGES else None,
         held_out_split=held_out_split,
         paired=layout.kind == "paired" or degradation is not None,
+        scale=scale,
     )
 
 

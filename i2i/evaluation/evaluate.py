@@ -114,7 +114,7 @@ def evaluate(options: EvaluationOptions, progress: Progress = lambda text, done,
     votes = read_votes(options.votes_file, [model.name for model in models])
     layout = _find_layout(options, models)
     resize = _resize_policy(options, models)
-    degradation = _degradation(options, models)
+    degradation = _degradation(options, models, layout)
     if degradation is not None:
         options = replace(options, inference=replace(options.inference, strength=degradation.strength))
     fingerprints = {model.info.data.fingerprint for model in models if model.info is not None}
@@ -214,8 +214,18 @@ def _resize_policy(options: EvaluationOptions, models: Sequence[EvaluatedModel])
     return ResizePolicy(size, "cover" if modes == {"cover"} else "stretch")
 
 
-def _degradation(options: EvaluationOptions, models: Sequence[EvaluatedModel]) -> Degradation | None:
+def _degradation(options: EvaluationOptions, models: Sequence[EvaluatedModel], layout: Layout) -> Degradation | None:
+    """Return what makes inputs from clean photos; None for translators, and for super-resolution pairs."""
     task = common_task(models)
+    if task is not None and task.scale > 1 and layout.kind == "paired":
+        if options.size:
+            raise UsageError("--size is not for super-resolution pairs: their images keep their sizes. Leave it out.")
+        if task.scale != max(layout.sizes.scales):
+            raise DatasetError(
+                f"The models enlarge images {task.scale} times, and the pairs of {layout.root} have no such sizes "
+                f"({layout.source}). Give pairs of this scale, or photos."
+            )
+        return None
     if task is None:
         if options.strength is not None:
             raise UsageError("--degradation-level is for restoration models; none of these models is one.")

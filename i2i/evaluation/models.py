@@ -15,8 +15,9 @@ from i2i.directions import SAMPLE, Direction
 from i2i.errors import ModelFileError, UsageError
 from i2i.inference import loading, sampler
 from i2i.inference.options import InferenceOptions
-from i2i.inference.restoration import task_of
+from i2i.inference.restoration import superres_scale, task_of
 from i2i.restoration import Task
+from i2i.restoration.superres import Superres
 
 CheckpointChoice = Literal["last", "best", "both"]
 IDENTITY = "identity"
@@ -61,12 +62,17 @@ class EvaluatedModel:
 
     @property
     def task(self) -> Task | None:
-        """The restoration task; None for a translator.
+        """The restoration task; None for a translator. A model of super-resolution pairs has the task superres.
 
         Raises:
             ModelFileError: the metadata describe it incorrectly.
         """
-        return task_of(str(self.path), self.info) if self.info is not None and self.info.task is not None else None
+        if self.info is None:
+            return None
+        if self.info.task is not None:
+            return task_of(str(self.path), self.info)
+        scale = superres_scale(self.info)
+        return Superres(scale=scale) if scale > 1 else None
 
     @property
     def run(self) -> Path | None:

@@ -33,6 +33,12 @@ def conditioning_level(model: str, info: ModelInfo, strength: float | None) -> f
     return task.conditioning_level(strength) / 127.5 - 1
 
 
+def superres_scale(info: ModelInfo) -> int:
+    """Return how many times as wide and high a result is as its input: 2, 3 or 4 for super-resolution, else 1."""
+    scale = info.generator.get("scale", 1)
+    return scale if scale in (2, 3, 4) else 1
+
+
 def default_strength(info: ModelInfo) -> float | None:
     """Return the middle of the strengths that a model takes as input, or None if it takes none."""
     return task_of("The model", info).mid_strength() if info.takes_strength else None

@@ -23,7 +23,7 @@ from i2i.diagnostics import AlarmMonitor, flag_values
 from i2i.directions import Direction
 from i2i.errors import CacheError, ConfigError, RunError, UsageError
 from i2i.recipes import Recipe, find_recipe, plugin_packages, recipe_from_json
-from i2i.recipes.training_data import load_and_check_layout, run_config, with_one_place
+from i2i.recipes.training_data import check_saved_scale, fit_to_pairs, load_and_check_layout, run_config, with_one_place
 from i2i.training.monitor import TrainingMonitor
 from i2i.training.progress import TrainingProgress
 from i2i.training.seeding import seed_everything
@@ -73,7 +73,7 @@ def new_training(
     source = DataSource.from_config(recipe.data)
     if not source.is_named:
         raise UsageError(f"No dataset was named. Give --data NAME or --data PATH. {HINT}")
-    layout = load_and_check_layout(recipe, source)
+    recipe, layout = fit_to_pairs(recipe, load_and_check_layout(recipe, source), overrides)
     task = getattr(recipe.data.restoration_task, "task", "")
     run = Run.from_name(run_name or _default_run_name(source, method, task))
     trainer = _build_trainer(recipe, source, layout, run, progress, recipe.training.init_from)
@@ -119,7 +119,8 @@ def resume_training(
         recipe.data, None if changes.keys() & set(PLACES) else saved_places(config, run.path)
     )
     run.lock_for_training()
-    trainer = _build_trainer(recipe, source, load_and_check_layout(recipe, source), run, progress)
+    layout = check_saved_scale(recipe, load_and_check_layout(recipe, source))
+    trainer = _build_trainer(recipe, source, layout, run, progress)
     state = run.load_state()
     if state is not None:
         trainer.load_state_dict(state, allow_changed_data=allow_changed_data)
@@ -217,7 +218,8 @@ def _image_cache(recipe: Recipe, layout: Layout, ranges: DomainRanges) -> ImageC
         CacheError: --cache is "on" and the cache cannot be made.
     """
     mode = recipe.training.cache
-    decodes_full_photos = recipe.data.restoration_task is not None or recipe.data.resize_mode == "native"
+    has_task = recipe.data.restoration_task is not None
+    decodes_full_photos = has_task or recipe.superres_scale > 1 or recipe.data.resize_mode == "native"
     if mode == "off":
         return None
     if mode == "auto" and not decodes_full_photos and resolve_device(recipe.training.device).type != "cuda":

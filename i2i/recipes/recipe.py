@@ -15,6 +15,7 @@ from i2i.methods.pix2pix import Pix2PixConfig
 from i2i.methods.regression import RegressionConfig
 from i2i.networks import RestorerConfig
 from i2i.restoration import Task
+from i2i.restoration.superres import Superres
 from i2i.training.config import TrainingConfig
 
 ModelConfig = CycleGANConfig | CUTConfig | Pix2PixConfig | GANConfig | RegressionConfig
@@ -61,7 +62,36 @@ class Recipe:
             return [(channels, size // task.scale), (3, size)]
         if isinstance(self.data, SingleDomainConfig):
             return [(3, size)]
-        return [(3, size), (3, size)]
+        return [(3, size // self.superres_scale), (3, size)]
+
+    @property
+    def superres_scale(self) -> int:
+        """Size of a result relative to its input, without a restoration task; 1 for all but the restorer."""
+        generator = getattr(self.model, "generator", None)
+        return generator.scale if isinstance(generator, RestorerConfig) else 1
+
+    def for_superres_pairs(self, scale: int, overrides: dict[str, Any]) -> "Recipe":
+        """Return the recipe for pairs whose targets are ``scale`` times as wide and high as their inputs.
+
+        The generator becomes a restorer, as for the task superres; the overrides take precedence over its settings.
+
+        Args:
+            scale: 2, 3 or 4.
+            overrides: those that made this recipe, see ``with_overrides``.
+
+        Raises:
+            ConfigError: the overrides name another generator, or the method has no restorer.
+        """
+        chosen = overrides.get("model", {}).get("generator", {})
+        network = chosen.get("network", "restorer")
+        if network != "restorer":
+            raise ConfigError(
+                f"The targets are {scale} times as wide and high as their inputs, and only --generator restorer "
+                f"enlarges images; found {network}. `--layout pairs` resizes both images of a pair to --size instead."
+            )
+        task = Superres(scale=scale)
+        settings = {"network": "restorer", **task.network_defaults, **chosen, "scale": scale}
+        return replace(self, model=merge(self.model, {"generator": settings}))
 
     def to_json(self) -> dict[str, Any]:
         sections = {section: to_json(getattr(self, section)) for section in SECTIONS}

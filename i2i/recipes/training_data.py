@@ -1,16 +1,21 @@
 """The data of a training: find and check them, and keep in the run where they are."""
 
+import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from i2i.data.config import DataConfig
-from i2i.data.layout import HINT, Kind, Layout
+from i2i.data.config import DataConfig, DirectedConfig
+from i2i.data.layout import HINT, Kind, Layout, PairSizes
 from i2i.data.saved_source import SAVED_PLACES
 from i2i.data.source import PLACES, DataSource
+from i2i.directions import Direction
 from i2i.errors import DatasetError, ImageError
 from i2i.images import read_header
 from i2i.recipes.recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 DATA_KIND_HINTS: dict[Kind, str] = {
     "paired": "Train on it with `i2i train pix2pix`.",
@@ -59,6 +64,52 @@ def load_and_check_layout(recipe: Recipe, source: DataSource) -> Layout:
             f"{len(errors)} files cannot be read as images: {' '.join(errors[:3])}{more} Remove or replace them."
         )
     return layout
+
+
+def fit_to_pairs(recipe: Recipe, layout: Layout, overrides: dict[str, Any]) -> tuple[Recipe, Layout]:
+    """Return the recipe and the layout of a new training, for super-resolution if its pairs are of this kind.
+
+    Args:
+        recipe: of the training.
+        layout: of its dataset.
+        overrides: those that made the recipe.
+
+    Raises:
+        DatasetError: targets are larger than their inputs by a factor that varies or is none of 2, 3 and 4.
+        ConfigError: a generator was chosen that enlarges no images.
+    """
+    target = _target_index(recipe)
+    if problem := layout.sizes.problem(target):
+        raise DatasetError(f"{layout.root}: {problem}")
+    scale = layout.sizes.scale(target)
+    if scale == 1:
+        return recipe, replace(layout, sizes=PairSizes())
+    recipe = recipe.for_superres_pairs(scale, overrides)
+    logger.info("targets are %d times as wide and high as inputs: the restorer learns super-resolution", scale)
+    return recipe, layout
+
+
+def check_saved_scale(recipe: Recipe, layout: Layout) -> Layout:
+    """Return the layout of a resumed training, whose recipe says whether it is super-resolution.
+
+    Raises:
+        DatasetError: the pairs have another scale than those that the run was started with.
+    """
+    if recipe.superres_scale == 1:
+        return replace(layout, sizes=PairSizes())
+    scale = layout.sizes.scale(_target_index(recipe))
+    if recipe.data_kind() == "paired" and scale != recipe.superres_scale:
+        raise DatasetError(
+            f"This run learns super-resolution ×{recipe.superres_scale}, and the pairs of {layout.root} have the scale "
+            f"{scale}. Resume it with pairs of its scale, or start a new run."
+        )
+    return layout
+
+
+def _target_index(recipe: Recipe) -> int:
+    """Return 1 if B is the target of the training, 0 if A is."""
+    reverse = isinstance(recipe.data, DirectedConfig) and recipe.data.direction == Direction.B_TO_A
+    return 0 if reverse else 1
 
 
 def _all_files(layout: Layout) -> Iterator[Path]:

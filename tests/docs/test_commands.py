@@ -51,6 +51,7 @@ TRAININGS = (
     "regression --data photos --task inpaint",
     "regression --data photos --task colorize",
     "regression --data photos --task superres --name superres2",
+    "regression --pairs small large --name own-superres",
     "regression --data photos --task denoise --noise-level-input --name denoise-with-level",
 )
 COPIES = {
@@ -98,6 +99,9 @@ def make_data() -> None:
         random_image(3, SIZE, SIZE).save(image)
     for seed, folder in enumerate(("horses", "zebras", "more/horses", "more/zebras", "sketches", "drawings")):
         write_random_images(Path(folder), 3, SIZE, 100 + seed)
+    for folder, side in (("small", SIZE // 2), ("large", SIZE)):
+        for image in write_random_images(Path(folder), 3):
+            random_image(5, side, side).save(image)
     for seed, end in enumerate(("in", "out")):
         for image in write_random_images(Path("datasets/joined"), 3, SIZE, 200 + seed):
             image.rename(image.with_stem(f"{image.stem}_{end}"))

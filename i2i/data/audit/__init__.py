@@ -127,6 +127,13 @@ def _advice(snapshot: DatasetSnapshot, source: DataSource, has_errors: bool) -> 
     a, b = "the left half", "the right half"
     if len(folders := snapshot.layout.folders.get("train", ())) == 2:
         a, b = (f"{printable(snapshot.name(folder))}/" for folder in folders)
+    scales = snapshot.layout.sizes.scales
+    if scales != (1, 1):
+        direction = " --direction BtoA" if scales[0] > 1 else ""
+        return (
+            f"{prefix}`i2i train regression {data}{direction}` learns super-resolution ×{max(scales)}; `i2i train "
+            f"pix2pix {data}{direction} --recipe restore` learns sharper and less faithful results."
+        )
     return (
         f"{prefix}`i2i train pix2pix {data}` learns to translate A ({a}) to B ({b}); "
         f"`--direction BtoA` learns the reverse.{_augmentation_advice(snapshot)}"

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import median
 
 from i2i.data.audit.inspect import ImageInfo
-from i2i.data.audit.report import Finding, format_size, join_some, plural
+from i2i.data.audit.report import Finding, format_size, join_some, plural, printable
 from i2i.data.audit.snapshot import DatasetSnapshot
 
 DEFAULT_SIZE = 256  # pixels; the default training resolution
@@ -32,6 +32,22 @@ def check_appearance(snapshot: DatasetSnapshot) -> Iterator[Finding]:
         yield from _elongated_images(snapshot)
     yield from _different_pair_shapes(snapshot)
     yield from _identical_pairs(snapshot)
+    yield from _superres_pairs(snapshot)
+
+
+def _superres_pairs(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    """Find pairs of different sizes: for super-resolution, or by no factor that i2i learns."""
+    assert snapshot.layout is not None
+    sizes = snapshot.layout.sizes
+    if sizes.scales != (1, 1):
+        small, large = ("A", "B") if sizes.scales[1] > 1 else ("B", "A")
+        yield Finding(
+            level="note",
+            text=f"The images {large} are {max(sizes.scales)} times as wide and high as their partners {small}, so a "
+            f"training from {small} to {large} learns super-resolution.",
+        )
+    elif problem := sizes.problem():
+        yield Finding(level="error", text=printable(problem))
 
 
 def suggested_size(snapshot: DatasetSnapshot) -> int | None:

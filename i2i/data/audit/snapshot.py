@@ -78,8 +78,12 @@ class DatasetSnapshot:
         return self.name(folders["AB".index(domain)]) if len(folders) == 2 else f"{split}{domain}"
 
     def training_images(self) -> dict[Path, ImageInfo]:
-        """Return the readable images of the training split."""
-        files = self.files_by_domain().get("train", {}).values()
+        """Return the readable images of the training split; of super-resolution pairs the larger images."""
+        domains = self.files_by_domain().get("train", {})
+        if self.layout is not None and self.layout.sizes.scales != (1, 1):
+            larger = "AB"[self.layout.sizes.scales[1] > 1]
+            domains = {name: paths for name, paths in domains.items() if name == larger}
+        files = domains.values()
         return {path: self.images[path] for paths in files for path in paths if path in self.images}
 
     def input_size(self, image: ImageInfo) -> Size:

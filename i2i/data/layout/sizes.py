@@ -30,15 +30,23 @@ def compare_sizes(pairs: Sequence[Item]) -> PairSizes:
 
 
 def _ratios(pairs: Iterable[Item]) -> list[tuple[float, tuple[Size, Size], Item]]:
-    """Return (width of B / width of A, both sizes, files) of the readable pairs."""
+    """Return (size of B relative to A, both sizes, files) of the readable pairs."""
     found = []
     for item in pairs:
         try:
             a, b = (read_header(path)[0] for path in item)
         except ImageError:
             continue
-        found.append((b[0] / a[0], (a, b), item))
+        found.append((_ratio(a, b), (a, b), item))
     return found
+
+
+def _ratio(a: Size, b: Size) -> float:
+    """Return how many times as large B is as A in width and in height; 1 if only one of the two is larger."""
+    ratios = (b[0] / a[0], b[1] / a[1])
+    if min(ratios) > 1:
+        return min(ratios)
+    return max(ratios) if max(ratios) < 1 else 1.0
 
 
 def _factor(a: Size, b: Size) -> tuple[int, int] | None:

@@ -19,7 +19,7 @@ from i2i.evaluation.eval_set import Degradation, EvalSet, ResizePolicy, build_ev
 from i2i.evaluation.training_data import needed_kind, training_source
 from i2i.images import encode
 from i2i.images.folders import real_path
-from i2i.inference.restoration import task_of
+from i2i.inference.restoration import superres_scale, task_of
 
 MIN_RESTORATION_SIDE = 256  # pixels a side of the centre crop on which restoration models are compared
 TranslateFunction = Callable[[str, str, Image.Image], Image.Image]  # (model, direction, image) -> translation
@@ -39,6 +39,7 @@ class Candidate:
         task: the restoration task, or None.
         source: where the dataset is.
         kind: the kind of data that the model was trained on.
+        enlarges_pairs: whether the model learnt super-resolution from pairs.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Candidate:
     task: Any = None
     source: DataSource | None = None
     kind: Kind | None = None
+    enlarges_pairs: bool = False
 
     @property
     def title(self) -> str:
@@ -73,6 +75,7 @@ class Candidate:
         if self.source is None or self.source.folder is None:
             raise UsageError(f"The dataset {self.dataset} is no longer on this machine.")
         degradation = Degradation(self.task, self.task.mid_strength()) if self.task is not None else None
+        size = 0 if self.enlarges_pairs else size  # the images of super-resolution pairs keep their sizes
         resize = ResizePolicy(size, "cover" if self.resize == "cover" or degradation else "stretch")
         try:
             return build_eval_set(
@@ -113,6 +116,9 @@ def _candidates_of(model: str, info: ModelInfo) -> list[Candidate]:
         task = task_of(model, info)
         task_name = f"{info.task_name} ×{task.scale}"
         size = max(size, MIN_RESTORATION_SIDE)
+    enlarges_pairs = task is None and superres_scale(info) > 1
+    if enlarges_pairs:
+        task_name = f"superres ×{superres_scale(info)}"
     source = training_source(info, _model_path(model))
     if source.folder is None:
         raise UsageError(
@@ -120,7 +126,9 @@ def _candidates_of(model: str, info: ModelInfo) -> list[Candidate]:
             "dataset into datasets/, or into a folder of $I2I_DATASETS: the blind test needs its test images"
         )
     candidates = [
-        Candidate(model, direction, dataset, task_name, size, info.resize, task, source, needed_kind(info))
+        Candidate(
+            model, direction, dataset, task_name, size, info.resize, task, source, needed_kind(info), enlarges_pairs
+        )
         for direction in info.directions
     ]
     for candidate in candidates:
