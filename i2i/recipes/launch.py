@@ -23,7 +23,14 @@ from i2i.diagnostics import AlarmMonitor, flag_values
 from i2i.directions import Direction
 from i2i.errors import CacheError, ConfigError, RunError, UsageError
 from i2i.recipes import Recipe, find_recipe, plugin_packages, recipe_from_json
-from i2i.recipes.training_data import check_saved_scale, fit_to_pairs, load_and_check_layout, run_config, with_one_place
+from i2i.recipes.training_data import (
+    check_saved_scale,
+    fit_to_pairs,
+    load_and_check_layout,
+    log_data_warnings,
+    run_config,
+    with_one_place,
+)
 from i2i.training.monitor import TrainingMonitor
 from i2i.training.progress import TrainingProgress
 from i2i.training.seeding import seed_everything
@@ -76,6 +83,7 @@ def new_training(
     recipe, layout = fit_to_pairs(recipe, load_and_check_layout(recipe, source), overrides)
     task = getattr(recipe.data.restoration_task, "task", "")
     run = Run.from_name(run_name or _default_run_name(source, method, task))
+    log_data_warnings(recipe, layout)
     trainer = _build_trainer(recipe, source, layout, run, progress, recipe.training.init_from)
     run.create(run_config(recipe, source))
     return trainer

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from i2i.data.audit import training_warnings
 from i2i.data.config import DataConfig, DirectedConfig
 from i2i.data.layout import HINT, Kind, Layout, PairSizes
 from i2i.data.saved_source import SAVED_PLACES
@@ -87,6 +88,13 @@ def fit_to_pairs(recipe: Recipe, layout: Layout, overrides: dict[str, Any]) -> t
     recipe = recipe.for_superres_pairs(scale, overrides)
     logger.info("targets are %d times as wide and high as inputs: the restorer learns super-resolution", scale)
     return recipe, layout
+
+
+def log_data_warnings(recipe: Recipe, layout: Layout) -> None:
+    """Log the warnings of `i2i data check` that concern a training."""
+    resize = "native" if recipe.superres_scale > 1 else recipe.data.resize_mode
+    for text in training_warnings(layout, recipe.data_kind(), resize=resize):
+        logger.warning("warning: %s", text)
 
 
 def check_saved_scale(recipe: Recipe, layout: Layout) -> Layout:

@@ -1,13 +1,17 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from i2i.checkpoints.model_file import load_model_info
+from i2i.data.audit import audit
 from i2i.errors import DatasetError
 from i2i.evaluation.evaluate import _find_layout
 from i2i.evaluation.models import resolve_models
 from i2i.evaluation.options import EvaluationOptions
+from i2i.recipes import launch
+from i2i.training.progress import TrainingProgress
 from tests.conftest import write_random_images
 from tests.training.test_trainer import Changes, resume, start
 
@@ -80,3 +84,44 @@ def test_a_model_whose_data_are_not_here_says_how_to_name_images(unpaired: Path,
     assert layout_of("run", data=str(unpaired.with_name("other"))) == unpaired.with_name("other")
     with pytest.raises(DatasetError, match=r"on 'BSDS500 train and test'.*`i2i evaluate denoise --data path/to/p"):
         layout_of("denoise")
+
+
+def test_a_training_starts_with_the_warnings_of_the_check(
+    unpaired: Path, changes: Changes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(unpaired / "trainA/000.png", unpaired / "testA/copy.png")
+    for index in range(10, 20):
+        write_random_images(unpaired / "trainA" / str(index), 1, seed=index)
+    start("cyclegan", changes(unpaired, steps=1), "run")
+    warnings = {warning for warning in caplog.messages if warning.startswith("warning: ")}
+    checked = [f"warning: {finding.text}" for finding in audit(unpaired).findings if finding.level == "warning"]
+    assert warnings == set(checked)
+    assert any("trainA/ has 15 images and trainB/ only 4" in warning for warning in warnings)
+    assert any("1 image is in two splits" in warning for warning in warnings)
+
+
+def test_a_large_dataset_is_not_decoded_when_a_training_starts(
+    unpaired: Path, changes: Changes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(unpaired / "trainA/000.png", unpaired / "testA/copy.png")
+    (unpaired / "testB").rename(unpaired / "testC")
+    monkeypatch.setattr("i2i.data.audit.MAX_PIXELS_AT_START", 0)
+    start("cyclegan", changes(unpaired, steps=1), "run")
+    warnings = [warning for warning in caplog.messages if warning.startswith("warning: ")]
+    assert [warning.split("/ holds")[0] for warning in warnings] == ["warning: testA", "warning: testC"]
+
+
+@pytest.mark.parametrize("task", [True, False])
+def test_warnings_that_do_not_concern_the_method_are_left_out(
+    tmp_path: Path, changes: Changes, caplog: pytest.LogCaptureFixture, task: bool
+) -> None:
+    write_random_images(tmp_path / "photos", 3, 32)
+    write_random_images(tmp_path / "photos/more", 1, seed=1)
+    settings = {"data": {"data": "photos", "size": 16}, "training": changes("photos", steps=1)["training"]}
+    if task:
+        settings["data"]["task"] = {"task": "denoise"}
+    launch.new_training("regression" if task else "gan", "tiny", settings if task else {
+        **settings, "data": {"data": "photos", "size": 32},
+    }, "run", TrainingProgress())  # fmt: skip
+    assert [warning for warning in caplog.messages if warning.startswith("warning: ")] == []
+    assert any("like side-by-side pairs" in finding.text for finding in audit(tmp_path / "photos").findings)

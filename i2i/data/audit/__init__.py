@@ -2,26 +2,30 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from i2i.data.audit.appearance import check_appearance, suggested_size
 from i2i.data.audit.duplicates import check_duplicates
 from i2i.data.audit.files import check_files
-from i2i.data.audit.inspect import inspect_images
+from i2i.data.audit.inspect import inspect_headers, inspect_images
 from i2i.data.audit.report import Finding, Report, Sizes, printable
 from i2i.data.audit.snapshot import DatasetSnapshot
 from i2i.data.audit.structure import check_structure
 from i2i.data.audit.value_range import check_value_range
-from i2i.data.layout import HINT, Layout, list_images
+from i2i.data.layout import HINT, Kind, Layout, list_images
+from i2i.data.resize import ResizeMode
 from i2i.data.source import DataSource
 from i2i.errors import DatasetError, I2IError
 from i2i.images.value_range import ValueRange
 from i2i.images.value_range import check_value_range as require_value_range
 
-__all__ = ["Finding", "Report", "Sizes", "audit"]
+__all__ = ["Finding", "Report", "Sizes", "audit", "training_warnings"]
 
 LEVELS = ("error", "warning", "note")
+MAX_PIXELS_AT_START = 100_000_000  # of all images that are decoded when a training starts: a few seconds
+Check = Callable[[DatasetSnapshot], Iterator[Finding]]
 AUGMENTATION_THRESHOLD = 500  # training images; DiffAugment's low-shot datasets have 100 to 389 (Zhao et al. 2020)
 
 
@@ -55,6 +59,32 @@ def audit(
         paths = sorted(set(DatasetSnapshot(root, layout).paths())) if layout else list_images(root)
         snapshot = DatasetSnapshot(root, layout, *inspect_images(paths, progress), value_range)
         return _report(snapshot, source, findings)
+
+
+def training_warnings(layout: Layout, needed: Kind, *, resize: ResizeMode = "stretch") -> list[str]:
+    """Return the warnings of the audit that concern a training, worst first, and without its notes.
+
+    Images are decoded only if all of them have at most MAX_PIXELS_AT_START pixels together. Without decoding, copies
+    and damaged images are not found. Narrow value ranges are left to ``dataset_ranges``, which logs them.
+
+    Args:
+        layout: the dataset.
+        needed: the kind of data that the method needs.
+        resize: how the training resizes its images.
+    """
+    snapshot = DatasetSnapshot(layout.root, layout, needed=needed, resize=resize)
+    paths = sorted(set(snapshot.paths()))
+    images = inspect_headers(paths)
+    checks: list[Check] = [check_files, check_structure, check_appearance]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if sum(image.size[0] * image.size[1] for image in images.values()) <= MAX_PIXELS_AT_START:
+            images, faults = inspect_images(paths, None)
+            snapshot = replace(snapshot, faults=faults)
+            checks.append(check_duplicates)
+        snapshot = replace(snapshot, images=images)
+        findings = [finding for check in checks for finding in check(snapshot) if finding.level != "note"]
+    return [finding.text for finding in sorted(findings, key=lambda finding: LEVELS.index(finding.level))]
 
 
 def _report(snapshot: DatasetSnapshot, source: DataSource, findings: list[Finding]) -> Report:

@@ -27,8 +27,9 @@ def check_appearance(snapshot: DatasetSnapshot) -> Iterator[Finding]:
     if snapshot.side_by_side:
         yield from _wrong_pair_shapes(snapshot)
     elif snapshot.layout.kind == "clean":
-        yield from _possibly_side_by_side(snapshot)
-    else:
+        if snapshot.needed is None:  # a method that takes photos was chosen for them
+            yield from _possibly_side_by_side(snapshot)
+    elif snapshot.resize == "stretch":
         yield from _elongated_images(snapshot)
     yield from _different_pair_shapes(snapshot)
     yield from _identical_pairs(snapshot)
@@ -156,6 +157,8 @@ def _identical_pairs(snapshot: DatasetSnapshot) -> Iterator[Finding]:
     pairs = [item for _, _, item in snapshot.items() if all(path in snapshot.images for path in item)]
     for item in pairs:
         images = [snapshot.images[path] for path in item]
+        if not images[0].digest:  # not decoded
+            continue
         if images[0].equal_halves if len(images) == 1 else images[0].digest == images[1].digest:
             identical.append(item[0])
     if identical:

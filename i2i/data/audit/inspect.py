@@ -80,6 +80,18 @@ def inspect_images(
     return images, faults
 
 
+def inspect_headers(paths: Sequence[Path]) -> dict[Path, ImageInfo]:
+    """Return size and mode of the readable images, as stored. Nothing is decoded, so the other fields are empty."""
+    images = {}
+    for path in paths:
+        try:
+            size, mode = read_header(path)
+        except Exception:  # decoders raise exceptions of any type on hostile files
+            continue
+        images[path] = ImageInfo(size, mode, digest=b"", dhash=0, thumbnail=b"", equal_halves=False)
+    return images
+
+
 def inspect_image(path: Path) -> ImageInfo | ImageFault:
     """Decode one file."""
     try:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from i2i.data.audit.inspect import ImageFault, ImageInfo
 from i2i.data.audit.report import Size, join_some
-from i2i.data.layout import Item, Layout
+from i2i.data.layout import Item, Kind, Layout
+from i2i.data.resize import ResizeMode
 from i2i.images.value_range import ValueRange
 
 
@@ -21,6 +22,8 @@ class DatasetSnapshot:
         images: the readable images by path.
         faults: the unreadable files by path.
         value_range: values of black and white, as the user states them; None if they are not stated.
+        needed: the kind of data that the method of a training needs; None if no method is chosen yet.
+        resize: how the training resizes its images.
     """
 
     root: Path
@@ -28,6 +31,8 @@ class DatasetSnapshot:
     images: dict[Path, ImageInfo] = field(default_factory=dict)
     faults: dict[Path, ImageFault] = field(default_factory=dict)
     value_range: ValueRange | None = None
+    needed: Kind | None = None
+    resize: ResizeMode = "stretch"
 
     @property
     def two_folders(self) -> bool:
