@@ -191,16 +191,13 @@ def check(
     """
     from i2i.cli._progress import ProgressBars
     from i2i.data.audit import audit
-    from i2i.data.layout import HINT
     from i2i.data.source import DataSource
-    from i2i.errors import DatasetError
 
     source = DataSource(
         data=dataset, layout=layout, data_a=data_a, data_b=data_b, test_a=test_a, test_b=test_b, pairs=pairs,
         pair_suffixes=pair_suffixes,
     )  # fmt: skip
-    if not source.is_named or source.folder is None:
-        raise DatasetError(f"No dataset {(source.names or [''])[0]!r} here. {HINT}")
+    source.require_here()
     with ProgressBars(transient=True) as bars:
         report = audit(
             source, value_range=value_range, progress=lambda done, total: bars.update("reading", done, total)

@@ -14,17 +14,16 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from PIL import Image
 
+from i2i.data.cache_folders import discard, exclusive
 from i2i.data.layout import Item, Layout
 from i2i.data.load_ahead import load_in_order
 from i2i.data.resize import ResizeMode, load_item, resize_item, resized_size
@@ -42,7 +41,6 @@ FORMAT = 2  # increased when the pixels or the files of a cache change for the s
 FREE_SPACE_FACTOR = 1.1  # free disk space needed, relative to the size of the cache
 LOG_INTERVAL = 10.0  # seconds between progress lines
 _PIXELS, _INDEX = "pictures.u8", "index.json"
-_TEMPORARY_SUFFIXES = (".unfinished", ".discarded")
 
 
 def cache_dir() -> Path:
@@ -112,7 +110,7 @@ def build_image_cache(
         raise CacheError(f"An image cache would take {_format_size(size)}; the limit is {_format_size(limit)}.")
     with io_errors(folder, "cannot be written", error_type=CacheError):
         folder.mkdir(parents=True, exist_ok=True)
-        with _exclusive(folder, spec.title):
+        with exclusive(folder, spec.title):
             # While this process waited, another one may have built the cache.
             return spec.open(folder) or _build(spec, folder, size)
 
@@ -220,34 +218,6 @@ class _CacheSpec:
         return ImageCache(folder, offsets, self.images_per_item, index)
 
 
-@contextmanager
-def _exclusive(parent: Path, title: str) -> Iterator[None]:
-    """Hold the lock of a title, so that no other process builds it, and remove what a killed process left."""
-    lock = FileLock(parent / f".{title}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        logger.info("another process is building the image cache %s in %s: waiting for it", title, parent)
-        lock.acquire()
-    try:
-        _remove_leftovers(parent, title)
-        yield
-    finally:
-        lock.release()
-
-
-def _remove_leftovers(parent: Path, title: str) -> None:
-    """Remove unfinished and discarded caches, unless another process holds their lock."""
-    for folder in parent.glob(".*"):
-        if folder.suffix not in _TEMPORARY_SUFFIXES:
-            continue
-        if folder.stem == f".{title}":
-            shutil.rmtree(folder)
-            continue
-        with suppress(Timeout), FileLock(folder.with_suffix(".lock"), timeout=0):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 def _build(spec: _CacheSpec, parent: Path, size: int) -> ImageCache:
     free = shutil.disk_usage(parent).free
     if free < FREE_SPACE_FACTOR * size:
@@ -259,22 +229,15 @@ def _build(spec: _CacheSpec, parent: Path, size: int) -> ImageCache:
     with atomic_folder(finished, parent / f".{spec.title}.unfinished") as unfinished:
         _write(spec, unfinished)
         if finished.exists():  # it is damaged, or it would have been opened
-            _discard(finished, spec.title)
+            discard(finished, spec.title)
     for folder in parent.glob(f"{spec.title}-*"):
         if folder != finished and spec.is_stale(folder):
             with suppress(OSError):  # on Windows another process may hold it open
-                _discard(folder, spec.title)
+                discard(folder, spec.title)
     cache = spec.open(parent)
     if cache is None:
         raise CacheError(f"{finished} differs from what was written: the disk may be failing.")
     return cache
-
-
-def _discard(folder: Path, title: str) -> None:
-    """Rename a cache, then remove it: an interrupted removal leaves nothing under its name."""
-    discarded = folder.with_name(f".{title}.discarded")
-    folder.rename(discarded)
-    shutil.rmtree(discarded)
 
 
 def _write(spec: _CacheSpec, folder: Path) -> None:

@@ -102,6 +102,11 @@ class DataSource:
         name = self.two_folders[0] if self.two_folders else self.data
         return self._find(name) if name else None
 
+    def require_here(self) -> None:
+        """Raise DatasetError if no dataset was named, or if it is not on this machine."""
+        if self.folder is None:
+            raise DatasetError(f"No dataset {(self.names or [''])[0]!r} here. {HINT}")
+
     def flags(self) -> str:
         """Return the flags that name this source on a command line."""
         words: list[str] = []
@@ -139,11 +144,9 @@ class DataSource:
         """
         if self.two_folders:
             return self._load_two_folders(self.two_folders, needed)
-        folder = self._find(self.data)
-        if folder is None and download:
-            folder = self._ensure()
-        if folder is None:
-            raise DatasetError(f"No dataset {self.data!r} here. {HINT}")
+        if not download:
+            self.require_here()
+        folder = self.folder or self._ensure()
         return detect_layout(folder, needed, name=self.layout, pair_suffixes=self.pair_suffixes)
 
     def _find(self, name: str) -> Path | None:

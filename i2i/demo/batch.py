@@ -25,6 +25,7 @@ from i2i.demo.translation import ProgressCallback, resolve_direction
 from i2i.demo.uploads import UploadStore
 from i2i.errors import I2IError, ImageError, UsageError
 from i2i.images import IMAGE_SUFFIXES, Writer
+from i2i.images.folders import walk_folder
 from i2i.images.formats import HEIC_SUFFIXES
 
 if TYPE_CHECKING:
@@ -193,7 +194,9 @@ class FolderTranslator:
         except I2IError as error:
             job.result.failed.append((upload.name, _without_path(str(error), upload)))
             return []
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        files = walk_folder(folder).files
+        if not files:
+            job.result.failed.append((upload.name, "holds no visible files"))
         reasons = {path: reason_to_ignore(path) for path in files if _is_not_image(path)}
         if len(reasons) < len(files) or None in reasons.values():
             return [folder]  # the plan reports the files that are no images

@@ -236,8 +236,7 @@ def build_eval_set(
     if split not in layout.splits:
         raise UsageError(f"{layout.root} has no {split} images; it has {', '.join(layout.splits)}.")
     _check_kind(layout, direction, degradation)
-    input_side = 0 if direction == SAMPLE else Direction(direction).source_index
-    real_side = 0 if direction == SAMPLE else Direction(direction).target_index
+    input_side, real_side = _sides(direction)
     inputs = _image_set(layout, split, input_side, max_images, resize, ranges)
     real = _image_set(layout, split, real_side, max_images, resize, ranges)
     scale = 1 if resize.size else layout.sizes.scale(real_side)
@@ -264,6 +263,13 @@ def build_eval_set(
         paired=layout.kind == "paired" or degradation is not None,
         scale=scale,
     )
+
+
+def _sides(direction: str) -> tuple[int, int]:
+    """Return the domains of the inputs and of the real images: 0 for A, 1 for B."""
+    if direction == SAMPLE:
+        return 0, 0
+    return Direction(direction).source_index, Direction(direction).target_index
 
 
 def _check_kind(layout: Layout, direction: str, degradation: Degradation | None) -> None:

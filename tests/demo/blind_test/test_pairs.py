@@ -1,10 +1,12 @@
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from i2i.checkpoints.model_file import load_model_info
 from i2i.checkpoints.model_info import DataInfo, ModelInfo
 from i2i.data.layout import list_images
 from i2i.demo.blind_test.pairs import (
@@ -18,6 +20,7 @@ from i2i.errors import ImageError, UsageError
 from i2i.images import read
 from tests.conftest import random_image, write_random_images
 from tests.demo.image_halves import image_halves
+from tests.training.test_trainer import start
 
 
 def model_info(
@@ -143,3 +146,20 @@ def test_each_index_comes_once_before_any_comes_again() -> None:
     drawn = [indices.draw() for _ in range(15)]
     assert [sorted(drawn[start : start + 5]) for start in (0, 5, 10)] == [list(range(5))] * 3
     assert drawn[:5] != drawn[5:10]
+
+
+def test_a_run_from_a_path_takes_part_from_any_working_directory(
+    unpaired: Path, changes: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpaired.parent.rename(tmp_path / "ds")
+    trainer = start("cyclegan", changes("ds/two", steps=1), "mine")
+    trainer.train()
+    info = load_model_info(trainer.run.weights_path)
+    monkeypatch.setenv("I2I_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    candidates, reasons = find_candidates({"mine": info})
+    assert (reasons, [candidate.dataset for candidate in candidates]) == ([], ["two", "two"])
+    inputs = candidates[0].images(16).inputs
+    assert inputs is not None
+    assert inputs.path(0) == tmp_path / "ds/two/testA/000.png"
