@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from i2i.checkpoints.shipped import SHIPPED_MODELS
+from i2i.cli import console
 from i2i.data.ensure import ensure_dataset
 from i2i.data.layout import detect_layout
 from i2i.errors import DatasetError
@@ -116,7 +117,7 @@ def test_convert_json_is_one_document_and_the_only_output(run: Run, work_dir: Pa
 def test_a_model_file_with_odd_metadata_does_not_break_the_list(
     run: Run, work_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")  # one line for each model
+    monkeypatch.setattr(console.stdout, "width", 200)  # one line for each model
     usable = {"size": 16, "directions": ["AtoB"], "generator": {"network": "resnet"}}
     for name, changes in (("odd", {"data": "hi[/b]", "steps": [1]}), ("minimal", {}), ("markup", {"recipe": "[/b]"})):
         write_model_file(work_dir / "checkpoints" / name / "weights.safetensors", {**usable, **changes}, {})

@@ -270,7 +270,7 @@ def test_photos_of_any_shape_are_cropped_without_distortion(tmp_path: Path) -> N
 def test_data_of_another_kind_raises_an_error_with_a_hint(
     photos: Path, unpaired: Path, changes: Callable[..., dict[str, Any]]
 ) -> None:
-    message = r"unpaired data .* gan needs clean data.*--data .*two/trainA\."
+    message = r"unpaired data .* gan needs clean data.*--data .*two/trainA, or give --layout photos"
     with pytest.raises(DatasetError, match=message) as error:
         start(settings(unpaired), "run")
     assert HINT in str(error.value)

@@ -106,9 +106,8 @@ def test_a_task_changes_the_defaults_but_not_the_explicit_settings(photos: Path)
     assert find_recipe("regression").with_overrides(unet).with_overrides({}).model.generator.network == "unet"
 
 
-def test_a_task_needs_photos_and_no_task_needs_pairs(photos: Path, paired: Path) -> None:
-    with pytest.raises(DatasetError, match="needs clean data"):
-        start(settings(paired))
+def test_a_task_takes_pairs_as_photos_and_no_task_needs_pairs(photos: Path, paired: Path) -> None:
+    assert start(settings(paired)).dataset.layout.kind == "clean"
     with pytest.raises(DatasetError, match="needs paired data"):
         start(settings(photos, "none"))
 
