@@ -103,7 +103,7 @@ class RangedReader(WrappingReader):
         return image
 
     def notices(self) -> list[Notice]:
-        """Return a notice for each sample type of which files were narrow."""
+        """Return a notice for each sample type that has files with a narrow range of values."""
         by_type: dict[str, list[Path]] = defaultdict(list)
         for path, summary in sorted(self.narrow.items()):
             by_type[summary.type].append(path)

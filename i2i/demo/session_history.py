@@ -23,7 +23,7 @@ class SessionResult:
 
     Attributes:
         photo: the uploaded photo.
-        file: the result in full size as PNG, of which other formats are made.
+        file: the result in full size as PNG, from which the other formats are made.
         before: the photo, reduced for the page.
         after: the result, reduced for the page.
         thumbnail: the result as a small image.
