@@ -18,7 +18,7 @@ from i2i.cli.docs import docs
 from i2i.cli.evaluate import evaluate
 from i2i.cli.models import app as models
 from i2i.cli.old_flags import replace_old_names
-from i2i.cli.reference_options import refuse_reference_options
+from i2i.cli.reference_options import refuse_reference_options, refuse_unknown_option
 from i2i.cli.sample import sample
 from i2i.cli.train import app as train
 from i2i.errors import I2IError
@@ -30,6 +30,15 @@ class RootGroup(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         refuse_reference_options(args)
         return super().parse_args(ctx, replace_old_names(args))
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if hasattr(error, "possibilities"):  # Typer's NoSuchOption, which has no public name
+                command = error.ctx.command_path  # type: ignore[attr-defined]
+                refuse_unknown_option(error.option_name, command)  # type: ignore[attr-defined]
+            raise
 
 
 app = typer.Typer(
@@ -83,7 +92,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     sys.argv = [arg for arg in sys.argv if arg != "--debug"]
     try:
-        app()
+        app(prog_name="i2i")
     except I2IError as error:
         if debug:
             raise

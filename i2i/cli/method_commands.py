@@ -1,6 +1,7 @@
 """Command groups with a subcommand for each method, whose options are the settings of the method's recipes."""
 
 import inspect
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from i2i.cli._options import ConfigOption, FixedOption, build_command, lazy_command
 from i2i.cli.old_flags import option_value
+from i2i.errors import UsageError
 from i2i.plugins import plugin_names
 
 if TYPE_CHECKING:
@@ -78,6 +80,15 @@ def command_group(
 
     class MethodGroup(TyperGroup):
         """The methods of SUMMARIES, and those of other packages."""
+
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            if args and args[0].startswith("-") and args[0] not in ctx.help_option_names:
+                raise UsageError(
+                    f"`{ctx.command_path}` needs a method before its options, such as "
+                    f"`{ctx.command_path} cyclegan {shlex.join(args)}`. "
+                    f"The methods are {', '.join(self.list_commands(ctx))}; `{ctx.command_path} --help` describes them."
+                )
+            return super().parse_args(ctx, args)
 
         def list_commands(self, ctx: Any) -> list[str]:
             return [*super().list_commands(ctx), *plugin_names("i2i.methods")]

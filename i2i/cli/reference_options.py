@@ -1,4 +1,4 @@
-"""Options of the CycleGAN/pix2pix reference implementation, and what they are in i2i.
+"""Options of the CycleGAN/pix2pix and CUT reference implementations, and what they are in i2i.
 
 A command line that holds one is answered by name. ``i2i docs migration`` has the same table.
 """
@@ -43,6 +43,7 @@ def _option(names: str, i2i: str, note: str = "", **values: str) -> ReferenceOpt
 
 _LOGS = "Losses and samples are in the run's folder: `tensorboard --logdir checkpoints`."
 _STATE = "A resume continues from the last saved state."
+_TABLE = "`i2i docs migration` has the whole table."
 
 REFERENCE_OPTIONS = (
     _option("dataroot", "--data"),
@@ -64,7 +65,8 @@ REFERENCE_OPTIONS = (
     _option("epoch_count", "--resume", _STATE),
     _option("continue_train", "--resume", _STATE),
     _option("epoch which_epoch", "NAME/snapshots/STEP",
-            "`--snapshot-every` keeps earlier model files. NAME/best is the best one of `--best-metric`."),
+            "`--snapshot-every` keeps earlier model files. NAME is the latest model, NAME/best the best one of "
+            "`--best-metric`."),
     _option("load_iter", "NAME/snapshots/STEP"),
     _option("load_size loadSize", "--resize-scale", "It is load_size / crop_size: 1.117 for 286 and 256."),
     _option("crop_size fineSize", "--size"),
@@ -106,6 +108,7 @@ REFERENCE_OPTIONS = (
     _option("pool_size", "--pool-size"),
     _option("lr", "--lr"),
     _option("beta1", "--betas", "It takes β₁ and β₂: `--betas 0.5 0.999`."),
+    _option("beta2", "--betas"),
     _option("lr_policy", "--schedule", linear="--schedule linear", cosine="--schedule cosine"),
     _option("lr_decay_iters", ""),
     _option("gpu_ids", "--device", "Such as `--device cuda:0`; one training uses one GPU.", **{"-1": "--device cpu"}),
@@ -127,9 +130,30 @@ REFERENCE_OPTIONS = (
     _option("use_wandb wandb_project_name", "", _LOGS),
     _option("no_html", "", _LOGS),
     _option("verbose", "i2i models info NAME"),
+    _option("CUT_mode", "--recipe", CUT="i2i train cut", cut="i2i train cut", FastCUT="--recipe fastcut",
+            fastcut="--recipe fastcut"),
+    _option("lambda_GAN", "", "The adversarial loss has weight 1: scale the other weights."),
+    _option("lambda_NCE", "--weight-nce"),
+    _option("nce_idt", "--nce-identity", **{"False": "--no-nce-identity", "false": "--no-nce-identity"}),
+    _option("nce_layers", "--nce-layers"),
+    _option("nce_T", "--nce-temperature"),
+    _option("num_patches", "--nce-num-patches"),
+    _option("nce_includes_all_negatives_from_minibatch", "", "The negatives are other locations of the same image."),
+    _option("netF", "--nce-dim", "The features pass an MLP of two layers, as `mlp_sample`."),
+    _option("netF_nc", "--nce-dim"),
+    _option("flip_equivariance", "--flip-equivariance"),
+    _option("normG", "--norm"),
+    _option("normD", "--d-norm"),
+    _option("no_antialias", ""),
+    _option("no_antialias_up", ""),
+    _option("evaluation_freq", "--eval-every", "In steps."),
+    _option("pretrained_name", "--init-from"),
 )  # fmt: skip
 
 _BY_NAME = {name: option for option in REFERENCE_OPTIONS for name in option.names if name != option.i2i}
+_BY_SPELLING = {  # as "--n-epochs" for "--n_epochs", and options of the same name in i2i
+    name.replace("_", "-").lower(): (name, option) for option in REFERENCE_OPTIONS for name in option.names
+}
 
 
 def refuse_reference_options(args: Sequence[str]) -> None:
@@ -146,7 +170,23 @@ def refuse_reference_options(args: Sequence[str]) -> None:
             following = args[index + 1] if index + 1 < end else ""
             answers.append(_BY_NAME[name].answer(name, value if equals else following))
     if answers:
-        raise UsageError("\n".join([*answers, "`i2i docs migration` has the whole table."]))
+        raise UsageError("\n".join([*answers, _TABLE]))
+
+
+def refuse_unknown_option(name: str, command: str) -> None:
+    """Raise UsageError with an answer if an option that a command does not have resembles one of the reference.
+
+    Args:
+        name: of the option, such as "--n-epochs".
+        command: such as "i2i train cyclegan".
+    """
+    known, option = _BY_SPELLING.get(name.replace("_", "-").lower(), ("", None))
+    if option is None:
+        return
+    if option.i2i != known:
+        raise UsageError(f"{option.answer(known)}\n{_TABLE}")
+    if option.note:  # an option of the same name in i2i, but of other commands
+        raise UsageError(f"`{command}` has no option `{name}`. {option.note}\n{_TABLE}")
 
 
 def help_table() -> str:

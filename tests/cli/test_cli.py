@@ -173,6 +173,14 @@ def test_bad_input_gives_one_clear_message_and_exit_code_2(
     assert not (datasets / "checkpoints").exists()
 
 
+@pytest.mark.parametrize("group", ["train", "bench"])
+def test_options_without_a_method_are_answered_by_the_command_with_one(group: str) -> None:
+    result = run(group, "--data", "photos")
+    assert result.returncode == 2
+    assert f"`i2i {group} cyclegan --data photos`" in result.stderr
+    assert all(method in result.stderr for method in SUMMARIES)
+
+
 def test_an_error_has_a_traceback_only_with_debug() -> None:
     args = ["train", "cyclegan", "--data", "nowhere"]
     process = subprocess.run(command(*args), capture_output=True, text=True, check=False)

@@ -65,6 +65,28 @@ def test_all_options_of_a_command_line_are_answered_at_once() -> None:
     assert "i2i docs migration" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("train cyclegan --n-epochs 5", "`--n_epochs` of the reference is `--epochs` in i2i."),
+        ("train cyclegan --lambda-a 5", "`--lambda_A` of the reference is `--weight-cycle` in i2i."),
+        ("data check x --load-size 286", "`--load_size` of the reference is `--resize-scale` in i2i."),
+        ("train cut --CUT_mode FastCUT", "`--CUT_mode FastCUT` of the reference is `--recipe fastcut` in i2i."),
+        ("train cyclegan --direction BtoA", "`i2i train cyclegan` has no option `--direction`. `cyclegan` learns both"),
+    ],
+)
+def test_an_unknown_option_that_resembles_one_of_the_reference_is_answered(words: str, answer: str) -> None:
+    result = run(*words.split())
+    assert result.returncode == 2
+    assert answer in result.stderr
+
+
+def test_another_unknown_option_is_refused_as_such() -> None:
+    result = run("train", "cyclegan", "--no-such-option")
+    assert result.returncode == 2
+    assert "No such option: --no-such-option" in result.stderr
+
+
 def test_arguments_after_two_dashes_are_kept() -> None:
     refuse_reference_options(["convert", "identity", "--", "--dataroot"])
 
