@@ -125,8 +125,9 @@ def test_what_is_painted_stays_as_it_is_and_the_result_can_be_opened_saved_and_u
     with page.expect_download() as download:
         page.click("#download")
     assert download.value.suggested_filename == "photo-denoise-AtoB.jpg"
+    page.locator("#region-editor").wait_for(state="visible")
     page.click("#reuse")
-    page.wait_for_timeout(500)
+    page.locator("#region-editor").wait_for(state="hidden")
     page.click("#start")
     page.locator("#history button").nth(1).click()
 

@@ -13,12 +13,12 @@ from i2i.training.progress import TrainingProgress
 
 
 def gain(precision: str, data: Path) -> float:
-    """Return the gain in dB on the animal over the unchanged striped images, after 200 steps of a small CycleGAN."""
+    """Return the gain in dB on the animal over the unchanged striped images, after 100 steps of a small CycleGAN."""
     changes = {
         "data": {"data": str(data), "size": 32, "resize_scale": 34 / 32},
         "model": {"generator": {"ngf": 16}, "discriminator": {"ndf": 16}},
         "training": {
-            "steps": 200,
+            "steps": 100,
             "precision": precision,
             "device": "cpu",
             "save_every_minutes": 99.0,
@@ -34,7 +34,7 @@ def gain(precision: str, data: Path) -> float:
 
 @pytest.mark.slow
 def test_training_in_bfloat16_is_as_good_as_in_float32(tmp_path: Path) -> None:
-    """Over three seeds, 300 steps each, the gains were 7.8, 8.5 and 9.1 dB in float32, 8.6, 8.2 and 8.6 in bfloat16."""
+    """Over two seeds the gains were 8.8 and 9.1 dB in float32, 9.4 and 9.2 in bfloat16."""
     data = generate("stripes", tmp_path / "datasets" / "stripes", size=32, train=200, test=24)
     gain_float32 = gain("float32", data)
     gain_bfloat16 = gain("bfloat16", data)

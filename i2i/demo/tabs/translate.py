@@ -26,6 +26,8 @@ from i2i.demo.translation import PhotoTranslator
 from i2i.errors import I2IError, UsageError
 from i2i.images.writing import QUALITY
 
+# Runs in the browser, at once: an answer of the server could close an editor that the user has just opened.
+CLOSE_EDITOR = "() => [null, {__type__: 'update', open: false}, null]"
 EMPTY = "Your translation will appear here. Drag the line across it to compare."
 MASK_LABEL = "Or upload a mask: white where the model is to fill"
 PAINT_FILL = "Paint what the model is to fill, or make it transparent in the photo."
@@ -135,10 +137,6 @@ class TranslateTab:
             raise UsageError("There is no photo to paint on yet. Choose one first.")
         return editor_value(self.store.resolve(photo), self.store)
 
-    def on_photo_change(self) -> list[Any]:
-        """Remove what was painted on the photo before."""
-        return [None, gr.update(open=False), None]
-
     def on_start(
         self,
         photo: str | None,
@@ -229,7 +227,7 @@ def build_tab(translator: PhotoTranslator) -> list[OnLoad]:
     tab.direction.input(user_errors(tab.on_direction_change), [tab.name, tab.direction], tab.examples, **UNQUEUED)
     card_selected = tab.models.select(user_errors(tab.on_card_select), None, tab.name, **UNQUEUED)
     card_selected.then(on_model_change, tab.name, depends_on_model, **UNQUEUED)
-    tab.photo.change(tab.on_photo_change, None, [tab.editor, tab.paint, tab.mask], **UNQUEUED)
+    tab.photo.change(None, None, [tab.editor, tab.paint, tab.mask], js=CLOSE_EDITOR)
     tab.paint.expand(user_errors(tab.on_paint), tab.photo, tab.editor, **UNQUEUED)
     _connect_start(tab)
     _connect_results(tab)
