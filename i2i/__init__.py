@@ -2,7 +2,7 @@
 
 >>> import i2i
 >>> from PIL import Image
->>> translate = i2i.load("horse2zebra-cyclegan")
+>>> translate = i2i.load("horse2zebra")
 >>> translate(Image.open("horse.jpg")).save("zebra.png")
 
 A whole project, from training to results:
@@ -19,7 +19,8 @@ The public names are:
 - ``Sampler``: takes seeds and returns PIL images.
 - ``train``: train a model; it takes the settings of ``i2i train`` and returns the run.
 - ``evaluate``: measure and compare models; it returns the tables.
-- ``convert``: translate photos, folders and videos into files, with the options of ``i2i convert``.
+- ``convert``: translate photos, folders and videos into files, with the options of ``i2i convert``; see
+  ``help(i2i.convert)``.
 - ``I2IError``: the base class of all errors that i2i raises on purpose.
 - ``__version__``: the version of i2i.
 

@@ -3,10 +3,10 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from i2i import reports
-from i2i.arguments import PathLike, refuse_unknown, to_paths
+from i2i.arguments import PathLike, check_types, refuse_unknown, to_device_name, to_paths
 from i2i.data.layout import LayoutName
 from i2i.data.resize import ResizeMode
 from i2i.data.source import DataSource
@@ -18,6 +18,9 @@ from i2i.evaluation.metric_specs import parse_thresholds
 from i2i.evaluation.models import CheckpointChoice
 from i2i.evaluation.options import EvaluationOptions
 from i2i.inference.options import InferenceOptions
+
+if TYPE_CHECKING:
+    import torch
 
 Thresholds = Mapping[str, float] | Sequence[str]
 Progress = Callable[[str, int, int], None]
@@ -49,7 +52,7 @@ def evaluate(
     seed: int = 0,
     votes_file: PathLike | None = None,
     degradation_level: float | None = None,
-    device: str = "auto",
+    device: "str | torch.device" = "auto",
     precision: Precision = "auto",
     progress: Progress = lambda text, done, total: None,
     **unknown: Any,
@@ -82,7 +85,7 @@ def evaluate(
         seed: of the intervals, and of the images in the report.
         votes_file: votes of the demo's blind test.
         degradation_level: strength of the degradation, for restoration models.
-        device: "auto", or the name of a torch device.
+        device: "auto", or a torch device or its name.
         precision: of the models: "auto", "float32" or "bfloat16".
         progress: called with a text, the number of images done, and of all images.
         unknown: none: any other name is an error.
@@ -90,7 +93,7 @@ def evaluate(
     Returns: the evaluation. ``rows`` holds a dict for each row of its tables; printed, it is the tables.
 
     Raises:
-        ArgumentTypeError: a TypeError: there is no such argument.
+        ArgumentTypeError: a TypeError: there is no such argument, or it has another type.
         UsageError: the models, the dataset or the options are not usable.
         I2IError: a model is beyond a limit.
 
@@ -100,6 +103,7 @@ def evaluate(
     """
     known = set(evaluate.__annotations__) - {"unknown", "return"}
     refuse_unknown("evaluate", unknown, known, {"strength": "degradation_level"})
+    check_types(evaluate, locals())
     thresholds = parse_thresholds(_texts(fail_under), _texts(fail_over))
     if report is not None:
         reports.check_path(Path(report))
@@ -112,16 +116,16 @@ def evaluate(
         data=source,
         direction=direction,
         split=split,
-        max_images=max_images,
-        size=size,
+        max_images=None if max_images is None else int(max_images),
+        size=None if size is None else int(size),
         resize=resize,
         value_range=value_range,
         rank_by=rank_by,
         checkpoint=checkpoint,
         cycle=cycle,
-        seed=seed,
+        seed=int(seed),
         gallery=report is not None,
-        inference=InferenceOptions(device, precision),
+        inference=InferenceOptions(to_device_name(device), precision),
         votes_file=Path(votes_file) if votes_file is not None else None,
         strength=degradation_level,
     )

@@ -8,7 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from i2i.arguments import PathLike
+from i2i.api.reference_options import refuse_reference_settings
+from i2i.arguments import PathLike, check_types
 from i2i.checkpoints.model_info import BestMetric
 from i2i.checkpoints.run import Run
 from i2i.errors import UsageError
@@ -17,7 +18,7 @@ from i2i.inference.sampler import Sampler
 from i2i.inference.translator import Translator
 from i2i.recipes import launch
 from i2i.recipes.config_file import load_base_recipe
-from i2i.recipes.settings import overrides_from_settings
+from i2i.recipes.settings import overrides_from_settings, setting_paths
 from i2i.training.progress import TrainingProgress
 from i2i.training.time_budget import TimeLimit, parse_duration
 from i2i.training.trainer import Trainer
@@ -105,7 +106,8 @@ def train(
     Returns: the run, which ``i2i.load`` takes.
 
     Raises:
-        ArgumentTypeError: a TypeError: there is no such setting; the message proposes the nearest.
+        ArgumentTypeError: a TypeError: there is no such setting, and the message proposes the nearest; or an argument
+            has another type.
         UsageError: the settings, the dataset or the run's name are not usable. Nothing is written then.
         KeyboardInterrupt: Ctrl-C stopped the training. The run is saved, and ``resume=True`` continues it.
 
@@ -113,6 +115,8 @@ def train(
     <TrainingResult stripes-cyclegan: 600 of 600 steps, in checkpoints/stripes-cyclegan>
     >>> translate = i2i.load("checkpoints/stripes-cyclegan")  # doctest: +SKIP
     """
+    check_types(train, locals())
+    refuse_reference_settings("train", settings, setting_paths(method))
     overrides = overrides_from_settings("train", method, {"data": data, **settings})
     display = TrainingProgress(Console(stderr=True, highlight=False, quiet=not progress))
     limit = TimeLimit(parse_duration(time_limit) if time_limit is not None else None)

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from i2i._version import __version__
+from i2i.api.reference_options import refuse_reference_options, refuse_unknown_option
 from i2i.cli.bench import app as bench
 from i2i.cli.console import log_line, setup_logging
 from i2i.cli.convert import convert
@@ -18,7 +19,6 @@ from i2i.cli.docs import docs
 from i2i.cli.evaluate import evaluate
 from i2i.cli.models import app as models
 from i2i.cli.old_flags import replace_old_names
-from i2i.cli.reference_options import refuse_reference_options, refuse_unknown_option
 from i2i.cli.sample import sample
 from i2i.cli.train import app as train
 from i2i.errors import I2IError

@@ -61,7 +61,7 @@ LazyDegrade = lazy_command(_build)
 
 def _degrade(overrides: dict[str, Any], values: dict[str, Any]) -> None:
     from i2i.config import merge
-    from i2i.convert import convert
+    from i2i.convert.api import convert
     from i2i.data.config import PairedConfig
     from i2i.errors import UsageError
     from i2i.restoration.degrader import Degrader

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from i2i.api.reference_options import help_table
 from i2i.cli._options import FixedOption
 from i2i.cli.console import log_line, stderr
 from i2i.cli.method_commands import command_group, recipe_option
 from i2i.cli.old_flags import option_value
-from i2i.cli.reference_options import help_table
 from i2i.errors import UsageError
 
 if TYPE_CHECKING:

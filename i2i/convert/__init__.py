@@ -1,6 +1,6 @@
 """Convert photos, folders of photos and videos with a translator.
 
-The package can be called, with the arguments of ``i2i convert``: see ``i2i.convert.call.convert``.
+The package is called, with the arguments of the function ``convert`` below, which are those of ``i2i convert``.
 
 >>> import i2i
 >>> i2i.convert("identity", "horse.jpg", "result.png", overwrite=True)
@@ -13,12 +13,11 @@ from i2i.convert.api import (
     ExistingPolicy,
     OutputFormat,
     Result,
-    convert,
     convert_jobs,
     count_frames,
     pending_jobs,
 )
-from i2i.convert.call import CallableModule
+from i2i.convert.call import CallableModule, convert
 from i2i.convert.plan import Job, Plan, make_plan
 
 __all__ = [

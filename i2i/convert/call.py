@@ -5,18 +5,21 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
-from i2i.arguments import PathLike, one_of, refuse_unknown, to_paths
+from i2i.arguments import PathLike, check_types, refuse_unknown, to_device_name, to_paths
 from i2i.convert.api import OutputFormat, Result
 from i2i.convert.conversion import ConvertOptions, open_conversion
 from i2i.convert.options import existing_policy, parse_pixels
 from i2i.convert.sequences import Frames
 from i2i.device import Precision
+from i2i.errors import ArgumentTypeError
 from i2i.images.writing import MetadataPolicy
 from i2i.inference.mask_images import MaskFill
 
 if TYPE_CHECKING:
+    import torch
+
     from i2i.inference.translator import Translator
 
 _OTHER_NAMES = {
@@ -43,7 +46,7 @@ def convert(
     max_pixels: int | str = "89MP",
     max_side: int | None = None,
     stabilize: bool = False,
-    device: str = "auto",
+    device: "str | torch.device" = "auto",
     precision: Precision = "auto",
     degradation_level: float | None = None,
     mask: PathLike | None = None,
@@ -77,7 +80,7 @@ def convert(
         max_pixels: pixels of the largest image that is read, such as "200MP".
         max_side: larger photos and videos are downscaled to this many pixels on the longer side first.
         stabilize: videos: less flicker, but slower reaction to changes.
-        device: "auto", or the name of a torch device.
+        device: "auto", or a torch device or its name.
         precision: "auto", "float32" or "bfloat16".
         degradation_level: strength of the degradation, for models that take it as input.
         mask: for inpainting models: a mask image, or a folder with one for each photo.
@@ -91,7 +94,7 @@ def convert(
     Returns: what was converted, skipped and failed, with reasons. A photo that fails raises nothing.
 
     Raises:
-        ArgumentTypeError: a TypeError: there is no such argument.
+        ArgumentTypeError: a TypeError: there is no such argument, or it has another type.
         UsageError: the model, a source or an option is not usable.
         KeyboardInterrupt: Ctrl-C. The results so far are kept, and the same call continues.
 
@@ -104,23 +107,31 @@ def convert(
     """
     known = set(convert.__annotations__) - {"unknown", "return"}
     refuse_unknown("convert", unknown, known, _OTHER_NAMES)
-    one_of("frames", frames, get_args(Frames))
-    one_of("metadata", metadata, get_args(MetadataPolicy))
-    if format is not None:
-        one_of("format", format, get_args(OutputFormat))
-    name = os.fspath(model) if isinstance(model, str | os.PathLike) else ""
-    translator = None if isinstance(model, str | os.PathLike) else model
+    check_types(convert, locals())
+    name, translator = _name_or_translator(model)
     options = ConvertOptions(
         model=name, sources=to_paths(sources, "sources"), out=Path(out),
-        direction=direction, format=format, quality=quality,
+        direction=direction, format=format, quality=int(quality),
         patterns=[pattern] if isinstance(pattern, str) else pattern, frames=frames,
         existing=existing_policy(overwrite, skip_existing), metadata=metadata, provenance=provenance,
-        max_pixels=parse_pixels(str(max_pixels)), max_side=max_side, stabilize=stabilize,
-        device=device, precision=precision, strength=degradation_level,
+        max_pixels=parse_pixels(str(max_pixels)), max_side=max_side and int(max_side),
+        stabilize=stabilize,
+        device=to_device_name(device), precision=precision, strength=degradation_level,
         mask=Path(mask) if mask is not None else None, mask_fill=mask_fill, value_range=value_range,
-        batch_size=batch_size, compile=compile,
+        batch_size=int(batch_size), compile=compile,
     )  # fmt: skip
     return _run(options, translator, dry_run, progress)
+
+
+def _name_or_translator(model: Any) -> "tuple[str, Translator | None]":
+    """Return the name or path of a model and None, or "" and a loaded translator."""
+    if isinstance(model, str | os.PathLike):
+        return os.fspath(model), None
+    if hasattr(model, "padded_size"):  # a Translator: an import of its class would import torch
+        return "", model
+    raise ArgumentTypeError(
+        f"model is {model!r}; it must be the name of a model, a path, or a Translator that i2i.load has returned."
+    )
 
 
 def _run(

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from i2i.config import require
 from i2i.convert.api import (
     ExistingPolicy,
     OutputFormat,
@@ -86,6 +87,13 @@ class ConvertOptions:
     value_range: tuple[float, float] | None = None
     batch_size: int = 0
     compile: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise UsageError("No photo was named. Name at least one photo, folder or video.")
+        require(1 <= self.quality <= 100, "quality", self.quality, "from 1 to 100")
+        require(self.max_side is None or self.max_side >= 16, "max_side", self.max_side, "16 or above")
+        require(self.batch_size >= 0, "batch_size", self.batch_size, "0 (chosen for the device) or above")
 
 
 @contextmanager

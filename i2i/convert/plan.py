@@ -10,6 +10,7 @@ from i2i.convert.naming import Frame, output_names
 from i2i.convert.records import read_owners
 from i2i.errors import UsageError
 from i2i.images import IMAGE_SUFFIXES
+from i2i.images.files import describe_missing
 from i2i.images.folders import real_path, walk_folder
 from i2i.images.formats import HEIC_SUFFIXES
 
@@ -68,7 +69,7 @@ def video_jobs(sources: Sequence[Path], out: Path) -> list[Job]:
     """
     for source in sources:
         if is_video(source) and not source.exists():
-            raise UsageError(f"{source} does not exist.")
+            raise UsageError(describe_missing(source))
     if is_video(out) and not out.is_dir():
         if len(sources) != 1 or not is_video(sources[0]):
             raise UsageError(
@@ -153,7 +154,7 @@ def _source_files(source: Path, out: Path, patterns: Sequence[str], plan: Plan) 
         return []
     if source.exists() or source.is_symlink():
         return [(source, Path(source.name))]
-    raise UsageError(f"{source} does not exist.")
+    raise UsageError(describe_missing(source))
 
 
 def _list_frames(

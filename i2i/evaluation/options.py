@@ -63,5 +63,6 @@ class EvaluationOptions:
             self.rank_by is None or self.rank_by in rankable, "rank_by", self.rank_by, f"one of {', '.join(rankable)}"
         )
         require(self.max_images is None or self.max_images >= 2, "max_images", self.max_images, "2 or above")
+        require(self.seed >= 0, "seed", self.seed, "0 or above")
         is_valid_size = self.size is None or self.size == 0 or 8 <= self.size <= 8192
         require(is_valid_size, "size", self.size, "0 (as they are) or from 8 to 8192")

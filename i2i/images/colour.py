@@ -100,6 +100,8 @@ def _apply_exif_orientation(image: Image.Image, source: Image.Image) -> Image.Im
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Split an image into colours (L, RGB, CMYK, LAB …) and alpha, if it has one."""
     if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
+        if image.mode == "La":  # Pillow converts it to LA only
+            image = image.convert("LA")
         rgba = image.convert("RGBA")
         return rgba.convert("RGB"), rgba.getchannel("A")
     if image.mode in ("P", "1"):

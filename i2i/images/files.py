@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from i2i.errors import ImageError
 
+_ADDRESS = re.compile(r"(https?|ftp|s3|gs|data):", re.IGNORECASE)
 # Opening a FIFO without O_NONBLOCK would wait for a writer.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -26,8 +27,9 @@ def open_regular(path: Path) -> BinaryIO:
         _check_regular(path, path.stat())
         file = os.fdopen(os.open(path, _OPEN_FLAGS), "rb")
     except FileNotFoundError as error:
-        problem = "is a symbolic link to a missing file" if path.is_symlink() else "does not exist"
-        raise ImageError(f"{path} {problem}.") from error
+        if path.is_symlink():
+            raise ImageError(f"{path} is a symbolic link to a missing file.") from error
+        raise ImageError(describe_missing(path)) from error
     except OSError as error:
         reason = "is a link to itself" if error.errno == errno.ELOOP else f"cannot be opened: {error.strerror or error}"
         raise ImageError(f"{path} {reason}.") from error
@@ -37,6 +39,13 @@ def open_regular(path: Path) -> BinaryIO:
         file.close()
         raise
     return file
+
+
+def describe_missing(path: Path) -> str:
+    """Return the message about a file or folder that does not exist."""
+    if _ADDRESS.match(str(path)):
+        return f"{path} is an address, and i2i reads files only. Download the image, and give the name of the file."
+    return f"{path} does not exist."
 
 
 def _check_regular(path: Path, status: os.stat_result) -> None:

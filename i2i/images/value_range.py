@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from i2i.errors import UsageError
+from i2i.errors import ArgumentTypeError, UsageError
 
 ValueRange = tuple[float, float]  # the sample values of black and of white
 # "int32" stands for all integers of 32 and 64 bits, "float" for floats of 16, 32 and 64 bits.
@@ -62,7 +62,13 @@ def stated_ranges(stated: Sequence[float] | None, types: Iterable[str] = SAMPLE_
     """
     if stated is None:
         return {}
-    low, high = check_value_range(*stated)
+    try:
+        low, high = (float(value) for value in stated)
+    except (TypeError, ValueError) as error:
+        raise ArgumentTypeError(
+            f"The value range is {stated!r}; it must be two numbers, the values of black and white, such as (0, 4095)."
+        ) from error
+    low, high = check_value_range(low, high)
     return {type: (low, high) for type in types if high <= _LARGEST[type]}
 
 

@@ -22,6 +22,14 @@ TAKEN = (
     "a PIL image, a path, a uint8 array (H, W, 3), a float tensor (N, 3, H, W) or (3, H, W) in [-1, 1], "
     "or a list of these"
 )
+_ADVICE = {  # by name of a type
+    "list": " A list cannot hold lists.",
+    "tuple": " A list cannot hold tuples.",
+    "bytes": " PIL.Image.open(io.BytesIO(data)) opens the bytes of an image file.",
+    "BytesIO": " PIL.Image.open(file) opens it.",
+    "BufferedReader": " PIL.Image.open(file) opens it.",
+    **dict.fromkeys(["generator", "map", "filter", "zip", "set", "dict_values"], " list(images) makes a list of it."),
+}
 MAX_EXCESS = 0.1  # by which values of a tensor may lie outside [-1, 1], such as after a bicubic resize; it is clipped
 
 
@@ -50,7 +58,8 @@ def to_loaded_images(value: Any, *, blend: bool = True, ranges: ValueRanges | No
         return [_from_pil(Image.fromarray(pixels), blend) for pixels in _check_array(value)]
     if isinstance(value, Tensor):
         return [LoadedImage(Image.fromarray(pixels)) for pixels in _check_tensor(value)]
-    raise ArgumentTypeError(f"Found {_type_name(value)}; an image is {TAKEN}.")
+    advice = _ADVICE.get(type(value).__name__, "")
+    raise ArgumentTypeError(f"Found {_type_name(value)}; an image is {TAKEN}.{advice}")
 
 
 def from_results(value: Any, results: Sequence[Image.Image]) -> Any:
@@ -89,6 +98,8 @@ def _from_pil(image: Image.Image, blend: bool, ranges: ValueRanges | None = None
         colours, alpha = to_upright_srgb_with_alpha(image, ranges=ranges)
     except (OSError, SyntaxError, ValueError) as error:  # Pillow decodes a file when its pixels are first used
         name = getattr(image, "filename", "") or "The image"
+        if "closed" in str(error):
+            raise ImageError(f"{name} is closed: translate it before it is closed, or open it again.") from error
         raise ImageError(f"{name} is damaged: {str(error).strip('. ')}.") from error
     if alpha is None and image.has_transparency_data:
         alpha = Image.new("L", colours.size, 255)
@@ -105,10 +116,7 @@ def _from_path(path: Path, blend: bool, ranges: ValueRanges | None) -> LoadedIma
 def _check_array(array: np.ndarray) -> list[np.ndarray]:
     """Return the images of a uint8 array, (H, W) or (H, W, 3 or 4)."""
     if array.dtype != np.uint8:
-        raise ArgumentTypeError(
-            f"Found an array of {array.dtype}; it must be uint8 in 0 to 255. Other types have no agreed range: "
-            "convert it, such as by (255 * array).round().astype(np.uint8) if it is in 0 to 1."
-        )
+        raise ArgumentTypeError(f"Found an array of {array.dtype}; it must be uint8 in 0 to 255. {_advice_for(array)}")
     channels = array.shape[-1] if array.ndim > 2 else 1
     if array.ndim not in (2, 3, 4) or channels not in (1, 3, 4) or 0 in array.shape:
         is_planar = array.ndim > 2 and array.shape[-3] in (1, 3, 4)
@@ -123,6 +131,23 @@ def _check_array(array: np.ndarray) -> list[np.ndarray]:
     return list(array) if array.ndim == 4 else [array]
 
 
+def _advice_for(array: np.ndarray) -> str:
+    """Return how to convert an array of another type than uint8."""
+    if array.dtype == bool:
+        return "255 * array.astype(np.uint8) converts it."
+    if array.dtype.kind == "f":
+        return (
+            "Floats have no agreed range: (255 * array).round().astype(np.uint8) converts from 0 to 1, and "
+            "(127.5 * (array + 1)).round().astype(np.uint8) from -1 to 1."
+        )
+    if array.dtype.kind in "iu":
+        return (
+            "Other integers have no agreed range: array.astype(np.uint8) converts from 0 to 255, and "
+            "(array / 257).round().astype(np.uint8) from 0 to 65535."
+        )
+    return "Convert it to numbers first."
+
+
 def _check_tensor(tensor: Tensor) -> list[np.ndarray]:
     """Return the images of a tensor as uint8 (H, W, 3)."""
     if not tensor.is_floating_point():
@@ -134,6 +159,8 @@ def _check_tensor(tensor: Tensor) -> list[np.ndarray]:
         raise ArgumentValueError(
             f"Found a tensor of shape {tuple(tensor.shape)}; an image is (3, H, W), and a batch (N, 3, H, W)."
         )
+    if tensor.is_meta:
+        raise ArgumentValueError("Found a tensor on the device meta, which has no values.")
     low, high = (float(limit) for limit in tensor.detach().aminmax())
     if not -1 - MAX_EXCESS <= low <= high <= 1 + MAX_EXCESS:  # also for NaN
         raise ArgumentValueError(

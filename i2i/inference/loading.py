@@ -13,6 +13,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from i2i.arguments import check_types
 from i2i.checkpoints.model_file import ModelFile, find_model_file, load_model_file, provenance_of
 from i2i.config import from_json
 from i2i.device import Precision
@@ -38,7 +39,7 @@ def load(
     model: str | os.PathLike[str],
     direction: str | None = None,
     *,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     precision: Precision = "auto",
     strength: float | None = None,
     mask: str | os.PathLike[str] | None = None,
@@ -50,7 +51,7 @@ def load(
     Args:
         model: name of a run, folder of a run, or path of a model file; "identity" returns its input unchanged.
         direction: "AtoB" or "BtoA"; by default the model's first direction.
-        device: "auto", or the name of a torch device.
+        device: "auto", or a torch device or its name.
         precision: "auto", "float32" or "bfloat16".
         strength: strength of the degradation, in the unit of the model's task, for a model that takes it as input.
         mask: mask of an inpainting model, see ``MaskReader``.
@@ -58,13 +59,16 @@ def load(
         value_range: sample values of black and white, such as (0, 4095), for images of a type that can hold them; None
             for those of the model's training, else of the type.
 
-    Raises: ModelFileError or UsageError. Its message names the available choices.
+    Raises:
+        ModelFileError or UsageError: the message names the available choices.
+        ArgumentTypeError: a TypeError: an argument of another type.
 
-    >>> translate = i2i.load("horse2zebra-cyclegan", "AtoB")
+    >>> translate = i2i.load("horse2zebra", "AtoB")
     >>> translate(Image.open("horse.jpg")).save("zebra.png")
     """
+    check_types(load, locals())
     model = os.fspath(model)
-    options = InferenceOptions(device, precision, strength, mask, mask_fill, value_range)
+    options = InferenceOptions(str(device), precision, strength, mask, mask_fill, value_range)
     if model == "identity":
         direction = _checked_direction(model, direction, list(Direction))
         return Translator(Identity(), IdentityConfig(), size=MIN_SIDE, direction=direction, options=options)

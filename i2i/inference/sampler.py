@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from i2i.arguments import check_types
 from i2i.checkpoints.model_file import find_model_file, load_model_file, provenance_of
 from i2i.checkpoints.model_info import ModelInfo
 from i2i.config import require
@@ -110,18 +111,21 @@ class Sampler:
         return [Image.fromarray(image) for image in pixels.permute(0, 2, 3, 1).cpu().numpy()]
 
 
-def load(model: str | os.PathLike[str], *, device: str = "auto", precision: Precision = "auto") -> Sampler:
+def load(
+    model: str | os.PathLike[str], *, device: str | torch.device = "auto", precision: Precision = "auto"
+) -> Sampler:
     """Load a sampler.
 
     Args:
         model: name of a run, folder of a run, or path of a model file.
-        device: "auto", or the name of a torch device.
+        device: "auto", or a torch device or its name.
         precision: "auto", "float32" or "bfloat16".
 
     Raises: ModelFileError, or UsageError for a model that translates images.
 
     >>> image = i2i.load_sampler("shapes-gan")(7)  # the image of seed 7
     """
+    check_types(load, locals())
     model = os.fspath(model)
     path = find_model_file(model)
     model_file = load_model_file(path)
@@ -138,7 +142,7 @@ def load(model: str | os.PathLike[str], *, device: str = "auto", precision: Prec
         network,
         config,
         size=model_file.info.size,
-        device=device,
+        device=str(device),
         precision=precision,
         info=model_file.info,
         provenance=provenance,

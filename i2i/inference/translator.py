@@ -35,7 +35,7 @@ MAX_COLOURED_BATCH = 4  # images that are coloured together: they stay in memory
 class Translator:
     """Translate images with one direction of a model file.
 
-    >>> zebra = i2i.load("horse2zebra-cyclegan")(Image.open("horse.jpg"))
+    >>> zebra = i2i.load("horse2zebra")(Image.open("horse.jpg"))
 
     A batch passes three parts in order: ``preprocessor``, ``runner`` (the network) and ``postprocessor``.
 
@@ -179,7 +179,7 @@ class Translator:
             ImageError: a file cannot be read.
             I2IError: an image does not fit the memory.
 
-        >>> translate = i2i.load("horse2zebra-cyclegan")
+        >>> translate = i2i.load("horse2zebra")
         >>> translate(Image.new("RGB", (70, 50))).size
         (70, 50)
         >>> translate(np.zeros((50, 70, 3), np.uint8)).shape

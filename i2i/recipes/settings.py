@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from i2i.arguments import refuse_unknown
 from i2i.config import flags
 from i2i.recipes import SECTIONS, find_recipe
@@ -44,12 +46,14 @@ def overrides_from_settings(function: str, method: str, settings: Mapping[str, A
         *sections, field = paths[name]
         for section in sections:
             table = table.setdefault(section, {})
-        table[field] = _without_paths(value)
+        table[field] = _as_plain(value)
     return overrides
 
 
-def _without_paths(value: Any) -> Any:
-    """Return a path, or each path of a tuple or list, as text."""
+def _as_plain(value: Any) -> Any:
+    """Return a path or a device, or each of a tuple or list, as text."""
     if isinstance(value, tuple | list):
-        return type(value)(map(_without_paths, value))
+        return type(value)(map(_as_plain, value))
+    if isinstance(value, torch.device):
+        return str(value)
     return os.fspath(value) if isinstance(value, os.PathLike) else value

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,8 +24,22 @@ def test_an_unknown_argument_is_an_error_that_proposes_the_nearest() -> None:
         i2i.evaluate("identity", max_image=3)
     with pytest.raises(TypeError, match="Did you mean degradation_level"):
         i2i.evaluate("identity", strength=3)
-    with pytest.raises(TypeError, match="models is 7; it must be a path"):
-        i2i.evaluate(7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"models": 7}, "models is 7; it must be a path or a list"),
+        ({"data": 3}, "data is 3; it must be a path or None"),
+        ({"max_images": "3"}, "max_images is '3'; it must be a whole number or None"), ({"device": 3}, "device is 3"),
+        ({"pairs": ("a",)}, r"pairs is \('a',\); it must be a tuple \(a path, a path\)"),
+        ({"fail_under": 3}, "fail_under is 3; it must be a dict or a list"),
+        ({"checkpoint": "z"}, "must be one of last, best, both"), ({"seed": True}, "seed is True"),
+    ],
+)  # fmt: skip
+def test_an_argument_of_another_type_is_a_type_error_in_words(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        i2i.evaluate(**{"models": "identity", **arguments})
 
 
 def test_an_evaluation_returns_rows_and_prints_as_its_tables(

@@ -54,9 +54,14 @@ def test_a_training_returns_its_run_which_loads_and_resumes(unpaired: Path) -> N
         ({"weight_cicle": 5}, r"train\(\) has no argument 'weight_cicle'. Did you mean weight_cycle"),
         ({"epoch": 5}, "Did you mean epochs"), ({"weight-cycle": 5}, "Did you mean weight_cycle"),
         ({"task": "denoise"}, "has no argument 'task'"),
+        ({"time_limit": 3}, "time_limit is 3; it must be a text or None"),
+        ({"name": 3}, "name is 3"), ({"resume": 3}, "resume is 3"), ({"progress": None}, "must be True or False"),
+        ({"dataroot": "x"}, r"no argument 'dataroot'. `--dataroot` of the reference is `--data` in i2i"),
+        ({"netG": "resnet_6blocks"}, "`--netG` of the reference is `--generator`"),
+        ({"continue_train": True}, "is `--resume` in i2i"),
     ],
 )  # fmt: skip
-def test_an_unknown_setting_is_an_error_that_proposes_the_nearest(settings: dict[str, Any], words: str) -> None:
+def test_an_unknown_setting_or_a_wrong_type_is_an_error_that_helps(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(TypeError, match=words):
         i2i.train("cyclegan", data="stripes", **settings)
     assert not Path("checkpoints").exists()

@@ -1,6 +1,7 @@
 """``i2i.convert`` has the arguments of ``i2i convert``; the package of this name is called."""
 
 import inspect
+import pydoc
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,18 @@ def test_photos_are_converted_and_the_result_says_so(tmp_path: Path) -> None:
         ({"strength": 3}, TypeError, "Did you mean degradation_level"),
         ({"format": "bmp"}, TypeError, "format is 'bmp'; it must be one of png"),
         ({"frames": 3}, TypeError, "frames is 3"),
+        ({"quality": "90"}, TypeError, "quality is '90'; it must be a whole number"),
+        ({"quality": 101}, UsageError, "quality is 101; it must be from 1 to 100"),
+        ({"max_side": 0}, UsageError, "max_side is 0; it must be 16 or above"),
+        ({"batch_size": -1}, UsageError, "batch_size is -1"),
+        ({"overwrite": "no"}, TypeError, "overwrite is 'no'; it must be True or False"),
+        ({"mask": 3}, TypeError, "mask is 3; it must be a path or None"),
+        ({"value_range": 3}, TypeError, r"value_range is 3; it must be a tuple \(a number, a number\) or None"),
+        ({"device": None}, TypeError, "device is None"),
+        ({"model": 3}, TypeError, "model is 3; it must be the name of a model"),
+        ({"model": lambda image: image}, TypeError, "or a Translator that i2i.load has returned"),
+        ({"out": None}, TypeError, "out is None; it must be a path"),
+        ({"sources": []}, UsageError, "No photo was named"),
         ({"degradation_level": 3.0}, UsageError, "identity does not take the degradation strength"),
         ({"overwrite": True, "skip_existing": True}, UsageError, "only one of them"),
     ],
@@ -61,7 +74,7 @@ def test_wrong_arguments_are_errors_in_words(
 ) -> None:
     write_random_images(tmp_path / "in", 1)
     with pytest.raises(error, match=words):
-        i2i.convert("identity", "in", "out", **arguments)
+        i2i.convert(**{"model": "identity", "sources": "in", "out": "out", **arguments})
     assert not Path("out").exists()
 
 
@@ -80,3 +93,8 @@ def test_a_loaded_translator_can_be_given(tmp_path: Path) -> None:
 def test_the_name_is_the_function_whatever_was_imported_before(first: str) -> None:
     code = f"{first}import i2i, inspect; print(*inspect.signature(i2i.convert).parameters)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.startswith("model ")
+
+
+def test_the_help_shows_the_arguments_of_the_call() -> None:
+    assert "help(i2i.convert)" in pydoc.render_doc(i2i, renderer=pydoc.plaintext)
+    assert "convert(model: " in pydoc.render_doc(i2i.convert, renderer=pydoc.plaintext)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from i2i.cli import app
 from i2i.convert import Result, count_frames, make_plan
-from i2i.convert import convert as convert_in_processes
+from i2i.convert.api import convert as convert_in_processes
 from i2i.convert.manifest import LOCK_NAME, MANIFEST_NAME, Manifest
 from i2i.errors import I2IError, UsageError
 from i2i.images import Provenance

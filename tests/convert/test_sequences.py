@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from i2i.convert import Result, convert
 from i2i.convert import sequences as sequences_module
-from i2i.convert.api import OutputFormat
+from i2i.convert.api import OutputFormat, Result, convert
 from i2i.convert.sequences import Frames, fits_one_result
 from i2i.images import LoadedImage
 from tests.images.in_process_reader import InProcessReader

@@ -12,8 +12,8 @@ import pytest
 import tifffile
 from PIL import Image
 
+from i2i.api.reference_options import REFERENCE_OPTIONS
 from i2i.cli import main
-from i2i.cli.reference_options import REFERENCE_OPTIONS
 from i2i.metrics import inception
 from tests.conftest import random_image, write_random_images
 from tests.convert.test_video import write_video

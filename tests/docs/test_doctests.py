@@ -32,7 +32,7 @@ def save_model(name: str, direction: str, config: ResnetConfig | DCGANGeneratorC
 @pytest.fixture
 def example_files(work_dir: Path) -> None:
     """Write the models and the photo that the examples load."""
-    save_model("horse2zebra-cyclegan", "AtoB", ResnetConfig(ngf=2, blocks=1))
+    save_model("horse2zebra", "AtoB", ResnetConfig(ngf=2, blocks=1))
     save_model("shapes-gan", "sample", DCGANGeneratorConfig(latent=5, ngf=2))
     random_image(0).save("horse.jpg")
 

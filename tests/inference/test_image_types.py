@@ -29,6 +29,26 @@ def rgba(side: int = 16) -> Image.Image:
     return Image.fromarray(pixels)
 
 
+def test_premultiplied_grey_is_read(identity: Translator) -> None:
+    assert identity(rgba().convert("LA").convert("La")).mode == "RGBA"
+
+
+def test_a_closed_image_is_named_as_such(identity: Translator, tmp_path: Path) -> None:
+    random_image(0).save(tmp_path / "a.png")
+    image = Image.open(tmp_path / "a.png")
+    image.close()
+    with pytest.raises(ImageError, match=r"a\.png is closed"):
+        identity(image)
+
+
+@pytest.mark.parametrize("address", ["https://example.com/a.png", "HTTP://example.com/a.png", "s3://bucket/a.png"])
+def test_an_address_is_named_as_such(identity: Translator, address: str) -> None:
+    with pytest.raises(ImageError, match="is an address, and i2i reads files only"):
+        identity(address)
+    with pytest.raises(UsageError, match="is an address, and i2i reads files only"):
+        i2i.convert("identity", address, "out/")
+
+
 MODES = {
     "L": ("L", "RGB"), "RGB": ("RGB", "RGB"), "CMYK": ("CMYK", "RGB"), "LA": ("LA", "RGBA"), "RGBA": ("RGBA", "RGBA"),
     "P": ("P", "RGB"), "1": ("1", "RGB"),
@@ -126,10 +146,12 @@ def test_an_excess_of_a_resize_is_clipped(identity: Translator) -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (None, "Found None; an image is a PIL image"), (7, "Found int"), ([["a.png"]], "Found list"),
-        ({"a": 1}, "Found dict"), (b"\x89PNG", "Found bytes"),
+        (None, "Found None; an image is a PIL image"), (7, "Found int"), ([["a.png"]], "A list cannot hold lists"),
+        ({"a": 1}, "Found dict"), (b"\x89PNG", "Found bytes.*Image.open"),
+        ((path for path in ["a.png"]), "makes a list of it"),
         (np.zeros((4, 4, 3)), "array of float64; it must be uint8"),
-        (np.zeros((4, 4), np.uint16), "array of uint16"), (np.zeros((4, 4), bool), "array of bool"),
+        (np.zeros((4, 4), np.uint16), r"array of uint16.*array / 257"),
+        (np.zeros((4, 4), bool), r"array of bool.*255 \* array"),
         (torch.zeros(3, 4, 4, dtype=torch.uint8), "tensor of torch.uint8"),
     ],
 )  # fmt: skip
@@ -145,6 +167,7 @@ def test_any_other_type_is_a_type_error_in_words(identity: Translator, value: An
     [
         (np.zeros((3, 8, 8), np.uint8), "Move the channels to the end"), (np.zeros(5, np.uint8), r"shape \(5,\)"),
         (np.zeros((0, 4, 3), np.uint8), r"shape \(0, 4, 3\)"), (np.zeros((4, 4, 2), np.uint8), r"shape \(4, 4, 2\)"),
+        (torch.zeros(3, 4, 4, device="meta"), "on the device meta"),
         (torch.zeros(4, 4), r"shape \(4, 4\)"), (torch.zeros(1, 4, 4), r"shape \(1, 4, 4\)"),
         (torch.zeros(4, 4, 3), r"shape \(4, 4, 3\)"),
         (torch.full((3, 4, 4), 255.0), "values from 255 to 255; they must be in"),

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from i2i.convert import convert, convert_jobs, make_plan
+from i2i.convert import convert_jobs, make_plan
+from i2i.convert.api import convert
 from i2i.errors import ImageError, UsageError
 from i2i.images import Writer, load_image
 from i2i.inference.loading import load

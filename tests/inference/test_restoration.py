@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from i2i.config import to_json
-from i2i.convert import convert
+from i2i.convert.api import convert
 from i2i.errors import ImageError, ModelFileError, UsageError
 from i2i.images import load_image, to_float, to_uint8
 from i2i.images.pull_push import pull_push_fill

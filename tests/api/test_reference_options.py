@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from i2i.api.reference_options import REFERENCE_OPTIONS, reference_table, refuse_reference_options
 from i2i.cli.docs import read_pages
-from i2i.cli.reference_options import REFERENCE_OPTIONS, reference_table, refuse_reference_options
 from i2i.errors import UsageError
 from tests.cli.test_cli import run
 from tests.docs.commands import all_flags, find_command

@@ -3,10 +3,11 @@
 A command line that holds one is answered by name. ``i2i docs migration`` has the same table.
 """
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from i2i.errors import UsageError
+from i2i.errors import ArgumentTypeError, UsageError
 
 RECEPTIVE_FIELDS = {"1": 16, "2": 34, "3": 70, "4": 142, "5": 286}  # pixels, by layers of the discriminator
 
@@ -187,6 +188,21 @@ def refuse_unknown_option(name: str, command: str) -> None:
         raise UsageError(f"{option.answer(known)}\n{_TABLE}")
     if option.note:  # an option of the same name in i2i, but of other commands
         raise UsageError(f"`{command}` has no option `{name}`. {option.note}\n{_TABLE}")
+
+
+def refuse_reference_settings(function: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Raise ArgumentTypeError with an answer if a Python function gets an option of the reference as an argument.
+
+    Args:
+        function: name of the function.
+        names: the given names, such as "n_epochs".
+        known: the names that the function has.
+    """
+    for name in names:
+        option_name, option = _BY_SPELLING.get("--" + name.replace("_", "-").lower(), ("", None))
+        is_misspelled = bool(difflib.get_close_matches(name, known, cutoff=0.85))  # as "epoch" for "epochs"
+        if option is not None and option.i2i != option_name and not is_misspelled:
+            raise ArgumentTypeError(f"{function}() has no argument {name!r}. {option.answer(option_name)}")
 
 
 def help_table() -> str:
