@@ -96,7 +96,8 @@ def download(
         i2i data download horse2zebra
     """
     from i2i.cli._progress import ProgressBars
-    from i2i.data.catalogue import CATALOGUE, download_dataset
+    from i2i.data.catalogue import CATALOGUE
+    from i2i.data.download_dataset import download_dataset
     from i2i.data.synthetic import find_synthetic
     from i2i.data.synthetic import generate as generate_dataset
 

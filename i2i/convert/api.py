@@ -13,13 +13,14 @@ from typing import Any, Literal
 from PIL import Image
 
 from i2i.convert.interfaces import BatchTranslator, DownscalingReader, ImageReader, MaskingReader, SingleImageAdapter
-from i2i.convert.manifest import Manifest, NoManifest, remove_unfinished
+from i2i.convert.manifest import Manifest, NoManifest
 from i2i.convert.pipeline import Pipeline, Progress, WorkItem, io_threads
 from i2i.convert.plan import Job, Plan, make_plan
 from i2i.convert.sequences import FrameCollector, Frames, check_sequence_pixels, fits_one_result, loses_times
 from i2i.convert.shared_ranges import RangedReader, plan_ranges
 from i2i.errors import I2IError, ImageError, io_errors
 from i2i.images import DecoderPool, Writer
+from i2i.images.files import remove_unfinished
 from i2i.images.folders import real_path
 from i2i.images.value_range import ValueRanges
 from i2i.inference.masks import MaskedPhoto

@@ -8,9 +8,7 @@ before the result gets its name, so a rerun continues where the last run stopped
 import hashlib
 import json
 import os
-import re
 import threading
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -25,7 +23,6 @@ from i2i.images import write_atomic
 State = Literal["absent", "current", "outdated", "foreign", "unrecorded"]
 LOCK_NAME = ".i2i.lock"
 _KEY_FIELDS = ("from", "source", "by")
-_UNFINISHED = re.compile(r"\.(.+)\.(\d+)-\d+\.part", re.DOTALL)  # the temporary names of write_atomic
 
 
 class Manifest:
@@ -173,26 +170,3 @@ def _is_result(row: dict[str, Any], path: Path, path_stat: os.stat_result) -> bo
         return bool(path_stat.st_mtime_ns == time or _digest(path.read_bytes()) == digest)
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def remove_unfinished(folders: Iterable[Path], target_name: str = "") -> None:
-    """Remove temporary files of interrupted conversions; with ``target_name``, only those of that file."""
-    for folder in folders:
-        with suppress(OSError):
-            for path in folder.iterdir():
-                match = _UNFINISHED.fullmatch(path.name)
-                if match and target_name[:50] in ("", match[1]) and not _is_alive(int(match[2])):
-                    path.unlink()
-
-
-def _is_alive(process_id: int) -> bool:
-    """Return whether another process of this id runs. Always False on Windows, where the check would end it."""
-    if os.name != "posix" or process_id == os.getpid():
-        return False
-    try:
-        os.kill(process_id, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -14,7 +14,6 @@ import numpy as np
 from PIL import Image
 
 from i2i.convert.api import ExistingPolicy, Result
-from i2i.convert.manifest import remove_unfinished
 from i2i.convert.plan import Job
 from i2i.convert.video_formats import container_for, ffmpeg_reason, pyav
 from i2i.convert.video_reader import VideoReader, probe_video
@@ -22,7 +21,7 @@ from i2i.convert.video_writer import VideoWriter
 from i2i.errors import I2IError, UsageError, io_errors
 from i2i.images import MAX_PIXELS, Provenance
 from i2i.images.downscale import downscaled_to_fit
-from i2i.images.files import fsync_folder, temporary_path
+from i2i.images.files import fsync_folder, remove_unfinished, temporary_path
 from i2i.images.metadata import provenance_comment
 from i2i.inference.postprocessing import PendingImage
 from i2i.inference.temporal_norm import TemporalNorm

@@ -59,6 +59,7 @@ def download(
         digest, mismatch = expected.compare(path)
         if mismatch:
             raise DownloadError(f"{path} exists, but {mismatch}. Move it away, then run the same command again.")
+        PartialFile(path).remove_leftovers()
         return digest
     with PartialFile(path) as part:
         _fetch_with_retries(expected, part, partial(_fetch, expected, part, progress, timeout), attempts, sleep)

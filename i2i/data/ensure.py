@@ -29,7 +29,8 @@ def ensure_dataset(name: str) -> Path:
     Raises:
         DatasetError: the name is neither synthetic nor in the catalogue.
     """
-    from i2i.data.catalogue import catalogue_entries, download_dataset, find_entry
+    from i2i.data.catalogue import catalogue_entries, find_entry
+    from i2i.data.download_dataset import download_dataset
     from i2i.data.synthetic import find_synthetic, generate, synthetic_datasets
 
     folder = Path("datasets") / name

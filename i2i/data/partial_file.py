@@ -84,6 +84,16 @@ class PartialFile:
             while view:
                 view = view[self.file.write(view) :]
 
+    def remove_leftovers(self) -> None:
+        """Remove the files beside a complete file that a killed process left, unless another process works on them."""
+        if not any(path.exists() for path in (self.path, self.version_path, self._lock_path)):
+            return
+        with suppress(OSError, Timeout):
+            self._lock.acquire()
+            self.path.unlink(missing_ok=True)
+            self.version_path.unlink(missing_ok=True)
+            self._unlock()
+
     def discard(self) -> None:
         self.file.close()
         self.path.unlink(missing_ok=True)

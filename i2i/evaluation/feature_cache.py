@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from i2i.data.image_cache import cache_dir
 from i2i.evaluation.eval_set import ImageSet
 from i2i.images import write_atomic
+from i2i.images.files import remove_unfinished
 
 Features = NDArray[np.float32]
 FORMAT = 1  # to be raised when the features of the same images change
@@ -55,5 +56,6 @@ class FeatureCache:
         np.save(buffer, features, allow_pickle=False)
         with suppress(OSError):  # a full or read-only disk costs time at the next evaluation, not this result
             path.parent.mkdir(parents=True, exist_ok=True)
+            remove_unfinished([path.parent])
             write_atomic(path, buffer.getvalue())
         return features

@@ -6,14 +6,16 @@ import re
 import shutil
 import stat
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from i2i.errors import ImageError
 
 _ADDRESS = re.compile(r"(https?|ftp|s3|gs|data):", re.IGNORECASE)
+_NAME_CHARACTERS = 50  # at most 200 of the 255 bytes that a name may have
+_UNFINISHED = re.compile(r"\.(.+)\.(\d+)(-\d+\.part|\.unfinished)", re.DOTALL)  # the temporary names below
 # Opening a FIFO without O_NONBLOCK would wait for a writer.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -80,8 +82,7 @@ def write_atomic(
 
 def temporary_path(path: Path) -> Path:
     """Return a hidden name beside ``path`` that no other thread or process uses."""
-    # 50 characters are at most 200 of the 255 bytes that a name may have.
-    return path.with_name(f".{path.name[:50]}.{os.getpid()}-{threading.get_native_id()}.part")
+    return path.with_name(f".{path.name[:_NAME_CHARACTERS]}.{os.getpid()}-{threading.get_native_id()}.part")
 
 
 def is_temporary(path: Path) -> bool:
@@ -89,15 +90,55 @@ def is_temporary(path: Path) -> bool:
     return re.fullmatch(r"\..+\.\d+-\d+\.part", path.name, re.DOTALL) is not None
 
 
+def remove_unfinished(folders: Iterable[Path], target_name: str = "") -> None:
+    """Remove temporary files and folders of processes that were killed while they wrote.
+
+    Those of running processes stay.
+
+    Args:
+        folders: where to look; not below them.
+        target_name: name of the file or folder that was being written; "" for any.
+    """
+    for folder in folders:
+        with suppress(OSError):
+            for path in folder.iterdir():
+                match = _UNFINISHED.fullmatch(path.name)
+                if match is None or _is_alive(int(match[2])):
+                    continue
+                is_file = match[3].endswith(".part")
+                if target_name[: _NAME_CHARACTERS if is_file else None] not in ("", match[1]):
+                    continue
+                if is_file:
+                    path.unlink()
+                elif target_name and not path.is_symlink():
+                    shutil.rmtree(path)
+
+
+def _is_alive(process_id: int) -> bool:
+    """Return whether another process of this id runs. Always False on Windows, where the check would end it."""
+    if os.name != "posix" or process_id == os.getpid():
+        return False
+    try:
+        os.kill(process_id, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 @contextmanager
 def temporary_folder(path: Path, hidden: Path | None = None) -> Iterator[Path]:
     """Yield a new folder beside ``path``. The remaining content is removed at the end.
+
+    The folders that killed processes left beside the same ``path`` are removed first.
 
     Args:
         path: the folder that will hold the content.
         hidden: path of the new folder; by default a hidden name that no other process uses.
     """
     folder = hidden or path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    remove_unfinished([path.parent], path.name)
     shutil.rmtree(folder, ignore_errors=True)  # left by an earlier process with the same id
     folder.mkdir(parents=True)
     try:

@@ -9,6 +9,7 @@ from PIL import Image
 from i2i.config import require
 from i2i.errors import UsageError, io_errors
 from i2i.images import Provenance, Writer, make_grid, write_atomic
+from i2i.images.files import remove_unfinished
 from i2i.images.formats import FORMAT_BY_SUFFIX
 
 MAX_GRID_IMAGES = 1024
@@ -96,4 +97,5 @@ def write_images(
 def _save(path: Path, image: Image.Image, provenance: Provenance | None) -> None:
     with io_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_unfinished([path.parent], path.name)
         write_atomic(path, Writer(suffix=path.suffix.lower(), provenance=provenance)(image))

@@ -10,6 +10,7 @@ from i2i.checkpoints.upgrade import upgrade_config
 from i2i.data.layout import find_dataset
 from i2i.data.saved_source import SAVED_PLACES
 from i2i.errors import ConfigError, UsageError, io_errors
+from i2i.images.files import remove_unfinished
 from i2i.json_parsing import JsonError, parse_json_table
 from i2i.recipes import SECTIONS, Recipe, find_recipe
 
@@ -91,4 +92,5 @@ def save_config_file(path: Path, recipe: Recipe) -> None:
     """
     if path.exists() or path.is_symlink():
         raise ConfigError(f"{path} exists already; nothing is overwritten. Choose another name for --save-config.")
+    remove_unfinished([path.parent], path.name)
     write_or_explain(path, json.dumps(recipe.to_json(), indent=2).encode() + b"\n")

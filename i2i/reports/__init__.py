@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from i2i.errors import UsageError, io_errors
 from i2i.images import write_atomic
+from i2i.images.files import remove_unfinished
 
 if TYPE_CHECKING:
     from i2i.evaluation.evaluate import Evaluation
@@ -46,4 +47,5 @@ def write(evaluation: "Evaluation", path: Path) -> None:
     check_path(path)
     with io_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_unfinished([path.parent], path.name)
         write_atomic(path, render_page(evaluation).encode())

@@ -6,9 +6,10 @@ import pytest
 from PIL import Image
 
 from i2i.convert import ExistingPolicy, Result, convert_jobs, make_plan
-from i2i.convert.manifest import MANIFEST_NAME, Manifest, remove_unfinished
+from i2i.convert.manifest import MANIFEST_NAME, Manifest
 from i2i.errors import UsageError
 from i2i.images import Writer
+from i2i.images.files import remove_unfinished
 from tests.conftest import random_image, write_random_images
 from tests.images.in_process_reader import InProcessReader
 

@@ -6,6 +6,7 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 import i2i.data.partial_file as module
 from i2i.data.download import download
@@ -227,6 +228,20 @@ def test_an_existing_file_is_verified_and_kept(site: Site, path: Path, fetch: Fe
         fetch(bytes=len(BODY))
     assert path.read_bytes() == b"mine"
     assert site.requests == []
+
+
+def test_what_a_download_left_that_was_killed_at_its_end_is_removed(path: Path, fetch: Fetch) -> None:
+    fetch()
+    leftovers = [path.with_name(path.name + suffix) for suffix in (".part", ".part.json", ".lock")]
+    for leftover in leftovers:
+        leftover.touch()
+    with FileLock(leftovers[2]):
+        fetch()
+        assert all(leftover.exists() for leftover in leftovers)
+    for leftover in leftovers:
+        leftover.touch()
+    fetch()
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_two_downloads_of_one_file_do_not_mix(path: Path, fetch: Fetch) -> None:

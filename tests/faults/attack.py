@@ -39,6 +39,7 @@ class Attack:
     runs_in_child: ClassVar[bool] = False  # many rounds run in one child process; else each round makes its own
 
     fault = ""  # what the present round does, for the report of an exception
+    kills = 0  # processes that were killed so far
 
     def __init__(self, folder: Path, shared: "Shared") -> None:
         self.folder = folder

@@ -4,77 +4,126 @@ import random
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.faults import children
 from tests.faults.attack import Attack, Failure
+from tests.faults.downloading import DownloadOperation
+from tests.faults.evaluating import EvaluateOperation
 from tests.faults.injection import Injection, limit_file_size
 from tests.faults.operations import ConvertOperation, Operation, Shared, TrainOperation
 from tests.faults.workplace import METHODS
 
+WAYS = ("operation", "operation", "strace", "operation", "write", "operation", "operation", "strace")
 WRITE_LIMIT = 80_000  # bytes; the largest file of a tiny run is its state
 
 
-class KillTraining(Attack):
-    """Kills trainings, and the resumes of them, at random moments."""
+class KillAtRandom(Attack):
+    """Kills commands, and the repetitions of them, at random moments."""
 
-    name = "kill-training"
-
-    def __init__(self, folder: Path, shared: Shared) -> None:
-        super().__init__(folder, shared)
-        self.operations: list[Operation] = [TrainOperation(shared, method) for method in METHODS]
+    operations: Sequence[Operation]
 
     def round(self, index: int, rng: random.Random, folder: Path) -> Failure | None:
         operation = self.operations[index % len(self.operations)]
         operation.shared.expected(operation)
         operation.prepare(folder)
         moments = [rng.uniform(0, 1.05 * operation.seconds) for _ in range(rng.randint(1, 3))]
+        self.fault = f"{operation.name} killed after {moments} s"
         for moment in moments:
             ended = children.run(operation.next_command(folder), folder, kill_after=moment)
-            if not ended.killed and (failure := ended.failure(0)):
-                return failure
+            self.kills += ended.killed
+            if not ended.killed:
+                failure = ended.failure(0) or operation.compare(folder)
+                return failure and Failure(failure.verdict, failure.what, self.fault)
         failure = operation.finish(folder)
-        return failure and Failure(failure.verdict, failure.what, f"{operation.name} killed after {moments} s")
+        return failure and Failure(failure.verdict, failure.what, self.fault)
+
+    def close(self) -> None:
+        for operation in self.operations:
+            operation.close()
 
 
-class KillConvert(KillTraining):
-    """Kills conversions at random moments; in every tenth round photos are decoded by processes."""
+class KillTraining(KillAtRandom):
+    """Kills trainings of every method, and the resumes of them."""
+
+    name = "kill-training"
+
+    def __init__(self, folder: Path, shared: Shared) -> None:
+        super().__init__(folder, shared)
+        self.operations = [TrainOperation(shared, method) for method in METHODS]
+
+
+class KillConvert(KillAtRandom):
+    """Kills conversions; in every tenth round photos are decoded by processes."""
 
     name = "kill-convert"
 
     def __init__(self, folder: Path, shared: Shared) -> None:
-        Attack.__init__(self, folder, shared)
+        super().__init__(folder, shared)
         self.operations = [ConvertOperation(shared)] * 9 + [ConvertOperation(shared, real_decoders=True)]
+
+
+class KillDownload(KillAtRandom):
+    """Kills downloads of datasets, with a known checksum of the archive and without."""
+
+    name = "kill-download"
+
+    def __init__(self, folder: Path, shared: Shared) -> None:
+        super().__init__(folder, shared)
+        self.operations = [DownloadOperation(shared, is_known=is_known) for is_known in (True, False)]
+
+
+class KillEvaluate(KillAtRandom):
+    """Kills evaluations that write a report."""
+
+    name = "kill-evaluate"
+
+    def __init__(self, folder: Path, shared: Shared) -> None:
+        super().__init__(folder, shared)
+        self.operations = [EvaluateOperation(shared)]
 
 
 class KillSyscall(Attack):
     """Kills commands before each of their operations on files, and in the middle of writes.
 
-    Round after round takes the next operation on files. Every 10th round kills by strace, if it is installed.
+    Round after round takes the next operation on files. Two of eight rounds kill by strace, if it is installed.
     """
 
     name = "kill-syscall"
 
     def __init__(self, folder: Path, shared: Shared) -> None:
         super().__init__(folder, shared)
-        trainings = [TrainOperation(shared, method) for method in ("cyclegan", "regression")]
-        self.operations: list[Operation] = [trainings[0], ConvertOperation(shared), trainings[1]]
+        self.operations: list[Operation] = [
+            TrainOperation(shared, "cyclegan"), ConvertOperation(shared), TrainOperation(shared, "regression"),
+            DownloadOperation(shared, is_known=False), EvaluateOperation(shared),
+        ]  # fmt: skip
         self._totals: dict[str, int] = {}
 
+    def close(self) -> None:
+        for operation in self.operations:
+            operation.close()
+
     def round(self, index: int, rng: random.Random, folder: Path) -> Failure | None:
-        operation = self.operations[index % len(self.operations)]
+        turn, kind = divmod(index, len(self.operations))
+        operation = self.operations[kind]
         operation.shared.expected(operation)
         operation.prepare(folder)
-        if index % 10 == 9 and shutil.which("strace"):
-            fault, ended = self._kill_by_strace(operation, rng, folder)
-        elif index % 4 == 3:
-            fault, ended = self._kill_in_write(operation, rng, folder)
+        cycles, place = divmod(turn, len(WAYS))
+        if WAYS[place] == "strace" and shutil.which("strace"):
+            self.fault, ended = self._kill_by_strace(operation, rng, folder)
+        elif WAYS[place] == "write":
+            self.fault, ended = self._kill_in_write(operation, rng, folder)
         else:
-            fault, ended = self._kill_at_operation(operation, index // len(self.operations), folder)
-        if not ended.killed and (failure := ended.failure(0, 1)):
-            return Failure(failure.verdict, failure.what, fault)
+            number = cycles * WAYS.count("operation") + WAYS[:place].count("operation")
+            self.fault, ended = self._kill_at_operation(operation, number, folder)
+        self.kills += ended.killed
+        if not ended.killed:
+            failure = ended.failure(0, 1) or (operation.compare(folder) if ended.status == 0 else None)
+            if failure or ended.status == 0:
+                return failure and Failure(failure.verdict, failure.what, self.fault)
         failure = operation.finish(folder)
-        return failure and Failure(failure.verdict, failure.what, fault)
+        return failure and Failure(failure.verdict, failure.what, self.fault)
 
     def _kill_at_operation(self, operation: Operation, number: int, folder: Path) -> tuple[str, children.Ended]:
         if operation.name not in self._totals:
@@ -117,19 +166,8 @@ class KillSyscall(Attack):
 
         child = children.Child(run, folder)
         inject = f"inject={call}:signal=SIGKILL:when={number}"
-        arguments = [
-            "strace",
-            "-f",
-            "-q",
-            "-o",
-            "/dev/null",
-            "-e",
-            f"trace={call}",
-            "-e",
-            inject,
-            "-p",
-            str(child.process),
-        ]
+        filters = ["-e", f"trace={call}", "-e", inject]
+        arguments = ["strace", "-f", "-q", "-o", "/dev/null", *filters, "-p", str(child.process)]
         with subprocess.Popen(arguments, stderr=subprocess.DEVNULL) as tracer:
             while tracer.poll() is None and not _is_traced(child.process):
                 time.sleep(0.01)

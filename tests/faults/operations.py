@@ -69,10 +69,20 @@ class Operation(ABC):
     def compare(self, folder: Path) -> Failure | None:
         """Return a failure if the repeated command left something else than an uninterrupted one."""
 
+    def is_finished(self, folder: Path) -> bool:
+        """Return whether the command must not be repeated, because the attacked one did everything."""
+        return False
+
+    def close(self) -> None:
+        """Stop what the operation has started."""
+        return
+
     def finish(self, folder: Path) -> Failure | None:
         """Check what an attack left, repeat the command without a fault, and compare the results."""
         if failure := self.check_attacked(folder):
             return failure
+        if self.is_finished(folder):
+            return self.compare(folder)
         ended = children.run(self.next_command(folder), folder)
         if failure := ended.failure(0):
             return Failure(LOST if ended.status in (1, 2) else WRONG, f"the repeated command: {failure.what}")
@@ -123,6 +133,7 @@ class ConvertOperation(Operation):
 
     def prepare(self, folder: Path) -> None:
         shutil.copytree(self.shared.folder / "photos", folder / "in")  # with the times of the files
+        self._written: dict[Path, int] = {}
 
     def next_command(self, folder: Path) -> Callable[[], None]:
         convert = children.command("convert", str(self.model), "in", "--out", "out", "--device", "cpu")
@@ -138,7 +149,7 @@ class ConvertOperation(Operation):
     def check_attacked(self, folder: Path) -> Failure | None:
         """Check each result that has its name, and note when it was written."""
         expected = self.shared.expected(self) / "out"
-        self._written = {}
+        self._written.clear()
         for path in self._results(folder):
             name = path.relative_to(folder / "out")
             if path.read_bytes() != (expected / name).read_bytes():

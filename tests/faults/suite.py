@@ -17,11 +17,12 @@ from typing import Any
 from tests.faults import children, workplace
 from tests.faults.attack import LOST, WRONG, Attack, Failure
 from tests.faults.demo_crowd import Demo
+from tests.faults.demo_kills import KillDemo
 from tests.faults.disk import DiskFull, InputOutputError
 from tests.faults.flip import Flip
 from tests.faults.hostile_archive import HostileArchive
 from tests.faults.hostile_model import HostileModel
-from tests.faults.kills import KillConvert, KillSyscall, KillTraining
+from tests.faults.kills import KillConvert, KillDownload, KillEvaluate, KillSyscall, KillTraining
 from tests.faults.misbehaving_server import Download
 from tests.faults.operations import Shared
 
@@ -31,6 +32,9 @@ KINDS: dict[str, type[Attack]] = {
         KillTraining,
         KillSyscall,
         KillConvert,
+        KillDownload,
+        KillEvaluate,
+        KillDemo,
         DiskFull,
         InputOutputError,
         Flip,
@@ -41,10 +45,11 @@ KINDS: dict[str, type[Attack]] = {
     )
 }
 QUICK_ROUNDS = {
-    "kill-training": 3, "kill-syscall": 3, "kill-convert": 2, "disk-full": 2, "eio": 2, "flip": 9, "hostile-model": 60,
+    "kill-training": 3, "kill-syscall": 5, "kill-convert": 2, "kill-download": 2, "kill-evaluate": 1, "kill-demo": 1,
+    "disk-full": 2, "eio": 2, "flip": 9, "hostile-model": 60,
     "hostile-archive": 150, "download": 40, "demo": 1,
 }  # fmt: skip
-COLUMNS = ("kind", "tried", "held", "lost", "wrong", "seconds")
+COLUMNS = ("kind", "tried", "kills", "held", "lost", "wrong", "seconds")
 
 
 def run_suite(
@@ -101,6 +106,7 @@ class KindRunner:
         self.seed = seed
         self.out = out
         self.verdicts: Counter[str] = Counter()
+        self.kills = 0
         folder.mkdir(parents=True)
 
     def run(self, rounds: range, seconds: float) -> dict[str, Any]:
@@ -110,7 +116,7 @@ class KindRunner:
         row = {name: self.verdicts[name] for name in ("held", LOST, WRONG)}
         took = round(time.monotonic() - began, 1)
         shutil.rmtree(self.folder, ignore_errors=True)
-        return {"kind": self.kind.name, "tried": sum(row.values()), **row, "seconds": took}
+        return {"kind": self.kind.name, "tried": sum(row.values()), "kills": self.kills, **row, "seconds": took}
 
     def _run_here(self, rounds: Iterable[int], deadline: float) -> None:
         attack = self.kind(self.folder / "attack", self.shared)
@@ -121,6 +127,7 @@ class KindRunner:
                 self._report(index, self._round(attack, index))
         finally:
             attack.close()
+            self.kills = attack.kills
 
     def _round(self, attack: Attack, index: int) -> Failure | None:
         folder = self.folder / f"round-{index}"

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from i2i.images import write_atomic
-from i2i.images.files import atomic_folder, rename_folder, temporary_folder
+from i2i.images.files import atomic_folder, remove_unfinished, rename_folder, temporary_folder
+
+DEAD = 2**22 + 1  # no process has this number
 
 
 def test_write_atomic_writes_the_bytes_and_leaves_no_temporary_file(tmp_path: Path) -> None:
@@ -78,3 +80,28 @@ def test_what_is_moved_out_of_a_temporary_folder_remains(tmp_path: Path) -> None
         (folder / "rest.txt").touch()
         rename_folder(folder / "top", tmp_path / "set")
     assert [path.name for path in tmp_path.rglob("*")] == ["set"]
+
+
+def test_only_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
+    dead, alive, other, own, mine = (
+        tmp_path / name
+        for name in (f".a.png.{DEAD}-1.part", f".a.png.{os.getppid()}-1.part", f".b.png.{DEAD}-1.part", ".a.part", "x")
+    )
+    for path in (dead, alive, other, own, mine):
+        path.touch()
+    (tmp_path / f".set.{DEAD}.unfinished" / "a").mkdir(parents=True)
+    remove_unfinished([tmp_path, tmp_path / "missing"], "a.png")
+    assert not dead.exists()
+    assert all(path.exists() for path in (alive, other, own, mine))
+    remove_unfinished([tmp_path])
+    assert {path.name for path in tmp_path.iterdir()} == {alive.name, own.name, mine.name, f".set.{DEAD}.unfinished"}
+
+
+def test_a_temporary_folder_replaces_those_of_killed_processes(tmp_path: Path) -> None:
+    for name in (f".set.{DEAD}.unfinished", f".other.{DEAD}.unfinished", f".set.{os.getppid()}.unfinished"):
+        (tmp_path / name / "deep").mkdir(parents=True)
+    with temporary_folder(tmp_path / "set"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f".other.{DEAD}.unfinished", f".set.{os.getppid()}.unfinished"
+    }  # fmt: skip
