@@ -1,6 +1,5 @@
 """Run folders: everything that a training leaves behind, in one folder under ``checkpoints/``."""
 
-import json
 import logging
 import os
 import re
@@ -10,13 +9,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from i2i.checkpoints.config_file import CHANGED, decode_config, encode_config
 from i2i.checkpoints.shipped import refuse_shipped
 from i2i.checkpoints.state_file import encode_state, read_state
 from i2i.checkpoints.upgrade import upgrade_config
 from i2i.errors import RunError, io_errors
 from i2i.images import write_atomic
 from i2i.images.files import is_temporary
-from i2i.json_parsing import JsonError, parse_json_table
+from i2i.json_parsing import JsonError
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +69,7 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = FileLock(path / ".lock", timeout=0)
+        self._config: Mapping[str, Any] | None = None  # as last written; each state has a copy of it
 
     def __fspath__(self) -> str:
         return os.fspath(self.path)
@@ -129,25 +130,51 @@ class Run:
         self.save_config(config)
 
     def save_config(self, config: Mapping[str, Any]) -> None:
-        write_or_explain(self.path / "config.json", json.dumps(config, indent=2).encode() + b"\n")
+        write_or_explain(self.path / "config.json", encode_config(config))
+        self._config = config
 
     def load_config(self) -> dict[str, Any]:
-        """Return the content of ``config.json``.
+        """Return the content of ``config.json``. If it is damaged, return its copy in the training state.
+
+        Logs a warning if the copy is used.
 
         Raises:
-            RunError: the file is missing or damaged, or the name is that of a shipped model.
+            RunError: the file is missing, or damaged without a copy, or the name is that of a shipped model.
         """
         if not self.exists():
             refuse_shipped(self.path, "resumed", by_name=True)
         try:
-            text = (self.path / "config.json").read_bytes()
-            return upgrade_config(parse_json_table(text, keep_file_names=True))
+            return self._read_config()
+        except RunError as error:
+            copy = self._config_of_state()
+            if copy is None:
+                raise
+            logger.warning("%s Its copy in the last training state is used.", error)
+            return copy
+
+    def _read_config(self) -> dict[str, Any]:
+        try:
+            content, is_unchanged = decode_config((self.path / "config.json").read_bytes())
+            if not is_unchanged:
+                raise ValueError(CHANGED)
+            return upgrade_config(content)
         except FileNotFoundError as error:
             raise RunError(f"{self.path} is no run: it has no config.json. Start one without --resume.") from error
         except JsonError as error:
             raise RunError(f"{self.path / 'config.json'} is damaged: it {error}.") from error
         except (ValueError, TypeError, AttributeError) as error:  # not the tables that a version of i2i writes
             raise RunError(f"{self.path / 'config.json'} is damaged: {error}.") from error
+        except OSError as error:
+            raise RunError(f"{self.path / 'config.json'} could not be read: {error.strerror or error}.") from error
+
+    def _config_of_state(self) -> dict[str, Any] | None:
+        """Return the settings that were saved with the training state, or None if there are none."""
+        try:
+            state = self.load_state() if self.exists() else None
+        except RunError:
+            return None
+        config = state.get("config") if state else None
+        return dict(config) if isinstance(config, dict) else None
 
     def lock(self) -> None:
         """Lock the run for this process.
@@ -186,10 +213,14 @@ class Run:
         self._lock.release()
 
     def save_state(self, state: Mapping[str, Any]) -> None:
-        """Write ``state.pt`` atomically; the state before it becomes ``state.previous.pt``."""
+        """Write ``state.pt`` atomically; the state before it becomes ``state.previous.pt``.
+
+        The file gets a copy of the config that this object wrote.
+        """
         current = self.path / "state.pt"
         new = self.path / "state.next.pt"
-        write_or_explain(new, encode_state(state))
+        copy = {"config": self._config} if self._config is not None else {}
+        write_or_explain(new, encode_state({**state, **copy}))
         if current.exists():
             current.replace(self.path / "state.previous.pt")
         new.replace(current)

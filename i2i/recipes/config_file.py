@@ -1,18 +1,22 @@
 """Settings of a training in a JSON file: a run's ``config.json``, or a file of ``--save-config``."""
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from i2i.checkpoints.config_file import decode_config
 from i2i.checkpoints.run import write_or_explain
 from i2i.checkpoints.upgrade import upgrade_config
 from i2i.data.layout import find_dataset
 from i2i.data.saved_source import SAVED_PLACES
 from i2i.errors import ConfigError, UsageError, io_errors
 from i2i.images.files import remove_unfinished
-from i2i.json_parsing import JsonError, parse_json_table
+from i2i.json_parsing import JsonError
 from i2i.recipes import SECTIONS, Recipe, find_recipe
+
+logger = logging.getLogger(__name__)
 
 KEYS = ("method", "recipe", *SECTIONS)
 
@@ -30,9 +34,12 @@ def load_config_file(path: Path, method: str) -> Recipe:
     with io_errors(path, "could not be read", error_type=ConfigError):
         text = path.read_bytes()
     try:
-        saved = upgrade_config(parse_json_table(text, keep_file_names=True))
+        content, is_unchanged = decode_config(text)
+        saved = upgrade_config(content)
     except JsonError as error:
         raise ConfigError(f"{path} {error}. A run's config.json and --save-config make such a file.") from error
+    if not is_unchanged:
+        logger.warning("%s was changed after i2i wrote it. Its settings are used as they are now.", path)
     places = saved.pop(SAVED_PLACES, None)
     if unknown := sorted(saved.keys() - set(KEYS)):
         raise ConfigError(f"{path} has unknown keys: {', '.join(unknown)}. It may have {', '.join(KEYS)}.")

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,8 @@ import torch
 
 from i2i.checkpoints.run import Run
 from i2i.errors import RunError
+
+CONFIG = {"data": {"size": 8}}
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "/etc", "-x", ".hidden", "a\n", "é" * 10, "x" * 101])
@@ -70,3 +73,28 @@ def test_a_config_that_is_no_table_is_an_error(content: str, tmp_path: Path) -> 
     (tmp_path / "config.json").write_bytes(content.encode("utf-8", "surrogatepass"))
     with pytest.raises(RunError, match=r"config\.json is damaged"):
         Run(tmp_path).load_config()
+
+
+def test_a_damaged_config_is_replaced_by_its_copy_in_the_state(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Run(tmp_path / "run")
+    run.create(CONFIG)
+    path = run.path / "config.json"
+    text = path.read_text()
+    changed = text.replace('"size": 8', '"size": 9')
+    path.write_text(changed)
+    with pytest.raises(
+        RunError, match=r'differs from its checksum \(if you edited it on purpose, remove its line "sha2'
+    ):
+        Run(run.path).load_config()
+    run.save_state({"step": 1})
+    for damaged in (changed, text[:20], "", "[]", "1" * 4200, "[" * 100_000):
+        path.write_text(damaged)
+        caplog.clear()
+        assert Run(run.path).load_config() == CONFIG
+        assert "Its copy in the last training state is used." in caplog.text
+    edited = json.loads(changed)
+    del edited["sha256"]
+    path.write_text(json.dumps(edited))
+    assert Run(run.path).load_config() == {"data": {"size": 9}}
