@@ -80,7 +80,7 @@ def train(
     data: PathLike | None = None,
     recipe: str | None = None,
     name: str | None = None,
-    resume: bool | str = False,
+    resume: bool | PathLike = False,
     config: PathLike | None = None,
     time_limit: str | None = None,
     allow_changed_data: bool = False,
@@ -94,8 +94,9 @@ def train(
         data: the dataset: a path, or a name (``i2i data list``).
         recipe: preset to start from; by default the method's first recipe.
         name: name of the run; by default made from the dataset's and the method's.
-        resume: the name of a run to continue; or whether to continue the run that ``name`` or ``data`` selects; or
-            "auto": continue that run, or start it if there is none.
+        resume: the run to continue: its name, the path of its folder, or what ``train`` has returned; or whether to
+            continue the run that ``name`` or ``data`` selects; or "auto": continue that run, or start it if there is
+            none.
         config: file with the settings to start from, such as the ``config.json`` of a run; not with ``resume``.
         time_limit: stop after this time, such as "2h" or "1h30m", with the run saved.
         allow_changed_data: for ``resume``: go on although training images were added, removed or resized.
@@ -143,15 +144,16 @@ def train(
     return _result(trainer)
 
 
-def _resumed_name(resume: bool | str, name: str | None, config: PathLike | None) -> str | None:
+def _resumed_name(resume: bool | PathLike, name: str | None, config: PathLike | None) -> str | None:
     """Return the name of the run to continue. Raises UsageError if two are named or settings are given in a file."""
     if config is not None:
         raise UsageError("A resume takes the settings of the run. Leave out config, or start a new run with it.")
-    if not isinstance(resume, str):
+    if isinstance(resume, bool):
         return name
-    if name not in (None, resume):
-        raise UsageError(f"Two runs are named: resume={resume!r} and name={name!r}. Name one.")
-    return resume
+    reference = os.fspath(resume)
+    if name not in (None, reference):
+        raise UsageError(f"Two runs are named: resume={reference!r} and name={name!r}. Name one.")
+    return reference
 
 
 def _result(trainer: Trainer) -> TrainingResult:

@@ -92,6 +92,23 @@ class Run:
             )
         return cls(checkpoints_dir() / name)
 
+    @classmethod
+    def find(cls, name: str) -> "Run":
+        """Return the run of a name under ``checkpoints_dir()``, or of the path of its folder anywhere.
+
+        It need not exist.
+
+        Raises:
+            RunError: a name that is neither a path nor a plain folder name.
+        """
+        name = run_name_of_path(name)
+        return cls(Path(name).expanduser()) if len(Path(name).parts) > 1 else cls.from_name(name)
+
+    @property
+    def reference(self) -> str:
+        """The run as commands take it: its name, or its path if it is not in ``checkpoints_dir()``."""
+        return run_name_of_path(str(self.path))
+
     @property
     def weights_path(self) -> Path:
         """The model file of the last checkpoint."""

@@ -49,9 +49,19 @@ def list_(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = 
 
 
 def _list_table(models: "Sequence[StoredModel]") -> Any:
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("name", "method", "data", "directions", "steps", "date", "on disk", "best result", box=None)
+    table = Table(
+        Column("name", overflow="fold"),
+        "method",
+        "data",
+        "directions",
+        "steps",
+        "date",
+        "on disk",
+        "best result",
+        box=None,
+    )
     for model in models:
         info = model.info
         steps = safe_text(info.steps)

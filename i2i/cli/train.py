@@ -50,7 +50,8 @@ EXAMPLES = {
 
 
 RESUME_HELP = (
-    "continue a run: --resume NAME, or the one that --name or --data selects; --resume auto starts it if there is none"
+    "continue a run: --resume NAME or PATH, or the one that --name or --data selects; --resume auto starts it if there "
+    "is none"
 )
 TIME_LIMIT_HELP = "stop after this time, such as 2h or 1h30m, with the run saved; exit code 0"
 CHANGED_DATA_HELP = "with --resume: go on although training images were added, removed or resized"
@@ -136,14 +137,16 @@ def _train(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> No
     stop_signal = trainer.train()
     if trainer.step < trainer.total_steps():
         reason = signal.Signals(stop_signal).name if stop_signal is not None else "--time-limit"
-        command = shlex.join(["i2i", "train", method, "--name", run.name, "--resume"])
+        reference = trainer.run.reference
+        words = ["--name", reference, "--resume"] if reference == run.name else ["--resume", reference]
+        command = shlex.join(["i2i", "train", method, *words])
         log_line("stopped by {} at step {}; the run is saved. To continue:\n\n    {}", reason, trainer.step, command)
         sys.exit(0 if stop_signal is None else 128 + stop_signal)
     log_line("finished. To use the model:\n\n    {}",
-             "\n    ".join(usage_examples(run.name, trainer.info.directions)))  # fmt: skip
+             "\n    ".join(usage_examples(trainer.run.reference, trainer.info.directions)))  # fmt: skip
     if trainer.validator is not None and trainer.validator.best is not None:
         best = trainer.validator.best
-        log_line("best model by {}: {}/best, from step {}", best.metric.upper(), run.name, best.step)
+        log_line("best model by {}: {}/best, from step {}", best.metric.upper(), trainer.run.reference, best.step)
 
 
 def _make_trainer(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> "Trainer":

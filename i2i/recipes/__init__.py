@@ -65,7 +65,10 @@ def find_recipe(method: str, name: str | None = None) -> Recipe:
     if name is None:
         return next(iter(recipes.values()))
     if name not in recipes:
-        raise UsageError(f"{method} has no recipe {name!r}. It has: {', '.join(recipes)}.")
+        raise UsageError(
+            f"{method} has no recipe {name!r}. It has: {', '.join(recipes)}. A recipe of another package needs that "
+            "package."
+        )
     return recipes[name]
 
 

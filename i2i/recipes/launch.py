@@ -104,7 +104,8 @@ def resume_training(
         method: such as "cyclegan"; it must be the run's.
         recipe_name: None, or the run's recipe.
         overrides: settings to replace; only those of RESUMABLE_FIELDS may differ from the run's.
-        run_name: None for the name that ``new_training`` makes from the dataset's and the method's.
+        run_name: name of the run or path of its folder; None for the name that ``new_training`` makes from the
+            dataset's and the method's.
         progress: shows the progress of the training.
         allow_changed_data: continue although the training images differ from those of the state.
 
@@ -112,7 +113,7 @@ def resume_training(
         UsageError: there is no such run, or the settings differ from the run's.
     """
     changes = overrides.get("data", {})
-    run = Run.from_name(run_name or _run_name_from_data(method, changes))
+    run = Run.find(run_name or _run_name_from_data(method, changes))
     config = run.load_config()
     recipe = recipe_from_json(config)
     if recipe.method != method:
@@ -141,7 +142,7 @@ def existing_run(method: str, overrides: dict[str, Any], run_name: str | None) -
 
     Raises UsageError if neither a name nor a dataset is given.
     """
-    run = Run.from_name(run_name or _run_name_from_data(method, overrides.get("data", {})))
+    run = Run.find(run_name or _run_name_from_data(method, overrides.get("data", {})))
     return run if run.exists() else None
 
 

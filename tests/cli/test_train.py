@@ -1,10 +1,13 @@
 """`i2i train`: runs named by --resume, settings from --config and to --save-config."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+import i2i
+from i2i.checkpoints.model_file import load_model_info
 from tests.cli.test_cli import TINY, run
 
 
@@ -31,6 +34,19 @@ def test_a_run_is_resumed_by_name_path_or_data(words: list[str], trained: Path) 
     result = run("train", "cyclegan", *words, "--steps", "2")
     assert result.returncode == 0, result.stderr
     assert "steps 1 to 2" in result.stderr
+
+
+def test_a_run_elsewhere_is_resumed_by_its_path(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = tmp_path / "moved" / "mine"
+    shutil.copytree(trained, elsewhere)
+    steps = load_model_info(elsewhere / "weights.safetensors").steps + 1
+    monkeypatch.chdir(tmp_path)
+    result = run("train", "cyclegan", "--resume", "moved/mine", "--steps", str(steps))
+    assert result.returncode == 0, result.stderr
+    assert "i2i convert moved/mine " in result.stderr
+    assert load_model_info(elsewhere / "weights.safetensors").steps == steps
+    assert "moved/other is no run" in run("train", "cyclegan", "--resume", "moved/other").stderr
+    assert i2i.train("cyclegan", resume=elsewhere, steps=steps + 1, progress=False).step == steps + 1
 
 
 def test_a_resume_checks_the_method_and_the_names(trained: Path) -> None:
