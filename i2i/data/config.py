@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from i2i.config import Config, option, require
+from i2i.data.clean_crops import CleanCropConfig
 from i2i.data.layout import LayoutName
 from i2i.data.resize import ResizeMode
 from i2i.restoration import NoTask, Task, TaskConfig
@@ -96,6 +97,7 @@ class PairedConfig(DirectedConfig):
         "restoration task to learn from clean photos alone; none: the dataset holds pairs. Most tasks train on crops "
         "at the photos' own scale, colorize on downscaled photos",
     )
+    clean_crops: CleanCropConfig = option(CleanCropConfig(), "crops that a --task sees beside those of the photos")
 
     def __post_init__(self) -> None:
         super().__post_init__()

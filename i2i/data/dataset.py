@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from i2i.data.config import DataConfig, DirectedConfig
+from i2i.data.config import DataConfig, DirectedConfig, PairedConfig
 from i2i.data.image_cache import ImageCache
 from i2i.data.layout import Item, Layout
 from i2i.data.resize import load_item, resize, resize_item
@@ -83,7 +83,7 @@ class TrainingDataset(Dataset[Any]):
     def _sample(self, items: list[tuple[int, int]], rng: np.random.Generator) -> tuple[Tensor, ...]:
         sample = [self._augment(self._load_resized(domain, index), rng) for domain, index in items]
         if task := self.config.restoration_task:
-            return self._degraded_pair(task, sample[0][0], rng)
+            return self._degraded_pair(task, self._vary_clean_crop(task, sample[0][0], rng), rng)
         if self.layout.kind == "unpaired":
             return tuple(self._by_direction([image for (image,) in sample]))
         return tuple(sample[0])
@@ -99,6 +99,14 @@ class TrainingDataset(Dataset[Any]):
     def _load(self, item: Item, domain: int = 0) -> list[Image.Image]:
         """Return the images of an item of a domain, or of a pair."""
         return load_item(item, self.layout.kind, ranges=self.ranges[::-1] if domain else self.ranges)
+
+    def _vary_clean_crop(self, task: Task, clean: Tensor, rng: np.random.Generator) -> Tensor:
+        """Return a clean crop, a changed one, or a drawing in its place, as the config says."""
+        if not (task.takes_any_image and isinstance(self.config, PairedConfig)):
+            return clean
+        pixels = clean.permute(1, 2, 0).numpy()
+        varied = self.config.clean_crops.vary(pixels, rng)
+        return clean if varied is pixels else _to_tensor(varied)
 
     def _degraded_pair(
         self, task: Task, clean: Tensor, rng: np.random.Generator, strength: float | None = None

@@ -5,6 +5,7 @@ ours: the best results for equal time in a measured comparison (i2i/docs/measure
 enough to follow a training on a plain CPU.
 """
 
+from i2i.data.clean_crops import CleanCropConfig
 from i2i.data.config import DirectedConfig, PairedConfig, SingleDomainConfig, UnpairedConfig
 from i2i.losses.adversarial import AdversarialConfig
 from i2i.methods.cut import CUTConfig
@@ -25,6 +26,9 @@ from i2i.networks import (
 )
 from i2i.recipes.recipe import Recipe
 from i2i.training.config import TrainingConfig
+
+# For photos as people have them: the network also learns from grey images, edited colours, text and drawings.
+VARIED_CROPS = CleanCropConfig(drawn_fraction=0.1, grey_fraction=0.1, colour_jitter=0.3)
 
 RECIPES: dict[str, dict[str, Recipe]] = {
     "cyclegan": {
@@ -134,7 +138,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         # Optimizer, EMA and the ratio of the losses are those of Real-ESRGAN (Wang et al. 2021, section 4.1).
         "restore": Recipe(
             method="pix2pix", name="restore",
-            data=PairedConfig(size=128),
+            data=PairedConfig(size=128, clean_crops=VARIED_CROPS),
             model=Pix2PixConfig(
                 generator=RestorerConfig(width=48),
                 discriminator=PatchGANConfig(norm="none", spectral_norm=True),
@@ -161,7 +165,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "regression": {
         "fast": Recipe(
             method="regression", name="fast",
-            data=PairedConfig(size=128),
+            data=PairedConfig(size=128, clean_crops=VARIED_CROPS),
             model=RegressionConfig(),
             training=TrainingConfig(
                 steps=100_000, batch_size=8, lr=1e-3, betas=(0.9, 0.999), schedule="cosine", warmup=500, ema=0.999,

@@ -17,6 +17,7 @@ class Colorize(Task):
 
     task: Literal["colorize"] = option("colorize", "restoration task")
     prediction: ClassVar[str] = "chroma"
+    takes_any_image: ClassVar[bool] = False
     train_on_crops: ClassVar[bool] = False  # colour depends on what the whole image shows
     network_defaults: ClassVar[Mapping[str, Any]] = {"levels": 4}
 

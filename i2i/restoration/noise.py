@@ -1,4 +1,4 @@
-"""Denoising: Gaussian and Poisson–Gaussian noise, and the noise of cameras."""
+"""Denoising: Gaussian and Poisson–Gaussian noise, film grain, and the noise of cameras."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -8,22 +8,26 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from i2i.config import option
+from i2i.restoration.grain import add_grain
 from i2i.restoration.jpeg import jpeg_compress
 from i2i.restoration.kernels import filter2d, gaussian_kernel
 from i2i.restoration.srgb import linear_to_srgb, srgb_to_linear
 from i2i.restoration.task import Range, Task, append_channel
 
 MIDDLE_GREY = 0.18  # linear light at which the σ of camera noise is defined
+MIXED_SHARES = {"gaussian": 0.45, "grain": 0.2, "camera": 0.3, "none": 0.05}  # of the kinds in --noise mixed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Denoise(Task):
-    """Gaussian noise, Poisson–Gaussian noise with variance σ² + shot_noise · value, or camera noise."""
+    """Gaussian noise, Poisson–Gaussian noise with variance σ² + shot_noise · value, film grain, or camera noise."""
 
     task: Literal["denoise"] = option("denoise", "restoration task")
-    noise: Literal["gaussian", "camera", "both"] = option(
-        "gaussian",
-        "kind of noise: independent for each value, like a camera's after JPEG, or either with equal probability",
+    noise: Literal["gaussian", "grain", "camera", "both", "mixed"] = option(
+        "mixed",
+        "kind of noise: gaussian (independent for each value), grain (correlated between pixels and colours, or equal "
+        "in R, G and B), camera (demosaiced, saved as JPEG), both (gaussian or camera), mixed (gaussian, grain, "
+        "camera, and at times none)",
     )
     sigma: Range = option(
         (0.0, 50.0),
@@ -34,7 +38,7 @@ class Denoise(Task):
     )
     shot_noise: Range = option(
         (0.0, 0.0),
-        "variance of the noise per grey level of the image, in grey levels, drawn uniformly",
+        "variance of Gaussian noise per grey level of the image, in grey levels, drawn uniformly",
         was="shot",
         ge=0,
         le=50,
@@ -51,7 +55,10 @@ class Denoise(Task):
         le=100,
         rising=True,
     )
-    quantize: bool = option(False, "clip and round Gaussian noise to 8 bit, as in a file", was="quantised")
+    quantize: bool = option(True, "clip and round the noisy image to 8 bit, as in a file", was="quantised")
+    unclipped_fraction: float = option(
+        0.0, "share of the images with Gaussian noise or grain that --quantize does not clip and round", ge=0, le=1
+    )
 
     prediction: ClassVar[str] = "residual"
 
@@ -63,16 +70,35 @@ class Denoise(Task):
         return self.sigma
 
     def degrade(self, clean: np.ndarray, rng: np.random.Generator, strength: float | None = None) -> np.ndarray:
-        sigma = self.sample_strength(rng, strength)
-        if self.noise == "camera" or (self.noise == "both" and rng.random() < 0.5):
+        kind = self._draw_kind(rng, may_be_none=strength is None)
+        sigma = 0.0 if kind == "none" else self.sample_strength(rng, strength)
+        noisy = clean if kind == "none" else self._add_noise(clean, kind, sigma, rng)
+        if not self.quantize or self.unclipped_fraction:
+            noisy = noisy.astype(np.float32, copy=False)  # all images of a batch have one type
+        return append_channel(noisy, self.conditioning_level(sigma)) if self.noise_level_input else noisy
+
+    def _draw_kind(self, rng: np.random.Generator, *, may_be_none: bool) -> str:
+        """Draw one of the kinds of noise that ``noise`` stands for."""
+        if self.noise == "both":
+            return "camera" if rng.random() < 0.5 else "gaussian"
+        if self.noise == "mixed":
+            kinds = [kind for kind in MIXED_SHARES if may_be_none or kind != "none"]
+            shares = np.array([MIXED_SHARES[kind] for kind in kinds])
+            return str(rng.choice(kinds, p=shares / shares.sum()))
+        return self.noise
+
+    def _add_noise(self, clean: np.ndarray, kind: str, sigma: float, rng: np.random.Generator) -> np.ndarray:
+        if kind == "camera":
             quality = round(rng.uniform(*self.camera_jpeg_quality))
-            noisy = jpeg_compress(add_camera_noise(clean, sigma, rng).round().astype(np.uint8), quality)
+            return jpeg_compress(add_camera_noise(clean, sigma, rng).round().astype(np.uint8), quality)
+        if kind == "grain":
+            noisy = add_grain(clean, sigma, rng)
         else:
             shot = rng.uniform(*self.shot_noise) if self.shot_noise[1] else 0.0
             noisy = add_poisson_gaussian_noise(clean, sigma, shot, rng)
-            if self.quantize:
-                noisy = noisy.round().clip(0, 255).astype(np.uint8)
-        return append_channel(noisy, self.conditioning_level(sigma)) if self.noise_level_input else noisy
+        if not self.quantize or (self.unclipped_fraction and rng.random() < self.unclipped_fraction):
+            return noisy
+        return noisy.round().clip(0, 255).astype(np.uint8)
 
 
 def add_poisson_gaussian_noise(image: np.ndarray, sigma: float, shot: float, rng: np.random.Generator) -> np.ndarray:

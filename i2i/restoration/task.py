@@ -19,6 +19,7 @@ class Task(Config):
         prediction: how the network's output makes the result (``i2i.networks.output_heads``).
         train_on_crops: whether the network trains on crops of photos at their own scale, rotated by multiples of 90°.
             Otherwise it trains on photos that are resized to --size and --resize-scale, not rotated.
+        takes_any_image: whether grey images and drawings are of use in the training, see ``i2i.data.clean_crops``.
         network_defaults: settings of the restorer that suit the task better than its own defaults.
         scale: size of the result relative to the input.
     """
@@ -26,6 +27,7 @@ class Task(Config):
     conditioning: ClassVar[str] = "image"
     prediction: ClassVar[str] = "residual"
     train_on_crops: ClassVar[bool] = True
+    takes_any_image: ClassVar[bool] = True
     network_defaults: ClassVar[Mapping[str, Any]] = {}
     scale: int = 1
 

@@ -120,7 +120,7 @@ def test_regression_trains_on_pairs_without_a_task(paired: Path) -> None:
 def test_a_denoiser_gains_more_than_1_5_db_in_150_steps(tmp_path: Path) -> None:
     write_random_images(tmp_path / "photos", 6, width=24)
     changes = settings(tmp_path / "photos", steps=150, batch_size=8, sample_every=150, lr=3e-3, ema=0.9)
-    changes["data"]["task"] = {"task": "denoise", "sigma": [25.0, 25.0]}
+    changes["data"]["task"] = {"task": "denoise", "noise": "gaussian", "sigma": [25.0, 25.0]}
     changes["model"]["generator"] = {**TINY, "width": 8}
     trainer = start(changes)
     trainer.train()

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from i2i.restoration.grain import add_grain
 from i2i.restoration.jpeg import jpeg_compress
 from i2i.restoration.noise import Denoise, add_camera_noise
 from i2i.restoration.srgb import linear_to_srgb, srgb_to_linear
@@ -21,7 +22,7 @@ def photo(side: int = 48) -> np.ndarray:
 
 def test_gaussian_noise_has_the_given_sigma_and_is_neither_clipped_nor_rounded() -> None:
     white = np.full((128, 128, 3), 250, np.uint8)
-    noise = Denoise().degrade(white, rng(), 25.0) - white
+    noise = Denoise(noise="gaussian", quantize=False).degrade(white, rng(), 25.0) - white
     assert noise.std() == pytest.approx(25, rel=0.02)
     assert noise.mean() == pytest.approx(0, abs=0.5)
     assert (noise > 5).mean() > 0.4  # beyond 255
@@ -29,7 +30,7 @@ def test_gaussian_noise_has_the_given_sigma_and_is_neither_clipped_nor_rounded()
 
 
 def test_sigma_is_drawn_uniformly_from_its_range() -> None:
-    task, source = Denoise(sigma=(10, 40)), rng()
+    task, source = Denoise(noise="gaussian", sigma=(10, 40)), rng()
     sigmas = [(task.degrade(FLAT, source) - 128.0).std() for _ in range(60)]
     assert 9.5 < min(sigmas) < 14
     assert 36 < max(sigmas) < 41
@@ -37,7 +38,7 @@ def test_sigma_is_drawn_uniformly_from_its_range() -> None:
 
 
 def test_the_variance_of_shot_noise_grows_with_light() -> None:
-    task = Denoise(sigma=(3, 3), shot_noise=(0.5, 0.5))
+    task = Denoise(noise="gaussian", sigma=(3, 3), shot_noise=(0.5, 0.5), quantize=False)
     for value in (0, 60, 200):
         level = np.full((128, 128, 3), value, np.uint8)
         assert (task.degrade(level, rng()) - value).var() == pytest.approx(9 + 0.5 * value, rel=0.05)
@@ -59,7 +60,8 @@ def test_camera_noise_is_correlated_by_demosaicing_and_grows_with_linear_light()
 
     grey = np.full((160, 160, 3), 118, np.uint8)
     assert correlation(add_camera_noise(grey, 5, rng())[..., 0] - 118) > 0.3
-    assert abs(correlation(Denoise().degrade(grey, rng(), 5.0)[..., 0] - 118)) < 0.03
+    gaussian = Denoise(noise="gaussian", quantize=False)
+    assert abs(correlation(gaussian.degrade(grey, rng(), 5.0)[..., 0] - 118)) < 0.03
     sigmas = []
     for value in (60, 180):
         green = add_camera_noise(np.full((160, 160, 3), value, np.uint8), 4, rng())[..., 1]
@@ -71,10 +73,11 @@ def test_an_image_with_camera_noise_is_jpeg_compressed() -> None:
     noisy = Denoise(noise="camera", camera_jpeg_quality=(30, 30)).degrade(photo(), rng(), 10.0)
     assert noisy.dtype == np.uint8
     assert np.abs(jpeg_compress(noisy, 30).astype(int) - noisy).mean() < 1.5, "a second compression changes little"
-    plain = Denoise(quantize=True).degrade(photo(), rng(), 10.0).astype(int)
+    plain = Denoise(noise="gaussian").degrade(photo(), rng(), 10.0).astype(int)
     assert np.abs(jpeg_compress(plain.astype(np.uint8), 30) - plain).mean() > 4, "the first compression changes it"
-    both = [Denoise(noise="both").degrade(photo(), rng(seed), 10.0).dtype for seed in range(20)]
-    assert {np.dtype(np.uint8), np.dtype(np.float32)} == set(both)
+    both = [Denoise(noise="both", quantize=False).degrade(photo(), rng(seed), 10.0) for seed in range(20)]
+    assert 4 < sum(np.array_equal(image, image.round()) for image in both) < 16, "camera noise is in 8 bit"
+    assert {image.dtype for image in both} == {np.dtype(np.float32)}, "images of one type make a batch"
 
 
 def test_srgb_converts_to_linear_light_and_back() -> None:
@@ -84,7 +87,7 @@ def test_srgb_converts_to_linear_light_and_back() -> None:
 
 
 def test_quantized_noise_is_uint8() -> None:
-    degraded = Denoise(quantize=True).degrade(FLAT, rng(), 100.0)
+    degraded = Denoise(noise="gaussian").degrade(FLAT, rng(), 100.0)
     assert degraded.dtype == np.uint8
     assert degraded.min() == 0
     assert degraded.max() == 255
@@ -94,3 +97,38 @@ def test_noise_level_input_appends_a_constant_channel() -> None:
     degraded = Denoise(noise_level_input=True, sigma=(0, 50)).degrade(FLAT, rng(), 25.0)
     assert degraded.shape == (96, 96, 4)
     assert (degraded[..., 3] == 127.5).all()
+
+
+def grain_of(seed: int, level: int = 118) -> np.ndarray:
+    return add_grain(np.full((96, 96, 3), level, np.uint8), 10.0, rng(seed)) - level
+
+
+def test_grain_has_its_sigma_on_middle_grey_and_comes_in_several_kinds() -> None:
+    samples = [grain_of(seed) for seed in range(40)]
+    assert np.mean([sample.std() for sample in samples]) == pytest.approx(10, rel=0.05)
+    monochrome = [np.ptp(sample, axis=2).max() < 1e-3 for sample in samples]
+    assert 10 < sum(monochrome) < 30
+    neighbours = [(sample[:, 1:] * sample[:, :-1]).mean() / sample.var() for sample in samples]
+    assert 10 < sum(correlation > 0.2 for correlation in neighbours) < 30
+    assert min(neighbours) < 0.05
+    in_black = [grain_of(seed, 0).std() for seed in range(40)]
+    assert 10 < sum(sigma < 6 for sigma in in_black) < 30, "half of the grain is weaker in shadows"
+
+
+def test_mixed_noise_is_of_every_kind_and_leaves_some_images_clean() -> None:
+    task = Denoise(sigma=(20, 20))
+    degraded = [task.degrade(photo(), rng(seed)).astype(int) for seed in range(200)]
+    clean = sum(np.array_equal(image, photo()) for image in degraded)
+    assert 3 <= clean <= 20
+    noise = [image - photo() for image in degraded]
+    grey = sum(np.ptp(sample, axis=2).max() <= 1 < sample.max() for sample in noise)
+    assert 8 <= grey <= 35, "noise that is equal in R, G and B, but for rounding"
+    assert all(image.dtype == np.uint8 for image in (task.degrade(photo(), rng(seed)) for seed in range(30)))
+    assert not any(np.array_equal(task.degrade(photo(), rng(seed), 20.0), photo()) for seed in range(60))
+
+
+def test_a_fraction_of_the_images_is_not_clipped() -> None:
+    task = Denoise(noise="gaussian", unclipped_fraction=0.25)
+    degraded = [task.degrade(FLAT, rng(seed), 25.0) for seed in range(100)]
+    assert {image.dtype for image in degraded} == {np.dtype(np.float32)}, "images of one type make a batch"
+    assert 12 <= sum(not np.array_equal(image, image.round()) for image in degraded) <= 40
