@@ -8,6 +8,7 @@ from starlette.routing import Mount
 
 from i2i.demo.batch import FolderTranslator
 from i2i.demo.handlers import UNQUEUED
+from i2i.demo.http_errors import add_unknown_address_handler
 from i2i.demo.tabs import api, blind_test, compare, folder, training, translate
 from i2i.demo.translation import PhotoTranslator
 
@@ -64,7 +65,9 @@ def mount_page(
         run_history=False, enable_monitoring=False, css_paths=STYLESHEETS, theme=theme(), footer_links=[], pwa=False,
         allowed_paths=[], head=f"<script>{PAGE_SCRIPT.read_text(encoding='utf-8')}</script>", i18n=upload_texts(),
     )  # fmt: skip
-    return cast(Mount, app.routes[-1]).app
+    page_app = cast(Mount, app.routes[-1]).app
+    add_unknown_address_handler(cast("FastAPI", page_app))
+    return page_app
 
 
 def upload_texts() -> gr.I18n:

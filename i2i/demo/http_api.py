@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from i2i._version import __version__
 from i2i.demo.components import validate_strength
-from i2i.demo.http_errors import ERROR_RESPONSES, HttpError, add_error_handlers
+from i2i.demo.http_errors import ERROR_RESPONSES, HttpError, add_error_handlers, check_fields, refuse_other_methods
 from i2i.demo.http_queue import HttpQueue
 from i2i.demo.labels import direction_label, purpose
 from i2i.demo.model_registry import ModelRegistry, RegisteredModel
@@ -28,6 +28,8 @@ from i2i.images.writing import QUALITY
 LoginCheck = Callable[[Request], Awaitable[None]]
 _TITLE = "i2i"
 _DESCRIPTION = 'Translate photos with the models of this server. Errors are JSON: {"error": "what is wrong"}.'
+
+_FIELDS = ("image", "model", "direction", "strength", "mask", "keep", "format", "quality")
 
 Photo = Annotated[UploadFile, File(description="the photo, as a file of any format that i2i reads")]
 ModelName = Annotated[str | None, Form(description="name of a model [default: the first of /models]")]
@@ -80,6 +82,7 @@ def _add_translate(router: APIRouter, translator: PhotoTranslator, queue: HttpQu
         quality: Quality = QUALITY,
     ) -> Response:
         """Translate a photo and return the result as an image file."""
+        check_fields(await request.form(), _FIELDS)
         options = OutputOptions.parse(format, quality)
         name = model or registry.default_name()
         if name is None:
@@ -96,16 +99,16 @@ def _add_translate(router: APIRouter, translator: PhotoTranslator, queue: HttpQu
                     direction,
                     validate_strength(registry, name, strength, strict=True),
                     Selection(uploads.save(mask)) if mask is not None else None,
-                    Selection(uploads.save(keep)) if keep is not None else None,
+                    Selection(uploads.save(keep), name="The image keep") if keep is not None else None,
                 )
             return result, result.encode(options)
 
         result, data = await queue.run(run, request)
         return Response(data, media_type=options.media_type, headers=_result_headers(result, options))
 
-    @router.api_route("/translate", methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False)
-    def only_post() -> None:
-        raise HttpError(405, "Send a photo to /translate by POST; /docs describes the fields.")
+    refuse_other_methods(
+        router, "/translate", "POST", "Send a photo to /translate by POST; /docs describes the fields."
+    )
 
 
 def _add_models(router: APIRouter, registry: ModelRegistry) -> None:
@@ -117,6 +120,8 @@ def _add_models(router: APIRouter, registry: ModelRegistry) -> None:
             "unusable": [{"name": name, "reason": reason} for name, reason in registry.unusable().items()],
         }
 
+    refuse_other_methods(router, "/models", "GET", "/models is read by GET. Photos are sent to /translate.")
+
 
 def _add_health(app: FastAPI, registry: ModelRegistry, queue: HttpQueue) -> None:
     @app.get("/health", response_description="The server works.")
@@ -124,6 +129,8 @@ def _add_health(app: FastAPI, registry: ModelRegistry, queue: HttpQueue) -> None
     def health() -> dict[str, Any]:
         """Say that the server works and how many photos are waiting. This needs no password."""
         return {"status": "ok", "waiting": queue.waiting + registry.lock.queue_length()}
+
+    refuse_other_methods(app.router, "/health", "GET", "/health is read by GET. Photos are sent to /translate.")
 
 
 def _add_documentation(router: APIRouter, app: FastAPI, registry: ModelRegistry) -> None:

@@ -1,10 +1,14 @@
 """Errors of the plain HTTP API: a status and a sentence as JSON."""
 
+import difflib
+from collections.abc import Collection
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
 from i2i.demo.fair_lock import BusyError
@@ -41,6 +45,46 @@ class HttpError(Exception):
         self.headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
         if status == 401:
             self.headers["WWW-Authenticate"] = 'Basic realm="i2i", charset="UTF-8"'
+
+
+def check_fields(form: FormData, known: Collection[str]) -> None:
+    """Raise HttpError if a form has a field that is not known, or one of them twice."""
+    names = [name for name, _ in form.multi_items()]
+    for name in names:
+        if name not in known:
+            similar = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {similar[0]}?" if similar else f" The fields are {', '.join(known)}."
+            raise HttpError(422, f"There is no field {name[:50]!r}.{hint}")
+        if names.count(name) > 1:
+            raise HttpError(
+                422, f"The field {name} is given {names.count(name)} times. Send one photo in each request."
+            )
+
+
+def refuse_other_methods(router: APIRouter, path: str, method: str, reason: str) -> None:
+    """Answer all methods but one, and HEAD, with status 405 and a sentence. Call it after the route was added."""
+    methods = {"GET", "POST", "PUT", "PATCH", "DELETE"} - {method}
+
+    def refuse() -> None:
+        raise HttpError(405, reason)
+
+    router.add_api_route(path, refuse, methods=sorted(methods), include_in_schema=False)
+
+
+def add_unknown_address_handler(app: FastAPI) -> None:
+    """Make Gradio's app, which gets all addresses that no other route takes, answer an unknown one in a sentence."""
+
+    async def unknown_address(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.detail != "Not Found":  # Gradio's own answers, such as about a file that is gone
+            return await http_exception_handler(request, error)
+        path = request.url.path[:80]
+        return _answer(
+            404,
+            f"There is nothing at {path}. The page is at /, and programs use /translate, /models, /health and /docs.",
+        )
+
+    app.add_exception_handler(404, unknown_address)
 
 
 def add_error_handlers(app: FastAPI) -> None:

@@ -1,15 +1,19 @@
 """Regions of a photo that a user has painted or sent as a mask: to be filled, or to stay as they are."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageChops
 
 from i2i.demo.uploads import UploadStore
-from i2i.errors import UsageError
+from i2i.errors import ImageError, UsageError
 from i2i.images import LoadedImage, blend_on_white, unblend_from_white
 
+# The part of a message about a mask that names a flag of the command line, which this user does not have.
+_FLAG_ADVICE = re.compile(r"[.;][^.;]*--mask[^.;]*(?=\.)")
 _THRESHOLD = 128  # alpha of an editor's layer from which a pixel is painted
 
 
@@ -20,10 +24,12 @@ class Selection:
     Args:
         mask: an uploaded mask of the photo's size, see ``i2i.inference.mask_images.mask_from_image``.
         layers: the layers of an image editor, of any size: transparent where nothing is painted.
+        name: how messages name the mask.
     """
 
     mask: str | Path | None = None
     layers: Sequence[str | Path] = ()
+    name: str = "The mask"
 
     def region(self, store: UploadStore, photo: LoadedImage) -> Image.Image | None:
         """Return an image of mode L, 255 in the region; None if there is neither a mask nor paint.
@@ -45,7 +51,9 @@ class Selection:
         if self.mask:
             from i2i.inference.mask_images import mask_from_image
 
-            mask = mask_from_image(store.read(self.mask, blend=False), photo.image, "The mask")
+            uploaded = store.read(self.mask, blend=False)
+            with _without_flags():
+                mask = mask_from_image(uploaded, photo.image, self.name)
             region = ImageChops.lighter(region, Image.fromarray(mask).convert("L"))
         elif not region.getbbox():
             return None
@@ -69,13 +77,23 @@ def with_region_to_fill(photo: LoadedImage, region: Image.Image | None) -> Loade
 
     reader = MaskReader(None)
     if region is not None:
-        return reader.apply_mask_image("The photo", photo, "The mask", LoadedImage(region.convert("RGB")))
+        with _without_flags():
+            return reader.apply_mask_image("The photo", photo, "The mask", LoadedImage(region.convert("RGB")))
     if photo.alpha is None:
         raise UsageError(
             "This model fills missing parts, and nothing in this photo is transparent. Paint what it is to fill, erase "
             "a part of the photo, or add a mask that is white where it is to be filled."
         )
     return reader.apply_mask(Path("The photo"), photo)
+
+
+@contextmanager
+def _without_flags() -> Iterator[None]:
+    """Leave out of a message about a mask what it says about flags of the command line."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(_FLAG_ADVICE.sub("", str(error))) from error
 
 
 def blended(photo: LoadedImage) -> Image.Image:

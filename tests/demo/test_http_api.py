@@ -83,7 +83,7 @@ def test_a_region_stays_bit_identical_to_the_photo(server: Server) -> None:
         ({"quality": "0"}, 400, "The quality is 0; it must be from 1 to 100"),
         ({"quality": "high"}, 422, "The field quality is 'high'; it must be a valid integer"),
         ({"mask": PNG}, 400, "both does not inpaint"),
-        ({"keep": encode(random_image(0, 8, 8), ".png")}, 422, "The mask is 8x8; a mask must have the size"),
+        ({"keep": encode(random_image(0, 8, 8), ".png")}, 422, "The image keep is 8x8; a mask must have the size"),
         ({"image": b"dear diary", "name": "notes.jpg"}, 422, "looks like a text"),
         ({"image": encode(Image.new("RGB", (1500, 1500)), ".png")}, 422, "photo.png has 1500x1500 pixels"),
         ({"image": bytes(1_100_000)}, 413, "larger than 1 MB"),
@@ -107,6 +107,47 @@ def test_a_request_without_a_photo_is_explained(server: Server) -> None:
     assert "The field image must be a file" in answer.json()["error"]
     assert httpx.get(url, timeout=60).status_code == 405
     assert "by POST" in httpx.get(url, timeout=60).json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"direciton": "BtoA"}, "There is no field 'direciton'. Did you mean direction?"),
+        ({"degradation_level": "3"}, "There is no field 'degradation_level'. The fields are image, model, direction"),
+        ({"format": ["png", "jpg"]}, "The field format is given 2 times"),
+    ],
+)
+def test_a_field_that_is_unknown_or_given_twice_is_refused(fields: Any, message: str, server: Server) -> None:
+    answer = translate(server, **fields)
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "message"),
+    [
+        ("GET", "translate", 405, "Send a photo to /translate by POST"),
+        ("POST", "models", 405, "/models is read by GET"),
+        ("DELETE", "health", 405, "/health is read by GET"), ("GET", "nosuch", 404, "There is nothing at /nosuch."),
+        ("POST", "translate/", 404, "There is nothing at /translate/."),
+        ("GET", "models/both", 404, "There is nothing"),
+    ],
+)  # fmt: skip
+def test_other_addresses_and_methods_are_answered_in_a_sentence(
+    method: str, path: str, status: int, message: str, server: Server
+) -> None:
+    answer = httpx.request(method, f"{server.url}{path}")
+    assert answer.status_code == status
+    assert answer.json()["error"].startswith(message)
+
+
+def test_a_message_about_a_mask_names_no_flags(server: Server) -> None:
+    answer = translate(server, keep=encode(Image.new("RGB", PHOTO.size, "red"), ".png"))
+    assert answer.status_code == 422
+    assert answer.json()["error"] == (
+        "The image keep has coloured paint. A mask is black and white: white where to fill, and black or transparent "
+        "elsewhere."
+    )
 
 
 def test_a_body_without_a_declared_length_is_limited(server: Server) -> None:
