@@ -120,11 +120,12 @@ def recipe_option(method: str) -> FixedOption:
 
 def task_option(flag: "Flag", path: tuple[str, ...]) -> ConfigOption:
     """Return a setting of restoration tasks as an option, in the help panel of its task."""
+    has_off_switch = any(default is True for default in flag.variants.values())
     if len(flag.variants) > 1:
-        return ConfigOption(flag=flag, path=path, panel="Settings of several tasks")
+        return ConfigOption(flag=flag, path=path, panel="Settings of several tasks", has_off_switch=has_off_switch)
     (task,) = flag.variants
     flag = replace(flag, help=flag.help.removesuffix(f" ({task} only)"))
-    return ConfigOption(flag=flag, path=path, panel=f"Task {task}")
+    return ConfigOption(flag=flag, path=path, panel=f"Task {task}", has_off_switch=has_off_switch)
 
 
 def _summary(method: str) -> str:

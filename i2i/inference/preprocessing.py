@@ -14,7 +14,7 @@ from i2i.images import to_float, to_upright_srgb
 from i2i.images.pull_push import pull_push_fill
 from i2i.inference.chroma_transfer import downscaled_size
 from i2i.inference.masks import ALPHA_THRESHOLD
-from i2i.networks import GeneratorConfig, RestorerConfig
+from i2i.networks import GeneratorConfig, RestorationConfig, RestorerConfig
 from i2i.restoration.colorize import to_grayscale
 
 MIN_SIDE = 16  # smaller images are padded to this many pixels a side, so that no layer gets an empty feature map
@@ -50,7 +50,7 @@ class Preprocessor:
     def __init__(
         self, config: GeneratorConfig, size: int, conditioning_level: float = 0.0, *, pin_memory: bool = False
     ) -> None:
-        restorer = config if isinstance(config, RestorerConfig) else RestorerConfig()
+        restorer = config if isinstance(config, RestorationConfig) else RestorerConfig()
         self.conditioning = restorer.conditioning
         # Colours are predicted on a copy whose shorter side has this many pixels, as in training.
         self.colour_side = size if restorer.prediction == "chroma" else None

@@ -25,7 +25,7 @@ from i2i.inference.preprocessing import Preprocessor, Size
 from i2i.inference.restoration import conditioning_level
 from i2i.inference.runner import NetworkRunner
 from i2i.inference.temporal_norm import TemporalNorm
-from i2i.networks import GeneratorConfig, RestorerConfig, prepare_for_inference
+from i2i.networks import GeneratorConfig, RestorationConfig, prepare_for_inference
 
 OneImage = Image.Image | str | os.PathLike[str]
 Progress = Callable[[float], None]  # called with the fraction done, from 0 to 1
@@ -74,7 +74,7 @@ class Translator:
         network = prepare_for_inference(network, config).to(self.device).to(memory_format=torch.channels_last)
         self.preprocessor = Preprocessor(config, size, level, pin_memory=self.device.type == "cuda")
         self.runner = NetworkRunner(network, self.preprocessor, self.device, self.dtype)
-        scale = config.scale if isinstance(config, RestorerConfig) else 1
+        scale = config.scale if isinstance(config, RestorationConfig) else 1
         transfer_chroma = self.preprocessor.colour_side is not None
         takes_mask = self.preprocessor.conditioning == "mask"
         self.postprocessor = Postprocessor(

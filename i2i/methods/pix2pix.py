@@ -16,6 +16,7 @@ from i2i.losses.perceptual import LPIPSLoss, require_lpips_size
 from i2i.methods.base import Batch, ImageDict, Method, Turn
 from i2i.metrics.paired import psnr
 from i2i.networks import (
+    CompactConfig,
     GeneratorConfig,
     IdentityConfig,
     PatchGANConfig,
@@ -30,7 +31,7 @@ from i2i.networks.output_heads import rgb_input_at
 
 @dataclass(frozen=True, kw_only=True)
 class Pix2PixConfig(Config):
-    generator: UnetConfig | ResnetConfig | RestorerConfig | IdentityConfig = option(
+    generator: UnetConfig | ResnetConfig | RestorerConfig | CompactConfig | IdentityConfig = option(
         UnetConfig(), "architecture of the generator; with a --task the restorer"
     )
     discriminator: PatchGANConfig | ProjectedConfig = option(

@@ -19,13 +19,13 @@ from i2i.losses.pixel import charbonnier
 from i2i.methods.base import Batch, ImageDict, Method, Turn
 from i2i.metrics.paired import psnr
 from i2i.metrics.ssim import ms_ssim
-from i2i.networks import GeneratorConfig, IdentityConfig, ResnetConfig, RestorerConfig, UnetConfig
+from i2i.networks import CompactConfig, GeneratorConfig, IdentityConfig, ResnetConfig, RestorerConfig, UnetConfig
 from i2i.networks.output_heads import rgb_input_at
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegressionConfig(Config):
-    generator: RestorerConfig | UnetConfig | ResnetConfig | IdentityConfig = option(
+    generator: RestorerConfig | CompactConfig | UnetConfig | ResnetConfig | IdentityConfig = option(
         RestorerConfig(), "architecture of the network"
     )
     pixel_loss: Literal["charbonnier", "l1", "l2"] = option(

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 
 from i2i.config import Config, discriminator_values, extend_unions, option
+from i2i.networks.compact import Compact, CompactConfig
 from i2i.networks.dcgan import DCGANConfig, DCGANDiscriminatorConfig, DCGANGeneratorConfig
 from i2i.networks.mlp import MLPConfig, MLPDiscriminatorConfig, MLPGeneratorConfig
 from i2i.networks.patchgan import PatchGAN, PatchGANConfig, check_input_size
@@ -17,11 +18,11 @@ from i2i.networks.unet import Unet, UnetConfig
 from i2i.plugins import PluginGroup
 
 __all__ = [
-    "GENERATORS", "NETWORK_PLUGINS", "NOISE_GENERATORS", "DCGANConfig", "DCGANDiscriminatorConfig",
-    "DCGANGeneratorConfig",
+    "GENERATORS", "NETWORK_PLUGINS", "NOISE_GENERATORS", "Compact", "CompactConfig", "DCGANConfig",
+    "DCGANDiscriminatorConfig", "DCGANGeneratorConfig",
     "GeneratorConfig", "Identity", "IdentityConfig", "MLPConfig", "MLPDiscriminatorConfig",
     "MLPGeneratorConfig", "NoiseGeneratorConfig", "PatchGAN", "PatchGANConfig", "ProjectedConfig",
-    "ProjectedDiscriminator", "Resnet", "ResnetConfig", "Restorer", "RestorerConfig",
+    "ProjectedDiscriminator", "Resnet", "ResnetConfig", "RestorationConfig", "Restorer", "RestorerConfig",
     "Unet", "UnetConfig", "check_input_size", "prepare_for_inference",
 ]  # fmt: skip
 
@@ -49,11 +50,13 @@ class Identity(nn.Module):
         return image
 
 
-GeneratorConfig = ResnetConfig | UnetConfig | RestorerConfig | IdentityConfig
+RestorationConfig = RestorerConfig | CompactConfig  # networks that may enlarge, and whose receptive field is finite
+GeneratorConfig = ResnetConfig | UnetConfig | RestorerConfig | CompactConfig | IdentityConfig
 GENERATORS: dict[str, type[GeneratorConfig]] = {
     "resnet": ResnetConfig,
     "unet": UnetConfig,
     "restorer": RestorerConfig,
+    "compact": CompactConfig,
     "identity": IdentityConfig,
 }
 

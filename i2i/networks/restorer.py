@@ -24,8 +24,9 @@ class RestorerConfig(Config):
 
     network: Literal["restorer"] = option("restorer", "architecture")
     width: int = option(
-        32, "channels of the restorer's first level; each further level has twice as many", ge=1, le=512
-    )
+        32, "channels of the restorer's first level; each further level has twice as many (compact: of all layers)",
+        ge=1, le=512,
+    )  # fmt: skip
     unshuffle: int = option(
         2, "pixel-unshuffle factor before the restorer's first layer; 1: finer, 4 times the work",
         was="fold", ge=1, le=4,
@@ -41,7 +42,11 @@ class RestorerConfig(Config):
         was="answers", was_values={"plain": "direct", "patch": "masked_residual"}, flag="restorer-prediction",
     )  # fmt: skip
     scale: int = option(
-        1, "size of the restorer's result relative to its input [set by --task]", flag="restorer-scale", ge=1, le=4
+        1,
+        "size of the restorer's or compact network's result relative to its input [set by --task]",
+        flag="restorer-scale",
+        ge=1,
+        le=4,
     )
     inference_mode: ClassVar = "eval"
 

@@ -13,7 +13,7 @@ from i2i.methods.cyclegan import CycleGANConfig
 from i2i.methods.gan import GANConfig
 from i2i.methods.pix2pix import Pix2PixConfig
 from i2i.methods.regression import RegressionConfig
-from i2i.networks import RestorerConfig
+from i2i.networks import CompactConfig, RestorationConfig, RestorerConfig
 from i2i.restoration import Task
 from i2i.restoration.superres import Superres
 from i2i.training.config import TrainingConfig
@@ -66,14 +66,15 @@ class Recipe:
 
     @property
     def superres_scale(self) -> int:
-        """Size of a result relative to its input, without a restoration task; 1 for all but the restorer."""
+        """Size of a result relative to its input, without a restoration task; 1 for most networks."""
         generator = getattr(self.model, "generator", None)
-        return generator.scale if isinstance(generator, RestorerConfig) else 1
+        return generator.scale if isinstance(generator, RestorationConfig) else 1
 
     def for_superres_pairs(self, scale: int, overrides: dict[str, Any]) -> "Recipe":
         """Return the recipe for pairs whose targets are ``scale`` times as wide and high as their inputs.
 
-        The generator becomes a restorer, as for the task superres; the overrides take precedence over its settings.
+        The generator becomes a restorer, as for the task superres, or the compact network if the overrides name it.
+        They take precedence over its settings.
 
         Args:
             scale: 2, 3 or 4.
@@ -84,13 +85,14 @@ class Recipe:
         """
         chosen = overrides.get("model", {}).get("generator", {})
         network = chosen.get("network", "restorer")
-        if network != "restorer":
+        if network not in ("restorer", "compact"):
             raise ConfigError(
                 f"The targets are {scale} times as wide and high as their inputs, and only --generator restorer "
-                f"enlarges images; found {network}. `--layout pairs` resizes both images of a pair to --size instead."
+                f"and compact enlarge images; found {network}. `--layout pairs` resizes both images of a pair to "
+                "--size instead."
             )
-        task = Superres(scale=scale)
-        settings = {"network": "restorer", **task.network_defaults, **chosen, "scale": scale}
+        defaults = Superres(scale=scale).network_defaults if network == "restorer" else {}
+        settings = {"network": network, **defaults, **chosen, "scale": scale}
         return replace(self, model=merge(self.model, {"generator": settings}))
 
     def to_json(self) -> dict[str, Any]:
@@ -120,7 +122,7 @@ class Recipe:
         if task is None:
             return recipe
         defaults = {}
-        if is_new_task:
+        if is_new_task and isinstance(recipe.model.generator, RestorerConfig):
             generator = model["generator"]
             defaults = {name: value for name, value in task.network_defaults.items() if name not in generator}
         return recipe._fit_network_to_task(task, defaults)
@@ -139,6 +141,8 @@ class Recipe:
         if isinstance(generator, RestorerConfig):
             settings = {"conditioning": task.conditioning, "prediction": task.prediction, "scale": task.scale}
             return replace(self, model=merge(self.model, {"generator": {**settings, **defaults}}))
-        if task.conditioning != "image" or task.scale != 1:
+        if isinstance(generator, CompactConfig) and (task.conditioning, task.prediction) == ("image", "residual"):
+            return replace(self, model=merge(self.model, {"generator": {"scale": task.scale}}))
+        if task.conditioning != "image" or task.scale != 1 or isinstance(generator, CompactConfig):
             raise ConfigError(f"This task needs --generator restorer; found {generator.network}.")
         return self

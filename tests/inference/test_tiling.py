@@ -9,7 +9,7 @@ from i2i.inference.options import InferenceOptions
 from i2i.inference.streaming import StreamedTensor, tensor
 from i2i.inference.tiling import tile_spans
 from i2i.inference.translator import Translator
-from i2i.networks import ResnetConfig, RestorerConfig
+from i2i.networks import CompactConfig, ResnetConfig, RestorationConfig, RestorerConfig
 from tests.conftest import random_image
 from tests.inference.test_streaming import noise
 
@@ -20,16 +20,17 @@ def use_short_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensor, "STRIP_BYTES", 1)
 
 
-RESTORERS = {
+RESTORERS: dict[str, RestorationConfig] = {
     "denoise": RestorerConfig(width=4, depth=1),
     "known": RestorerConfig(width=4, levels=2, depth=1, conditioning="level"),
     "superres": RestorerConfig(width=4, unshuffle=1, levels=2, depth=1, scale=2),
     "inpaint": RestorerConfig(width=2, levels=2, depth=1, conditioning="mask", prediction="masked_residual"),
+    "compact": CompactConfig(width=4, convolutions=3, scale=2),
     "colorize": RestorerConfig(width=4, levels=2, depth=1, prediction="chroma"),
 }
 
 
-def with_large_weights(config: RestorerConfig) -> nn.Module:
+def with_large_weights(config: RestorationConfig) -> nn.Module:
     """Return a restorer whose weights make every pixel of its receptive field matter."""
     torch.manual_seed(0)
     network = config.build(64)
@@ -76,7 +77,7 @@ def test_a_tiled_restorer_equals_one_pass(name: str, monkeypatch: pytest.MonkeyP
     assert (difference > 0).mean() < 0.001
 
 
-def restoration_translator(network: nn.Module, config: RestorerConfig) -> Translator:
+def restoration_translator(network: nn.Module, config: RestorationConfig) -> Translator:
     return Translator(network, config, size=64, direction="AtoB", options=InferenceOptions("cpu", "float32"))
 
 
