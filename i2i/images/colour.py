@@ -147,8 +147,11 @@ def _srgb_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | N
         return None
     if mode == "RGB":
         steps = np.linspace(0, 255, 17).round().astype(np.uint8)
-        cube = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(17, -1, 3)
-        transformed = np.asarray(transform.apply(Image.fromarray(cube)))
-        if np.abs(transformed.astype(int) - cube).max() <= 1:
-            return None
-    return transform
+        levels = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(17, -1, 3)
+    elif mode == "L":
+        levels = np.arange(256, dtype=np.uint8)[None]
+    else:
+        return transform
+    transformed = np.asarray(transform.apply(Image.fromarray(levels))).astype(int)
+    is_same = np.abs(transformed - levels.reshape(*levels.shape[:2], -1)).max() <= 1
+    return None if is_same else transform

@@ -97,6 +97,7 @@ class DecoderPool:
                 int(reply["plays"]),
             ),
             summary_from_json(reply["narrow"]),
+            bool(reply["grey"]),
         )
 
     def _check_lengths(self, lengths: list[int], pixels: int) -> None:

@@ -15,6 +15,7 @@ class Format:
         name: Pillow's name.
         suffixes: file name suffixes, the usual one first.
         alpha: whether it can store alpha.
+        grey: whether i2i writes grey images of one channel in it.
         frames: whether it may contain several images.
         lossy: whether it has a quality from 1 to 100.
     """
@@ -22,20 +23,21 @@ class Format:
     name: str
     suffixes: tuple[str, ...]
     alpha: bool = False
+    grey: bool = False
     frames: bool = False
     lossy: bool = False
 
 
 _FORMATS = (
-    Format("PNG", (".png", ".apng"), alpha=True, frames=True),
-    Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), lossy=True),
+    Format("PNG", (".png", ".apng"), alpha=True, grey=True, frames=True),
+    Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), grey=True, lossy=True),
     Format("WEBP", (".webp",), alpha=True, frames=True, lossy=True),
     Format("AVIF", (".avif", ".avifs"), alpha=True, frames=True, lossy=True),
-    Format("TIFF", (".tif", ".tiff"), alpha=True, frames=True),
+    Format("TIFF", (".tif", ".tiff"), alpha=True, grey=True, frames=True),
     Format("BMP", (".bmp",)),
     Format("JPEG2000", (".jp2", ".j2k", ".jpx"), alpha=True),
     Format("PPM", (".ppm", ".pgm", ".pbm", ".pnm", ".pfm")),
-    Format("GIF", (".gif",), alpha=True, frames=True),
+    Format("GIF", (".gif",), alpha=True, grey=True, frames=True),
     Format("TGA", (".tga",), alpha=True),
 )
 FORMAT_BY_SUFFIX = {suffix: format for format in _FORMATS for suffix in format.suffixes}

@@ -11,6 +11,7 @@ from i2i.errors import ImageError
 from i2i.images.colour import blend_on_white, to_upright_srgb_with_alpha
 from i2i.images.files import open_regular
 from i2i.images.formats import FORMAT_BY_NAME, MAX_PIXELS
+from i2i.images.grey import stores_grey
 from i2i.images.metadata import SourceMetadata, read_source_metadata
 from i2i.images.opening import open_image
 from i2i.images.samples import declared_by, is_bright, read_samples, sample_type, summarize
@@ -26,12 +27,14 @@ class LoadedImage:
         alpha: mode L; None if the image is opaque.
         source: the metadata that a result may copy.
         narrow: what the samples hold, if they use little of a range that nobody stated; else None.
+        grey: whether the file stores one channel, beside alpha, instead of colours.
     """
 
     image: Image.Image
     alpha: Image.Image | None = None
     source: SourceMetadata = SourceMetadata()
     narrow: SampleSummary | None = None
+    grey: bool = False
 
 
 def read(
@@ -174,7 +177,7 @@ def _to_loaded_image(image: Image.Image, blend: bool, ranges: ValueRanges) -> Lo
     colours, alpha = to_upright_srgb_with_alpha(image, ranges=ranges)
     if blend:
         colours = blend_on_white(colours, alpha)
-    return LoadedImage(colours, alpha, read_source_metadata(image), _narrow(image, ranges))
+    return LoadedImage(colours, alpha, read_source_metadata(image), _narrow(image, ranges), stores_grey(image))
 
 
 def _narrow(image: Image.Image, ranges: ValueRanges) -> SampleSummary | None:

@@ -10,6 +10,8 @@ from PIL import Image, PngImagePlugin
 
 from i2i.errors import ImageError
 from i2i.images.formats import Format
+from i2i.images.grey import grey_profile
+from i2i.images.metadata import srgb_profile
 
 _GIF_BACKGROUND = 2  # disposal: a transparent frame must not show the frame before it
 
@@ -23,7 +25,6 @@ class SequenceMetadata:
         plays: how often the animation plays; 0 for ever.
         exif: an EXIF block; may be empty.
         xmp: an XMP packet; may be empty.
-        profile: an ICC profile; may be empty.
         comment: a text for formats that cannot store XMP.
     """
 
@@ -31,7 +32,6 @@ class SequenceMetadata:
     plays: int
     exif: bytes = b""
     xmp: bytes = b""
-    profile: bytes = b""
     comment: str = ""
 
 
@@ -41,12 +41,12 @@ def encode_animation(frames: Sequence[Image.Image], format: Format, quality: int
     Equal frames that follow one another may become one frame with the sum of their durations.
 
     Args:
-        frames: RGB or RGBA.
+        frames: RGB or RGBA; also L or LA, for formats of grey images.
         format: GIF, WebP, PNG or AVIF.
         quality: of lossy formats, from 1 to 100.
         metadata: times and metadata.
     """
-    mode = "RGBA" if any(frame.mode == "RGBA" for frame in frames) else "RGB"
+    mode = _common_mode({frame.mode for frame in frames})
     first, *others = (frame.convert(mode) for frame in frames)
     options: dict[str, Any] = {"quality": quality} if format.lossy else {}
     options |= _options_by_format(format.name, mode, metadata)
@@ -62,6 +62,13 @@ def encode_animation(frames: Sequence[Image.Image], format: Format, quality: int
     return buffer.getvalue()
 
 
+def _common_mode(modes: set[str]) -> str:
+    """Return the mode that holds images of several modes without loss."""
+    if modes <= {"L", "LA"}:
+        return "LA" if "LA" in modes else "L"
+    return "RGBA" if modes & {"RGBA", "LA"} else "RGB"
+
+
 def _options_by_format(format_name: str, mode: str, metadata: SequenceMetadata) -> dict[str, Any]:
     """Return Pillow's arguments for loops, disposal and metadata."""
     if format_name == "GIF":
@@ -69,7 +76,7 @@ def _options_by_format(format_name: str, mode: str, metadata: SequenceMetadata) 
         if metadata.plays != 1:  # a GIF states how often it is repeated, and one that plays once states nothing
             options["loop"] = max(0, metadata.plays - 1)
         return options | ({"disposal": _GIF_BACKGROUND} if mode == "RGBA" else {})
-    options = {"exif": metadata.exif, "icc_profile": metadata.profile}
+    options = {"exif": metadata.exif, "icc_profile": grey_profile() if mode in ("L", "LA") else srgb_profile()}
     if format_name == "PNG":
         options["pnginfo"] = PngImagePlugin.PngInfo()
         if metadata.xmp:

@@ -32,23 +32,17 @@ _UNASSOCIATED_ALPHA = 2
 _UNDEFINED_BYTES = 7
 
 
-def encode_tiff(image: Image.Image, exif: bytes, xmp: bytes, profile: bytes) -> bytes:
-    """Encode an image; see ``encode_tiff_pages``."""
-    return encode_tiff_pages([(image, exif)], xmp, profile)
-
-
-def encode_tiff_pages(pages: Sequence[tuple[Image.Image, bytes]], xmp: bytes, profile: bytes) -> bytes:
+def encode_tiff_pages(pages: Sequence[tuple[Image.Image, bytes, bytes]], xmp: bytes) -> bytes:
     """Encode one image or more, each a page.
 
     Args:
-        pages: images, each with its EXIF block, as in a JPEG; the block may be empty.
+        pages: images, each with its EXIF block, as in a JPEG, and its ICC profile; both may be empty.
         xmp: an XMP packet; may be empty.
-        profile: an ICC profile; may be empty.
     """
     data = bytearray(b"II*\0")
     pointer = len(data)  # of the place that holds the offset of the next directory
     data += bytes(4)
-    for image, exif in pages:
+    for image, exif, profile in pages:
         data += bytes(len(data) % 2)  # directories begin at even offsets
         offset = len(data)
         data[pointer : pointer + 4] = struct.pack("<I", offset)
@@ -62,7 +56,7 @@ def _encode_page(image: Image.Image, exif: bytes, xmp: bytes, profile: bytes, of
     """Return directory and pixels of a page: one strip, horizontal differencing (TIFF 6.0, section 14), deflate.
 
     Args:
-        image: grey, RGB or RGBA.
+        image: L, LA, RGB or RGBA.
         exif: an EXIF block as in a JPEG; may be empty.
         xmp: an XMP packet; may be empty.
         profile: an ICC profile; may be empty.
@@ -84,7 +78,7 @@ def _encode_page(image: Image.Image, exif: bytes, xmp: bytes, profile: bytes, of
     directory[_SAMPLES_PER_PIXEL] = channels
     directory[_ROWS_PER_STRIP] = image.height
     directory[_STRIP_BYTE_COUNTS] = len(strip)
-    if channels == 4:
+    if channels in (2, 4):
         directory[_EXTRA_SAMPLES] = _UNASSOCIATED_ALPHA
     for tag, data in ((_PROFILE, profile), (_XMP, xmp)):
         if data:

@@ -66,6 +66,7 @@ def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[
         "generated": source.generated,
         "print_size": source.print_size,
         "narrow": summary_to_json(loaded.narrow),
+        "grey": loaded.grey,
         "duration": source.duration,
         "plays": source.plays,
     }

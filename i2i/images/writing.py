@@ -13,10 +13,11 @@ from PIL import Image, PngImagePlugin
 from i2i.errors import ImageError
 from i2i.images.colour import blend_on_white, unblend_from_white
 from i2i.images.formats import FORMAT_BY_SUFFIX
+from i2i.images.grey import grey_profile, to_grey
 from i2i.images.metadata import Provenance, SourceMetadata, build_exif, build_xmp, provenance_comment, srgb_profile
 from i2i.images.reading import LoadedImage
 from i2i.images.sequence_writer import SequenceMetadata, encode_animation
-from i2i.images.tiff_writer import encode_tiff, encode_tiff_pages
+from i2i.images.tiff_writer import encode_tiff_pages
 
 QUALITY = 95  # of lossy formats; from this quality on JPEG stores its colours at full resolution
 _OPENCV_MAX_SIDE = 1_000_000  # pixels; larger images are written by Pillow
@@ -46,13 +47,14 @@ class Writer:
         Args:
             result: the image to write.
             source: the image that the result was made from. Its alpha is used if the format supports alpha and
-                ``result`` is RGB; its metadata by ``policy``.
+                ``result`` is RGB; its metadata by ``policy``. If its file is grey and the channels of the result are
+                equal, the result is written with one channel.
         """
         copied = source.source if source and self.policy == "keep" else SourceMetadata()
-        result = self._with_alpha(result, source)
+        result = self._as_stored(result, source)
         exif = build_exif(copied, result.size, self.provenance)
         xmp = build_xmp(copied, self.provenance)
-        metadata = _Metadata(exif, xmp, srgb_profile(), copied.dpi(result.size))
+        metadata = _Metadata(exif, xmp, _profile(result), copied.dpi(result.size))
         return _encode(result, self.suffix, self.quality, True, metadata)
 
     def encode_frames(self, frames: Sequence[tuple[Image.Image, LoadedImage | None]]) -> bytes:
@@ -63,7 +65,7 @@ class Writer:
 
         Raises: ImageError if the format cannot store them.
         """
-        results = [self._with_alpha(result, source) for result, source in frames]
+        results = [self._as_stored(result, source) for result, source in frames]
         sources = [source.source if source else SourceMetadata() for _, source in frames]
         copied = sources if self.policy == "keep" else [SourceMetadata()] * len(sources)
         exifs = [
@@ -71,13 +73,24 @@ class Writer:
         ]
         xmp = build_xmp(copied[0], self.provenance)
         if self.suffix == ".tif":
-            return encode_tiff_pages(list(zip(results, exifs, strict=True)), xmp, srgb_profile())
+            profiles = [_profile(result) for result in results]
+            return encode_tiff_pages(list(zip(results, exifs, profiles, strict=True)), xmp)
         comment = provenance_comment(self.provenance) if self.provenance else ""
         metadata = SequenceMetadata(
             durations=[source.duration for source in sources], plays=sources[0].plays, exif=exifs[0], xmp=xmp,
-            profile=srgb_profile(), comment=comment,
+            comment=comment,
         )  # fmt: skip
         return encode_animation(results, FORMAT_BY_SUFFIX[self.suffix], self.quality, metadata)
+
+    def _as_stored(self, result: Image.Image, source: LoadedImage | None) -> Image.Image:
+        """Return a result with alpha and the number of channels of its source, as far as the format stores them."""
+        result = self._with_alpha(result, source)
+        format = FORMAT_BY_SUFFIX[self.suffix]
+        if source is None or not source.grey or not format.grey:
+            return result
+        if result.mode == "RGBA" and not format.alpha:
+            result = blend_on_white(result.convert("RGB"), result.getchannel("A"))
+        return to_grey(result, alpha=format.name != "GIF")
 
     def _with_alpha(self, result: Image.Image, source: LoadedImage | None) -> Image.Image:
         """Return a result with the alpha of its source, if the format stores alpha."""
@@ -85,6 +98,10 @@ class Writer:
             return result
         alpha = source.alpha if source.alpha.size == result.size else source.alpha.resize(result.size)
         return unblend_from_white(result, alpha)
+
+
+def _profile(image: Image.Image) -> bytes:
+    return grey_profile() if image.mode in ("L", "LA") else srgb_profile()
 
 
 @dataclass(frozen=True)
@@ -109,12 +126,12 @@ def encode(image: Image.Image, suffix: str, *, fast: bool = False, quality: int 
 
 def _encode(image: Image.Image, suffix: str, quality: int, fast: bool, metadata: _Metadata) -> bytes:
     format = FORMAT_BY_SUFFIX[suffix]
-    if fast and format.name == "PNG" and image.mode in ("RGB", "RGBA") and max(image.size) <= _OPENCV_MAX_SIDE:
+    if fast and format.name == "PNG" and image.mode in ("L", "RGB", "RGBA") and max(image.size) <= _OPENCV_MAX_SIDE:
         return _insert_chunks(_fast_png(image), metadata)
     if image.mode == "RGBA" and not format.alpha:
         image = blend_on_white(image.convert("RGB"), image.getchannel("A"))
-    if format.name == "TIFF" and image.mode in ("L", "RGB", "RGBA"):
-        return encode_tiff(image, metadata.exif, metadata.xmp, metadata.profile)
+    if format.name == "TIFF" and image.mode in ("L", "LA", "RGB", "RGBA"):
+        return encode_tiff_pages([(image, metadata.exif, metadata.profile)], metadata.xmp)
     options: dict[str, Any] = {"quality": quality} if format.lossy else {}
     if format.name == "JPEG" and quality >= QUALITY:
         options["subsampling"] = 0
@@ -151,18 +168,20 @@ def _fast_png(image: Image.Image) -> bytes:
     #   OpenCV, Paeth filter   10 ms 53.9 %    0.35 s 18.7 %
     import cv2
 
-    to_bgr = cv2.COLOR_RGB2BGR if image.mode == "RGB" else cv2.COLOR_RGBA2BGRA
+    pixels = np.asarray(image)
+    if image.mode != "L":
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR if image.mode == "RGB" else cv2.COLOR_RGBA2BGRA)
     options = [
         cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH,
     ]  # fmt: skip
-    return cv2.imencode(".png", cv2.cvtColor(np.asarray(image), to_bgr), options)[1].tobytes()
+    return cv2.imencode(".png", pixels, options)[1].tobytes()
 
 
 def _insert_chunks(png: bytes, metadata: _Metadata) -> bytes:
     """Insert metadata chunks between the header and the pixels of a PNG."""
     chunks = []
     if metadata.profile:
-        chunks.append(_png_chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(metadata.profile)))
+        chunks.append(_png_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.profile)))
     if metadata.dpi:
         per_metre = (round(dpi / _METRES_PER_INCH) for dpi in metadata.dpi)
         chunks.append(_png_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1)))

@@ -120,7 +120,7 @@ class MaskReader:
             )
         if not known.any():
             raise ImageError(f"{path} is masked completely: every pixel is transparent.")
-        return MaskedPhoto(photo.image, _to_image(known), photo.source)
+        return MaskedPhoto(photo.image, _to_image(known), photo.source, grey=photo.grey)
 
     def apply_mask_image(self, photo_name: str, photo: LoadedImage, mask_name: str, image: LoadedImage) -> MaskedPhoto:
         """Return the photo with the mask of a mask image as alpha channel.
@@ -152,10 +152,12 @@ class MaskReader:
             )
         self._warn_about_large(mask, photo_name, mask_name)
         if photo.alpha is None:
-            return MaskedPhoto(photo.image, _to_image(known), photo.source)
+            return MaskedPhoto(photo.image, _to_image(known), photo.source, grey=photo.grey)
         stored = photo.image.copy()
         stored.putalpha(photo.alpha)
-        return MaskedPhoto(photo.image, _to_image(known), photo.source, stored=stored, mask=_to_image(mask))
+        return MaskedPhoto(
+            photo.image, _to_image(known), photo.source, grey=photo.grey, stored=stored, mask=_to_image(mask)
+        )
 
     def _mask_path(self, path: Path) -> Path:
         """Return the path of a photo's mask."""

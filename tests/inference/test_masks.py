@@ -11,7 +11,7 @@ from PIL import Image
 from i2i.convert import convert_jobs, make_plan
 from i2i.convert.api import convert
 from i2i.errors import ImageError, UsageError
-from i2i.images import Writer, load_image
+from i2i.images import LoadedImage, Writer, load_image
 from i2i.inference.loading import load
 from i2i.inference.mask_images import MaskFill
 from i2i.inference.masks import MaskedPhoto, MaskReader
@@ -188,3 +188,11 @@ def test_a_masked_photo_can_be_downscaled_first(model: str, tmp_path: Path) -> N
     is_masked = np.zeros((16, 24), bool)
     is_masked[8:10, 8:10] = True
     assert (filled[2:][~is_masked[2:]] == (90, 90, 90, 255)).all()
+
+
+def test_a_masked_grey_photo_stays_grey() -> None:
+    mask = LoadedImage(Image.frombytes("L", (4, 4), bytes([255] + [0] * 15)).convert("RGB"))
+    grey = Image.new("L", (4, 4), 80).convert("RGB")
+    for alpha in (None, Image.new("L", (4, 4), 200)):
+        photo = MaskReader(None).apply_mask_image("photo", LoadedImage(grey, alpha, grey=True), "mask", mask)
+        assert photo.grey
