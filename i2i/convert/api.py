@@ -163,6 +163,8 @@ def convert_jobs(
         if reader is None:
             reader = stack.enter_context(DecoderPool(io_threads()))
         known = getattr(translate, "value_ranges", {}) if value_ranges is None else value_ranges
+        options = getattr(translate, "options", None)
+        is_stated = value_ranges is not None or getattr(options, "value_range", None) is not None
         ranges = plan_ranges(plan, reader, known)
         manifest = open_manifest(plan, out, ranges.settings_hash(settings_hash))
         stack.enter_context(manifest)
@@ -173,7 +175,7 @@ def convert_jobs(
         job_of = {WorkItem(job.source, job.frame + i): job for job in jobs for i in range(job.frame_count)}
         items = list(job_of)
         collector = FrameCollector()
-        reader = ranged = RangedReader(reader, ranges)
+        reader = ranged = RangedReader(reader, ranges, is_stated=is_stated)
         if translator.mask_reader is not None:
             reader = MaskingReader(reader, translator.mask_reader)
         if max_side is not None:

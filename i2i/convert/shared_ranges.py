@@ -11,12 +11,20 @@ from pathlib import Path
 from i2i.convert.interfaces import ImageReader, WrappingReader
 from i2i.convert.pipeline import io_threads
 from i2i.convert.plan import Plan
-from i2i.data.value_ranges import advise_range, describe_narrow, narrow_files, shared_ranges
+from i2i.data.value_ranges import advise_range, describe_exceeding, describe_narrow, narrow_files, shared_ranges
 from i2i.errors import ImageError
 from i2i.images import LoadedImage
 from i2i.images.reading import read_head
 from i2i.images.sample_images import may_have_other_samples
-from i2i.images.value_range import SampleSummary, ValueRange, ValueRanges, range_of_type, ranges_to_json
+from i2i.images.value_range import (
+    SampleSummary,
+    ValueRange,
+    ValueRanges,
+    exceeds,
+    join_summaries,
+    range_of_type,
+    ranges_to_json,
+)
 
 Notice = tuple[Path, str]  # a file, and a sentence on what of it is missing or changed in its result
 
@@ -28,10 +36,12 @@ class PlanRanges:
     Attributes:
         by_source: ranges of each source by sample type; the range of a type that is missing follows from the file.
         notices: folders whose values are narrow in the range that they share.
+        known: ranges that the user or the model states, by sample type.
     """
 
     by_source: Mapping[Path, ValueRanges] = field(default_factory=dict)
     notices: Sequence[Notice] = ()
+    known: ValueRanges = field(default_factory=dict)
 
     def settings_hash(self, settings_hash: str) -> str:
         """Return a hash of other settings and of these ranges; the hash of the other settings if there are none."""
@@ -67,7 +77,7 @@ def plan_ranges(plan: Plan, reader: ImageReader, known: ValueRanges) -> PlanRang
                 by_source[path] |= shared
         for summary, limits, paths in narrow_files(summaries, shared):
             notices.append((paths[0], _narrow_notice(summary, limits, paths)))
-    return PlanRanges(by_source, notices)
+    return PlanRanges(by_source, notices, known)
 
 
 def _measure(paths: Sequence[Path], reader: ImageReader) -> dict[Path, SampleSummary]:
@@ -89,31 +99,53 @@ def _measure(paths: Sequence[Path], reader: ImageReader) -> dict[Path, SampleSum
 
 
 class RangedReader(WrappingReader):
-    """A reader that scales each image by the ranges of its plan, and collects the files whose values are narrow."""
+    """A reader that scales each image by the ranges of its plan, and collects the files that do not fit their range.
 
-    def __init__(self, reader: ImageReader, ranges: PlanRanges) -> None:
+    Args:
+        reader: reads the images.
+        ranges: of the images.
+        is_stated: whether the user states the known ranges. Then files may use any part of them.
+    """
+
+    def __init__(self, reader: ImageReader, ranges: PlanRanges, *, is_stated: bool = False) -> None:
         super().__init__(reader)
-        self.by_source = ranges.by_source
-        self.narrow: dict[Path, SampleSummary] = {}
+        self.ranges = ranges
+        self.is_stated = is_stated
+        self.unusual: dict[Path, SampleSummary] = {}
 
     def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
-        image = self.reader.read(path, frame, blend=blend, ranges=self.by_source.get(path, ranges))
-        if image.narrow is not None:
-            self.narrow.setdefault(path, image.narrow)
+        applied = self.ranges.by_source.get(path, ranges)
+        image = self.reader.read(path, frame, blend=blend, ranges=applied)
+        if image.unusual is not None and self._is_reported(image.unusual.type, applied or {}):
+            self.unusual.setdefault(path, image.unusual)
         return image
 
+    def _is_reported(self, type: str, applied: ValueRanges) -> bool:
+        """Return whether nobody states the range of a type, or the model does; a folder's range fits its files."""
+        return type not in applied or (type in self.ranges.known and not self.is_stated)
+
     def notices(self) -> list[Notice]:
-        """Return a notice for each sample type that has files with a narrow range of values."""
-        by_type: dict[str, list[Path]] = defaultdict(list)
-        for path, summary in sorted(self.narrow.items()):
-            by_type[summary.type].append(path)
+        """Return a notice for each sample type that has files with narrow values, and with values out of range."""
+        groups: dict[tuple[str, bool], list[Path]] = defaultdict(list)
+        for path, summary in sorted(self.unusual.items()):
+            known = self.ranges.known.get(summary.type)
+            groups[summary.type, known is not None and exceeds(summary, known)].append(path)
         notices = []
-        for paths in by_type.values():
-            widest = max((self.narrow[path] for path in paths), key=lambda summary: summary.high)
-            limits = range_of_type(widest.type, widest.low, widest.high)
-            notices.append((paths[0], _narrow_notice(widest, limits, paths)))
+        for (type, is_exceeded), paths in groups.items():
+            widest = max((self.unusual[path] for path in paths), key=lambda summary: summary.high)
+            limits = self.ranges.known.get(type) or range_of_type(widest.type, widest.low, widest.high)
+            if is_exceeded:
+                together = join_summaries([self.unusual[path] for path in paths])
+                text = f"{describe_exceeding(together, limits, _names(paths))} {advise_range(together)}"
+            else:
+                text = _narrow_notice(widest, limits, paths)
+            notices.append((paths[0], text))
         return notices
 
 
+def _names(paths: Sequence[Path]) -> list[str]:
+    return [path.name for path in paths]
+
+
 def _narrow_notice(summary: SampleSummary, limits: ValueRange, paths: Sequence[Path]) -> str:
-    return f"{describe_narrow(summary, limits, [path.name for path in paths])} {advise_range(summary)}"
+    return f"{describe_narrow(summary, limits, _names(paths))} {advise_range(summary)}"

@@ -180,12 +180,20 @@ def warn_about_narrow(summaries: Mapping[Path, SampleSummary], ranges: ValueRang
 
 def describe_narrow(summary: SampleSummary, limits: ValueRange, names: Sequence[str]) -> str:
     """Return a sentence on files that use little of their range."""
-    files = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     look = "nearly black" if limits[0] >= 0 else "nearly of one grey"
+    return f"{_describe_values(summary, limits, names)}, so the images are {look}."
+
+
+def describe_exceeding(summary: SampleSummary, limits: ValueRange, names: Sequence[str]) -> str:
+    """Return a sentence on files that have values out of the range of the model's training."""
+    return f"{_describe_values(summary, limits, names)} as in the training of the model, so values beyond are clipped."
+
+
+def _describe_values(summary: SampleSummary, limits: ValueRange, names: Sequence[str]) -> str:
+    files = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    values, black_to_white = (format_range(ends).replace(" ", " to ") for ends in ((summary.low, summary.high), limits))
     return (
-        f"The values of {files} lie within {format_range((summary.low, summary.high)).replace(' ', ' to ')}, and "
-        f"{format_range(limits).replace(' ', ' to ')} are read as black to white ({summary.type}), so the images are "
-        f"{look}."
+        f"The values of {files} lie within {values}, and {black_to_white} are read as black to white ({summary.type})"
     )
 
 

@@ -96,7 +96,7 @@ class DecoderPool:
                 float(reply["duration"]),
                 int(reply["plays"]),
             ),
-            summary_from_json(reply["narrow"]),
+            summary_from_json(reply["unusual"]),
             bool(reply["grey"]),
         )
 

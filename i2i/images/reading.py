@@ -15,7 +15,15 @@ from i2i.images.grey import stores_grey
 from i2i.images.metadata import SourceMetadata, read_source_metadata
 from i2i.images.opening import open_image
 from i2i.images.samples import declared_by, is_bright, read_samples, sample_type, summarize
-from i2i.images.value_range import SampleSummary, SampleType, ValueRange, ValueRanges, common_ranges, is_narrow
+from i2i.images.value_range import (
+    SampleSummary,
+    SampleType,
+    ValueRange,
+    ValueRanges,
+    common_ranges,
+    exceeds,
+    is_narrow,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,14 +34,14 @@ class LoadedImage:
         image: RGB, blended on white where it is transparent, unless it was loaded without blending.
         alpha: mode L; None if the image is opaque.
         source: the metadata that a result may copy.
-        narrow: what the samples hold, if they use little of a range that nobody stated; else None.
+        unusual: what the samples hold, if they use little of their range or exceed one that is known; else None.
         grey: whether the file stores one channel, beside alpha, instead of colours.
     """
 
     image: Image.Image
     alpha: Image.Image | None = None
     source: SourceMetadata = SourceMetadata()
-    narrow: SampleSummary | None = None
+    unusual: SampleSummary | None = None
     grey: bool = False
 
 
@@ -177,16 +185,23 @@ def _to_loaded_image(image: Image.Image, blend: bool, ranges: ValueRanges) -> Lo
     colours, alpha = to_upright_srgb_with_alpha(image, ranges=ranges)
     if blend:
         colours = blend_on_white(colours, alpha)
-    return LoadedImage(colours, alpha, read_source_metadata(image), _narrow(image, ranges), stores_grey(image))
+    return LoadedImage(colours, alpha, read_source_metadata(image), _unusual_samples(image, ranges), stores_grey(image))
 
 
-def _narrow(image: Image.Image, ranges: ValueRanges) -> SampleSummary | None:
-    """Return what the samples hold if they use little of the range of their type, and no other range is known."""
-    if sample_type(image) in (None, *ranges) or is_bright(image):
+def _unusual_samples(image: Image.Image, ranges: ValueRanges) -> SampleSummary | None:
+    """Return what the samples hold if they use little of their range, or exceed one of ``ranges``.
+
+    A range that the file declares is right, however little of it is used.
+    """
+    type = sample_type(image)
+    known = None if type is None else ranges.get(type)
+    if type is None or (known is None and is_bright(image)):
         return None
     samples = read_samples(image)
     assert samples is not None
     summary = summarize(samples)
+    if known is not None:
+        return summary if is_narrow(summary, known) or exceeds(summary, known) else None
     value_range = common_ranges([summary])[summary.type]
     return summary if value_range != summary.declared and is_narrow(summary, value_range) else None
 

@@ -136,6 +136,14 @@ def is_narrow(summary: SampleSummary, value_range: ValueRange) -> bool:
     return summary.high - summary.low <= NARROW * (high - low)
 
 
+def exceeds(summary: SampleSummary, value_range: ValueRange) -> bool:
+    """Return whether values lie outside of a range. Floats may by as much as resizing and sharpening cause."""
+    low, high = value_range
+    if summary.type != "float":
+        return summary.low < low or summary.high > high
+    return summary.low < low - UNDERSHOOT * (high - low) or summary.high > low + OVERSHOOT * (high - low)
+
+
 def join_summaries(summaries: Sequence[SampleSummary]) -> SampleSummary:
     """Return the summary of all samples of several files of one type."""
     return SampleSummary(

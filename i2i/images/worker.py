@@ -65,7 +65,7 @@ def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[
         "credits": dict(source.credits),
         "generated": source.generated,
         "print_size": source.print_size,
-        "narrow": summary_to_json(loaded.narrow),
+        "unusual": summary_to_json(loaded.unusual),
         "grey": loaded.grey,
         "duration": source.duration,
         "plays": source.plays,

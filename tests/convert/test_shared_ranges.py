@@ -10,8 +10,9 @@ from PIL import Image
 
 from i2i.convert import convert_jobs, make_plan
 from i2i.convert.api import Result
+from i2i.convert.interfaces import SingleImageAdapter
 from i2i.images import Writer
-from i2i.images.value_range import stated_ranges
+from i2i.images.value_range import ValueRanges, stated_ranges
 from tests.images.in_process_reader import InProcessReader
 
 
@@ -89,3 +90,44 @@ def test_usual_photos_are_not_called_narrow(tmp_path: Path) -> None:
     fog = np.random.default_rng(0).integers(190, 210, (16, 16)).astype(np.uint8)
     source = write(tmp_path / "photos", fog=fog, black=np.zeros((8, 8), np.uint8), photo=ramp(0, 255, "uint8"))
     assert run([source], tmp_path / "out").notices == []
+
+
+class OfModel(SingleImageAdapter):
+    """The identity as a model that was trained on 12 bits in 16, and on floats of 0 to 1."""
+
+    value_ranges: ValueRanges = {"uint16": (0, 4095), "float": (0, 1)}
+
+    def __init__(self) -> None:
+        super().__init__(lambda image: image)
+
+
+@pytest.mark.parametrize("as_folder", [True, False])
+@pytest.mark.parametrize(
+    ("image", "found"),
+    [
+        (ramp(0, 65535, "uint16"), "0 to 65535, and 0 to 4095 are read as black to white (uint16) as in the training"),
+        (ramp(0, 5000, "uint16"), "--value-range 0 8191"),
+        (ramp(0, 255), "0 to 255, and 0 to 1 are read as black to white (float) as in the training"),
+        (ramp(-2, 1), "so values beyond are clipped"),
+        (ramp(0, 60, "uint16"), "nearly black"),
+    ],
+)
+def test_images_that_do_not_fit_the_range_of_the_model_are_named(
+    tmp_path: Path, image: np.ndarray, found: str, as_folder: bool
+) -> None:
+    source = write(tmp_path / "scans", a=image)
+    plan = make_plan([source if as_folder else source / "a.tif"], tmp_path / "out", "png")
+    options: dict[str, Any] = {"writer": Writer(), "reader": InProcessReader()}
+    ((path, notice),) = convert_jobs(OfModel(), plan, tmp_path / "out", **options).notices
+    assert path.name == "a.tif"
+    assert found in notice
+    stated = {"value_ranges": {"uint16": (0, 4095), "float": (0, 1)}}
+    assert convert_jobs(OfModel(), plan, tmp_path / "out", existing="overwrite", **stated, **options).notices == []
+
+
+@pytest.mark.parametrize(
+    "image", [ramp(0, 4095, "uint16"), ramp(10, 1500, "uint16"), ramp(-0.1, 1.2), ramp(0, 255, "uint8")]
+)
+def test_images_that_fit_the_range_of_the_model_are_not_named(tmp_path: Path, image: np.ndarray) -> None:
+    plan = make_plan([write(tmp_path / "scans", a=image)], tmp_path / "out", "png")
+    assert convert_jobs(OfModel(), plan, tmp_path / "out", writer=Writer(), reader=InProcessReader()).notices == []
