@@ -10,6 +10,8 @@ QUALITY = 18  # constant rate factor of x264: most people see no difference to t
 # How a container stores the times of frames. "any": a time for each frame. "grid": multiples of a short interval, also
 # with gaps, and from 0 on. "constant": multiples of the frame interval without gaps.
 FrameTiming = Literal["any", "grid", "constant"]
+Chroma = tuple[float, float]  # width and height at which colours are stored, relative to those of the frame
+_CHROMA_NAMES = {(1, 1): "4:4:4", (0.5, 1): "4:2:2", (0.5, 0.5): "4:2:0", (0.25, 1): "4:1:1", (1, 0.5): "4:4:0"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,22 @@ CONTAINERS = {
     ".flv": Container(format="flv", video=_X264_IN_ORDER, audio="aac", copied=frozenset({"aac", "mp3"})),
     ".3gp": Container(format="3gp", video=_X264, audio="aac", copied=frozenset({"aac", "amr_nb", "mov_text"})),
 }  # fmt: skip
+
+
+def chroma_resolution(format: Any) -> Chroma:
+    """Return the width and height of the colours in frames of a PyAV format, relative to the frame; 0 for grey."""
+    if format.name.startswith(("gray", "mono", "ya")):
+        return 0.0, 0.0
+    side = 16  # pixels of a frame: a multiple of all factors
+    return format.chroma_width(side) / side, format.chroma_height(side) / side
+
+
+def chroma_loss(source: Chroma, result: Chroma) -> str | None:
+    """Return a sentence if colours are stored at a lower resolution than in the source, else None."""
+    if source[0] <= result[0] and source[1] <= result[1]:
+        return None
+    names = (_CHROMA_NAMES.get(chroma, f"{chroma[0]:g} x {chroma[1]:g} of the frame") for chroma in (result, source))
+    return "colours are stored as {}; those of the source are {}".format(*names)
 
 
 def pyav() -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from i2i.convert.video_formats import ffmpeg_reason, pyav
+from i2i.convert.video_formats import Chroma, chroma_resolution, ffmpeg_reason, pyav
 from i2i.errors import I2IError
 
 # A video is cut off if it is shorter than its header says by more than the larger of these.
@@ -45,6 +45,7 @@ class VideoInfo:
         pixel_format: FFmpeg's name of the pixel format.
         bits: bits of a channel.
         has_alpha: whether there is transparency.
+        chroma: width and height at which colours are stored, see ``chroma_resolution``.
     """
 
     size: tuple[int, int]
@@ -57,6 +58,7 @@ class VideoInfo:
     pixel_format: str
     bits: int
     has_alpha: bool
+    chroma: Chroma = (0.0, 0.0)
 
 
 def probe_video(path: Path, max_pixels: int) -> VideoInfo:
@@ -98,6 +100,7 @@ def _info(container: Any, stream: Any, frame: Any) -> VideoInfo:
         pixel_format=frame.format.name,
         bits=max(component.bits for component in frame.format.components),
         has_alpha=any(component.is_alpha for component in frame.format.components),
+        chroma=chroma_resolution(frame.format),
     )
 
 
@@ -226,7 +229,10 @@ class VideoReader:
 
         A header with one duration for all streams states the end of the last of them.
         """
-        if self.video.duration and self.container.format.name in _STREAM_DURATION_FORMATS:
+        if self.container.format.name == "asf" and self.video.duration:
+            # FFmpeg gives each stream the duration of the file, and adds the start of the stream to it.
+            end, expected = max(self.end, self._others_end), float(self.video.duration * self.video.time_base)
+        elif self.video.duration and self.container.format.name in _STREAM_DURATION_FORMATS:
             end = self.end - (self.video.start_time or 0) * self.video.time_base
             expected = float(self.video.duration * self.video.time_base)
         else:

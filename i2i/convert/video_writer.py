@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from i2i.convert.video_formats import advice, codec_name, container_for, ffmpeg_reason, pyav
+from i2i.convert.video_formats import (
+    advice,
+    chroma_loss,
+    chroma_resolution,
+    codec_name,
+    container_for,
+    ffmpeg_reason,
+    pyav,
+)
 from i2i.convert.video_reader import VideoReader, default_matrix
 from i2i.convert.video_sound import SoundEncoder
 from i2i.errors import I2IError
@@ -136,6 +144,8 @@ class VideoWriter:
         info, pixel_format = self.source.info, self.video.codec_context.pix_fmt
         if info.bits > 8:
             self.notices.append(f"frames have 8 bits a channel; those of the source have {info.bits}")
+        if loss := chroma_loss(info.chroma, chroma_resolution(self.video.codec_context.format)):
+            self.notices.append(loss)
         if info.has_alpha:
             self.notices.append("the transparency of the frames is left out")
         if pixel_format == "yuv444p":
@@ -188,6 +198,11 @@ class VideoWriter:
         if self._last_pts is None:  # the first frame is not later than in the source, the others are relative to it
             self._origin = time - (time - self._start) // time_base * time_base
             self._last_pts = -1
+            if self.format.timing == "grid" and time - self._origin >= time_base:
+                self.notices.append(
+                    f"the first frame is shown from the start, {float(time - self._origin):.2f} seconds early: "
+                    f"{self.target.suffix.lower()} stores no later start"
+                )
         self._last_pts = max(round((time - self._origin) / time_base), self._last_pts + 1)
         frame.pts = self._last_pts
         frame.time_base = time_base

@@ -36,6 +36,7 @@ def write_clip(
     pixel_format: str = "yuv420p",
     sound: str = "",
     sound_seconds: float = 0.4,
+    sound_start: float | None = None,
     container_format: str | None = None,
     **options: str,
 ) -> Path:
@@ -48,7 +49,8 @@ def write_clip(
         size: width and height.
         pixel_format: of the frames.
         sound: audio encoder; "" for no sound.
-        sound_seconds: duration of the sound, which starts with the first frame.
+        sound_seconds: duration of the sound.
+        sound_start: in seconds; None: with the first frame.
         container_format: FFmpeg's name of the container; None: that of the suffix.
         options: of the video encoder.
     """
@@ -68,7 +70,7 @@ def write_clip(
         if audio:
             wave = np.sin(np.arange(round(48000 * sound_seconds)) / 20).astype(np.float32)[None]
             tone = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
-            tone.sample_rate, tone.pts = 48000, round(48000 * times[0])
+            tone.sample_rate, tone.pts = 48000, round(48000 * (times[0] if sound_start is None else sound_start))
             container.mux(audio.encode(tone))
             container.mux(audio.encode(None))
     return path
@@ -145,6 +147,40 @@ def test_notes_name_what_is_encoded_anew_or_left_out(tmp_path: Path) -> None:
     assert any("encoded anew" in notice for notice in convert_video(translate, source, tmp_path / "b.ts").notices)
     odd = write_clip(tmp_path / "odd.webm", "libvpx-vp9", size=(33, 25), crf="4")
     assert any("4:4:4" in notice for notice in convert_video(translate, odd, tmp_path / "odd.mp4").notices)
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixel_format", "suffix", "found"),
+    [
+        ("libx264", "yuv444p", ".mp4", "stored as 4:2:0; those of the source are 4:4:4"),
+        ("libx264", "yuv422p", ".webm", "stored as 4:2:0; those of the source are 4:2:2"),
+        ("libx264rgb", "rgb24", ".mkv", "stored as 4:2:0; those of the source are 4:4:4"),
+        ("libx264", "yuv420p", ".mp4", None),
+        ("ffv1", "gray", ".mkv", None),
+    ],
+)
+def test_a_lower_resolution_of_colours_is_noted(
+    codec: str, pixel_format: str, suffix: str, found: str | None, tmp_path: Path
+) -> None:
+    source = write_clip(tmp_path / "a.mkv", codec, REGULAR[:2], pixel_format=pixel_format)
+    notices = convert_video(load("identity", device="cpu"), source, tmp_path / f"out{suffix}").notices
+    assert [found is not None and found in notice for notice in notices] == [True] * (found is not None)
+
+
+@pytest.mark.parametrize("suffix", sorted(CONTAINERS))
+def test_a_picture_that_starts_later_than_the_sound_stays_in_time(suffix: str, tmp_path: Path) -> None:
+    late = {"times": [time + 1.2 for time in REGULAR], "sound": "aac", "sound_start": 0.0, "sound_seconds": 1.5}
+    source = write_clip(tmp_path / "late.mkv", "libx264", **late, **X264)
+    result = convert_video(load("identity", device="cpu"), source, tmp_path / f"out{suffix}")
+    with VideoReader(result_path := tmp_path / f"out{suffix}", probe_video(result_path, MAX_PIXELS)) as reader:
+        times = [float(item[1] - reader.start) for item in reader if isinstance(item, tuple)]
+    assert times[1:] == pytest.approx([time + 1.2 for time in REGULAR[1:]], abs=0.05)
+    if suffix == ".avi":
+        assert times[0] == 0
+        assert any("1.20 seconds early" in notice for notice in result.notices)
+    else:
+        assert times[0] == pytest.approx(1.2, abs=0.05)
+        assert not any("early" in notice for notice in result.notices)
 
 
 def test_a_container_without_an_encoder_is_refused_before_the_source_is_read(tmp_path: Path) -> None:
