@@ -10,6 +10,7 @@ _DOMAIN_NAMES = {  # of datasets whose name is not of the form "horse2zebra"
     "outlines": ("outline", "painting"),
     "facades": ("photo", "label map"),
     "monet2photo": ("Monet", "photo"),
+    "photo2monet": ("photo", "Monet"),
 }
 _TASK_TEXTS = {
     "denoise": "noisy → clean",

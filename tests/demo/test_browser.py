@@ -62,6 +62,7 @@ def test_a_photo_is_translated_and_downloaded(page: Any, work_dir: Path) -> None
     page.wait_for_timeout(500)
     page.locator("#photo").get_by_label("Remove Image").or_(page.locator("#photo").get_by_label("Clear")).click()
     page.locator(".toast-body").wait_for(state="detached")
+    assert not page.get_by_text("Error", exact=True).locator("visible=true").count()
 
     page.set_input_files("#photo input[type=file]", work_dir / "photo.png")
     page.get_by_label("striped → plain").check()

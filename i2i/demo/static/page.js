@@ -3,7 +3,7 @@
   const MIN_AGE_MS = 400; // a click may still be about to cause the message
   const seen = new WeakMap(); // close button of a message → when it was first seen
 
-  const closeButtons = () => document.querySelectorAll(".toast-body .toast-close, .clear-status button");
+  const closeButtons = () => document.querySelectorAll(".toast-body .toast-close");
   const closeOld = (event) => {
     if (event.target instanceof Element && event.target.closest(".toast-wrap, .toast-body")) return;
     const now = performance.now();
