@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from i2i.cli.console import log_line, print_json, printable, stderr
+from i2i.cli._outcome import print_plan, print_result
+from i2i.cli.console import log_line, printable
 
 if TYPE_CHECKING:
     from i2i.convert import Job, Result
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from i2i.convert.video import VideoResult
 
 INTERRUPTED = 130  # exit code of a command that Ctrl-C stopped
-MAX_LISTED_SKIPPED = 20  # skipped files, and notes, that are listed one by one
 
 
 def convert(
@@ -36,6 +36,7 @@ def convert(
         typer.Option(help=r"file format of the results \[default: that of --out NAME, else png]", show_default=False),
     ] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="quality of jpg, webp and avif")] = 95,
+    lossless: Annotated[bool, typer.Option("--lossless", help="webp and avif: store the pixels as they are")] = False,
     pattern: Annotated[
         list[str] | None,
         typer.Option(
@@ -137,7 +138,7 @@ def convert(
     from i2i.convert.options import existing_policy, parse_pixels
 
     options = ConvertOptions(
-        model=model, sources=sources, out=out, direction=direction, format=format, quality=quality,
+        model=model, sources=sources, out=out, direction=direction, format=format, quality=quality, lossless=lossless,
         patterns=pattern or (), frames=frames, existing=existing_policy(overwrite, skip_existing),
         metadata=metadata, provenance=provenance, max_pixels=parse_pixels(max_pixels), max_side=max_side,
         stabilize=stabilize, device=device, precision=precision, strength=degradation_level, mask=mask,
@@ -145,12 +146,12 @@ def convert(
     )  # fmt: skip
     with open_conversion(options) as conversion:
         if dry_run:
-            _print_plan(*conversion.pending(), json)
+            print_plan(*conversion.pending(), json)
             return
         result = _convert_images(conversion, model)
     if not result.stopped:
         result += _convert_videos(conversion)
-    _print_result(result, out, json)
+    print_result(result, out, json)
     if result.stopped:
         raise typer.Exit(INTERRUPTED)
     if result.failed:
@@ -183,86 +184,3 @@ def _convert_videos(conversion: "Conversion") -> "Result":
     title = conversion.translator.direction
     with ProgressBars(speed_unit="frames") as bars:
         return conversion.convert_videos(lambda done, total: bars.update(title, done, total or None), log_video)
-
-
-def _print_result(result: "Result", out: Path, json: bool) -> None:
-    if json:
-        print_json({**_result_dict(result), "seconds": round(result.seconds, 3)})
-    for path, notice in result.notices[:MAX_LISTED_SKIPPED]:
-        log_line("[yellow]note[/yellow] {}: {}", printable(path), printable(notice))
-    if len(result.notices) > MAX_LISTED_SKIPPED:
-        log_line("[yellow]note[/yellow] {} more", len(result.notices) - MAX_LISTED_SKIPPED)
-    if result.failed:
-        _print_failures(result.failed)
-    up_to_date = sum(reason.endswith("is up to date") for _, _, reason in result.skipped)
-    if up_to_date:
-        log_line("{} already up to date", up_to_date)
-    _print_skipped([(path, reason) for path, _, reason in result.skipped if not reason.endswith("is up to date")])
-    log_line("{} converted into {}", len(result.converted), printable(out))
-    if result.failed:
-        log_line("[red]{} failed[/red]", len(result.failed))
-    if result.stopped:
-        log_line("stopped: run the same command again to continue")
-
-
-def _print_plan(jobs: "list[Job]", result: "Result", json: bool) -> None:
-    """Print what would be converted.
-
-    Args:
-        jobs: the conversions that would be done.
-        result: files that would be skipped or cannot be read.
-        json: whether to print JSON.
-    """
-    if json:
-        planned = [{"source": job.source, "output": job.target} for job in jobs]
-        print_json({"planned": planned, **_result_dict(result), "seconds": 0})
-        return
-    for job in jobs:
-        typer.echo(f"{printable(job.source)} -> {printable(job.target)}")
-    _print_skipped([(path, reason) for path, _, reason in result.skipped])
-    if result.failed:
-        _print_failures(result.failed)
-    log_line("{} to convert, {} skipped; nothing was written", len(jobs), len(result.skipped))
-
-
-def _print_skipped(skipped: list[tuple[Path, str]]) -> None:
-    """Print the reason for each skipped file; files that are no images together on one line."""
-    from i2i.convert.ignored import NO_IMAGE, summarize_ignored
-
-    ignored = [(path, reason) for path, reason in skipped if reason.startswith(NO_IMAGE)]
-    others = [(path, reason) for path, reason in skipped if not reason.startswith(NO_IMAGE)]
-    for path, reason in others[:MAX_LISTED_SKIPPED]:
-        log_line("[yellow]skipped[/yellow] {}: {}", printable(path), printable(reason))
-    if len(others) > MAX_LISTED_SKIPPED:
-        log_line("[yellow]skipped[/yellow] {} more", len(others) - MAX_LISTED_SKIPPED)
-    if ignored:
-        count = "1 file" if len(ignored) == 1 else f"{len(ignored)} files"
-        log_line(
-            "[yellow]{} skipped[/yellow], no images that i2i reads: {}", count, printable(summarize_ignored(ignored))
-        )
-
-
-def _result_dict(result: "Result") -> dict[str, list[dict[str, object]]]:
-    return {
-        "converted": [{"source": source, "output": output} for source, output in result.converted],
-        "failed": [{"source": source, "reason": reason} for source, reason in result.failed],
-        "skipped": [
-            {"source": source, "output": output, "reason": reason} for source, output, reason in result.skipped
-        ],
-        "notices": [{"source": source, "notice": notice} for source, notice in result.notices],
-    }
-
-
-def _print_failures(failed: list[tuple[Path, str]]) -> None:
-    rows = [(printable(path), printable(reason.removeprefix(str(path)).lstrip(": "))) for path, reason in failed]
-    if not stderr.is_terminal:  # a pipe has no width for a table
-        for path, reason in rows:
-            log_line("[red]failed[/red] {}: {}", path, reason)
-        return
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("failed", "reason", box=None, header_style="bold red", pad_edge=False, padding=(0, 2, 0, 0))
-    for path, reason in rows:
-        table.add_row(Text(path), Text(reason))
-    stderr.print(table)

@@ -36,6 +36,7 @@ def convert(
     direction: Literal["AtoB", "BtoA"] | None = None,
     format: OutputFormat | None = None,
     quality: int = 95,
+    lossless: bool = False,
     pattern: str | Sequence[str] = (),
     frames: Frames = "first",
     overwrite: bool = False,
@@ -69,6 +70,7 @@ def convert(
         direction: by default the model's first.
         format: png, jpg, webp, avif, tif or gif; by default that of ``out``, else png.
         quality: of jpg, webp and avif, from 1 to 100.
+        lossless: whether webp and avif store the pixels as they are.
         pattern: in folders, convert only photos whose name matches.
         frames: frames of animations and pages of documents to convert: "first"; "all", into one result where the
             format holds them; or "each" into its own result.
@@ -111,7 +113,7 @@ def convert(
     name, translator = _name_or_translator(model)
     options = ConvertOptions(
         model=name, sources=to_paths(sources, "sources"), out=Path(out),
-        direction=direction, format=format, quality=int(quality),
+        direction=direction, format=format, quality=int(quality), lossless=lossless,
         patterns=[pattern] if isinstance(pattern, str) else pattern, frames=frames,
         existing=existing_policy(overwrite, skip_existing), metadata=metadata, provenance=provenance,
         max_pixels=parse_pixels(str(max_pixels)), max_side=max_side and int(max_side),

@@ -45,6 +45,7 @@ class ConvertOptions:
         direction: "AtoB" or "BtoA"; None for the model's first direction.
         format: file format of images; None for that of the name ``out``, or png.
         quality: quality of jpg, webp and avif, from 1 to 100.
+        lossless: whether webp and avif store the pixels as they are.
         patterns: name patterns of the images to convert in folders; () for all.
         frames: the frames of animations and pages of documents to convert: "first"; "all", into one result where the
             format holds them; or "each" into its own result.
@@ -71,6 +72,7 @@ class ConvertOptions:
     direction: str | None = None
     format: OutputFormat | None = None
     quality: int = 95
+    lossless: bool = False
     patterns: Sequence[str] = ()
     frames: Frames = "first"
     existing: ExistingPolicy = "continue"
@@ -190,7 +192,9 @@ class Conversion:
         self._videos = videos
         self._reader = reader
         self._provenance = translator.provenance if options.provenance else None
-        self._writer = make_writer(options.format or "png", options.quality, options.metadata, self._provenance)
+        self._writer = make_writer(
+            options.format or "png", options.quality, options.lossless, options.metadata, self._provenance
+        )
         self._settings_hash = settings_hash(
             translator.provenance,
             self._writer,

@@ -57,16 +57,23 @@ def output_format(format: OutputFormat | None, out: Path) -> OutputFormat:
     return cast("OutputFormat", named)
 
 
-def make_writer(kind: OutputFormat, quality: int, policy: MetadataPolicy, provenance: Provenance | None) -> Writer:
+def make_writer(
+    kind: OutputFormat, quality: int, lossless: bool, policy: MetadataPolicy, provenance: Provenance | None
+) -> Writer:
     """Return the writer for results of a file format.
 
     Args:
         kind: suffix of the format, such as "png".
         quality: 1 to 100, for jpg, webp and avif.
+        lossless: whether webp and avif store the pixels as they are.
         policy: whether the metadata of the source are kept.
         provenance: the model, to be named in the metadata; None to omit it.
+
+    Raises: UsageError if the format is always lossy.
     """
-    return Writer(suffix=f".{kind}", quality=quality, policy=policy, provenance=provenance)
+    if lossless and kind in ("jpg", "gif"):
+        raise UsageError(f"{kind} cannot store an image without loss: use --lossless with webp, avif, png or tif.")
+    return Writer(suffix=f".{kind}", quality=quality, lossless=lossless, policy=policy, provenance=provenance)
 
 
 def settings_hash(
@@ -97,7 +104,7 @@ def settings_hash(
     if max_side is not None:
         settings.append(["max_side", max_side])
     if writer.suffix in (".jpg", ".webp", ".avif"):
-        settings.append(writer.quality)
+        settings.append("lossless" if writer.lossless else writer.quality)
     return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageChops
 
 from i2i.demo.uploads import UploadStore
 from i2i.errors import ImageError, UsageError
-from i2i.images import LoadedImage, blend_on_white, unblend_from_white
+from i2i.images import LoadedImage, blend_on_white, restore_alpha
 
 # The part of a message about a mask that names a flag of the command line, which this user does not have.
 _FLAG_ADVICE = re.compile(r"[.;][^.;]*--mask[^.;]*(?=\.)")
@@ -113,8 +113,7 @@ def compose(output: Image.Image, photo: LoadedImage, kept: Image.Image | None = 
     """
     result = output
     if photo.alpha is not None:
-        alpha = photo.alpha if photo.alpha.size == output.size else photo.alpha.resize(output.size)
-        result = unblend_from_white(output, alpha)
+        result = restore_alpha(output, photo.image, photo.alpha)
     if kept is None:
         return result
     stored = photo.image.copy()

@@ -5,7 +5,7 @@ An image is an RGB tensor (N, 3, H, W), float, in [-1, 1]: 0 maps to -1 and 255 
 ``Writer`` encode one.
 """
 
-from i2i.images.colour import blend_on_white, to_upright_srgb, unblend_from_white
+from i2i.images.colour import blend_on_white, restore_alpha, to_upright_srgb, unblend_from_white
 from i2i.images.decoders import DecoderPool
 from i2i.images.files import open_regular, write_atomic
 from i2i.images.formats import IMAGE_SUFFIXES, MAX_PIXELS
@@ -18,5 +18,6 @@ from i2i.images.writing import QUALITY, Writer, encode
 __all__ = [
     "IMAGE_SUFFIXES", "MAX_PIXELS", "QUALITY", "DecoderPool", "LoadedImage", "Provenance", "SourceMetadata", "Writer",
     "blend_on_white", "encode", "labelled_grid", "load_image", "make_grid", "open_regular", "probe", "read",
-    "read_header", "sample_grid", "to_float", "to_uint8", "to_upright_srgb", "unblend_from_white", "write_atomic",
+    "read_header", "restore_alpha", "sample_grid", "to_float", "to_uint8", "to_upright_srgb", "unblend_from_white",
+    "write_atomic",
 ]  # fmt: skip

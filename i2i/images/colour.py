@@ -88,6 +88,31 @@ def unblend_from_white(blended: Image.Image, alpha: Image.Image) -> Image.Image:
     return Image.fromarray(rgba, "RGBA")
 
 
+def restore_alpha(result: Image.Image, colours: Image.Image, alpha: Image.Image) -> Image.Image:
+    """Return a translated image with the transparency of its source, as RGBA.
+
+    c = colours + (result − source) / α, clipped, where ``source`` is on white, as the model has seen it. Where the
+    model changed nothing, and where α = 0, the colours are those of the source, bit by bit.
+
+    Args:
+        result: RGB, on white.
+        colours: RGB, as stored in the source; resized if ``result`` has another size.
+        alpha: mode L, of the size of ``colours``.
+    """
+    if colours.size != result.size:
+        colours, alpha = colours.resize(result.size), alpha.resize(result.size)
+    source = blend_on_white(colours, alpha)
+    rgba = np.dstack([np.asarray(colours), np.asarray(alpha)])
+    block_rows = max(1, _BLOCK // (3 * result.width))
+    for top in range(0, result.height, block_rows):
+        band = (0, top, result.width, min(result.height, top + block_rows))
+        change = np.asarray(result.crop(band)).astype(np.float32) - np.asarray(source.crop(band))
+        opacity = rgba[top : band[3], :, 3:].astype(np.float32) / 255
+        changed = rgba[top : band[3], :, :3] + change / np.maximum(opacity, 1 / 255) * (opacity > 0)
+        rgba[top : band[3], :, :3] = changed.round().clip(0, 255)
+    return Image.fromarray(rgba, "RGBA")
+
+
 def _apply_exif_orientation(image: Image.Image, source: Image.Image) -> Image.Image:
     """Rotate an image upright by the EXIF orientation of the file that it was made from."""
     try:

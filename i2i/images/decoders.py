@@ -77,7 +77,7 @@ class DecoderPool:
 
     def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
         """Read a frame as ``load_image`` does."""
-        options = {"frame": frame, "blend": blend, "ranges": ranges_to_json(ranges or {})}
+        options = {"frame": frame, "ranges": ranges_to_json(ranges or {})}
         with self._request("read", path, **options) as (reply, read_exactly):
             width = int(reply["size"][0])
             height = int(reply["size"][1])
@@ -85,7 +85,7 @@ class DecoderPool:
             self._check_lengths(lengths, width * height)
             pixels, alpha, exif = (read_exactly(length) for length in lengths)
         credits = {str(name): tuple(map(str, values)) for name, values in reply["credits"].items()}
-        return LoadedImage(
+        loaded = LoadedImage(
             Image.fromarray(np.frombuffer(pixels, np.uint8).reshape(height, width, 3)),
             Image.fromarray(np.frombuffer(alpha, np.uint8).reshape(height, width)) if alpha else None,
             SourceMetadata(
@@ -99,6 +99,7 @@ class DecoderPool:
             summary_from_json(reply["unusual"]),
             bool(reply["grey"]),
         )
+        return loaded.blended() if blend else loaded
 
     def _check_lengths(self, lengths: list[int], pixels: int) -> None:
         """Check the announced bytes of pixels and alpha. A decoder taken over by a file may announce anything."""

@@ -32,4 +32,6 @@ def downscale(loaded: LoadedImage, max_side: int) -> LoadedImage:
     if loaded.alpha is None:
         return replace(loaded, image=loaded.image.resize(size, Image.Resampling.LANCZOS))
     image = loaded.image.resize(size, Image.Resampling.BOX)
-    return replace(loaded, image=image, alpha=loaded.alpha.resize(size, Image.Resampling.BOX))
+    alpha = loaded.alpha.resize(size, Image.Resampling.BOX)
+    unblended = loaded.unblended.resize(size, Image.Resampling.BOX) if loaded.unblended is not None else None
+    return replace(loaded, image=image, alpha=alpha, unblended=unblended)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -36,6 +36,7 @@ class LoadedImage:
         source: the metadata that a result may copy.
         unusual: what the samples hold, if they use little of their range or exceed one that is known; else None.
         grey: whether the file stores one channel, beside alpha, instead of colours.
+        unblended: RGB, the colours as stored, if ``image`` is blended on white; else None.
     """
 
     image: Image.Image
@@ -43,6 +44,13 @@ class LoadedImage:
     source: SourceMetadata = SourceMetadata()
     unusual: SampleSummary | None = None
     grey: bool = False
+    unblended: Image.Image | None = None
+
+    def blended(self) -> "LoadedImage":
+        """Return the image blended on white, with the colours as stored beside it; without alpha as it is."""
+        if self.alpha is None or self.unblended is not None:
+            return self
+        return replace(self, image=blend_on_white(self.image, self.alpha), unblended=self.image)
 
 
 def read(
@@ -183,9 +191,9 @@ def _file_state(path: Path) -> tuple[int, ...]:
 
 def _to_loaded_image(image: Image.Image, blend: bool, ranges: ValueRanges) -> LoadedImage:
     colours, alpha = to_upright_srgb_with_alpha(image, ranges=ranges)
-    if blend:
-        colours = blend_on_white(colours, alpha)
-    return LoadedImage(colours, alpha, read_source_metadata(image), _unusual_samples(image, ranges), stores_grey(image))
+    unusual, grey = _unusual_samples(image, ranges), stores_grey(image)
+    loaded = LoadedImage(colours, alpha, read_source_metadata(image), unusual, grey)
+    return loaded.blended() if blend else loaded
 
 
 def _unusual_samples(image: Image.Image, ranges: ValueRanges) -> SampleSummary | None:

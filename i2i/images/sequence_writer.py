@@ -35,7 +35,9 @@ class SequenceMetadata:
     comment: str = ""
 
 
-def encode_animation(frames: Sequence[Image.Image], format: Format, quality: int, metadata: SequenceMetadata) -> bytes:
+def encode_animation(
+    frames: Sequence[Image.Image], format: Format, lossy_options: dict[str, Any], metadata: SequenceMetadata
+) -> bytes:
     """Encode the frames of an animation, of one size. Raises ImageError if the format cannot store them.
 
     Equal frames that follow one another may become one frame with the sum of their durations.
@@ -43,13 +45,12 @@ def encode_animation(frames: Sequence[Image.Image], format: Format, quality: int
     Args:
         frames: RGB or RGBA; also L or LA, for formats of grey images.
         format: GIF, WebP, PNG or AVIF.
-        quality: of lossy formats, from 1 to 100.
+        lossy_options: Pillow's arguments for the quality.
         metadata: times and metadata.
     """
     mode = _common_mode({frame.mode for frame in frames})
     first, *others = (frame.convert(mode) for frame in frames)
-    options: dict[str, Any] = {"quality": quality} if format.lossy else {}
-    options |= _options_by_format(format.name, mode, metadata)
+    options = lossy_options | _options_by_format(format.name, mode, metadata)
     options["duration"] = [round(duration) for duration in metadata.durations]
     buffer = io.BytesIO()
     try:

@@ -50,7 +50,7 @@ def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[
         if request["task"] == "measure":
             return {"summary": summary_to_json(reader.measure(path, max_pixels))}, []
         ranges = ranges_from_json(request["ranges"])
-        loaded = reader.load_image(path, request["frame"], max_pixels, blend=request["blend"], ranges=ranges)
+        loaded = reader.load_image(path, request["frame"], max_pixels, blend=False, ranges=ranges)
     except ImageError as error:
         return {"error": str(error)}, []
     except MemoryError:

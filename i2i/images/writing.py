@@ -11,15 +11,17 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from i2i.errors import ImageError
-from i2i.images.colour import blend_on_white, unblend_from_white
-from i2i.images.formats import FORMAT_BY_SUFFIX
+from i2i.images.colour import blend_on_white, restore_alpha, unblend_from_white
+from i2i.images.formats import FORMAT_BY_SUFFIX, Format
 from i2i.images.grey import grey_profile, to_grey
+from i2i.images.lossless_avif import encode_lossless_avif
 from i2i.images.metadata import Provenance, SourceMetadata, build_exif, build_xmp, provenance_comment, srgb_profile
 from i2i.images.reading import LoadedImage
 from i2i.images.sequence_writer import SequenceMetadata, encode_animation
 from i2i.images.tiff_writer import encode_tiff_pages
 
-QUALITY = 95  # of lossy formats; from this quality on JPEG stores its colours at full resolution
+QUALITY = 95  # of lossy formats
+FULL_CHROMA_QUALITY = 90  # from this quality on JPEG and AVIF store their colours at full resolution; WebP cannot
 _OPENCV_MAX_SIDE = 1_000_000  # pixels; larger images are written by Pillow
 _METRES_PER_INCH = 0.0254
 MetadataPolicy = Literal["keep", "strip"]
@@ -32,12 +34,14 @@ class Writer:
     Args:
         suffix: the format, such as ".png".
         quality: of lossy formats, from 1 to 100.
+        lossless: whether WebP and AVIF store the pixels as they are.
         policy: "keep" copies how and by whom the source was taken, but not where; "strip" copies nothing.
         provenance: the model to name in the metadata; None for no statement.
     """
 
     suffix: str = ".png"
     quality: int = QUALITY
+    lossless: bool = False
     policy: MetadataPolicy = "keep"
     provenance: Provenance | None = None
 
@@ -55,7 +59,7 @@ class Writer:
         exif = build_exif(copied, result.size, self.provenance)
         xmp = build_xmp(copied, self.provenance)
         metadata = _Metadata(exif, xmp, _profile(result), copied.dpi(result.size))
-        return _encode(result, self.suffix, self.quality, True, metadata)
+        return _encode(result, self.suffix, self.quality, True, metadata, self.lossless)
 
     def encode_frames(self, frames: Sequence[tuple[Image.Image, LoadedImage | None]]) -> bytes:
         """Encode the frames of an animation, or the pages of a document, into one file.
@@ -80,7 +84,8 @@ class Writer:
             durations=[source.duration for source in sources], plays=sources[0].plays, exif=exifs[0], xmp=xmp,
             comment=comment,
         )  # fmt: skip
-        return encode_animation(results, FORMAT_BY_SUFFIX[self.suffix], self.quality, metadata)
+        format = FORMAT_BY_SUFFIX[self.suffix]
+        return encode_animation(results, format, lossy_options(format, self.quality, self.lossless), metadata)
 
     def _as_stored(self, result: Image.Image, source: LoadedImage | None) -> Image.Image:
         """Return a result with alpha and the number of channels of its source, as far as the format stores them."""
@@ -96,6 +101,8 @@ class Writer:
         """Return a result with the alpha of its source, if the format stores alpha."""
         if source is None or source.alpha is None or not FORMAT_BY_SUFFIX[self.suffix].alpha or result.mode != "RGB":
             return result
+        if source.unblended is not None:
+            return restore_alpha(result, source.unblended, source.alpha)
         alpha = source.alpha if source.alpha.size == result.size else source.alpha.resize(result.size)
         return unblend_from_white(result, alpha)
 
@@ -124,7 +131,27 @@ def encode(image: Image.Image, suffix: str, *, fast: bool = False, quality: int 
     return _encode(image, suffix, quality, fast, _Metadata())
 
 
-def _encode(image: Image.Image, suffix: str, quality: int, fast: bool, metadata: _Metadata) -> bytes:
+def lossy_options(format: Format, quality: int, lossless: bool = False) -> dict[str, Any]:
+    """Return Pillow's arguments for the quality of a format; none for a format that is always lossless.
+
+    Raises: ImageError for an animation as lossless AVIF, which Pillow cannot write.
+    """
+    if not format.lossy:
+        return {}
+    if lossless and format.name == "AVIF":
+        raise ImageError("An animation cannot be written as lossless AVIF. Lossless WebP and PNG hold animations.")
+    if lossless:
+        return {"lossless": True}
+    if format.name == "AVIF" and quality >= FULL_CHROMA_QUALITY:
+        return {"quality": quality, "subsampling": "4:4:4"}
+    if format.name == "JPEG" and quality >= FULL_CHROMA_QUALITY:
+        return {"quality": quality, "subsampling": 0}
+    return {"quality": quality}
+
+
+def _encode(
+    image: Image.Image, suffix: str, quality: int, fast: bool, metadata: _Metadata, lossless: bool = False
+) -> bytes:
     format = FORMAT_BY_SUFFIX[suffix]
     if fast and format.name == "PNG" and image.mode in ("L", "RGB", "RGBA") and max(image.size) <= _OPENCV_MAX_SIDE:
         return _insert_chunks(_fast_png(image), metadata)
@@ -132,12 +159,12 @@ def _encode(image: Image.Image, suffix: str, quality: int, fast: bool, metadata:
         image = blend_on_white(image.convert("RGB"), image.getchannel("A"))
     if format.name == "TIFF" and image.mode in ("L", "LA", "RGB", "RGBA"):
         return encode_tiff_pages([(image, metadata.exif, metadata.profile)], metadata.xmp)
-    options: dict[str, Any] = {"quality": quality} if format.lossy else {}
-    if format.name == "JPEG" and quality >= QUALITY:
-        options["subsampling"] = 0
     buffer = io.BytesIO()
     try:
-        image.save(buffer, format=format.name, **options, **_pillow_options(format.name, metadata))
+        if format.name == "AVIF" and lossless:
+            return encode_lossless_avif(image, _pillow_options(format.name, metadata))
+        options = lossy_options(format, quality, lossless) | _pillow_options(format.name, metadata)
+        image.save(buffer, format=format.name, **options)
     except (OSError, ValueError, RuntimeError, struct.error) as error:
         size = f"{image.width}x{image.height}"
         raise ImageError(f"An image of {size} pixels cannot be written as {format.name}: {error}.") from error
@@ -157,6 +184,8 @@ def _pillow_options(format_name: str, metadata: _Metadata) -> dict[str, Any]:
             options["pnginfo"].add_itxt("XML:com.adobe.xmp", metadata.xmp.decode())
     else:
         options["xmp"] = metadata.xmp
+    if format_name == "WEBP":
+        options["exact"] = True  # keep the colours under full transparency
     return {key: value for key, value in options.items() if value}
 
 

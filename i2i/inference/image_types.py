@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from i2i.errors import ArgumentTypeError, ArgumentValueError, ImageError
-from i2i.images import LoadedImage, blend_on_white, load_image, to_float, to_uint8, unblend_from_white
+from i2i.images import LoadedImage, load_image, restore_alpha, to_float, to_uint8
 from i2i.images.colour import to_upright_srgb_with_alpha
 from i2i.images.value_range import ValueRanges
 
@@ -77,11 +77,11 @@ def from_results(value: Any, results: Sequence[Image.Image]) -> Any:
     return results[0]
 
 
-def with_alpha(result: Image.Image, alpha: Image.Image | None) -> Image.Image:
-    """Return a result, RGB, with the alpha of its image, resized to the result; without alpha as it is."""
-    if alpha is None:
+def with_alpha(result: Image.Image, photo: LoadedImage) -> Image.Image:
+    """Return a result, RGB, with the transparency of its image, blended on white; without alpha as it is."""
+    if photo.alpha is None or photo.unblended is None:
         return result
-    return unblend_from_white(result, alpha if alpha.size == result.size else alpha.resize(result.size))
+    return restore_alpha(result, photo.unblended, photo.alpha)
 
 
 def image_path(value: Any) -> Path:
@@ -103,7 +103,8 @@ def _from_pil(image: Image.Image, blend: bool, ranges: ValueRanges | None = None
         raise ImageError(f"{name} is damaged: {str(error).strip('. ')}.") from error
     if alpha is None and image.has_transparency_data:
         alpha = Image.new("L", colours.size, 255)
-    return LoadedImage(blend_on_white(colours, alpha) if blend else colours, alpha)
+    loaded = LoadedImage(colours, alpha)
+    return loaded.blended() if blend else loaded
 
 
 def _from_path(path: Path, blend: bool, ranges: ValueRanges | None) -> LoadedImage:

@@ -205,7 +205,7 @@ class Translator:
         flat = [image for batch in loaded for image in batch]
         if self.mask_reader is None:
             results = self.translate([image.image for image in flat], progress)
-            return [with_alpha(result, image.alpha) for result, image in zip(results, flat, strict=True)]
+            return [with_alpha(result, image) for result, image in zip(results, flat, strict=True)]
         paths = [image_path(value) for value, batch in zip(values, loaded, strict=True) for _ in batch]
         photos = [self.mask_reader.apply_mask(path, image) for path, image in zip(paths, flat, strict=True)]
         results = self.translate([photo.rgba() for photo in photos], progress)

@@ -142,6 +142,8 @@ def test_the_settings_hash_depends_on_model_weights_direction_and_writer() -> No
     writers = [Writer(), Writer(suffix=".jpg"), Writer(suffix=".jpg", quality=5), Writer(policy="strip")]
     assert len({settings_hash(model, writer) for model in models for writer in writers}) == 16
     assert settings_hash(None, Writer(quality=5)) == settings_hash(None, Writer())  # PNG has no quality
+    webps = [Writer(suffix=".webp"), Writer(suffix=".webp", lossless=True)]
+    assert len({settings_hash(None, writer) for writer in webps}) == 2
 
 
 def test_the_settings_hash_depends_on_the_strength_and_the_masks(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def test_photos_are_converted_and_the_result_says_so(tmp_path: Path) -> None:
         ({"frames": 3}, TypeError, "frames is 3"),
         ({"quality": "90"}, TypeError, "quality is '90'; it must be a whole number"),
         ({"quality": 101}, UsageError, "quality is 101; it must be from 1 to 100"),
+        ({"lossless": True, "format": "jpg"}, UsageError, "jpg cannot store an image without loss"),
         ({"max_side": 0}, UsageError, "max_side is 0; it must be 16 or above"),
         ({"batch_size": -1}, UsageError, "batch_size is -1"),
         ({"overwrite": "no"}, TypeError, "overwrite is 'no'; it must be True or False"),

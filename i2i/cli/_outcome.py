@@ -1,0 +1,103 @@
+"""Print the outcome of a conversion."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from i2i.cli.console import log_line, print_json, printable, stderr
+
+if TYPE_CHECKING:
+    from i2i.convert import Job, Result
+
+MAX_LISTED_SKIPPED = 20  # skipped files, and notes, that are listed one by one
+
+
+def print_result(result: "Result", out: Path, json: bool) -> None:
+    """Print what was converted, skipped and failed.
+
+    Args:
+        result: the outcome.
+        out: folder or file of the results.
+        json: whether to print JSON.
+    """
+    if json:
+        print_json({**_result_dict(result), "seconds": round(result.seconds, 3)})
+    for path, notice in result.notices[:MAX_LISTED_SKIPPED]:
+        log_line("[yellow]note[/yellow] {}: {}", printable(path), printable(notice))
+    if len(result.notices) > MAX_LISTED_SKIPPED:
+        log_line("[yellow]note[/yellow] {} more", len(result.notices) - MAX_LISTED_SKIPPED)
+    if result.failed:
+        _print_failures(result.failed)
+    up_to_date = sum(reason.endswith("is up to date") for _, _, reason in result.skipped)
+    if up_to_date:
+        log_line("{} already up to date", up_to_date)
+    _print_skipped([(path, reason) for path, _, reason in result.skipped if not reason.endswith("is up to date")])
+    log_line("{} converted into {}", len(result.converted), printable(out))
+    if result.failed:
+        log_line("[red]{} failed[/red]", len(result.failed))
+    if result.stopped:
+        log_line("stopped: run the same command again to continue")
+
+
+def print_plan(jobs: "list[Job]", result: "Result", json: bool) -> None:
+    """Print what would be converted.
+
+    Args:
+        jobs: the conversions that would be done.
+        result: files that would be skipped or cannot be read.
+        json: whether to print JSON.
+    """
+    if json:
+        planned = [{"source": job.source, "output": job.target} for job in jobs]
+        print_json({"planned": planned, **_result_dict(result), "seconds": 0})
+        return
+    for job in jobs:
+        typer.echo(f"{printable(job.source)} -> {printable(job.target)}")
+    _print_skipped([(path, reason) for path, _, reason in result.skipped])
+    if result.failed:
+        _print_failures(result.failed)
+    log_line("{} to convert, {} skipped; nothing was written", len(jobs), len(result.skipped))
+
+
+def _print_skipped(skipped: list[tuple[Path, str]]) -> None:
+    """Print the reason for each skipped file; files that are no images together on one line."""
+    from i2i.convert.ignored import NO_IMAGE, summarize_ignored
+
+    ignored = [(path, reason) for path, reason in skipped if reason.startswith(NO_IMAGE)]
+    others = [(path, reason) for path, reason in skipped if not reason.startswith(NO_IMAGE)]
+    for path, reason in others[:MAX_LISTED_SKIPPED]:
+        log_line("[yellow]skipped[/yellow] {}: {}", printable(path), printable(reason))
+    if len(others) > MAX_LISTED_SKIPPED:
+        log_line("[yellow]skipped[/yellow] {} more", len(others) - MAX_LISTED_SKIPPED)
+    if ignored:
+        count = "1 file" if len(ignored) == 1 else f"{len(ignored)} files"
+        log_line(
+            "[yellow]{} skipped[/yellow], no images that i2i reads: {}", count, printable(summarize_ignored(ignored))
+        )
+
+
+def _result_dict(result: "Result") -> dict[str, list[dict[str, object]]]:
+    return {
+        "converted": [{"source": source, "output": output} for source, output in result.converted],
+        "failed": [{"source": source, "reason": reason} for source, reason in result.failed],
+        "skipped": [
+            {"source": source, "output": output, "reason": reason} for source, output, reason in result.skipped
+        ],
+        "notices": [{"source": source, "notice": notice} for source, notice in result.notices],
+    }
+
+
+def _print_failures(failed: list[tuple[Path, str]]) -> None:
+    rows = [(printable(path), printable(reason.removeprefix(str(path)).lstrip(": "))) for path, reason in failed]
+    if not stderr.is_terminal:  # a pipe has no width for a table
+        for path, reason in rows:
+            log_line("[red]failed[/red] {}: {}", path, reason)
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("failed", "reason", box=None, header_style="bold red", pad_edge=False, padding=(0, 2, 0, 0))
+    for path, reason in rows:
+        table.add_row(Text(path), Text(reason))
+    stderr.print(table)
