@@ -4,7 +4,9 @@ Photos hold few of these, and a network that has seen photos alone leaves noise 
 """
 
 import string
+from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,27 +23,41 @@ Colour = tuple[int, int, int]
 
 def draw_crop(size: int, rng: np.random.Generator) -> ImageArray:
     """Return a drawn image, uint8 (size, size, 3): text, lines, shapes or a flat field with equal probability."""
-    kind = rng.integers(4)
-    if kind == 3:
-        return _flat_field(size, rng)
+    return (draw_text, draw_lines, draw_shapes, draw_flat_field)[rng.integers(4)](size, rng)
+
+
+def draw_text(size: int, rng: np.random.Generator) -> ImageArray:
+    """Return lines of random letters and digits, from edge to edge: uint8 (size, size, 3)."""
+    background = _background(rng)
+    red, green, blue = background
+    colour = _colour(rng) if rng.random() < 0.5 else (255 - red, 255 - green, 255 - blue)
+    return _draw(_text, size, background, rng, colour)
+
+
+def draw_lines(size: int, rng: np.random.Generator) -> ImageArray:
+    """Return straight lines, curves and circles, one to five pixels wide: uint8 (size, size, 3)."""
+    return _draw(_lines, size, _background(rng), rng, [_colour(rng) for _ in range(3)])
+
+
+def draw_shapes(size: int, rng: np.random.Generator) -> ImageArray:
+    """Return polygons and ellipses of all sizes on top of each other: uint8 (size, size, 3)."""
+    return _draw(_shapes, size, _background(rng), rng, None)
+
+
+def _draw(paint: Any, size: int, background: Colour, rng: np.random.Generator, colour: Any) -> ImageArray:
+    """Return what ``paint`` draws on a background: uint8 (size, size, 3), mostly with antialiasing."""
     hard = bool(rng.random() < HARD_EDGES)
     scale = 1 if hard else SUPERSAMPLING
-    background = _background(rng)
     image = Image.new("RGB", (size * scale,) * 2, background)
     draw = ImageDraw.Draw(image)
     draw.fontmode = "1" if hard else "L"
-    if kind == 0:
-        red, green, blue = background
-        colour = _colour(rng) if rng.random() < 0.5 else (255 - red, 255 - green, 255 - blue)
-        _text(draw, size * scale, scale, colour, rng)
-    else:
-        (_lines, _shapes)[kind - 1](draw, size * scale, scale, rng)
+    paint(draw, size * scale, scale, colour, rng)
     pixels = np.asarray(image)
     return pixels if hard else np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _flat_field(size: int, rng: np.random.Generator) -> ImageArray:
-    """Return a field of one colour, or half of the time a straight gradient between two colours."""
+def draw_flat_field(size: int, rng: np.random.Generator) -> ImageArray:
+    """Return a field of one colour, or half of the time a gradient between two colours: uint8 (size, size, 3)."""
     first, second = np.array(_background(rng), np.float32), np.array(_colour(rng), np.float32)
     if rng.random() < 0.5:
         second = first
@@ -74,7 +90,6 @@ def _background(rng: np.random.Generator) -> Colour:
 
 
 def _text(draw: ImageDraw.ImageDraw, side: int, scale: int, colour: Colour, rng: np.random.Generator) -> None:
-    """Draw lines of random letters and digits, from edge to edge."""
     font = _font(int(rng.choice(FONT_SIZES)) * scale)
     line_height = max(int(font.size * rng.uniform(1.05, 1.6)), 1)
     left = int(rng.integers(-4 * scale, 8 * scale))
@@ -92,11 +107,11 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return font
 
 
-def _lines(draw: ImageDraw.ImageDraw, side: int, scale: int, rng: np.random.Generator) -> None:
-    """Draw straight lines, open curves and circles, one to five pixels wide, in at most three colours."""
-    colours = [_colour(rng) for _ in range(3)]
+def _lines(
+    draw: ImageDraw.ImageDraw, side: int, scale: int, colours: Sequence[Colour], rng: np.random.Generator
+) -> None:
     for _ in range(int(rng.integers(4, 24))):
-        colour, width = colours[rng.integers(3)], int(rng.integers(1, 6)) * scale
+        colour, width = colours[int(rng.integers(len(colours)))], int(rng.integers(1, 6)) * scale
         points = rng.uniform(-0.1 * side, 1.1 * side, (int(rng.integers(2, 6)), 2))
         if rng.random() < 0.3:
             (x, y), radius = points[0], rng.uniform(2 * scale, side / 3)
@@ -105,8 +120,7 @@ def _lines(draw: ImageDraw.ImageDraw, side: int, scale: int, rng: np.random.Gene
             draw.line([(float(x), float(y)) for x, y in points], fill=colour, width=width, joint="curve")
 
 
-def _shapes(draw: ImageDraw.ImageDraw, side: int, scale: int, rng: np.random.Generator) -> None:
-    """Draw polygons and ellipses of all sizes on top of each other."""
+def _shapes(draw: ImageDraw.ImageDraw, side: int, scale: int, colour: None, rng: np.random.Generator) -> None:
     for _ in range(int(rng.integers(6, 40))):
         x, y = rng.uniform(0, side, 2)
         radius = side * rng.uniform(0.02, 0.35)
