@@ -54,7 +54,7 @@ def list_(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = 
 
 def _dataset_rows() -> list[dict[str, Any]]:
     """Return name, kind, origin and summary of each dataset: synthetic ones, the catalogue's, and the user's own."""
-    from i2i.data.catalogue import catalogue_entries
+    from i2i.data.catalogue_lookup import catalogue_entries
     from i2i.data.layout import dataset_dirs
     from i2i.data.synthetic import synthetic_datasets
 

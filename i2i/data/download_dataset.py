@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from i2i.data.catalogue import CatalogueEntry, require_entry
+from i2i.data.catalogue import CatalogueEntry
+from i2i.data.catalogue_lookup import require_entry
 from i2i.data.disk import disk_errors
 from i2i.data.download import Progress, download
 from i2i.data.download_log import default_download_log

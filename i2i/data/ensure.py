@@ -29,7 +29,7 @@ def ensure_dataset(name: str) -> Path:
     Raises:
         DatasetError: the name is neither synthetic nor in the catalogue.
     """
-    from i2i.data.catalogue import catalogue_entries, find_entry
+    from i2i.data.catalogue_lookup import catalogue_entries, find_entry
     from i2i.data.download_dataset import download_dataset
     from i2i.data.synthetic import find_synthetic, generate, synthetic_datasets
 

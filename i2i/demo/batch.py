@@ -5,11 +5,11 @@ import shutil
 import time
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from PIL import Image
 
@@ -19,6 +19,7 @@ from i2i.convert.ignored import reason_to_ignore
 from i2i.convert.plan import VIDEO_SUFFIXES, Plan, is_video
 from i2i.data.unpack import unpack
 from i2i.demo.eta import format_duration
+from i2i.demo.folder_result import FolderResult
 from i2i.demo.model_registry import ModelChoice, ModelRegistry
 from i2i.demo.shared_access import LockedTranslator, SharedReader
 from i2i.demo.translation import ProgressCallback, resolve_direction
@@ -34,40 +35,6 @@ if TYPE_CHECKING:
 MAX_PREVIEWS = 48  # results in the page's gallery
 PREVIEW_SIDE = 640  # pixels of the longer side in the gallery
 HAS_PYAV = find_spec("av") is not None
-
-
-@dataclass
-class FolderResult:
-    """The outcome of a folder job.
-
-    Attributes:
-        converted: names of the results within the zip.
-        previews: (reduced image, name) of the first results.
-        failed: (name, reason) of each file that was not translated.
-        notices: (name, sentence) about what of a file is missing or changed in its result.
-        file: the zip, or None if there are no results.
-        seconds: duration of the job.
-    """
-
-    converted: list[str] = field(default_factory=list)
-    previews: list[tuple[Path, str]] = field(default_factory=list)
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    notices: list[tuple[str, str]] = field(default_factory=list)
-    file: Path | None = None
-    seconds: float = 0.0
-
-    def summary(self) -> str:
-        """Return a sentence for the page."""
-        files = "file" if len(self.converted) == 1 else "files"
-        failures = f", {len(self.failed)} failed" if self.failed else ""
-        return f"{len(self.converted)} {files} translated{failures}, in {format_duration(self.seconds)}."
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields of the API's answer."""
-        failed = [{"source": name, "reason": reason} for name, reason in self.failed]
-        notices = [{"source": name, "notice": notice} for name, notice in self.notices]
-        seconds = round(self.seconds, 3)
-        return {"converted": self.converted, "failed": failed, "notices": notices, "seconds": seconds}
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,14 @@ from i2i.device import resolve_device
 from i2i.directions import describe_direction
 from i2i.errors import DatasetError, ModelFileError, UsageError
 from i2i.evaluation.direction import DirectionEvaluator, DirectionResult
-from i2i.evaluation.eval_set import Degradation, ResizePolicy, build_eval_set
+from i2i.evaluation.eval_set import build_eval_set
 from i2i.evaluation.feature_cache import FeatureCache
 from i2i.evaluation.metric_specs import METRICS, Threshold
 from i2i.evaluation.metric_suite import MetricSuite, Progress
 from i2i.evaluation.models import IDENTITY, EvaluatedModel, common_task, resolve_directions, resolve_models
 from i2i.evaluation.options import EvaluationOptions
 from i2i.evaluation.training_data import needed_kind, training_source
+from i2i.evaluation.transforms import Degradation, ResizePolicy
 from i2i.evaluation.votes import Tally, read_votes
 from i2i.metrics import Inception
 from i2i.metrics.paired import Lpips

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from i2i.data.layout import detect_layout, list_images
 from i2i.errors import DatasetError, UsageError
-from i2i.evaluation.eval_set import EvalSet, ResizePolicy, build_eval_set
+from i2i.evaluation.eval_set import EvalSet, build_eval_set
 from i2i.evaluation.protocol import Protocol, build_protocol
+from i2i.evaluation.transforms import ResizePolicy
 from i2i.images import read
 from tests.conftest import write_random_images
 
@@ -66,32 +66,6 @@ def test_max_images_are_spread_evenly(unpaired: Path) -> None:
     assert eval_set.inputs is not None
     assert [eval_set.inputs.name(i) for i in range(2)] == ["000", "002"]
     assert len(eval_set.real) == 2
-
-
-@pytest.mark.parametrize(
-    ("resize", "size"),
-    [
-        (ResizePolicy(0), (24, 16)),
-        (ResizePolicy(16), (16, 16)),
-        (ResizePolicy(16, "cover"), (16, 16)),
-        (ResizePolicy(24), (24, 24)),
-    ],
-)
-def test_images_are_resized(resize: ResizePolicy, size: tuple[int, int]) -> None:
-    image = Image.new("RGB", (24, 16), "red")
-    assert resize(image).size == size
-
-
-def test_an_image_of_the_size_is_not_copied() -> None:
-    image = Image.effect_noise((16, 16), 50).convert("RGB")
-    assert ResizePolicy(16)(image) is image
-
-
-def test_cover_crops_the_centre_and_stretch_keeps_everything() -> None:
-    image = Image.new("RGB", (32, 16), "red")
-    image.paste("blue", (8, 0, 24, 16))
-    assert ResizePolicy(16, "cover")(image).getcolors() == [(256, (0, 0, 255))]
-    assert len(ResizePolicy(16)(image).getcolors() or []) > 1
 
 
 def test_a_dataset_without_test_images_is_refused_with_advice(unpaired: Path) -> None:

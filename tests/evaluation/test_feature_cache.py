@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from i2i.data.layout import detect_layout
-from i2i.evaluation.eval_set import ImageSet, ResizePolicy, build_eval_set
+from i2i.evaluation.eval_set import ImageSet, build_eval_set
 from i2i.evaluation.feature_cache import FeatureCache
+from i2i.evaluation.transforms import ResizePolicy
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ ALPHA = Image.fromarray(LEVELS[::-1] | 128)
 WITH_ALPHA = Image.merge("LA", [GREY, ALPHA])
 GREY_FILES = {
     "png": GREY, "jpg": GREY, "tif": GREY, "alpha.png": WITH_ALPHA, "alpha.tif": WITH_ALPHA,
-    "bits.png": GREY.convert("1"), "16.png": Image.fromarray(LEVELS.astype(np.uint16) * 257), "float.tif": Image.fromarray(LEVELS / np.float32(255)),
+    "bits.png": GREY.convert("1"),
+    "16.png": Image.fromarray(LEVELS.astype(np.uint16) * 257), "float.tif": Image.fromarray(LEVELS / np.float32(255)),
 }  # fmt: skip
 
 

@@ -15,8 +15,9 @@ from i2i.data.layout import Kind
 from i2i.data.source import DataSource
 from i2i.directions import describe_direction
 from i2i.errors import I2IError, ImageError, UsageError
-from i2i.evaluation.eval_set import Degradation, EvalSet, ResizePolicy, build_eval_set
+from i2i.evaluation.eval_set import EvalSet, build_eval_set
 from i2i.evaluation.training_data import needed_kind, training_source
+from i2i.evaluation.transforms import Degradation, ResizePolicy
 from i2i.images import encode
 from i2i.images.folders import real_path
 from i2i.inference.restoration import superres_scale, task_of
