@@ -58,7 +58,7 @@ def _unused_folders(snapshot: DatasetSnapshot) -> Iterator[Finding]:
     if layout is None or layout.title or not layout.folders:
         return
     used = [real_path(folder) for folder in snapshot.folders()]
-    if real_path(snapshot.root) in used:
+    if real_path(snapshot.root) in used or _is_synthetic(snapshot.root):
         return
     for folder in _outermost_others(snapshot.root, used):
         images = list_images(folder)
@@ -69,6 +69,15 @@ def _unused_folders(snapshot: DatasetSnapshot) -> Iterator[Finding]:
                 text=f"{printable(snapshot.name(folder))}/ holds {plural(len(images), 'image', 'images')} that belong "
                 f"to no split and are not used; the images are read from {splits}.",
             )
+
+
+def _is_synthetic(folder: Path) -> bool:
+    """Return whether i2i has drawn a dataset. Such a dataset may have hidden targets and masks beside its splits."""
+    if not (folder / "about.json").is_file():
+        return False
+    from i2i.data.synthetic import synthetic_name  # imports OpenCV, which a training does not need
+
+    return synthetic_name(folder) is not None
 
 
 def _outermost_others(folder: Path, used: list[Path]) -> Iterator[Path]:

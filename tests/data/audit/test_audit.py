@@ -12,6 +12,7 @@ import pytest
 from i2i.data.audit import _augmentation_advice, audit
 from i2i.data.audit.snapshot import DatasetSnapshot
 from i2i.data.layout import Layout
+from i2i.data.synthetic import generate
 from i2i.errors import DatasetError
 from tests.data.audit.images import finding_with, random_image, save_image
 
@@ -98,6 +99,12 @@ def test_an_unused_folder_named_like_a_split_is_reported(healthy: Path) -> None:
     assert "testA/ holds 2 images that belong to no split" in finding_with(
         audit(healthy), "belong to no split", "warning"
     )
+
+
+def test_the_hidden_targets_of_a_synthetic_dataset_are_not_reported(tmp_path: Path) -> None:
+    generate("stripes", tmp_path / "stripes", size=16, train=2, test=2)
+    assert (tmp_path / "stripes" / "truth").is_dir()
+    assert not [found for found in audit(tmp_path / "stripes").findings if "no split" in found.text]
 
 
 def test_two_folders_are_paired_by_name_and_mismatches_are_named(tmp_path: Path) -> None:
