@@ -36,6 +36,7 @@ def write_model_card(folder: Path, info: ModelInfo, best: BestMetric | None = No
     weights = f"averaged (EMA {info.ema})" if info.ema else "of the last step"
     title = f"{_one_line(info.title)}\n\n" if info.title else ""
     fingerprint = _one_line(info.data.fingerprint[:16])
+    task = f"| task | {_one_line(info.task_title)} |\n" if info.task_title else ""
     commands = "\n".join(f"    {command}" for command in usage_examples(_one_line(name), info.directions))
     write_or_explain(
         folder / "card.md",
@@ -45,7 +46,7 @@ def write_model_card(folder: Path, info: ModelInfo, best: BestMetric | None = No
 
 | | |
 | --- | --- |
-| trained on | {_one_line(info.data.name)}: {image_counts} training images, fingerprint `{fingerprint}` |
+{task}| trained on | {_one_line(info.data.name)}: {image_counts} training images, fingerprint `{fingerprint}` |
 | training resolution | {info.size} px |
 | length | {info.steps} of {info.total_steps} steps |
 | weights | {weights} |

@@ -150,6 +150,20 @@ class ModelInfo:
         return self.task["task"] if self.task is not None else ""
 
     @property
+    def scale(self) -> int:
+        """How many times as wide and high a result is as its input: 2, 3 or 4 for super-resolution, else 1."""
+        scale = self.generator.get("scale", 1)
+        return scale if scale in (2, 3, 4) else 1
+
+    @property
+    def task_title(self) -> str:
+        """The restoration task in words, such as "denoise"; "" for other models.
+
+        A model of super-resolution has "super-resolution ×2", whether it was trained on photos or on pairs.
+        """
+        return f"super-resolution ×{self.scale}" if self.scale > 1 else self.task_name
+
+    @property
     def resize(self) -> str:
         """How the training resized its images, such as "cover"; "" if unknown."""
         data = self.settings.get("data")

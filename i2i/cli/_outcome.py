@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 MAX_LISTED_SKIPPED = 20  # skipped files, and notes, that are listed one by one
 
 
-def print_result(result: "Result", out: Path, json: bool) -> None:
+def print_result(result: "Result", out: Path, json: bool, scale: int = 1) -> None:
     """Print what was converted, skipped and failed.
 
     Args:
         result: the outcome.
         out: folder or file of the results.
         json: whether to print JSON.
+        scale: size of the results relative to their sources.
     """
     if json:
         print_json({**_result_dict(result), "seconds": round(result.seconds, 3)})
@@ -33,7 +34,8 @@ def print_result(result: "Result", out: Path, json: bool) -> None:
     if up_to_date:
         log_line("{} already up to date", up_to_date)
     _print_skipped([(path, reason) for path, _, reason in result.skipped if not reason.endswith("is up to date")])
-    log_line("{} converted into {}", len(result.converted), printable(out))
+    size = f", {scale} times as wide and high" if scale > 1 and result.converted else ""
+    log_line("{} converted into {}{}", len(result.converted), printable(out), size)
     if result.failed:
         log_line("[red]{} failed[/red]", len(result.failed))
     if result.stopped:

@@ -151,7 +151,7 @@ def convert(
         result = _convert_images(conversion, model)
     if not result.stopped:
         result += _convert_videos(conversion)
-    print_result(result, out, json)
+    print_result(result, out, json, conversion.translator.scale)
     if result.stopped:
         raise typer.Exit(INTERRUPTED)
     if result.failed:

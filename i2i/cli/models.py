@@ -138,6 +138,8 @@ def _count_parameters(model: str, info: "ModelInfo") -> int:
 def _info_table(path: Path, info: "ModelInfo", num_parameters: int) -> Any:
     from rich.table import Table
 
+    from i2i.images.value_range import format_range
+
     table = Table(box=None, show_header=False)
     table.add_row("file", f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
     table.add_row("checkpoint", _describe_checkpoint(path, info))
@@ -146,6 +148,11 @@ def _info_table(path: Path, info: "ModelInfo", num_parameters: int) -> Any:
     table.add_row("", f"{num_parameters:,} parameters in each direction")
     if info.task is not None:
         table.add_row("task", safe_text(info.task))
+    elif info.task_title:
+        table.add_row("task", f"{info.task_title}, from pairs of small and large images")
+    for domain, ranges in zip("AB", info.value_ranges, strict=True):
+        for type, limits in sorted(ranges.items()):
+            table.add_row("value range", f"{format_range(limits).replace(' ', ' to ')} ({type}, images {domain})")
     counts = " + ".join(map(str, info.data.image_counts))
     table.add_row("data", f"{safe_text(info.data.name)}: {counts} training images")
     table.add_row("fingerprint", safe_text(info.data.fingerprint))

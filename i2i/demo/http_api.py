@@ -160,7 +160,8 @@ def describe_models(registry: ModelRegistry) -> list[dict[str, Any]]:
             "purpose": purpose(model),
             "directions": list(model.info.directions),
             "direction_labels": [direction_label(model, direction) for direction in model.info.directions],
-            "task": model.info.task_name or None,
+            "task": model.info.task_name or ("superres" if model.info.scale > 1 else None),
+            "scale": model.info.scale,
             "strength": registry.strength_range(name),
             "takes_mask": model.info.takes_mask,
         }

@@ -46,8 +46,8 @@ def _domain_names(model: RegisteredModel) -> tuple[str, str]:
 
 def direction_choices(model: RegisteredModel) -> list[tuple[str, str]]:
     """Return (label, direction) of each direction of a model, as Gradio's choices."""
-    if model.info.task is not None:
-        return [(model.info.task_name, model.info.directions[0])]
+    if model.info.task_title:
+        return [(model.info.task_title, model.info.directions[0])]
     return [(direction_label(model, direction), direction) for direction in model.info.directions]
 
 
@@ -60,9 +60,11 @@ def purpose(model: RegisteredModel) -> str:
     """Return what a model does: its title, or such as "horse → zebra" or "noisy → clean"."""
     if model.info.title:
         return model.info.title
-    if model.info.task is not None:
-        text = _TASK_TEXTS.get(model.info.task_name, model.info.task_name)
-        return text.replace("{scale}", str(model.info.task.get("scale", 2)))
+    if model.info.task_title:
+        name = model.info.task_name or "superres"  # learnt from pairs of small and large images
+        return _TASK_TEXTS.get(name, name).replace(
+            "{scale}", str((model.info.task or {}).get("scale", model.info.scale))
+        )
     a, b = _domain_names(model)
     if len(model.info.directions) > 1:
         return f"{a} ↔ {b}"

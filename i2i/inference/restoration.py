@@ -35,8 +35,7 @@ def conditioning_level(model: str, info: ModelInfo, strength: float | None) -> f
 
 def superres_scale(info: ModelInfo) -> int:
     """Return how many times as wide and high a result is as its input: 2, 3 or 4 for super-resolution, else 1."""
-    scale = info.generator.get("scale", 1)
-    return scale if scale in (2, 3, 4) else 1
+    return info.scale
 
 
 def default_strength(info: ModelInfo) -> float | None:

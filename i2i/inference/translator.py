@@ -81,7 +81,7 @@ class Translator:
             scale,
             transfer_chroma=transfer_chroma,
             keep_known=takes_mask and scale == 1,
-            keep_grey=info is not None and bool(info.task_name) and not transfer_chroma,
+            keep_grey=info is not None and bool(info.task_title) and not transfer_chroma,
             device=self.device,
         )
         mask = Path(options.mask) if options.mask is not None else None

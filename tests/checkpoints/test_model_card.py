@@ -50,3 +50,20 @@ def test_the_names_of_folders_need_not_be_text(tmp_path: Path) -> None:
     assert load_model_info(folder / "weights.safetensors").data.name == "two\ufffd"
     write_model_card(folder, info, BestMetric("kid", 1.0, 1, "test", (1,)))
     assert "# run\ufffd" in (folder / "card.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("task", "scale", "title"),
+    [
+        ({"task": "denoise"}, 1, "denoise"),
+        ({"task": "superres", "scale": 2}, 2, "super-resolution ×2"),
+        (None, 3, "super-resolution ×3"),  # learnt from pairs of small and large images
+        (None, 1, ""),
+    ],
+)
+def test_the_card_names_the_task(task: dict[str, object] | None, scale: int, title: str, tmp_path: Path) -> None:
+    info = replace(INFO, generator={"network": "restorer", "scale": scale}, task=task)
+    assert info.task_title == title
+    write_model_card(tmp_path, info)
+    card = (tmp_path / "card.md").read_text(encoding="utf-8")
+    assert (f"| task | {title} |" in card) == bool(title)

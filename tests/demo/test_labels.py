@@ -20,6 +20,7 @@ def model(registry: ModelRegistry, **metadata: object) -> RegisteredModel:
         ({"data": {"name": "horse2zebra"}, "directions": ("BtoA",)}, "zebra → horse"),
         ({"data": {"name": "unknown"}, "directions": ("AtoB",)}, "A → B"),
         ({"task": {"task": "superres", "scale": 4}, "directions": ("AtoB",)}, "small → 4× larger"),
+        ({"generator": {"network": "restorer", "scale": 3}, "directions": ("AtoB",)}, "small → 3× larger"),
         ({"task": {"task": "colorize"}, "directions": ("AtoB",)}, "grey → colour"),
     ],
 )  # fmt: skip

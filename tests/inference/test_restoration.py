@@ -269,3 +269,17 @@ def test_model_info_names_the_task(tmp_path: Path, capsys: pytest.CaptureFixture
     for name, task in (("blind", Denoise()), ("told", Denoise(noise_level_input=True)), ("holes", TASKS["inpaint"]())):
         show_info(save_task_model(tmp_path / f"{name}.safetensors", task), json=True)
         assert json.loads(capsys.readouterr().out)["task"]["task"] == task.task  # type: ignore[union-attr]
+
+
+def test_a_model_of_superresolution_pairs_is_named_so_and_returns_grey_for_grey(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from i2i.cli.models import show_info
+
+    path = save_task_model(tmp_path / "pairs.safetensors", TASKS["superres"](scale=3), with_task=False)
+    translate = load(path, device="cpu")
+    result = np.asarray(translate(Image.new("L", (20, 18), 90)))
+    assert result.shape == (54, 60, 3)
+    assert (result == result[..., :1]).all()
+    show_info(path, json=False)
+    assert "super-resolution ×3" in capsys.readouterr().out
