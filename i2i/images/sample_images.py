@@ -63,7 +63,7 @@ class SampleImage(ImageFile.ImageFile):
 
 
 class DeepPng(SampleImage):
-    """A PNG with colours or alpha of 16 bits, decoded by OpenCV."""
+    """A PNG with colours or alpha of 16 bits, or with fewer significant bits than 16, decoded by OpenCV."""
 
     format = "PNG"
     sample_type: SampleType = "uint16"
@@ -71,19 +71,27 @@ class DeepPng(SampleImage):
     def _open(self) -> None:
         assert self.fp is not None
         with Image.open(self.fp, formats=["PNG"]) as header:
-            if header.mode == "I;16" or not _is_16_bit_png(self.fp):
+            self._bits = _significant_bits(self.fp)
+            is_plain = header.mode == "I;16" and (self._bits is None or "transparency" in header.info)
+            if is_plain or not _is_16_bit_png(self.fp):
                 raise SyntaxError("not a PNG with colours or alpha of 16 bits")
             header.load()  # metadata may follow the pixels
             self._size = header.size
-            self._mode = header.mode
+            self._mode = "L" if header.mode == "I;16" else header.mode
             self.info = dict(header.info)
+
+    @property
+    def declared(self) -> ValueRange | None:
+        return None if self._bits is None else (0.0, float((1 << self._bits) - 1))
 
     def _decode(self) -> Samples:
         values = _decode_by_opencv(self.fp)
-        is_grey = self.mode == "LA"
-        colours = values[..., 0] if is_grey or values.ndim == 2 else values[..., 2::-1]  # BGR(A) to RGB
+        is_grey = self.mode in ("L", "LA")
+        colours = values[..., 0] if is_grey and values.ndim > 2 else values
+        colours = colours if is_grey or values.ndim == 2 else values[..., 2::-1]  # BGR(A) to RGB
         has_alpha = values.ndim == 3 and values.shape[2] == 4
-        return Samples(colours, "uint16", integer_alpha(values[..., 3]) if has_alpha else None)
+        declared = None if self._bits is None or _is_scaled_up(colours, self._bits) else self.declared
+        return Samples(colours, "uint16", integer_alpha(values[..., 3]) if has_alpha else None, declared)
 
 
 class PortableAnymap(SampleImage):
@@ -141,14 +149,13 @@ def open_sample_image(file: BinaryIO, name: str) -> SampleImage | None:
 
 def has_deep_samples(head: bytes) -> bool:
     """Return whether a file may hold samples that Pillow reduces to 8 bits, by its first bytes."""
-    is_deep_png = head.startswith(b"\x89PNG") and len(head) > 25 and head[24] == 16 and head[25] != 0
+    is_deep_png = head.startswith(b"\x89PNG") and len(head) > 25 and head[24] == 16
     return is_deep_png or (head[:2] in (b"P2", b"P3", b"P5", b"P6", b"PF") and head[2:3].isspace())
 
 
 def may_have_other_samples(head: bytes) -> bool:
     """Return whether a file may hold other samples than levels of 8 bits, by its first bytes."""
-    is_grey_png = head.startswith(b"\x89PNG") and len(head) > 24 and head[24] == 16
-    return is_grey_png or has_deep_samples(head) or head[:4] in _TIFF_SIGNATURES or head[:2] == b"Pf"
+    return has_deep_samples(head) or head[:4] in _TIFF_SIGNATURES or head[:2] == b"Pf"
 
 
 def integer_alpha(alpha: np.ndarray) -> np.ndarray:
@@ -169,6 +176,31 @@ def _decode_by_opencv(file: Any) -> np.ndarray:
 def _is_16_bit_png(file: Any) -> bool:
     file.seek(0)
     return has_deep_samples(file.read(26))
+
+
+def _significant_bits(file: Any) -> int | None:
+    """Return the bits of the colours of a PNG of 16 bits, as its chunk sBIT states them; None for 16 or no statement.
+
+    See PNG Specification, Third Edition, 11.3.2.5.
+    """
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, name = int.from_bytes(head[:4], "big"), head[4:]
+        if name == b"sBIT" and length in (1, 2, 3, 4):
+            content = file.read(length)
+            bits = max(content[:1] if length < 3 else content[:3], default=16)
+            return bits if 8 < bits < 16 else None
+        if name in (b"IDAT", b"PLTE", b"IEND"):
+            break
+        file.seek(length + 4, 1)
+    return None
+
+
+def _is_scaled_up(values: np.ndarray, bits: int) -> bool:
+    """Return whether all values are ones of fewer bits, scaled to 16 bits, as the specification of PNG demands."""
+    unused = 16 - bits
+    low_bits = values & ((1 << unused) - 1)
+    return bool((low_bits == 0).all() or (low_bits == values >> bits).all())
 
 
 def _netpbm_header(head: bytes) -> list[bytes]:

@@ -137,14 +137,17 @@ def test_a_sample_tiff_keeps_orientation_resolution_and_credits(tmp_path: Path) 
     assert b"Ann" in loaded.source.exif
 
 
+def png_chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
 def write_png(path: Path, values: np.ndarray, colour_type: int, chunks: bytes = b"") -> Path:
     """Write a PNG of 16 bits, which Pillow cannot."""
     height, width = values.shape[:2]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
-    data = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    blocks = [struct.pack(">I", len(d)) + name + d + struct.pack(">I", zlib.crc32(name + d)) for name, d in data]
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + blocks[0] + chunks + b"".join(blocks[1:]))
+    pixels = png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + chunks + pixels)
     return path
 
 
@@ -269,3 +272,26 @@ def test_an_8_bit_image_that_is_nearly_black_is_told_from_others(
     assert (load_image(tmp_path / "ids.png").unusual is not None) == is_narrow
     exceeding = load_image(tmp_path / "ids.png", ranges={"uint8": (0, 20)}).unusual
     assert (exceeding is None) == is_narrow
+
+
+@pytest.mark.parametrize(("colour_type", "channels"), [(0, 1), (2, 3), (6, 4)])
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_the_significant_bits_of_a_png_are_its_range_unless_its_samples_are_scaled(
+    tmp_path: Path, bits: int, colour_type: int, channels: int
+) -> None:
+    raw = (RAMP * ((1 << bits) - 1)).round().astype(np.uint16)
+    scaled = raw << (16 - bits) | raw >> (2 * bits - 16)  # as the specification of PNG demands
+    chunk = png_chunk(b"sBIT", bytes([bits] * channels))
+    for name, samples in (("raw", raw), ("scaled", scaled), ("shifted", raw << (16 - bits))):
+        pixels = np.dstack([samples] * 3 + [np.full_like(samples, 65535)])[..., :channels]
+        path = write_png(tmp_path / f"{name}.png", pixels, colour_type, chunk)
+        assert_ramp(path, tolerance=1)
+        assert load_image(path).unusual is None
+    declared = [read_summary(tmp_path / f"{name}.png").declared for name in ("raw", "scaled")]  # type: ignore[union-attr]
+    assert declared == [(0, (1 << bits) - 1), None]
+
+
+def test_a_dark_png_with_scaled_samples_stays_dark(tmp_path: Path) -> None:
+    dark = (RAMP * 255).round().astype(np.uint16) << 4
+    path = write_png(tmp_path / "dark.png", dark[..., None], 0, png_chunk(b"sBIT", b"\x0c"))
+    assert np.asarray(read(path)).max() == round(dark.max() / 257)

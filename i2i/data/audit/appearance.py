@@ -13,7 +13,6 @@ MAX_ASPECT_RATIO = 2  # beyond this ratio, stretching to a square distorts the i
 CONVERTED_MODES = (
     ("grey", ("1", "L", "LA", "La"), "given three equal channels"),
     ("CMYK, made for print", ("CMYK",), "converted to RGB without their colour profile, so colours shift a little"),
-    ("of more than 8 bits", ("I", "I;16", "I;16B", "I;16L", "I;16N", "F"), "scaled to 8 bits"),
     ("partly transparent", ("RGBA", "LA", "PA", "RGBa", "La"), "blended on white"),
 )
 
@@ -80,8 +79,14 @@ def _small_images(snapshot: DatasetSnapshot) -> Iterator[Finding]:
 
 
 def _colour_modes(snapshot: DatasetSnapshot) -> Iterator[Finding]:
-    for name, modes, conversion in CONVERTED_MODES:
-        paths = [path for path, image in snapshot.images.items() if image.mode in modes]
+    images = snapshot.images
+    found = [
+        (name, [path for path, image in images.items() if image.mode in modes], conversion)
+        for name, modes, conversion in CONVERTED_MODES
+    ]
+    deep = [path for path, image in images.items() if image.samples and image.samples.type not in ("uint8", "int8")]
+    found.append(("of more than 8 bits", deep, "scaled to 8 bits"))
+    for name, paths, conversion in found:
         if paths:
             yield Finding(
                 level="note",

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import tifffile
 from PIL import Image
 
 from i2i.data.audit import audit
@@ -12,12 +13,13 @@ def test_the_conversion_of_each_colour_mode_is_reported(healthy: Path) -> None:
         image = random_image(500 + k)
         deep = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 256)
         save_image(healthy / f"trainA/{mode[:2]}.tif", deep if mode == "I;16" else image.convert(mode))
+    tifffile.imwrite(healthy / "trainA/rgb16.tif", np.asarray(random_image(510)).astype(np.uint16) * 257)
     report = audit(healthy)
     assert "2 images are grey (trainA/L.tif, trainA/LA.tif), and will be given three equal" in finding_with(
         report, "grey"
     )
     assert "trainA/CM.tif" in finding_with(report, "CMYK")
-    assert "scaled to 8 bits" in finding_with(report, "trainA/I;.tif")
+    assert "scaled to 8 bits" in finding_with(report, "trainA/I;.tif, trainA/rgb16.tif")
     assert "blended on white" in finding_with(report, "trainA/RG.tif")
     assert {finding.level for finding in report.findings} == {"note"}
 
