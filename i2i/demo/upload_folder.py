@@ -29,6 +29,7 @@ class UploadFolder:
 
     def delete(self) -> None:
         """Delete the folder with all its files."""
+        _delete_content(self.path)
         self._lock.release()
         shutil.rmtree(self.path, ignore_errors=True)
 
@@ -49,9 +50,21 @@ def sweep_stale_folders() -> list[Path]:
                     path.rmdir()  # only if it is empty: its server was killed before it made the lock
                 continue
             with FileLock(path / _LOCK_NAME, timeout=0):
+                _delete_content(path)
                 shutil.rmtree(path)
             swept.append(path)
     return swept
+
+
+def _delete_content(folder: Path) -> None:
+    """Delete all but the lock, which tells later servers that they may delete what is left if this is interrupted."""
+    for path in folder.iterdir():
+        if path.name == _LOCK_NAME:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _is_own(status: os.stat_result) -> bool:

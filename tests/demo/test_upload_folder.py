@@ -1,4 +1,5 @@
 import os
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -43,3 +44,28 @@ def test_folders_that_are_not_of_this_module_are_left_alone(temp_dir: Path) -> N
     names = {path.name for path in temp_dir.iterdir()}
     assert names == {"target", "i2i-demo-link", "i2i-demo-notes", "i2i-demo-new", "i2i-demo-file"}
     assert (target / ".lock").exists()
+
+
+@pytest.mark.parametrize("sweep", [True, False])
+def test_the_lock_is_deleted_last_so_that_an_interrupted_deletion_is_finished_later(
+    temp_dir: Path, monkeypatch: pytest.MonkeyPatch, sweep: bool
+) -> None:
+    folder = UploadFolder()
+    (folder.path / "files").mkdir()
+    (folder.path / "photo.png").touch()
+    left = []
+    rmtree = shutil.rmtree
+
+    def rmtree_and_list(path: Path, **options: bool) -> None:
+        if path == folder.path:
+            left.extend(path.iterdir())
+        rmtree(path, **options)
+
+    monkeypatch.setattr("i2i.demo.upload_folder.shutil.rmtree", rmtree_and_list)
+    if sweep:
+        folder._lock.release()  # as the system does for a killed process
+        sweep_stale_folders()
+    else:
+        folder.delete()
+    assert left in ([folder.path / ".lock"], [])
+    assert list(temp_dir.iterdir()) == []

@@ -41,7 +41,8 @@ class SlowServer:
 
     def __init__(self, body: bytes, folder: Path) -> None:
         listening = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/{NAME}.zip"
+        self.port = listening.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/{NAME}.zip"
         self._child = children.Child(partial(_serve, listening, body), folder)
         listening.close()
 
@@ -93,9 +94,9 @@ class DownloadOperation(Operation):
 
     def __init__(self, shared: Shared, *, is_known: bool) -> None:
         super().__init__(shared)
-        self.name = "download-known" if is_known else "download-unknown"
         self.body = dataset_archive()
         self.server = SlowServer(self.body, shared.folder)
+        self.name = f"download-{'known' if is_known else 'unknown'}-{self.server.port}"
         self.entry = catalogue.CatalogueEntry(
             name=NAME, kind="unpaired", url=self.server.url, folder=NAME, summary="", note="",
             sha256=hashlib.sha256(self.body).hexdigest() if is_known else None,

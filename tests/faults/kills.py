@@ -31,6 +31,8 @@ class KillAtRandom(Attack):
         moments = [rng.uniform(0, 1.05 * operation.seconds) for _ in range(rng.randint(1, 3))]
         self.fault = f"{operation.name} killed after {moments} s"
         for moment in moments:
+            if operation.is_finished(folder):
+                break
             ended = children.run(operation.next_command(folder), folder, kill_after=moment)
             self.kills += ended.killed
             if not ended.killed:

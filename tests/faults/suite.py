@@ -21,7 +21,10 @@ from tests.faults.demo_kills import KillDemo
 from tests.faults.disk import DiskFull, InputOutputError
 from tests.faults.flip import Flip
 from tests.faults.hostile_archive import HostileArchive
+from tests.faults.hostile_image import HostileImage
 from tests.faults.hostile_model import HostileModel
+from tests.faults.hostile_record import HostileRecord
+from tests.faults.hostile_state import HostileState
 from tests.faults.kills import KillConvert, KillDownload, KillEvaluate, KillSyscall, KillTraining
 from tests.faults.misbehaving_server import Download
 from tests.faults.operations import Shared
@@ -39,6 +42,9 @@ KINDS: dict[str, type[Attack]] = {
         InputOutputError,
         Flip,
         HostileModel,
+        HostileState,
+        HostileRecord,
+        HostileImage,
         HostileArchive,
         Download,
         Demo,
@@ -46,8 +52,8 @@ KINDS: dict[str, type[Attack]] = {
 }
 QUICK_ROUNDS = {
     "kill-training": 3, "kill-syscall": 5, "kill-convert": 2, "kill-download": 2, "kill-evaluate": 1, "kill-demo": 1,
-    "disk-full": 2, "eio": 2, "flip": 9, "hostile-model": 60,
-    "hostile-archive": 150, "download": 40, "demo": 1,
+    "disk-full": 2, "eio": 2, "flip": 9, "hostile-model": 60, "hostile-state": 30, "hostile-record": 60,
+    "hostile-image": 60, "hostile-archive": 150, "download": 40, "demo": 1,
 }  # fmt: skip
 COLUMNS = ("kind", "tried", "kills", "held", "lost", "wrong", "seconds")
 

@@ -20,8 +20,15 @@ def find_dataset(name: str) -> Path | None:
             dot, and its path must not lead upwards.
     """
     path = Path(name).expanduser()
-    if path.is_dir():
+    if _is_folder(path):
         return path
     if path.is_absolute() or not path.parts or name.startswith(".") or ".." in path.parts:
         return None
-    return next((folder / name for folder in dataset_dirs() if (folder / name).is_dir()), None)
+    return next((folder / name for folder in dataset_dirs() if _is_folder(folder / name)), None)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # such as for a name that is too long
+        return False
