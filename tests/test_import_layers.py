@@ -13,7 +13,7 @@ import i2i
 
 ROOT = Path(i2i.__file__).parent
 LAYERS = [
-    {"errors", "_version", "directions", "json_parsing"},
+    {"errors", "_version", "directions", "json_parsing", "paths"},
     {"arguments", "config", "device", "images", "plugins"},
     {"pretrained"},
     {"networks", "restoration", "diagnostics", "checkpoints"},

@@ -24,6 +24,7 @@ from i2i.checkpoints.upgrade import upgrade_metadata
 from i2i.errors import ModelFileError
 from i2i.images import Provenance
 from i2i.json_parsing import JsonError, parse_json_table, replace_surrogates
+from i2i.paths import expand_user
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -225,7 +226,7 @@ def find_model_file(model: str | os.PathLike[str]) -> Path:
         ModelFileError: no such model; the message lists the existing ones.
     """
     model = os.fspath(model)
-    path = Path(model).expanduser()
+    path = expand_user(model)
     run = checkpoints_dir() / model
     for candidate in (
         path,

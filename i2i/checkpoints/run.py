@@ -17,6 +17,7 @@ from i2i.errors import RunError, io_errors
 from i2i.images import write_atomic
 from i2i.images.files import is_temporary
 from i2i.json_parsing import JsonError
+from i2i.paths import expand_user
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 def checkpoints_dir() -> Path:
     """Return the folder of the runs: ``$I2I_CHECKPOINTS``, else ``checkpoints``."""
-    return Path(os.environ.get("I2I_CHECKPOINTS") or "checkpoints").expanduser()
+    return expand_user(os.environ.get("I2I_CHECKPOINTS") or "checkpoints")
 
 
 def is_run_name(name: str) -> bool:
@@ -36,7 +37,7 @@ def is_run_name(name: str) -> bool:
 
 def run_name_of_path(text: str) -> str:
     """Return the name of a run; ``text`` is its name, or the path of its folder in ``checkpoints_dir()``."""
-    path = Path(text).expanduser()
+    path = expand_user(text)
     if len(path.parts) > 1 and path.parent.resolve() == checkpoints_dir().resolve():
         return path.name
     return text.rstrip("/")

@@ -16,6 +16,7 @@ from i2i.data.unpack import unpack
 from i2i.errors import DatasetError, DownloadError
 from i2i.images.files import remove_unfinished, rename_folder, temporary_folder
 from i2i.json_parsing import JsonError, parse_json_table
+from i2i.paths import expand_user
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def download_dataset(name: str, folder: Path, *, allow_changed: bool = False, pr
         DownloadError: the download failed; the message lists the alternatives.
     """
     entry = require_entry(name)
-    folder = folder.expanduser().resolve()  # the folder may be a symbolic link to another disk
+    folder = expand_user(folder).resolve()  # the folder may be a symbolic link to another disk
     archive = folder.parent / ".downloads" / entry.archive
     log = default_download_log()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

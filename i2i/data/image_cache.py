@@ -34,6 +34,7 @@ from i2i.images.files import atomic_folder
 from i2i.images.folders import real_path
 from i2i.images.value_range import ranges_to_json
 from i2i.json_parsing import JsonError, parse_json_table
+from i2i.paths import expand_user
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ _PIXELS, _INDEX = "pictures.u8", "index.json"
 
 def cache_dir() -> Path:
     """Return the folder of all caches: ``$I2I_CACHE``, else ``datasets/.packed``."""
-    return Path(os.environ.get("I2I_CACHE") or Path("datasets") / ".packed").expanduser()
+    return expand_user(os.environ.get("I2I_CACHE") or Path("datasets") / ".packed")
 
 
 class ImageCache:

@@ -15,6 +15,7 @@ from i2i.data.layout.pairs import NO_SUFFIXES, Suffixes, check_suffixes
 from i2i.data.layout.types import KIND_OF_LAYOUT
 from i2i.errors import DatasetError, UsageError
 from i2i.images.folders import real_path
+from i2i.paths import expand_user
 
 FOLDERS = ("data", "data_a", "data_b", "test_a", "test_b")
 PLACES = (*FOLDERS, "pairs")  # fields that name folders
@@ -162,7 +163,7 @@ class DataSource:
         return (self.absolute or {}).get(name, "")
 
     def _ensure(self) -> Path:
-        path = Path(self.data).expanduser()
+        path = expand_user(self.data)
         if path.is_file():
             raise DatasetError(f"{self.data} is a file; a dataset is a folder of images. Unpack an archive first.")
         if self.absolute is None:
@@ -214,4 +215,4 @@ def _require_both(a: str, b: str, flag_a: str, flag_b: str) -> None:
 
 
 def _last_part(name: str) -> str:
-    return real_path(Path(name).expanduser()).name if name else ""
+    return real_path(expand_user(name)).name if name else ""

@@ -17,6 +17,7 @@ from i2i.errors import ArgumentTypeError, ArgumentValueError, ImageError
 from i2i.images import LoadedImage, load_image, restore_alpha, to_float, to_uint8
 from i2i.images.colour import to_upright_srgb_with_alpha
 from i2i.images.value_range import ValueRanges
+from i2i.paths import expand_user
 
 TAKEN = (
     "a PIL image, a path, a uint8 array (H, W, 3), a float tensor (N, 3, H, W) or (3, H, W) in [-1, 1], "
@@ -108,7 +109,7 @@ def _from_pil(image: Image.Image, blend: bool, ranges: ValueRanges | None = None
 
 
 def _from_path(path: Path, blend: bool, ranges: ValueRanges | None) -> LoadedImage:
-    path = path.expanduser()
+    path = expand_user(path)
     if path.is_dir():
         raise ImageError(f"{path} is a folder. i2i.convert(model, {str(path)!r}, out=FOLDER) converts all its images.")
     return load_image(path, blend=blend, ranges=ranges)

@@ -10,12 +10,13 @@ import safetensors.torch
 from torch import Tensor
 
 from i2i.errors import ModelFileError
+from i2i.paths import expand_user
 
 
 def find_weights(name: str) -> Path | None:
     """Return the file ``name`` in the first folder of ``$I2I_WEIGHTS`` (separated as in $PATH) that contains it."""
     folders = filter(None, os.environ.get("I2I_WEIGHTS", "").split(os.pathsep))
-    paths = (Path(folder).expanduser() / name for folder in folders)
+    paths = (expand_user(folder) / name for folder in folders)
     return next((path for path in paths if path.is_file()), None)
 
 
