@@ -201,10 +201,14 @@ class DataSource:
 
     def _existing(self, name: str) -> Path:
         folder = self._find(name)
-        if folder is None:
+        if folder is None and self.absolute is not None:
             last = self._last_place(name)
-            where = f" (it was {last})" if last else ""
-            raise DatasetError(f"There is no folder {name}{where}. Give a folder of images. {HINT}")
+            where = f"is no longer at {last}" if last else "is not on this machine"
+            present = "--pairs PATH PATH" if self.pairs else "--data-a PATH --data-b PATH"
+            tests = " --test-a PATH --test-b PATH" if self.test_a else ""
+            raise DatasetError(f"The folder {name} of this run {where}. Give the present folders: {present}{tests}.")
+        if folder is None:
+            raise DatasetError(f"There is no folder {name}. Give a folder of images. {HINT}")
         return real_path(folder)
 
 

@@ -52,6 +52,17 @@ def test_places_that_exclude_each_other_or_are_missing_are_an_error(fields: dict
         DataSource(**fields)
 
 
+def test_a_folder_of_a_run_that_was_moved_is_answered_by_the_flags_for_its_present_place(tmp_path: Path) -> None:
+    save_images(tmp_path, "ds/x/1.png", "ds/y/1.png", "ds/t/1.png")
+    pairs = DataSource(pairs=("ds/x", "ds/y")).with_absolute()
+    domains = DataSource(data_a="ds/x", data_b="ds/y", test_a="ds/t", test_b="ds/t").with_absolute()
+    (tmp_path / "ds").rename(tmp_path / "moved")
+    with pytest.raises(DatasetError, match=r"ds/x of this run is no longer at /.*/ds/x\..*: --pairs PATH PATH\."):
+        pairs.load()
+    with pytest.raises(DatasetError, match=r": --data-a PATH --data-b PATH --test-a PATH --test-b PATH\."):
+        domains.load()
+
+
 def test_one_folder_in_two_roles_and_a_missing_folder_are_errors(tmp_path: Path) -> None:
     save_images(tmp_path, "a/1.png")
     with pytest.raises(UsageError, match="names one folder twice"):
