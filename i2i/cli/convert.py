@@ -99,7 +99,7 @@ def convert(
     mask_fill: Annotated[
         Literal["white", "black", "paint"],
         typer.Option(
-            help="where to inpaint. white: where the mask is white; black: where it is not; paint: where it has paint "
+            help="what masks mark. white: where they are white; black: where not; paint: where they have paint "
             "of any colour, on a transparent layer or on black"
         ),
     ] = "white",
@@ -109,6 +109,20 @@ def convert(
             metavar="LOW HIGH",
             help="values of black and white, such as 0 4095, for images of a type that can hold them "
             r"\[default: those of the model's training, else of the type]",
+            show_default=False,
+        ),
+    ] = None,
+    blend: Annotated[
+        float, typer.Option(min=0, max=1, help="1: the result as it is; 0: the photo; in between: a mixture of the two")
+    ] = 1.0,
+    grain: Annotated[
+        float, typer.Option(min=0, max=50, help="film grain to add to the results, σ on middle grey in grey levels")
+    ] = 0.0,
+    protect: Annotated[
+        Path | None,
+        typer.Option(
+            help="an image that is white where the photo stays as it is, or a folder with one for each photo; "
+            r"--mask-fill applies \[default: off]",
             show_default=False,
         ),
     ] = None,
@@ -134,15 +148,16 @@ def convert(
 
         i2i convert horse2zebra-cyclegan video.mp4 --out zebras.mp4 --stabilize
     """
-    from i2i.convert.conversion import ConvertOptions, open_conversion
-    from i2i.convert.options import existing_policy, parse_pixels
+    from i2i.convert.conversion import open_conversion
+    from i2i.convert.options import ConvertOptions, existing_policy, parse_pixels
 
     options = ConvertOptions(
         model=model, sources=sources, out=out, direction=direction, format=format, quality=quality, lossless=lossless,
         patterns=pattern or (), frames=frames, existing=existing_policy(overwrite, skip_existing),
         metadata=metadata, provenance=provenance, max_pixels=parse_pixels(max_pixels), max_side=max_side,
         stabilize=stabilize, device=device, precision=precision, strength=degradation_level, mask=mask,
-        mask_fill=mask_fill, value_range=value_range, batch_size=batch_size, compile=compile,
+        mask_fill=mask_fill, value_range=value_range, blend=blend, grain=grain,
+        protect=protect, batch_size=batch_size, compile=compile,
     )  # fmt: skip
     with open_conversion(options) as conversion:
         if dry_run:

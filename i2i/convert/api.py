@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from i2i.convert.interfaces import BatchTranslator, DownscalingReader, ImageReader, MaskingReader, SingleImageAdapter
+from i2i.convert.interfaces import BatchTranslator, ImageReader, SingleImageAdapter, prepared_reader
 from i2i.convert.manifest import Manifest, NoManifest
 from i2i.convert.pipeline import Pipeline, Progress, WorkItem, io_threads
 from i2i.convert.plan import Job, Plan, make_plan
@@ -23,6 +23,7 @@ from i2i.images import DecoderPool, Writer
 from i2i.images.files import remove_unfinished
 from i2i.images.folders import real_path
 from i2i.images.value_range import ValueRanges
+from i2i.inference.compositing import compose
 from i2i.inference.masks import MaskedPhoto
 
 OutputFormat = Literal["png", "jpg", "webp", "avif", "tif", "gif"]
@@ -175,18 +176,15 @@ def convert_jobs(
         job_of = {WorkItem(job.source, job.frame + i): job for job in jobs for i in range(job.frame_count)}
         items = list(job_of)
         collector = FrameCollector()
-        reader = ranged = RangedReader(reader, ranges, is_stated=is_stated)
-        if translator.mask_reader is not None:
-            reader = MaskingReader(reader, translator.mask_reader)
-        if max_side is not None:
-            reader = DownscalingReader(reader, max_side)
+        ranged = RangedReader(reader, ranges, is_stated=is_stated)
+        reader = prepared_reader(ranged, translator, max_side)
 
         def write(item: WorkItem, image: Image.Image) -> None:
             job = job_of[item]
             source = item.image
-            if isinstance(source, MaskedPhoto):
-                image = source.compose(image)
-                source = replace(source, alpha=None)  # it is the mask, not the transparency of the result
+            if source is not None and (isinstance(source, MaskedPhoto) or source.kept is not None):
+                image = compose(image, source)
+                source = replace(source, alpha=None)  # the result has the transparency that it needs
             if job.frame_count == 1:
                 _write(job, writer(image, source), fingerprints[job], manifest)
             elif frames := collector.add(job, item.frame, image, source):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from i2i.arguments import PathLike, check_types, refuse_unknown, to_device_name, to_paths
 from i2i.convert.api import OutputFormat, Result
-from i2i.convert.conversion import ConvertOptions, open_conversion
-from i2i.convert.options import existing_policy, parse_pixels
+from i2i.convert.conversion import open_conversion
+from i2i.convert.options import ConvertOptions, existing_policy, parse_pixels
 from i2i.convert.sequences import Frames
 from i2i.device import Precision
 from i2i.errors import ArgumentTypeError
@@ -53,6 +53,9 @@ def convert(
     mask: PathLike | None = None,
     mask_fill: MaskFill = "white",
     value_range: tuple[float, float] | None = None,
+    blend: float = 1.0,
+    grain: float = 0.0,
+    protect: PathLike | None = None,
     batch_size: int = 0,
     compile: bool = False,
     progress: Callable[[int, int, int], None] = lambda done, failed, total: None,
@@ -88,6 +91,9 @@ def convert(
         mask: for inpainting models: a mask image, or a folder with one for each photo.
         mask_fill: what the mask marks.
         value_range: values of black and white of the photos; by default those of the model, else of their type.
+        blend: 1 for the result as it is, 0 for the photo, a mixture in between.
+        grain: σ of film grain that is added to the results, in grey levels.
+        protect: a mask image of the region that stays as it is, or a folder with one for each photo.
         batch_size: images of one size in a batch; 0: chosen for the device.
         compile: whether to compile the network first.
         progress: called with the number of photos done, failed (of those done) and in total.
@@ -120,6 +126,7 @@ def convert(
         stabilize=stabilize,
         device=to_device_name(device), precision=precision, strength=degradation_level,
         mask=Path(mask) if mask is not None else None, mask_fill=mask_fill, value_range=value_range,
+        blend=float(blend), grain=float(grain), protect=Path(protect) if protect is not None else None,
         batch_size=int(batch_size), compile=compile,
     )  # fmt: skip
     return _run(options, translator, dry_run, progress)

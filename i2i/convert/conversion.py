@@ -2,15 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i2i.config import require
 from i2i.convert.api import (
-    ExistingPolicy,
-    OutputFormat,
     Result,
     convert_jobs,
     count_frames,
@@ -18,84 +14,18 @@ from i2i.convert.api import (
     pending_jobs,
 )
 from i2i.convert.manifest import Manifest
-from i2i.convert.options import make_writer, output_format, settings_hash
+from i2i.convert.options import ConvertOptions, make_writer, output_format, settings_hash, with_options_of
 from i2i.convert.pipeline import Progress, io_threads
 from i2i.convert.plan import Job, Plan, make_plan, video_jobs
-from i2i.convert.sequences import Frames, fits_one_result
+from i2i.convert.sequences import fits_one_result
 from i2i.convert.shared_ranges import plan_ranges
-from i2i.device import Precision, disable_malloc_trim
+from i2i.device import disable_malloc_trim
 from i2i.errors import UsageError
-from i2i.images import MAX_PIXELS, DecoderPool
-from i2i.images.writing import MetadataPolicy
-from i2i.inference.mask_images import MaskFill
+from i2i.images import DecoderPool
 
 if TYPE_CHECKING:
     from i2i.convert.video import VideoResult
     from i2i.inference.translator import Translator
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConvertOptions:
-    """Options of a conversion.
-
-    Args:
-        model: name of a run, path of a model file, or "identity".
-        sources: images, folders and videos.
-        out: folder for the results; or the name of the result of a single photo or video.
-        direction: "AtoB" or "BtoA"; None for the model's first direction.
-        format: file format of images; None for that of the name ``out``, or png.
-        quality: quality of jpg, webp and avif, from 1 to 100.
-        lossless: whether webp and avif store the pixels as they are.
-        patterns: name patterns of the images to convert in folders; () for all.
-        frames: the frames of animations and pages of documents to convert: "first"; "all", into one result where the
-            format holds them; or "each" into its own result.
-        existing: how existing results are treated, see ``convert_jobs``.
-        metadata: whether results keep the metadata of their source.
-        provenance: whether results name the model in their metadata.
-        max_pixels: pixels of the largest image that is read.
-        max_side: photos and frames with a longer side are downscaled to this many pixels before they are translated;
-            None to keep their size.
-        stabilize: whether to reduce the flicker of videos.
-        device: "auto", or the name of a torch device.
-        precision: "auto", "float32" or "bfloat16".
-        strength: strength of the degradation, for a model that takes it as input.
-        mask: mask of an inpainting model, or a folder of masks.
-        mask_fill: what the masks mark: "white", "black" or "paint", see ``mask_from_image``.
-        value_range: values of black and white of the photos; None for those of the model, else of their type.
-        batch_size: images of one size in a batch; 0 for the translator's preferred batch size.
-        compile: whether to compile the network.
-    """
-
-    model: str
-    sources: Sequence[Path]
-    out: Path
-    direction: str | None = None
-    format: OutputFormat | None = None
-    quality: int = 95
-    lossless: bool = False
-    patterns: Sequence[str] = ()
-    frames: Frames = "first"
-    existing: ExistingPolicy = "continue"
-    metadata: MetadataPolicy = "keep"
-    provenance: bool = True
-    max_pixels: int = MAX_PIXELS
-    max_side: int | None = None
-    stabilize: bool = False
-    device: str = "auto"
-    precision: Precision = "auto"
-    strength: float | None = None
-    mask: Path | None = None
-    mask_fill: MaskFill = "white"
-    value_range: tuple[float, float] | None = None
-    batch_size: int = 0
-    compile: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.sources:
-            raise UsageError("No photo was named. Name at least one photo, folder or video.")
-        require(1 <= self.quality <= 100, "quality", self.quality, "from 1 to 100")
-        require(self.max_side is None or self.max_side >= 16, "max_side", self.max_side, "16 or above")
-        require(self.batch_size >= 0, "batch_size", self.batch_size, "0 (chosen for the device) or above")
 
 
 @contextmanager
@@ -113,10 +43,12 @@ def open_conversion(options: ConvertOptions, translator: "Translator | None" = N
     """
     options = replace(options, format=output_format(options.format, options.out))
     if translator is not None:
-        options = _with_options_of(options, translator)
+        options = with_options_of(options, translator)
     videos = video_jobs(options.sources, options.out)
     video_sources = {job.source for job in videos}
     image_sources = [path for path in options.sources if path not in video_sources]
+    if videos and options.protect is not None:
+        raise UsageError(f"--protect takes photos; {videos[0].source} is a video. Omit --protect.")
     with DecoderPool(io_threads(), max_pixels=options.max_pixels) as reader:
         plan = Plan()
         if image_sources:
@@ -151,21 +83,10 @@ def _load(options: ConvertOptions) -> "Translator":
         mask=options.mask,
         mask_fill=options.mask_fill,
         value_range=options.value_range,
+        blend=options.blend,
+        grain=options.grain,
+        protect=options.protect,
     )
-
-
-def _with_options_of(options: ConvertOptions, translator: "Translator") -> ConvertOptions:
-    """Return the options with those of a loaded translator, on which the results depend too.
-
-    Raises: UsageError if one of them is given beside the translator.
-    """
-    defaults = {field.name: field.default for field in fields(ConvertOptions)}
-    for name in ("direction", "device", "precision", "strength", "mask", "mask_fill", "value_range"):
-        if getattr(options, name) != defaults[name]:
-            raise UsageError(f"{name} is an option of i2i.load, and the translator is loaded already.")
-    own = translator.options
-    mask = Path(own.mask) if own.mask is not None else None
-    return replace(options, strength=own.strength, mask=mask, mask_fill=own.mask_fill, value_range=own.value_range)
 
 
 class Conversion:
@@ -202,6 +123,9 @@ class Conversion:
             mask=options.mask,
             mask_fill=options.mask_fill,
             max_side=options.max_side,
+            blend=options.blend,
+            grain=options.grain,
+            protect=options.protect,
         )
 
     def pending(self) -> tuple[list[Job], Result]:

@@ -10,6 +10,7 @@ from PIL import Image
 from i2i.images import LoadedImage, Provenance
 from i2i.images.downscale import downscale
 from i2i.images.value_range import SampleSummary, ValueRanges
+from i2i.inference.mask_files import ProtectedRegions
 from i2i.inference.masks import MaskedPhoto, MaskReader
 
 Size = tuple[int, int]  # width and height
@@ -70,6 +71,18 @@ class MaskingReader(WrappingReader):
     ) -> MaskedPhoto:
         image = self.reader.read(path, frame, blend=blend, ranges=ranges)
         return self.mask_reader.apply_mask(path, image, partial(self.reader.read, blend=False))
+
+
+class ProtectingReader(WrappingReader):
+    """A reader that adds the region of each image that stays as it is."""
+
+    def __init__(self, reader: ImageReader, protection: ProtectedRegions) -> None:
+        super().__init__(reader)
+        self.protection = protection
+
+    def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
+        image = self.reader.read(path, frame, blend=blend, ranges=ranges)
+        return self.protection.add_to(path, image, partial(self.reader.read, blend=False))
 
 
 class DownscalingReader(WrappingReader):
@@ -136,3 +149,19 @@ class SingleImageAdapter:
 
     def submit(self, images: Sequence[Image.Image]) -> Sequence[Callable[[], Image.Image]]:
         return [partial(lambda translated: translated, self.translate(image)) for image in images]
+
+
+def prepared_reader(reader: ImageReader, translator: BatchTranslator, max_side: int | None) -> ImageReader:
+    """Return a reader of what a translator takes: with the masks of the images, and downscaled to ``max_side``.
+
+    Args:
+        reader: reads the images.
+        translator: its ``mask_reader`` and, if it has one, its ``protection`` read the masks.
+        max_side: images with a longer side are downscaled to this many pixels; None to keep their size.
+    """
+    protection: ProtectedRegions | None = getattr(translator, "protection", None)
+    if protection is not None:
+        reader = ProtectingReader(reader, protection)
+    if translator.mask_reader is not None:
+        reader = MaskingReader(reader, translator.mask_reader)
+    return reader if max_side is None else DownscalingReader(reader, max_side)

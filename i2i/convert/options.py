@@ -1,23 +1,133 @@
-"""Check the options of a conversion and convert them to the types that it needs."""
+"""The options of a conversion: their checks, and their conversion to the types that it needs."""
 
 import hashlib
 import json
+import os
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
+from i2i.config import require
 from i2i.convert.api import ExistingPolicy, OutputFormat
 from i2i.convert.plan import is_image_name
+from i2i.convert.sequences import Frames
+from i2i.device import Precision
 from i2i.errors import UsageError
-from i2i.images import Provenance, Writer
+from i2i.images import MAX_PIXELS, Provenance, Writer
 from i2i.images.formats import FORMAT_BY_SUFFIX
 from i2i.images.writing import MetadataPolicy
 from i2i.inference.mask_images import MaskFill
+
+if TYPE_CHECKING:
+    from i2i.inference.translator import Translator
 
 _SETTINGS_VERSION = 1  # increased when the same model and settings give other results
 _MASK_VERSION = 2  # increased when the same mask image selects other pixels
 _PIXELS = re.compile(r"\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*(MP)?\s*", re.IGNORECASE)
 _MAX_PIXELS = 2_000_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertOptions:
+    """Options of a conversion.
+
+    Args:
+        model: name of a run, path of a model file, or "identity".
+        sources: images, folders and videos.
+        out: folder for the results; or the name of the result of a single photo or video.
+        direction: "AtoB" or "BtoA"; None for the model's first direction.
+        format: file format of images; None for that of the name ``out``, or png.
+        quality: quality of jpg, webp and avif, from 1 to 100.
+        lossless: whether webp and avif store the pixels as they are.
+        patterns: name patterns of the images to convert in folders; () for all.
+        frames: the frames of animations and pages of documents to convert: "first"; "all", into one result where the
+            format holds them; or "each" into its own result.
+        existing: how existing results are treated, see ``convert_jobs``.
+        metadata: whether results keep the metadata of their source.
+        provenance: whether results name the model in their metadata.
+        max_pixels: pixels of the largest image that is read.
+        max_side: photos and frames with a longer side are downscaled to this many pixels before they are translated;
+            None to keep their size.
+        stabilize: whether to reduce the flicker of videos.
+        device: "auto", or the name of a torch device.
+        precision: "auto", "float32" or "bfloat16".
+        strength: strength of the degradation, for a model that takes it as input.
+        mask: mask of an inpainting model, or a folder of masks.
+        mask_fill: what the masks mark: "white", "black" or "paint", see ``mask_from_image``.
+        value_range: values of black and white of the photos; None for those of the model, else of their type.
+        blend: 1 for the result as it is, 0 for the photo, a mixture in between.
+        grain: σ of film grain that is added to the results, in grey levels.
+        protect: mask of the region that stays as it is, or a folder of masks; ``mask_fill`` applies.
+        batch_size: images of one size in a batch; 0 for the translator's preferred batch size.
+        compile: whether to compile the network.
+    """
+
+    model: str
+    sources: Sequence[Path]
+    out: Path
+    direction: str | None = None
+    format: OutputFormat | None = None
+    quality: int = 95
+    lossless: bool = False
+    patterns: Sequence[str] = ()
+    frames: Frames = "first"
+    existing: ExistingPolicy = "continue"
+    metadata: MetadataPolicy = "keep"
+    provenance: bool = True
+    max_pixels: int = MAX_PIXELS
+    max_side: int | None = None
+    stabilize: bool = False
+    device: str = "auto"
+    precision: Precision = "auto"
+    strength: float | None = None
+    mask: Path | None = None
+    mask_fill: MaskFill = "white"
+    value_range: tuple[float, float] | None = None
+    blend: float = 1.0
+    grain: float = 0.0
+    protect: Path | None = None
+    batch_size: int = 0
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise UsageError("No photo was named. Name at least one photo, folder or video.")
+        require(1 <= self.quality <= 100, "quality", self.quality, "from 1 to 100")
+        require(self.max_side is None or self.max_side >= 16, "max_side", self.max_side, "16 or above")
+        require(self.batch_size >= 0, "batch_size", self.batch_size, "0 (chosen for the device) or above")
+
+
+def with_options_of(options: ConvertOptions, translator: "Translator") -> ConvertOptions:
+    """Return the options with those of a loaded translator, on which the results depend too.
+
+    Raises: UsageError if one of them is given beside the translator.
+    """
+    defaults = {field.name: field.default for field in fields(ConvertOptions)}
+    for name in (
+        "direction",
+        "device",
+        "precision",
+        "strength",
+        "mask",
+        "mask_fill",
+        "value_range",
+        "blend",
+        "grain",
+        "protect",
+    ):
+        if getattr(options, name) != defaults[name]:
+            raise UsageError(f"{name} is an option of i2i.load, and the translator is loaded already.")
+    own = translator.options
+    return replace(
+        options, strength=own.strength, mask=_to_path(own.mask), mask_fill=own.mask_fill,
+        value_range=own.value_range, blend=own.blend, grain=own.grain, protect=_to_path(own.protect),
+    )  # fmt: skip
+
+
+def _to_path(path: str | os.PathLike[str] | None) -> Path | None:
+    return None if path is None else Path(path)
 
 
 def existing_policy(overwrite: bool, skip: bool) -> ExistingPolicy:
@@ -84,6 +194,9 @@ def settings_hash(
     mask: Path | None = None,
     mask_fill: MaskFill = "white",
     max_side: int | None = None,
+    blend: float = 1.0,
+    grain: float = 0.0,
+    protect: Path | None = None,
 ) -> str:
     """Return a hash of everything besides the source that a result depends on.
 
@@ -94,6 +207,9 @@ def settings_hash(
         mask: the mask image, or the folder of mask images.
         mask_fill: what the masks mark.
         max_side: the longer side in pixels to which photos are downscaled.
+        blend: part of the result in its mixture with the photo.
+        grain: σ of the grain.
+        protect: the mask image of what stays as it is, or the folder of mask images.
     """
     settings: list[Any] = [_SETTINGS_VERSION, model and (model.model, model.version), writer.suffix, writer.policy]
     settings.append(writer.provenance is None)
@@ -103,6 +219,12 @@ def settings_hash(
         settings.append(["mask", _MASK_VERSION, mask_fill, *_file_stamps(mask)])
     if max_side is not None:
         settings.append(["max_side", max_side])
+    if blend != 1:
+        settings.append(["blend", blend])
+    if grain:
+        settings.append(["grain", grain])
+    if protect is not None:
+        settings.append(["protect", _MASK_VERSION, mask_fill, *_file_stamps(protect)])
     if writer.suffix in (".jpg", ".webp", ".avif"):
         settings.append("lossless" if writer.lossless else writer.quality)
     return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]

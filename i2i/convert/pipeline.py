@@ -146,7 +146,7 @@ class Pipeline:
                     self._translate([item])
             return
         for item, result in zip(batch, results, strict=True):
-            if item.image:
+            if item.image and item.image.kept is None:
                 item.image = replace(item.image, image=_NO_PIXELS)  # the writer needs its alpha and metadata only
             self._start(self._on_written, item, self._write, item, result)
 

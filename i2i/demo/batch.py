@@ -28,6 +28,7 @@ from i2i.errors import I2IError, ImageError, UsageError
 from i2i.images import IMAGE_SUFFIXES, Writer
 from i2i.images.folders import walk_folder
 from i2i.images.formats import HEIC_SUFFIXES
+from i2i.inference.finishing import AS_IT_IS, Finishing
 
 if TYPE_CHECKING:
     from i2i.inference.translator import Translator
@@ -91,6 +92,7 @@ class FolderTranslator:
         direction: str | None = None,
         strength: float | None = None,
         progress: ProgressCallback = lambda fraction, description: None,
+        finishing: Finishing = AS_IT_IS,
     ) -> FolderResult:
         """Translate uploaded files. A file that fails does not stop the others.
 
@@ -100,12 +102,13 @@ class FolderTranslator:
             direction: None is the model's first direction.
             strength: the degradation strength; see ``i2i.inference.loading.load``.
             progress: called with each step.
+            finishing: how the results are mixed with their photos.
 
         Raises:
             I2IError: there is nothing to translate, or the files exceed a limit.
         """
         directions = self.registry.model(name).info.directions
-        choice = ModelChoice(name, resolve_direction(name, directions, direction), strength)
+        choice = ModelChoice(name, resolve_direction(name, directions, direction), strength, finishing)
         if not paths:
             raise UsageError("There are no files yet. Drop photos, or a zip of photos, into the box.")
         folder = self.store.temp_dir()

@@ -72,6 +72,20 @@ def model_picker(id_prefix: str) -> tuple[gr.Dropdown, gr.Radio, gr.Slider]:
     return name, direction, strength
 
 
+def finishing_inputs(id_prefix: str) -> tuple[gr.Slider, gr.Slider]:
+    """Return inputs for the mixture of the result with the photo, and for film grain; see ``Finishing``."""
+    with gr.Row():
+        blend = gr.Slider(
+            0, 1, value=1, step=0.05, label="Blend", info="0: the photo, 1: the result", min_width=140,
+            elem_id=f"{id_prefix}-blend",
+        )  # fmt: skip
+        grain = gr.Slider(
+            0, 20, value=0, step=0.5, label="Film grain", info="Strength in grey levels", min_width=140,
+            elem_id=f"{id_prefix}-grain",
+        )  # fmt: skip
+    return blend, grain
+
+
 def update_model_picker(registry: ModelRegistry, name: str | None) -> list[Any]:
     """Return the updates of direction and strength for a model. An input without a choice is hidden."""
     choices = direction_choices(registry.model(name)) if name else []

@@ -24,12 +24,13 @@ from i2i.demo.translation import PhotoTranslator, TranslationResult
 from i2i.demo.uploads import UploadStore
 from i2i.errors import UsageError
 from i2i.images.writing import QUALITY
+from i2i.inference.finishing import Finishing
 
 LoginCheck = Callable[[Request], Awaitable[None]]
 _TITLE = "i2i"
 _DESCRIPTION = 'Translate photos with the models of this server. Errors are JSON: {"error": "what is wrong"}.'
 
-_FIELDS = ("image", "model", "direction", "strength", "mask", "keep", "format", "quality")
+_FIELDS = ("image", "model", "direction", "strength", "mask", "keep", "blend", "grain", "format", "quality", "lossless")
 
 Photo = Annotated[UploadFile, File(description="the photo, as a file of any format that i2i reads")]
 ModelName = Annotated[str | None, Form(description="name of a model [default: the first of /models]")]
@@ -42,8 +43,11 @@ FillMask = Annotated[
 KeepMask = Annotated[
     UploadFile | None, File(description="mask of the photo's size, white where the photo stays as it is")
 ]
+Blend = Annotated[float, Form(description="1: the result as it is; 0: the photo; in between: a mixture of the two")]
+Grain = Annotated[float, Form(description="film grain to add to the result, σ in grey levels, at most 50")]
 FormatName = Annotated[str, Form(description=f"format of the result: {', '.join(FORMATS)}")]
 Quality = Annotated[int, Form(description="quality of a jpg, webp or avif, from 1 to 100")]
+Lossless = Annotated[bool, Form(description="whether a webp or avif stores the pixels as they are")]
 
 
 def add_http_api(app: FastAPI, translator: PhotoTranslator, check_login: LoginCheck) -> None:
@@ -78,12 +82,16 @@ def _add_translate(router: APIRouter, translator: PhotoTranslator, queue: HttpQu
         strength: Strength = None,
         mask: FillMask = None,
         keep: KeepMask = None,
+        blend: Blend = 1.0,
+        grain: Grain = 0.0,
         format: FormatName = "png",
         quality: Quality = QUALITY,
+        lossless: Lossless = False,
     ) -> Response:
         """Translate a photo and return the result as an image file."""
         check_fields(await request.form(), _FIELDS)
-        options = OutputOptions.parse(format, quality)
+        options = OutputOptions.parse(format, quality, lossless)
+        finishing = Finishing(blend, grain)
         name = model or registry.default_name()
         if name is None:
             raise HttpError(404, "This server has no models yet.")
@@ -100,6 +108,7 @@ def _add_translate(router: APIRouter, translator: PhotoTranslator, queue: HttpQu
                     validate_strength(registry, name, strength, strict=True),
                     Selection(uploads.save(mask)) if mask is not None else None,
                     Selection(uploads.save(keep), name="The image keep") if keep is not None else None,
+                    finishing=finishing,
                 )
             return result, result.encode(options)
 

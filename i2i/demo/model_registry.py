@@ -15,6 +15,7 @@ from i2i.checkpoints.model_info import ModelInfo
 from i2i.checkpoints.shipped import SHIPPED_MODELS, is_shipped
 from i2i.demo.fair_lock import FairLock
 from i2i.errors import ModelFileError, UsageError
+from i2i.inference.finishing import AS_IT_IS, Finishing
 
 if TYPE_CHECKING:
     from i2i.inference.translator import Translator
@@ -66,11 +67,13 @@ class ModelChoice:
         name: a name of the registry.
         direction: "AtoB" or "BtoA".
         strength: the degradation strength, for a model that takes one.
+        finishing: how results are mixed with their photos.
     """
 
     name: str
     direction: str
     strength: float | None = None
+    finishing: Finishing = AS_IT_IS
 
 
 class ModelRegistry:
@@ -184,7 +187,8 @@ class ModelRegistry:
                 str(path.resolve()), choice.direction, device=self.device, strength=choice.strength
             )
         self._loaded.move_to_end(key)
-        return self._loaded[key]
+        translator = self._loaded[key]
+        return translator.with_finishing(choice.finishing) if choice.finishing.changes_results else translator
 
     def _info(self, path: Path) -> ModelInfo | ModelFileError:
         """Return a model file's metadata, or why they are not usable. They are cached until the file changes."""

@@ -19,31 +19,35 @@ class OutputOptions:
     Args:
         format: one of FORMATS.
         quality: of a lossy format, from 1 to 100.
+        lossless: whether WebP and AVIF store the pixels as they are.
 
     Raises:
-        UsageError: there is no such format or quality.
+        UsageError: there is no such format or quality, or the format is always lossy.
     """
 
     format: str = "png"
     quality: int = QUALITY
+    lossless: bool = False
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise UsageError(f"There is no format {self.format[:20]!r}. Choose {', '.join(FORMATS)}.")
         if not 1 <= self.quality <= 100:
             raise UsageError(f"The quality is {self.quality}; it must be from 1 to 100.")
+        if self.lossless and self.format == "jpg":
+            raise UsageError("JPEG cannot store an image without loss. Choose PNG, WebP, AVIF or TIFF.")
 
     @classmethod
-    def parse(cls, format: str | None, quality: float | None) -> "OutputOptions":
+    def parse(cls, format: str | None, quality: float | None, lossless: bool = False) -> "OutputOptions":
         """Return the options from texts of a user, such as "JPEG" or ".tiff". None is the default.
 
         Raises:
-            UsageError: there is no such format or quality.
+            UsageError: there is no such format or quality, or the format is always lossy.
         """
         name = (format or "png").lower().strip().removeprefix(".")
         if quality is not None and quality != round(quality):
             raise UsageError(f"The quality is {quality:g}; it must be a whole number from 1 to 100.")
-        return cls(_ALIASES.get(name, name), QUALITY if quality is None else int(quality))
+        return cls(_ALIASES.get(name, name), QUALITY if quality is None else int(quality), lossless)
 
     @property
     def suffix(self) -> str:

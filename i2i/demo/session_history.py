@@ -80,7 +80,9 @@ class SessionResult:
             image = image.copy()
             image.putalpha(result.alpha)
         source = replace(store.read(self.photo), alpha=None)
-        writer = Writer(suffix=options.suffix, quality=options.quality, provenance=self.provenance)
+        writer = Writer(
+            suffix=options.suffix, quality=options.quality, lossless=options.lossless, provenance=self.provenance
+        )
         return store.save(writer(image, source), f"{self.name}{options.suffix}")
 
     def full_size_viewer(self, store: UploadStore) -> str:

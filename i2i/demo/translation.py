@@ -16,6 +16,7 @@ from i2i.demo.regions import Selection, blended, compose, with_region_to_fill
 from i2i.demo.uploads import UploadStore
 from i2i.errors import UsageError
 from i2i.images import LoadedImage, Provenance, Writer
+from i2i.inference.finishing import AS_IT_IS, Finishing
 from i2i.inference.masks import MaskedPhoto
 
 ProgressCallback = Callable[[float, str], None]  # (completed fraction in [0, 1], description of the current step)
@@ -54,7 +55,9 @@ class TranslationResult:
     def encode(self, options: OutputOptions | None = None) -> bytes:
         """Return the bytes of an image file with the metadata of the photo. Raises ImageError if it is too large."""
         options = options or OutputOptions()
-        writer = Writer(suffix=options.suffix, quality=options.quality, provenance=self.provenance)
+        writer = Writer(
+            suffix=options.suffix, quality=options.quality, lossless=options.lossless, provenance=self.provenance
+        )
         return writer(self.output, self.source)
 
     def file_name(self, suffix: str = ".png") -> str:
@@ -103,6 +106,7 @@ class PhotoTranslator:
         fill: Selection | None = None,
         keep: Selection | None = None,
         progress: ProgressCallback = lambda fraction, description: None,
+        finishing: Finishing = AS_IT_IS,
     ) -> TranslationResult:
         """Translate an uploaded photo.
 
@@ -115,12 +119,13 @@ class PhotoTranslator:
             keep: the region that stays as it is in the photo, for a model whose results have the photo's size. An
                 inpainting model keeps all but the region to fill anyway.
             progress: called with each step.
+            finishing: how the result is mixed with the photo.
 
         Raises:
             I2IError: the photo cannot be translated; the message is meant for the user.
         """
         model = self.registry.model(name)
-        choice = ModelChoice(name, resolve_direction(name, model.info.directions, direction), strength)
+        choice = ModelChoice(name, resolve_direction(name, model.info.directions, direction), strength, finishing)
         progress(0.0, "Reading the photo")
         loaded_photo = self.store.read(path, blend=False, ranges=model.info.input_ranges(choice.direction))
         size = loaded_photo.image.size

@@ -29,6 +29,9 @@ def downscale(loaded: LoadedImage, max_side: int) -> LoadedImage:
     size = downscaled_to_fit(loaded.image.size, max_side)
     if size == loaded.image.size:
         return loaded
+    if loaded.kept is not None:  # a pixel that covers a kept one is kept
+        kept = loaded.kept.resize(size, Image.Resampling.BOX).point(lambda value: 255 * (value > 0))
+        loaded = replace(loaded, kept=kept)
     if loaded.alpha is None:
         return replace(loaded, image=loaded.image.resize(size, Image.Resampling.LANCZOS))
     image = loaded.image.resize(size, Image.Resampling.BOX)

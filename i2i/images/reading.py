@@ -37,6 +37,7 @@ class LoadedImage:
         unusual: what the samples hold, if they use little of their range or exceed one that is known; else None.
         grey: whether the file stores one channel, beside alpha, instead of colours.
         unblended: RGB, the colours as stored, if ``image`` is blended on white; else None.
+        kept: mode L, 255 where a result is to have the pixels of the image as they are; None for no such region.
     """
 
     image: Image.Image
@@ -45,6 +46,7 @@ class LoadedImage:
     unusual: SampleSummary | None = None
     grey: bool = False
     unblended: Image.Image | None = None
+    kept: Image.Image | None = None
 
     def blended(self) -> "LoadedImage":
         """Return the image blended on white, with the colours as stored beside it; without alpha as it is."""

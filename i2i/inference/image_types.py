@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from i2i.errors import ArgumentTypeError, ArgumentValueError, ImageError
-from i2i.images import LoadedImage, load_image, restore_alpha, to_float, to_uint8
+from i2i.images import LoadedImage, load_image, to_float, to_uint8
 from i2i.images.colour import to_upright_srgb_with_alpha
 from i2i.images.value_range import ValueRanges
 from i2i.paths import expand_user
@@ -76,13 +76,6 @@ def from_results(value: Any, results: Sequence[Image.Image]) -> Any:
         images = to_float(pixels.permute(0, 3, 1, 2)).contiguous().to(value.device, value.dtype)
         return images if value.ndim == 4 else images[0]
     return results[0]
-
-
-def with_alpha(result: Image.Image, photo: LoadedImage) -> Image.Image:
-    """Return a result, RGB, with the transparency of its image, blended on white; without alpha as it is."""
-    if photo.alpha is None or photo.unblended is None:
-        return result
-    return restore_alpha(result, photo.unblended, photo.alpha)
 
 
 def image_path(value: Any) -> Path:

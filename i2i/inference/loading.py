@@ -45,6 +45,9 @@ def load(
     mask: str | os.PathLike[str] | None = None,
     mask_fill: MaskFill = "white",
     value_range: tuple[float, float] | None = None,
+    blend: float = 1.0,
+    grain: float = 0.0,
+    protect: str | os.PathLike[str] | None = None,
 ) -> Translator:
     """Load a translator.
 
@@ -58,6 +61,10 @@ def load(
         mask_fill: what the mask marks: "white", "black" or "paint", see ``mask_from_image``.
         value_range: sample values of black and white, such as (0, 4095), for images of a type that can hold them; None
             for those of the model's training, else of the type.
+        blend: 1 for the result as it is, 0 for the photo, a mixture in between; of a larger result, with the bicubic
+            enlargement of the photo.
+        grain: σ of film grain that is added to the result, in grey levels; 0 for none.
+        protect: mask image of the region that stays as it is in the photo, or folder of masks; ``mask_fill`` applies.
 
     Raises:
         ModelFileError or UsageError: the message names the available choices.
@@ -68,7 +75,9 @@ def load(
     """
     check_types(load, locals())
     model = os.fspath(model)
-    options = InferenceOptions(str(device), precision, strength, mask, mask_fill, value_range)
+    options = InferenceOptions(
+        str(device), precision, strength, mask, mask_fill, value_range, float(blend), float(grain), protect
+    )
     if model == "identity":
         direction = _checked_direction(model, direction, list(Direction))
         return Translator(Identity(), IdentityConfig(), size=MIN_SIDE, direction=direction, options=options)

@@ -1,26 +1,21 @@
 """Masks for inpainting, from the transparency of a photo and from mask images."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from i2i.data.layout import list_images
 from i2i.errors import ImageError, UsageError
-from i2i.images import LoadedImage, load_image
+from i2i.images import LoadedImage
 from i2i.images.downscale import downscale
+from i2i.inference.mask_files import MaskFiles, ReadImage, load_unblended
 from i2i.inference.mask_images import OPAQUE, MaskFill, mask_from_image
 
 ALPHA_THRESHOLD = OPAQUE  # pixels with at least this alpha are known; the others are masked
 _LARGE_MASK = 0.6  # fraction of the photo from which a mask image may be inverted by mistake
 logger = logging.getLogger(__name__)
-ReadImage = Callable[[Path], LoadedImage]
-
-_load_unblended = partial(load_image, blend=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,18 +79,14 @@ class MaskReader:
     """
 
     def __init__(self, mask: Path | None, *, fill: MaskFill = "white") -> None:
-        if mask is not None and not mask.exists():
-            raise UsageError(
-                f"{mask} does not exist. --mask takes an image, or a folder with an image of each photo's name."
-            )
         if mask is None and fill != "white":
             raise UsageError(f"--mask-fill {fill} needs a mask image: name it by --mask.")
         self.mask = mask
         self.fill = fill
-        self._masks_in_folder = list_images(mask) if mask is not None and mask.is_dir() else None
+        self._files = MaskFiles(mask) if mask is not None else None
         self._warned_about: set[str] = set()
 
-    def apply_mask(self, path: Path, photo: LoadedImage, read_mask: ReadImage = _load_unblended) -> MaskedPhoto:
+    def apply_mask(self, path: Path, photo: LoadedImage, read_mask: ReadImage = load_unblended) -> MaskedPhoto:
         """Return the photo with its mask as alpha channel.
 
         Args:
@@ -106,13 +97,13 @@ class MaskReader:
         Raises: ImageError if the mask cannot be read, has another size or is no mask, or if nothing or everything is
             masked.
         """
-        if self.mask is None:
+        if self._files is None:
             return self._mask_transparent(path, photo)
-        mask_path = self._mask_path(path)
+        mask_path = self._files.mask_of(path)
         return self.apply_mask_image(str(path), photo, str(mask_path), read_mask(mask_path))
 
     def _mask_transparent(self, path: Path, photo: LoadedImage) -> MaskedPhoto:
-        known = _is_opaque(photo)
+        known = _is_opaque(photo) | _is_kept(photo)
         if known.all():
             raise ImageError(
                 f"{path} has no masked region: no pixel is transparent. Make regions transparent, or mask them by"
@@ -144,6 +135,7 @@ class MaskReader:
                 f"{photo_name} has no masked region: {mask_name} selects no pixel ({found}). A mask is white where to"
                 " fill, and black or transparent elsewhere."
             )
+        mask = mask & ~_is_kept(photo)
         known = _is_opaque(photo) & ~mask
         if not known.any():
             raise ImageError(
@@ -159,21 +151,6 @@ class MaskReader:
             photo.image, _to_image(known), photo.source, grey=photo.grey, stored=stored, mask=_to_image(mask)
         )
 
-    def _mask_path(self, path: Path) -> Path:
-        """Return the path of a photo's mask."""
-        assert self.mask is not None
-        if self._masks_in_folder is None:
-            return self.mask
-        masks = [mask for mask in self._masks_in_folder if mask.stem == path.stem]
-        if len(masks) > 1:  # prefer a mask in a subfolder of the same name as the photo's
-            parents = {mask: mask.relative_to(self.mask).parent.parts for mask in masks}
-            masks = [mask for mask in masks if path.parent.parts[-len(parents[mask]) :] == parents[mask]] or masks
-        if len(masks) > 1:
-            raise ImageError(f"{path} has {len(masks)} masks: {masks[0]} and {masks[1]}. Keep one of them.")
-        if not masks:
-            raise ImageError(f"{path} has no mask: {self.mask} holds no image of the name {path.stem}.")
-        return masks[0]
-
     def _warn_about_large(self, mask: np.ndarray, photo_name: str, mask_name: str) -> None:
         """Log a warning, once for each mask image, if most of the photo is masked."""
         fraction = float(mask.mean())
@@ -185,6 +162,13 @@ class MaskReader:
                 100 * fraction,
                 photo_name,
             )
+
+
+def _is_kept(photo: LoadedImage) -> np.ndarray:
+    """Return bool (H, W), true where the photo stays as it is."""
+    if photo.kept is None:
+        return np.zeros((photo.image.height, photo.image.width), bool)
+    return np.asarray(photo.kept) > 0
 
 
 def _is_opaque(photo: LoadedImage) -> np.ndarray:

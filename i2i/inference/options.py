@@ -22,6 +22,9 @@ class InferenceOptions:
         mask_fill: what the mask marks: "white", "black" or "paint", see ``mask_from_image``.
         value_range: sample values of black and white, for images of a type that can hold them; None for those of the
             model's training, else of the type.
+        blend: 1 for the result as it is, 0 for the photo, a mixture in between, see ``Finishing``.
+        grain: σ of film grain that is added to the result, in grey levels.
+        protect: mask image, or folder of masks, of the region that stays as it is in the photo; see ``mask_fill``.
     """
 
     device: str = "auto"
@@ -30,6 +33,9 @@ class InferenceOptions:
     mask: str | os.PathLike[str] | None = None
     mask_fill: MaskFill = "white"
     value_range: tuple[float, float] | None = None
+    blend: float = 1.0
+    grain: float = 0.0
+    protect: str | os.PathLike[str] | None = None
 
     def value_ranges(self, info: ModelInfo | None, direction: str) -> ValueRanges:
         """Return black and white of the images by sample type: as stated, else as in the training of the model.

@@ -39,7 +39,7 @@ class Postprocessor:
         self.scale = scale
         self._keep_grey = keep_grey
         self._transfer_chroma = transfer_chroma
-        self._keep_known = keep_known
+        self.keep_known = keep_known
         self._device = device
 
     def postprocess(self, output: Tensor, batch: PaddedBatch, images: Sequence[Image.Image]) -> list[PendingImage]:
@@ -67,8 +67,8 @@ class Postprocessor:
             done = torch.cuda.Event()
             done.record(torch.cuda.current_stream(output.device))
         pending: list[PendingImage] = [partial(to_pil_when_done, pixels.numpy(), done) for pixels in cropped]
-        if self._keep_known:
-            return [partial(_with_known_pixels, *pair) for pair in zip(images, pending, strict=True)]
+        if self.keep_known:
+            return [partial(_fill_when_done, *pair) for pair in zip(images, pending, strict=True)]
         if not self._transfer_chroma:
             return pending
         return [partial(self._with_chroma, *pair) for pair in zip(images, pending, strict=True)]
@@ -83,10 +83,14 @@ class Postprocessor:
         return transfer_chroma(image, coloured_copy(), self._device)
 
 
-def _with_known_pixels(image: Image.Image, filled: PendingImage) -> Image.Image:
+def _fill_when_done(image: Image.Image, filled: PendingImage) -> Image.Image:
+    return with_known_pixels(image, filled())
+
+
+def with_known_pixels(image: Image.Image, filled: Image.Image) -> Image.Image:
     """Return the masked pixels of the result and the other pixels of the image (RGBA), whatever the network changed."""
     result = image.convert("RGB")
-    result.paste(filled(), mask=image.getchannel("A").point([255] * ALPHA_THRESHOLD + [0] * (256 - ALPHA_THRESHOLD)))
+    result.paste(filled, mask=image.getchannel("A").point([255] * ALPHA_THRESHOLD + [0] * (256 - ALPHA_THRESHOLD)))
     return result
 
 

@@ -1,10 +1,11 @@
 """Translate images of any size with a trained network."""
 
+import copy
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from itertools import islice, takewhile
+from itertools import islice
 from pathlib import Path
 from typing import Any, overload
 
@@ -14,22 +15,24 @@ from PIL import Image
 from torch import Tensor, nn
 
 from i2i.checkpoints.model_info import ModelInfo
-from i2i.device import is_out_of_memory, resolve_device, resolve_dtype
-from i2i.errors import I2IError
+from i2i.device import resolve_device, resolve_dtype
 from i2i.images import LoadedImage, Provenance
-from i2i.inference.image_types import from_results, image_path, to_loaded_images, with_alpha
-from i2i.inference.masks import MaskReader
+from i2i.inference.compositing import compose
+from i2i.inference.finishing import Finishing
+from i2i.inference.image_types import from_results, image_path, to_loaded_images
+from i2i.inference.mask_files import load_protection
+from i2i.inference.masks import MaskedPhoto, MaskReader
 from i2i.inference.options import InferenceOptions
-from i2i.inference.postprocessing import PendingImage, Postprocessor
+from i2i.inference.postprocessing import PendingImage, Postprocessor, with_known_pixels
 from i2i.inference.preprocessing import Preprocessor, Size
 from i2i.inference.restoration import conditioning_level
 from i2i.inference.runner import NetworkRunner
+from i2i.inference.stage import Stage
 from i2i.inference.temporal_norm import TemporalNorm
 from i2i.networks import GeneratorConfig, RestorationConfig, prepare_for_inference
 
 OneImage = Image.Image | str | os.PathLike[str]
 Progress = Callable[[float], None]  # called with the fraction done, from 0 to 1
-MAX_COLOURED_BATCH = 4  # images that are coloured together: they stay in memory beside their small copies
 
 
 class Translator:
@@ -84,6 +87,9 @@ class Translator:
             keep_grey=info is not None and bool(info.task_title) and not transfer_chroma,
             device=self.device,
         )
+        self._stage = Stage(self.preprocessor, self.runner, self.postprocessor, self.device)
+        self.finishing = Finishing(options.blend, options.grain)
+        self.protection = load_protection(options.protect, options.mask_fill, self.name, scale)
         mask = Path(options.mask) if options.mask is not None else None
         self.mask_reader = MaskReader(mask, fill=options.mask_fill) if takes_mask else None
 
@@ -202,14 +208,15 @@ class Translator:
         self, values: Sequence[Any], loaded: Sequence[Sequence[LoadedImage]], progress: Progress | None
     ) -> list[Image.Image]:
         """Translate the images of each of the values, with their alpha or mask."""
-        flat = [image for batch in loaded for image in batch]
-        if self.mask_reader is None:
-            results = self.translate([image.image for image in flat], progress)
-            return [with_alpha(result, image) for result, image in zip(results, flat, strict=True)]
+        photos = [image for batch in loaded for image in batch]
         paths = [image_path(value) for value, batch in zip(values, loaded, strict=True) for _ in batch]
-        photos = [self.mask_reader.apply_mask(path, image) for path, image in zip(paths, flat, strict=True)]
-        results = self.translate([photo.rgba() for photo in photos], progress)
-        return [photo.compose(result) for photo, result in zip(photos, results, strict=True)]
+        if self.protection is not None:
+            photos = [self.protection.add_to(path, photo) for path, photo in zip(paths, photos, strict=True)]
+        if self.mask_reader is not None:
+            photos = [self.mask_reader.apply_mask(path, photo) for path, photo in zip(paths, photos, strict=True)]
+        inputs = [photo.rgba() if isinstance(photo, MaskedPhoto) else photo.image for photo in photos]
+        results = self.translate(inputs, progress)
+        return [compose(result, photo) for result, photo in zip(results, photos, strict=True)]
 
     def translate(self, images: Sequence[Image.Image], progress: Progress | None = None) -> list[Image.Image]:
         """Translate several images. Consecutive images of one padded size share a pass, which is faster.
@@ -248,34 +255,25 @@ class Translator:
 
         Raises: I2IError if an image does not fit the memory.
         """
-        pending: list[PendingImage] = []
-        while remaining := images[len(pending) :]:
-            size = self.padded_size(remaining[0].size)
-            batch = self._next_batch(remaining, size)
-            try:
-                pending += self._translate_batch(batch)
-                continue
-            except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                if not self.runner.can_retry(len(batch), size):
-                    width, height = batch[0].size
-                    raise I2IError(
-                        f"An image of {width}x{height} pixels does not fit the memory of {self.device}."
-                    ) from error
-            # Outside of the handler: the error holds the memory of the failed pass.
-            self.runner.limits.reduce(len(batch), size)
-        return pending
+        pending = self._submit(images)
+        if not self.finishing.changes_results:
+            return pending
+        return [partial(self._finish, image, wait) for image, wait in zip(images, pending, strict=True)]
 
-    def _next_batch(self, images: Sequence[Image.Image], size: Size) -> list[Image.Image]:
-        """Return the first images, of one padded size, that may run together."""
-        same_size = takewhile(lambda image: self.padded_size(image.size) == size, images)
-        return list(islice(same_size, self.runner.max_batch_size(size)))
+    def _submit(self, images: Sequence[Image.Image]) -> list[PendingImage]:
+        """Start to translate images, up to the finishing."""
+        return self._stage.submit(images)
 
-    def _translate_batch(self, images: Sequence[Image.Image]) -> list[PendingImage]:
-        batch = self.preprocessor.preprocess(images)
-        output = self.runner.run(batch.pixels)
-        return self.postprocessor.postprocess(output, batch, images)
+    def _finish(self, image: Image.Image, wait: PendingImage) -> Image.Image:
+        """Wait for a result, mix it with its image and add grain. Pixels outside of a mask stay as they are."""
+        finished = self.finishing(image, wait())
+        return with_known_pixels(image, finished) if self.postprocessor.keep_known else finished
+
+    def with_finishing(self, finishing: Finishing) -> "Translator":
+        """Return a translator that shares the network of this one, and finishes its results in another way."""
+        other = copy.copy(self)
+        other.finishing = finishing
+        return other
 
     def padded_size(self, size: Size) -> Size:
         """Return the width and height of the network's input for an image of ``size``.
@@ -286,8 +284,7 @@ class Translator:
 
     def preferred_batch_size(self, size: Size) -> int:
         """Return how many images of a padded size are translated fastest in one pass."""
-        count = self.runner.preferred_batch_size(size)
-        return count if self.preprocessor.colour_side is None else min(count, MAX_COLOURED_BATCH)
+        return self._stage.preferred_batch_size(size)
 
 
 def _report_part(report: Progress, done: int, total: int, fraction: float) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -56,6 +57,9 @@ def test_photos_are_converted_and_the_result_says_so(tmp_path: Path) -> None:
         ({"quality": "90"}, TypeError, "quality is '90'; it must be a whole number"),
         ({"quality": 101}, UsageError, "quality is 101; it must be from 1 to 100"),
         ({"lossless": True, "format": "jpg"}, UsageError, "jpg cannot store an image without loss"),
+        ({"blend": 1.5}, UsageError, "blend is 1.5; it must be from 0"),
+        ({"grain": -1}, UsageError, "grain is -1.0; it must be from 0 to 50"),
+        ({"protect": "nowhere"}, UsageError, "nowhere does not exist. --protect takes an image"),
         ({"max_side": 0}, UsageError, "max_side is 0; it must be 16 or above"),
         ({"batch_size": -1}, UsageError, "batch_size is -1"),
         ({"overwrite": "no"}, TypeError, "overwrite is 'no'; it must be True or False"),
@@ -88,6 +92,46 @@ def test_a_loaded_translator_can_be_given(tmp_path: Path) -> None:
     assert len(i2i.convert(path, "in", "out", device="cpu").skipped) == 1  # the same model and settings
     with pytest.raises(UsageError, match=r"device is an option of i2i\.load"):
         i2i.convert(upscale, "in", "out", device="cpu")
+
+
+def test_a_changed_blend_grain_or_protected_region_outdates_the_results(tmp_path: Path) -> None:
+    paths = write_random_images(tmp_path / "in", 2)
+    for path in write_random_images(tmp_path / "masks", 2):
+        Image.linear_gradient("L").resize((16, 16)).save(path)
+    model = save_task_model(tmp_path / "m.safetensors", TASKS["denoise"]())
+    changes: list[dict[str, Any]] = [{}, {"blend": 0.5}, {"blend": 0.5, "grain": 30}, {"grain": 30, "protect": "masks"}]
+    results = set()
+    for options in changes:
+        for count in (2, 0):
+            assert len(i2i.convert(model, "in", "out", device="cpu", **options).converted) == count
+        results.add(Path("out/000.png").read_bytes())
+    assert len(results) == len(changes)
+    photo, result = (np.asarray(Image.open(path)) for path in (paths[0], "out/000.png"))
+    assert np.array_equal(result[9:], photo[9:])
+    assert not np.array_equal(result[:7], photo[:7])
+    Path("masks/001.png").unlink()
+    outcome = i2i.convert(model, "in", "out", device="cpu", grain=30, protect="masks", format="webp")
+    assert [reason.endswith("holds no image of the name 001.") for _, reason in outcome.failed] == [True]
+
+
+def test_a_region_of_a_transparent_photo_or_of_each_frame_is_protected(tmp_path: Path) -> None:
+    frames = [Image.fromarray(np.random.default_rng(seed).integers(0, 256, (16, 16, 4), dtype=np.uint8))
+              for seed in range(2)]  # fmt: skip
+    frames[0].save("pages.tif", save_all=True, append_images=frames[1:])
+    Image.linear_gradient("L").resize((16, 16)).save("mask.png")
+    i2i.convert("identity", "pages.tif", "out", format="tif", frames="all", grain=40, protect="mask.png", device="cpu")
+    with Image.open("out/pages.tif") as result:
+        for index, frame in enumerate(frames):
+            result.seek(index)
+            assert np.array_equal(np.asarray(result)[9:], np.asarray(frame)[9:])
+            assert np.array_equal(np.asarray(result)[..., 3], np.asarray(frame)[..., 3])
+            assert not np.array_equal(np.asarray(result)[:7], np.asarray(frame)[:7])
+
+
+def test_a_video_has_no_protected_region(tmp_path: Path) -> None:
+    Path("a.mp4").touch()
+    with pytest.raises(UsageError, match=r"--protect takes photos; a.mp4 is a video"):
+        i2i.convert("identity", "a.mp4", "out", protect="mask.png")
 
 
 @pytest.mark.parametrize("first", ["", "import i2i.convert.plan;", "from i2i.convert import make_plan;"])

@@ -72,6 +72,13 @@ def test_a_region_stays_bit_identical_to_the_photo(server: Server) -> None:
     assert np.array_equal(result[~kept], np.asarray(load("both", "AtoB", device="cpu")(PHOTO))[~kept])
 
 
+def test_the_result_is_mixed_with_the_photo_and_gets_grain(server: Server) -> None:
+    result = pixels(translate(server)).astype(int)
+    half = pixels(translate(server, blend="0.5", format="avif", lossless="true"))
+    assert np.abs(half - (result + np.asarray(PHOTO)) / 2).max() <= 0.5
+    assert not np.array_equal(pixels(translate(server, grain="20")), result)
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "message"),
     [
@@ -82,6 +89,9 @@ def test_a_region_stays_bit_identical_to_the_photo(server: Server) -> None:
         ({"format": "bmp"}, 400, "There is no format 'bmp'. Choose png"),
         ({"quality": "0"}, 400, "The quality is 0; it must be from 1 to 100"),
         ({"quality": "high"}, 422, "The field quality is 'high'; it must be a valid integer"),
+        ({"blend": "2"}, 400, "blend is 2.0; it must be from 0"),
+        ({"grain": "-1"}, 400, "grain is -1.0; it must be from 0 to 50"),
+        ({"lossless": "true", "format": "jpg"}, 400, "JPEG cannot store an image without loss"),
         ({"mask": PNG}, 400, "both does not inpaint"),
         ({"keep": encode(random_image(0, 8, 8), ".png")}, 422, "The image keep is 8x8; a mask must have the size"),
         ({"image": b"dear diary", "name": "notes.jpg"}, 422, "looks like a text"),

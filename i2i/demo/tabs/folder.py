@@ -6,11 +6,19 @@ from typing import Any
 import gradio as gr
 
 from i2i.demo.batch import FolderTranslator
-from i2i.demo.components import OnLoad, model_picker, raw_upload, update_model_picker, validate_strength
+from i2i.demo.components import (
+    OnLoad,
+    finishing_inputs,
+    model_picker,
+    raw_upload,
+    update_model_picker,
+    validate_strength,
+)
 from i2i.demo.eta import format_duration
 from i2i.demo.handlers import FOLDER_QUEUE, UNQUEUED, progress_callback, user_errors
 from i2i.demo.model_registry import ModelRegistry
 from i2i.demo.rendering import render
+from i2i.inference.finishing import Finishing
 
 
 def build_tab(translator: FolderTranslator) -> list[OnLoad]:
@@ -23,6 +31,7 @@ def build_tab(translator: FolderTranslator) -> list[OnLoad]:
             )
             gr.Markdown(_hint(translator), elem_classes="hint")
             name, direction, strength = model_picker("folder")
+            blend, grain = finishing_inputs("folder")
             start = gr.Button("Translate all", variant="primary", size="lg", elem_id="folder-start")
         with gr.Column(min_width=320):
             summary = gr.Markdown("Your results will appear here, and as one zip.", elem_id="folder-summary")
@@ -38,10 +47,14 @@ def build_tab(translator: FolderTranslator) -> list[OnLoad]:
         name: str,
         direction: str,
         strength: float,
+        blend: float,
+        grain: float,
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> list[Any]:
         strength_or_none = validate_strength(registry, name, strength)
-        result = translator(paths, name, direction, strength_or_none, progress_callback(progress))
+        result = translator(
+            paths, name, direction, strength_or_none, progress_callback(progress), Finishing(blend, grain)
+        )
         previews = [(str(path), caption) for path, caption in result.previews]
         packed = gr.update(value=str(result.file) if result.file else None, visible=result.file is not None)
         return [result.summary(), packed, failures_table(result.failed, result.notices), previews]
@@ -54,7 +67,7 @@ def build_tab(translator: FolderTranslator) -> list[OnLoad]:
 
     name.input(user_errors(on_model_change), name, [direction, strength], **UNQUEUED)
     start.click(
-        user_errors(on_start), [files, name, direction, strength], [summary, download, failures, gallery],
+        user_errors(on_start), [files, name, direction, strength, blend, grain], [summary, download, failures, gallery],
         api_visibility="private", show_progress_on=gallery, **FOLDER_QUEUE,
     )  # fmt: skip
     return [OnLoad(user_errors(on_load), [name, direction, strength])]

@@ -8,6 +8,7 @@ import gradio as gr
 from i2i.demo.components import (
     OnLoad,
     card_gallery,
+    finishing_inputs,
     model_cards,
     model_picker,
     photo_input,
@@ -25,6 +26,7 @@ from i2i.demo.session_history import SessionResult, with_result
 from i2i.demo.translation import PhotoTranslator
 from i2i.errors import I2IError, UsageError
 from i2i.images.writing import QUALITY
+from i2i.inference.finishing import Finishing
 
 # Runs in the browser, at once: an answer of the server could close an editor that the user has just opened.
 CLOSE_EDITOR = "() => [null, {__type__: 'update', open: false}, null]"
@@ -59,6 +61,7 @@ class TranslateTab:
     def _build_inputs(self) -> None:
         self.photo = photo_input("Photo", height=280, elem_id="photo", alt_text="The photo to translate")
         self.name, self.direction, self.strength = model_picker("translate")
+        self.blend, self.grain = finishing_inputs("translate")
         self.start = gr.Button("Translate", variant="primary", size="lg", elem_id="start")
         self.about = gr.Markdown(elem_id="about", elem_classes="hint")
         with gr.Accordion("Paint a region", open=False, elem_id="paint") as self.paint:
@@ -147,6 +150,8 @@ class TranslateTab:
         layers: list[str],
         format: str,
         quality: float,
+        blend: float,
+        grain: float,
         history: list[SessionResult],
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> list[Any]:
@@ -162,6 +167,7 @@ class TranslateTab:
             selection if fills else None,
             None if fills else selection,
             progress_callback(progress),
+            Finishing(blend, grain),
         )
         made = SessionResult.save(self.store.resolve(photo), result, self.store)
         history = with_result(history, made)
@@ -237,7 +243,7 @@ def build_tab(translator: PhotoTranslator) -> list[OnLoad]:
 def _connect_start(tab: TranslateTab) -> None:
     """Connect the button and the examples, which both start a translation."""
     inputs = [tab.photo, tab.name, tab.direction, tab.strength, tab.mask, tab.editor, tab.format, tab.quality,
-              tab.history]  # fmt: skip
+              tab.blend, tab.grain, tab.history]  # fmt: skip
     outputs = [*tab.shown, tab.history, tab.made, tab.results, tab.last_used]
     options: dict[str, Any] = {"api_visibility": "private", "show_progress_on": tab.comparison}
     options |= {"scroll_to_output": True, **PHOTO_QUEUE}
