@@ -4,6 +4,7 @@ import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from i2i.checkpoints.model_card import write_model_card
@@ -36,6 +37,7 @@ class Checkpointer:
         self.run = run
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._writing: Future[None] | None = None
+        self._copies = CopyBuffers()
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint, and wait until it is on the disk.
@@ -49,8 +51,9 @@ class Checkpointer:
     def save_in_background(self, checkpoint: Checkpoint) -> None:
         """Copy a checkpoint to memory, and write it in the thread. Waits until the checkpoint before it is written."""
         self.wait()
-        info, tensors = checkpoint.model_file.info, _copy_to_cpu(checkpoint.model_file.tensors)
-        copied = Checkpoint(ModelFile(info, tensors), checkpoint.best, _copy_to_cpu(checkpoint.state))
+        info = checkpoint.model_file.info
+        tensors, state = self._copies.copy([checkpoint.model_file.tensors, checkpoint.state])
+        copied = Checkpoint(ModelFile(info, tensors), checkpoint.best, state)
         self._writing = self._executor.submit(self._write, copied)
 
     def wait(self) -> bool:
@@ -86,12 +89,37 @@ def require_finite(method: Method, step: int, run: Run) -> None:
         )
 
 
-def _copy_to_cpu(value: Any) -> Any:
-    """Return a copy of nested dicts, lists and tuples, whose tensors are copies on the CPU."""
-    if isinstance(value, Tensor):
-        return value.detach().to("cpu", copy=True)
-    if isinstance(value, dict):
-        return {key: _copy_to_cpu(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_copy_to_cpu(item) for item in value)
-    return value
+class CopyBuffers:
+    """Copies nested tables of tensors to the CPU, into the memory of the copy before.
+
+    Memory that is in use already is written several times as fast as new memory. Tensors that share their memory, such
+    as the weights in a model file and in a training state, are copied once.
+    """
+
+    def __init__(self) -> None:
+        self._buffers: dict[Any, Tensor] = {}
+
+    def copy(self, value: Any) -> Any:
+        """Return a copy of nested dicts, lists and tuples. It holds until the next call."""
+        used: dict[Any, Tensor] = {}
+        copied = self._copy(value, used)
+        self._buffers = used  # what this copy has not used is freed
+        return copied
+
+    def _copy(self, value: Any, used: dict[Any, Tensor]) -> Any:
+        if isinstance(value, Tensor):
+            return self._copy_tensor(value.detach(), used)
+        if isinstance(value, dict):
+            return {key: self._copy(item, used) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(self._copy(item, used) for item in value)
+        return value
+
+    def _copy_tensor(self, tensor: Tensor, used: dict[Any, Tensor]) -> Tensor:
+        if tensor.layout != torch.strided or not tensor.numel():
+            return tensor.to("cpu", copy=True)
+        key = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+        if key not in used:
+            buffer = self._buffers.get(key)
+            used[key] = tensor.to("cpu", copy=True) if buffer is None else buffer.copy_(tensor)
+        return used[key]

@@ -1,4 +1,6 @@
+import http.client
 from pathlib import Path
+from urllib.request import HTTPSHandler, Request
 
 import pytest
 
@@ -37,6 +39,25 @@ def test_every_redirect_must_lead_to_a_web_address(
         fetch()
     assert "redirects to" in str(caught.value)
     assert (len(site.requests), delays) == (hops + 1, [])
+
+
+@pytest.mark.parametrize("hops", [0, 2])
+def test_an_encrypted_address_does_not_lead_to_an_unencrypted_one(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hops: int
+) -> None:
+    def open_without_tls(handler: HTTPSHandler, request: Request) -> http.client.HTTPResponse:
+        return handler.do_open(http.client.HTTPConnection, request)
+
+    monkeypatch.setattr(HTTPSHandler, "https_open", open_without_tls)  # the site has no certificate
+    encrypted = site.url.replace("http:", "https:")
+    site.redirects = [f"{encrypted}/{hop}" for hop in range(hops)] + [site.url]
+    with pytest.raises(DownloadError, match="which is not encrypted"):
+        download(encrypted, tmp_path / "set.zip")
+    assert len(site.requests) == hops + 1
+    site.redirects = [f"{encrypted}/{hop}" for hop in range(2)]
+    assert download(encrypted, tmp_path / "set.zip") == SHA256
+    site.redirects = [encrypted]
+    assert download(site.url, tmp_path / "other.zip") == SHA256
 
 
 def test_a_loop_of_redirects_ends(site: Site, fetch: Fetch) -> None:

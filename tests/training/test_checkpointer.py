@@ -11,6 +11,7 @@ import torch
 from i2i.checkpoints.log import read_log
 from i2i.checkpoints.run import Run
 from i2i.errors import I2IError
+from i2i.training.checkpointer import CopyBuffers
 from tests.training.test_trainer import Changes, assert_equal_states, resume, start
 
 
@@ -104,3 +105,23 @@ def test_the_first_row_of_the_log_after_a_resume_equals_that_of_an_uninterrupted
 
 def _loss_rows(folder: Path) -> list[dict[str, Any]]:
     return [row for row in read_log(folder) if "lr" in row]
+
+
+def test_copies_are_equal_use_the_same_memory_again_and_share_what_the_originals_share() -> None:
+    weight = torch.rand(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    value = {"a": weight, "b": [weight.detach(), weight[0], 3, None, "x"], "c": (torch.zeros(0), torch.tensor(2))}
+    buffers = CopyBuffers()
+    first = buffers.copy(value)
+    assert first["a"].stride() == weight.stride()
+    assert first["a"].data_ptr() == first["b"][0].data_ptr() != weight.data_ptr()
+    assert first["b"][2:] == [3, None, "x"]
+    assert (first["c"][0].shape, first["c"][1]) == ((0,), 2)
+    weight.mul_(2)
+    assert torch.equal(first["a"], weight / 2)
+    second = buffers.copy(value)
+    assert second["a"].data_ptr() == first["a"].data_ptr()
+    assert torch.equal(second["a"], weight)
+    assert torch.equal(second["b"][1], weight[0])
+    third = buffers.copy({"a": weight[:, :1]})
+    assert torch.equal(third["a"], weight[:, :1])
+    assert next(iter(buffers._buffers.values())) is third["a"]
