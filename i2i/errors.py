@@ -48,6 +48,10 @@ class ImageError(I2IError):
     """A file cannot be read as an image, or an image cannot be written."""
 
 
+class WriteError(I2IError):
+    """A file cannot be written: the disk is full, fails, or the folder is read-only."""
+
+
 class CacheError(I2IError):
     """The cache of training images cannot be written: the disk is full or the folder is read-only."""
 

@@ -34,6 +34,7 @@ class TrainingResult:
         total_steps: steps of the whole training.
         best: the best result of the validations; None without ``best_metric``.
         samples_from_noise: whether the model generates images from noise.
+        unreadable_images: training images that could not be read, relative to the dataset. Others took their place.
     """
 
     run: Run
@@ -41,6 +42,7 @@ class TrainingResult:
     total_steps: int
     best: BestMetric | None = None
     samples_from_noise: bool = False
+    unreadable_images: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -158,4 +160,7 @@ def _resumed_name(resume: bool | PathLike, name: str | None, config: PathLike | 
 
 def _result(trainer: Trainer) -> TrainingResult:
     best = trainer.validator.best if trainer.validator is not None else None
-    return TrainingResult(trainer.run, trainer.step, trainer.total_steps(), best, trainer.info.samples_from_noise)
+    return TrainingResult(
+        trainer.run, trainer.step, trainer.total_steps(), best, trainer.info.samples_from_noise,
+        tuple(trainer.unreadable.reasons),
+    )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 from i2i.checkpoints.run import write_or_explain
 from i2i.checkpoints.tensorboard import EventWriter
 from i2i.checkpoints.upgrade import upgrade_log_row
-from i2i.errors import io_errors
+from i2i.errors import WriteError, io_errors
 from i2i.json_parsing import parse_json_table
 
 logger = logging.getLogger(__name__)
@@ -34,15 +34,31 @@ class MetricsLog:
         self.path = folder / "log.jsonl"
         self._unwritten = ""  # rows that could not be written yet
         self._failed = False  # whether a warning about that has been logged
-        if self.path.exists():
-            self._remove_rows_after(step)
-        self._events: EventWriter | None = EventWriter(folder, step)
+        self._rows_to_remove_after: int | None = step if self.path.exists() else None
+        self._remove_rows()
+        self._events: EventWriter | None = None
+        try:
+            self._events = EventWriter(folder, step)
+        except OSError as error:
+            self._warn(folder, error)
+
+    def _remove_rows(self) -> bool:
+        """Remove the rows after the step of the start. Return False if that fails: the next row tries again."""
+        if self._rows_to_remove_after is None:
+            return True
+        try:
+            self._remove_rows_after(self._rows_to_remove_after)
+        except (WriteError, OSError) as error:
+            self._warn(self.path, error)
+            return False
+        self._rows_to_remove_after = None
+        return True
 
     def _remove_rows_after(self, step: int) -> None:
         rows, damaged = _read_rows(self.path)
         if damaged:
             copy = self.path.with_name("log.damaged.jsonl")
-            with io_errors(copy):
+            with io_errors(copy, error_type=WriteError):
                 shutil.copyfile(self.path, copy)
             logger.warning("%d lines of %s are damaged and left out; %s is a copy of it.", damaged, self.path, copy)
         kept = [row for row in rows if row["step"] <= step]
@@ -51,11 +67,12 @@ class MetricsLog:
     def log(self, step: int, values: Mapping[str, Any]) -> None:
         """Append one row and flush it."""
         self._unwritten += json.dumps({"step": step, **values}) + "\n"
-        try:
-            _append(self.path, self._unwritten.encode())
-            self._unwritten = ""
-        except OSError as error:
-            self._warn(self.path, error)
+        if self._remove_rows():
+            try:
+                _append(self.path, self._unwritten.encode())
+                self._unwritten = ""
+            except OSError as error:
+                self._warn(self.path, error)
         self._write_event(lambda events: events.write_scalars(step, values))
 
     def log_image(self, step: int, pixels: Any) -> None:
@@ -77,13 +94,14 @@ class MetricsLog:
             self._warn(self.path.parent, error)
             self._events = None
 
-    def _warn(self, path: Path, error: OSError) -> None:
+    def _warn(self, path: Path, error: OSError | WriteError) -> None:
         if not self._failed:
-            logger.warning("%s could not be written: %s. The training goes on.", path, error.strerror or error)
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            logger.warning("%s could not be written: %s. The training goes on.", path, reason)
         self._failed = True
 
     def close(self) -> None:
-        if self._unwritten:
+        if self._unwritten and self._remove_rows():
             with suppress(OSError):
                 _append(self.path, self._unwritten.encode())
         self._write_event(lambda events: events.close())

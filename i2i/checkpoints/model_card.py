@@ -22,13 +22,14 @@ def usage_examples(name: str, directions: Sequence[str]) -> list[str]:
     return [command] if len(directions) == 1 else [f"{command} --direction {direction}" for direction in directions]
 
 
-def write_model_card(folder: Path, info: ModelInfo, best: BestMetric | None = None) -> None:
+def write_model_card(folder: Path, info: ModelInfo, best: BestMetric | None = None, unreadable: str = "") -> None:
     """Write ``card.md``.
 
     Args:
         folder: the run's folder.
         info: metadata of its model file.
         best: result of the best checkpoint, if the training keeps one.
+        unreadable: which training images could not be read; empty if there are none.
     """
     name = folder.name
     image_counts = " + ".join(map(str, info.data.image_counts))
@@ -37,6 +38,9 @@ def write_model_card(folder: Path, info: ModelInfo, best: BestMetric | None = No
     title = f"{_one_line(info.title)}\n\n" if info.title else ""
     fingerprint = _one_line(info.data.fingerprint[:16])
     task = f"| task | {_one_line(info.task_title)} |\n" if info.task_title else ""
+    trained_on = f"{_one_line(info.data.name)}: {image_counts} training images, fingerprint `{fingerprint}` |"
+    if unreadable:
+        trained_on += f"\n| unreadable images | {_one_line(unreadable).replace('|', ' ')} |"
     commands = "\n".join(f"    {command}" for command in usage_examples(_one_line(name), info.directions))
     write_or_explain(
         folder / "card.md",
@@ -46,7 +50,7 @@ def write_model_card(folder: Path, info: ModelInfo, best: BestMetric | None = No
 
 | | |
 | --- | --- |
-{task}| trained on | {_one_line(info.data.name)}: {image_counts} training images, fingerprint `{fingerprint}` |
+{task}| trained on | {trained_on}
 | training resolution | {info.size} px |
 | length | {info.steps} of {info.total_steps} steps |
 | weights | {weights} |

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from i2i.checkpoints.config_file import CHANGED, decode_config, encode_config
 from i2i.checkpoints.shipped import refuse_shipped
 from i2i.checkpoints.state_file import encode_state, read_state
 from i2i.checkpoints.upgrade import upgrade_config
-from i2i.errors import RunError, io_errors
+from i2i.errors import I2IError, RunError, WriteError, io_errors
 from i2i.images import write_atomic
 from i2i.images.files import is_temporary
 from i2i.json_parsing import JsonError
@@ -47,13 +48,13 @@ def write_or_explain(path: Path, data: bytes | memoryview) -> None:
     """Write a file atomically.
 
     Raises:
-        I2IError: the file cannot be written; the message says how to continue the training elsewhere.
+        WriteError: the file cannot be written; the message says how to continue the training elsewhere.
     """
     advice = (
         "Earlier files of the run are intact. Make room, or move the run's folder and set I2I_CHECKPOINTS to its "
         "parent folder; then run the command again, with --resume if the run has a state.pt."
     )
-    with io_errors(path, advice=advice):
+    with io_errors(path, error_type=WriteError, advice=advice):
         write_atomic(path, data)
 
 
@@ -145,7 +146,11 @@ class Run:
         with io_errors(self.path, "could not be made"):
             (self.path / "samples").mkdir(parents=True, exist_ok=True)
         self.lock_for_training()
-        self.save_config(config)
+        try:
+            self.save_config(config)
+        except I2IError:
+            self.unlock()
+            raise
 
     def save_config(self, config: Mapping[str, Any]) -> None:
         write_or_explain(self.path / "config.json", encode_config(config))
@@ -239,14 +244,16 @@ class Run:
         new = self.path / "state.next.pt"
         copy = {"config": self._config} if self._config is not None else {}
         write_or_explain(new, encode_state({**state, **copy}))
-        if current.exists():
-            current.replace(self.path / "state.previous.pt")
-        new.replace(current)
+        with io_errors(current, error_type=WriteError):
+            if current.exists():
+                current.replace(self.path / "state.previous.pt")
+            new.replace(current)
 
     def drop_previous_state(self) -> None:
         """Remove ``state.previous.pt``. The last state must have been saved."""
         if (self.path / "state.pt").is_file():
-            (self.path / "state.previous.pt").unlink(missing_ok=True)
+            with suppress(OSError):  # it is only in the way
+                (self.path / "state.previous.pt").unlink(missing_ok=True)
 
     def has_state(self) -> bool:
         """Return whether a training state was saved and not removed since."""

@@ -4,6 +4,7 @@ Sample ``k`` of a training is a function of (seed, k) alone. It does not depend 
 training continues with the next ``k``.
 """
 
+import logging
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -19,18 +20,38 @@ from i2i.data.config import DataConfig, DirectedConfig, PairedConfig
 from i2i.data.image_cache import ImageCache
 from i2i.data.layout import Item, Layout
 from i2i.data.resize import load_item, resize, resize_item
+from i2i.data.unreadable import (
+    UnreadableImage,
+    file_name,
+    max_unreadable,
+    too_many_unreadable,
+    training_files,
+    unreadable_files,
+)
 from i2i.data.value_ranges import NO_RANGES, DomainRanges
 from i2i.directions import Direction
-from i2i.errors import DatasetError, I2IError
+from i2i.errors import DatasetError, I2IError, ImageError
 from i2i.restoration import Task
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+class Sample(tuple[Tensor, ...]):
+    """The images of a sample, one for each domain.
+
+    Attributes:
+        unreadable: files that could not be read, and what took their place.
+    """
+
+    unreadable: list[UnreadableImage]
 
 
 class TrainingDataset(Dataset[Any]):
-    """An endless dataset: sample ``k ≥ 0`` is a tuple of uint8 (3, size, size), one image for each domain.
+    """An endless dataset: sample ``k ≥ 0`` is a ``Sample`` of uint8 (3, size, size), one image for each domain.
 
-    The images are channels-last in memory.
+    The images are channels-last in memory. A random other item of the domain takes the place of one that cannot be
+    read. It follows from (seed, k) as well.
 
     Args:
         layout: the files of the dataset. Inputs of its super-resolution pairs must be smaller than their targets.
@@ -58,10 +79,13 @@ class TrainingDataset(Dataset[Any]):
         self.scales = layout.sizes.scales
         self.superres_scale = max(self.scales)  # size of a target relative to its input
 
-    def __getitem__(self, k: int) -> tuple[Tensor, ...] | I2IError:
+    def __getitem__(self, k: int) -> Sample | I2IError:
         items, rng = self._draw_items(k)
         try:
-            return self._sample(items, rng)
+            loaded = [self._load_or_replace(k, domain, index) for domain, index in items]
+            sample = Sample(self._sample([images for images, _ in loaded], rng))
+            sample.unreadable = [image for _, unreadable in loaded for image in unreadable]
+            return sample
         except I2IError as error:  # ``data_loader`` raises it: an exception in a worker would arrive as a traceback
             return error
 
@@ -80,17 +104,43 @@ class TrainingDataset(Dataset[Any]):
         a, b = self.layout.splits["train"]
         return [(0, index % len(a)), (1, int(rng.integers(len(b))))], rng  # a random B, so that no pair is fixed
 
-    def _sample(self, items: list[tuple[int, int]], rng: np.random.Generator) -> tuple[Tensor, ...]:
-        sample = [self._augment(self._load_resized(domain, index), rng) for domain, index in items]
+    def _sample(self, items: list[list[np.ndarray]], rng: np.random.Generator) -> tuple[Tensor, ...]:
+        sample = [self._augment(images, rng) for images in items]
         if task := self.config.restoration_task:
             return self._degraded_pair(task, self._vary_clean_crop(task, sample[0][0], rng), rng)
         if self.layout.kind == "unpaired":
             return tuple(self._by_direction([image for (image,) in sample]))
         return tuple(sample[0])
 
+    def _load_or_replace(self, k: int, domain: int, index: int) -> tuple[list[np.ndarray], list[UnreadableImage]]:
+        """Return the images of an item, or of another one that can be read, and what could not be read.
+
+        Raises:
+            ImageError: more files of the domain are unreadable than a training tolerates.
+        """
+        items = self.layout.splits["train"][domain]
+        epoch = k // self.epoch_length
+        failed: dict[str, str] = {}
+        rng = np.random.default_rng([self.seed, 2, epoch, domain, index])
+        tried = {index}
+        while True:
+            try:
+                images = self._load_resized(domain, index)
+            except (ImageError, OSError) as error:
+                failed |= unreadable_files(items[index], error, self.layout)
+            else:
+                name = " and ".join(file_name(path, self.layout) for path in items[index])
+                return images, [UnreadableImage(file, reason, name) for file, reason in failed.items()]
+            limit = max_unreadable(self.layout)
+            if len(failed) > limit or len(tried) == len(items):
+                raise too_many_unreadable(failed, limit, len(training_files(self.layout)))
+            while index in tried:
+                index = int(rng.integers(len(items)))
+            tried.add(index)
+
     def _load_resized(self, domain: int, index: int) -> list[np.ndarray]:
         """Return the image, or the two of the pair, of a training item: uint8 (height, width, 3)."""
-        if self.cache is not None:
+        if self.cache is not None and self.cache.has(domain, index):
             return self._by_direction(self.cache.images(domain, index))
         images = self._load(self.layout.splits["train"][domain][index], domain)
         size, mode = self.config.load_size, self.config.resize_mode
@@ -107,6 +157,17 @@ class TrainingDataset(Dataset[Any]):
         pixels = clean.permute(1, 2, 0).numpy()
         varied = self.config.clean_crops.vary(pixels, rng)
         return clean if varied is pixels else _to_tensor(varied)
+
+    def _load_for_eval(self, items: Sequence[Item], index: int, domain: int = 0) -> list[Image.Image]:
+        """Return the images of an item, or of the next one that can be read. Raise ImageError if there is none."""
+        for offset in range(len(items)):
+            try:
+                return self._load(items[(index + offset) % len(items)], domain)
+            except (ImageError, OSError) as error:
+                last_error = error
+                if offset == 0:
+                    logger.warning("A sample image cannot be read, and the next one takes its place. %s", error)
+        raise ImageError(f"None of the {len(items)} {self.eval_split} images can be read. {last_error}") from last_error
 
     def _degraded_pair(
         self, task: Task, clean: Tensor, rng: np.random.Generator, strength: float | None = None
@@ -161,7 +222,7 @@ class TrainingDataset(Dataset[Any]):
         columns: list[list[Tensor]] = []
         for index, domain in enumerate(self.layout.splits[self.eval_split]):
             number = min(count, len(domain)) if allow_fewer else count
-            items = [self._load(domain[i * len(domain) // number], index) for i in range(number)]
+            items = [self._load_for_eval(domain, i * len(domain) // number, index) for i in range(number)]
             for images in zip(*items, strict=True):
                 resized = [image.resize((self.config.size,) * 2, Image.Resampling.BICUBIC) for image in images]
                 columns.append([_to_tensor(np.asarray(image)) for image in resized])
@@ -172,7 +233,7 @@ class TrainingDataset(Dataset[Any]):
         count = min(count, len(photos))
         rows: list[tuple[Tensor, ...]] = []
         for i in range(count):
-            (image,) = self._load(photos[i * len(photos) // count])
+            (image,) = self._load_for_eval(photos, i * len(photos) // count)
             image = resize(image, size, self.config.resize_mode)
             left = (image.width - size) // 2
             top = (image.height - size) // 2
@@ -186,7 +247,7 @@ class TrainingDataset(Dataset[Any]):
         count = min(count, len(pairs))
         rows: list[list[Tensor]] = []
         for i in range(count):
-            images = self._load(pairs[i * len(pairs) // count])
+            images = self._load_for_eval(pairs, i * len(pairs) // count)
             low, high = self._by_direction(resize_item(images, size, self.config.resize_mode, self.scales))
             left = (low.width - side) // 2
             top = (low.height - side) // 2

@@ -27,8 +27,9 @@ from i2i.data.cache_folders import discard, exclusive
 from i2i.data.layout import Item, Layout
 from i2i.data.load_ahead import load_in_order
 from i2i.data.resize import ResizeMode, load_item, resize_item, resized_size
+from i2i.data.unreadable import max_unreadable, too_many_unreadable, training_files, unreadable_files
 from i2i.data.value_ranges import NO_RANGES, DomainRanges
-from i2i.errors import CacheError, io_errors
+from i2i.errors import CacheError, ImageError, io_errors
 from i2i.images import read_header, write_atomic
 from i2i.images.files import atomic_folder
 from i2i.images.folders import real_path
@@ -59,7 +60,7 @@ class ImageCache:
             path: the folder of the cache.
             domain_offsets: number of the first item of each domain.
             images_per_item: 2 for pairs, else 1.
-            index: (images, 3): byte offset, height and width of each image.
+            index: (images, 3): byte offset, height and width of each image; 0 pixels for one that could not be read.
         """
         self.path = path
         self.domain_offsets = domain_offsets
@@ -76,12 +77,18 @@ class ImageCache:
                 raise CacheError(
                     f"The image cache {self.path} is missing or damaged: {error}. The next start builds it again."
                 ) from error
-        first = (self.domain_offsets[domain] + item) * self.images_per_item
-        rows = self.index[first : first + self.images_per_item].tolist()
         return [
             self._bytes[offset : offset + 3 * height * width].reshape(height, width, 3)
-            for offset, height, width in rows
+            for offset, height, width in self._rows(domain, item).tolist()
         ]
+
+    def has(self, domain: int, item: int) -> bool:
+        """Return whether the cache holds an item: its file could be read when the cache was built."""
+        return bool(self._rows(domain, item)[:, 1:].all())
+
+    def _rows(self, domain: int, item: int) -> np.ndarray:
+        first = (self.domain_offsets[domain] + item) * self.images_per_item
+        return self.index[first : first + self.images_per_item]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_bytes": None}
@@ -101,7 +108,7 @@ def build_image_cache(
 
     Raises:
         CacheError: the cache would exceed ``limit``, the disk is too full, or the folder cannot be written.
-        ImageError: an image cannot be decoded.
+        ImageError: more images cannot be decoded than a training tolerates.
     """
     spec = _CacheSpec(layout, side, mode, ranges)
     folder = cache_dir().resolve()
@@ -196,9 +203,13 @@ class _CacheSpec:
             return False
         return {key: value for key, value in index.items() if key != "pictures"} == self.metadata()
 
-    def load(self, index: int) -> list[Image.Image]:
+    def load(self, index: int) -> list[Image.Image] | ImageError:
+        """Return the resized images of an item, or the error if it cannot be read."""
         ranges = self.ranges[::-1] if self.domains[index] else self.ranges
-        images = load_item(self.items[index], self.layout.kind, ranges=ranges)
+        try:
+            images = load_item(self.items[index], self.layout.kind, ranges=ranges)
+        except ImageError as error:
+            return error
         return resize_item(images, self.side, self.mode, self.layout.sizes.scales)
 
     def open(self, parent: Path) -> ImageCache | None:
@@ -209,7 +220,7 @@ class _CacheSpec:
             length = (folder / _PIXELS).stat().st_size
         except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return None
-        if index.shape != (len(self.items) * self.images_per_item, 3) or (index[:, 1:] < 1).any():
+        if index.shape != (len(self.items) * self.images_per_item, 3) or (index[:, 1:] < 0).any():
             return None
         ends = np.cumsum(3 * index[:, 1] * index[:, 2])
         if (index[0, 0], ends[-1]) != (0, length) or (index[1:, 0] != ends[:-1]).any():
@@ -244,10 +255,18 @@ def _build(spec: _CacheSpec, parent: Path, size: int) -> ImageCache:
 def _write(spec: _CacheSpec, folder: Path) -> None:
     """Write the two files of a cache and flush them to disk."""
     rows: list[tuple[int, int, int]] = []
+    failed: dict[str, str] = {}
+    limit = max_unreadable(spec.layout)
     offset = 0
     last_log = time.monotonic()
     with (folder / _PIXELS).open("wb") as file, closing(load_in_order(spec.load, len(spec.items))) as items:
         for done, images in enumerate(items, 1):
+            if isinstance(images, ImageError):
+                failed |= unreadable_files(spec.items[done - 1], images, spec.layout)
+                if len(failed) > limit:
+                    raise too_many_unreadable(failed, limit, len(training_files(spec.layout)))
+                rows += [(offset, 0, 0)] * spec.images_per_item  # a training reports the file when it meets it
+                continue
             for image in images:
                 rows.append((offset, image.height, image.width))
                 offset += file.write(image.tobytes())

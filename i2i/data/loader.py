@@ -1,23 +1,36 @@
 """The endless loader of training batches: inline, with a prefetching thread, or with worker processes."""
 
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from i2i.data.dataset import TrainingDataset
+from i2i.data.unreadable import UnreadableImage
 from i2i.errors import I2IError
 
 T = TypeVar("T")
 
 
+class _Batch(NamedTuple):
+    """A batch on its way from a worker: one tensor for each domain, and the files that could not be read."""
+
+    images: Sequence[Tensor]
+    unreadable: list[UnreadableImage]
+
+
 def data_loader(
-    dataset: TrainingDataset, batch_size: int, start: int, workers: int, prefetch: int = 0
+    dataset: TrainingDataset,
+    batch_size: int,
+    start: int,
+    workers: int,
+    prefetch: int = 0,
+    report: Callable[[UnreadableImage], None] = lambda image: None,
 ) -> Generator[tuple[Tensor, ...]]:
     """Yield batches without end: a tuple of uint8 (batch_size, 3, H, W), one tensor for each domain.
 
@@ -29,6 +42,7 @@ def data_loader(
         start: index of the first sample.
         workers: processes that load samples; 0 loads them in this process.
         prefetch: batches that a thread loads in advance. The thread ends with the iterator.
+        report: called for each file that could not be read, just before the batch that has another in its place.
 
     Raises:
         I2IError: a sample cannot be loaded. It is raised after the batches before it.
@@ -40,14 +54,18 @@ def data_loader(
         for batch in batches:
             if isinstance(batch, I2IError):
                 raise batch
-            yield batch
+            for image in batch.unreadable:
+                report(image)
+            yield tuple(batch.images)
 
 
 def _load_inline(dataset: TrainingDataset, batch_size: int, start: int) -> Generator[Any]:
     pin = torch.cuda.is_available()  # CUDA copies from pinned memory asynchronously
     for indices in _SequentialBatchSampler(start, batch_size):
         batch = _collate([dataset[k] for k in indices])
-        yield tuple(images.pin_memory() for images in batch) if pin and isinstance(batch, tuple) else batch
+        if pin and isinstance(batch, _Batch):
+            batch = _Batch(tuple(images.pin_memory() for images in batch.images), batch.unreadable)
+        yield batch
 
 
 def _load_in_workers(workers: int, dataset: TrainingDataset, batch_size: int, start: int) -> Generator[Any]:
@@ -117,7 +135,8 @@ def _collate(samples: Sequence[Any]) -> Any:
         if isinstance(sample, I2IError):
             return sample
     columns = zip(*samples, strict=True)
-    return tuple(torch.stack([x.permute(1, 2, 0) for x in column]).permute(0, 3, 1, 2) for column in columns)
+    images = tuple(torch.stack([x.permute(1, 2, 0) for x in column]).permute(0, 3, 1, 2) for column in columns)
+    return _Batch(images, [image for sample in samples for image in sample.unreadable])
 
 
 def _init_worker(worker_id: int) -> None:

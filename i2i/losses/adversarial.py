@@ -117,6 +117,10 @@ class AdversarialLoss:
             for discriminator in discriminators:
                 clip_weights(discriminator, self.config.weight_clip)
 
+    def batch_statistics(self) -> list[str]:
+        """Return the names of the terms that depend on the mean over a batch, for unpaired data."""
+        return ["feature matching"] if self.config.weight_feature_matching else []
+
     def generator_due(self, step: int) -> bool:
         """Return whether G has a turn at this step: at one of every ``d_steps`` steps."""
         return (step + 1) % self.config.d_steps == 0

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
+
+from i2i.networks.batching import StepState
 
 TRANSLATION_RATIO = 1 / 8  # largest translation, as a fraction of the side
 CUTOUT_RATIO = 1 / 2  # side of the cutout, as a fraction of the side
@@ -101,7 +103,7 @@ def _cutout(x: Tensor, centres: Tensor) -> Tensor:
     return x.masked_fill((rows[:, :, None] & columns[:, None])[:, None], 0.0)
 
 
-class Augment(nn.Module):
+class Augment(StepState):
     """Base class of the augmentations; this one leaves images unchanged."""
 
     def sample_params(self, images: Tensor) -> AugmentParams | None:
@@ -148,11 +150,15 @@ class AdaptiveAugment(Augment):
 
     @torch.no_grad()
     def update_stats(self, real_logits: Sequence[Tensor]) -> None:
+        count = len(real_logits[0])
+        start, total = self.micro_batch or (0, count)
         signs = [(logits - self.decision_threshold).sign().mean() for logits in real_logits]
-        self.sureness += torch.stack(signs).mean()
+        self.sureness += torch.stack(signs).mean() * (count / total)
+        if start + count < total:  # further micro-batches follow
+            return
         self.batches += 1
         due = self.batches >= ADA_INTERVAL
-        step = len(real_logits[0]) * ADA_INTERVAL / self.num_images
+        step = total * ADA_INTERVAL / self.num_images
         adjusted = (self.p + step * (self.sureness / ADA_INTERVAL - self.target).sign()).clamp(0, 1)
         self.p.copy_(torch.where(due, adjusted, self.p))
         self.sureness.masked_fill_(due, 0.0)

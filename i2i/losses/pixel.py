@@ -1,5 +1,6 @@
 """Distances between images, pixel by pixel."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -12,13 +13,13 @@ def charbonnier(images: Tensor, target: Tensor, eps: float = 1e-3) -> Tensor:
         target: (N, C, H, W).
         eps: ε, in the units of the images.
 
-    Returns: a scalar in float32.
+    Returns: a scalar in float32 (float64 for float64 images).
 
     >>> import torch
     >>> charbonnier(torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.5))
     tensor(0.5000)
     """
-    return ((images.float() - target.float()).square() + eps**2).sqrt().mean()
+    return ((_wide(images) - _wide(target)).square() + eps**2).sqrt().mean()
 
 
 def robust_colour_distance(output: Tensor, source: Tensor, scale: float = 0.2, reduction: int = 4) -> Tensor:
@@ -33,12 +34,16 @@ def robust_colour_distance(output: Tensor, source: Tensor, scale: float = 0.2, r
         scale: c, in the units of the images; 0.2 corresponds to 25 grey levels.
         reduction: factor of the average pooling, which removes texture from the comparison.
 
-    Returns: a scalar in float32.
+    Returns: a scalar in float32 (float64 for float64 images).
 
     >>> import torch
     >>> robust_colour_distance(torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.2))  # d = c
     tensor(0.5000)
     """
-    difference = F.avg_pool2d(output.float(), reduction) - F.avg_pool2d(source.detach().float(), reduction)
+    difference = F.avg_pool2d(_wide(output), reduction) - F.avg_pool2d(_wide(source.detach()), reduction)
     squared = difference.square().mean(1)
     return (squared / (squared + scale**2)).mean()
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()

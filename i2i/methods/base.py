@@ -1,12 +1,15 @@
 """The base class of the methods: networks, and the turns in which they are trained."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
 from i2i.diagnostics import SampleView
 from i2i.losses.augment import AdaptiveAugment
 from i2i.networks import GeneratorConfig, NoiseGeneratorConfig
+from i2i.networks.batching import batch_statistics
+from i2i.networks.checkpointing import recompute
 
 Batch = tuple[Tensor, ...]  # (N, 3, H, W) in [-1, 1] for each domain
 Turn = tuple[str, dict[str, Tensor]]  # a player and the losses that it minimises: "player/term" → scalar
@@ -18,7 +21,13 @@ class Method(nn.Module):
 
     A method is a game of players, such as G and D (Goodfellow et al. 2014). In each training step the players move in
     turns: a turn is one optimizer step on the networks of one player.
+
+    Attributes:
+        recompute_generators: whether ``run_generator`` keeps the inputs only. The train step sets it where it splits a
+            batch: the graphs of all parts would wait for the next turn.
     """
+
+    recompute_generators = False
 
     discriminator_weight = 1.0  # factor of the terms of D
     discriminator_outputs = 1  # logit maps of a discriminator, whose losses are added up
@@ -43,6 +52,16 @@ class Method(nn.Module):
             count: images of each domain in the batch of the step.
         """
 
+    def run_generator(self, function: Callable[..., Any], *inputs: Any) -> Any:
+        """Return ``function(*inputs)``, a pass through the generator whose gradient is computed in a later turn."""
+        if not self.recompute_generators:
+            return function(*inputs)
+        return recompute(nn.ModuleList(self.translators().values()), function, *inputs)
+
+    def batch_statistics(self) -> list[str]:
+        """Return the names of layers and losses for which the result of an image depends on its batch."""
+        return batch_statistics(nn.ModuleList(module for modules in self.players().values() for module in modules))
+
     def graph_key(self, step: int) -> Hashable:
         """Return a key of the turns of a step. Steps of one key have the same turns with the same terms.
 
@@ -52,6 +71,9 @@ class Method(nn.Module):
 
     def turns(self, batch: Batch, step: int) -> Iterator[Turn]:
         """Run one training step. Each yield is a player and the losses that it minimises.
+
+        A loss is the mean over the images of the batch: the train step may split a batch, run the turns of its parts
+        side by side, and add up their gradients before a player's optimizer step.
 
         When the iterator is resumed, the player has made its optimizer step. The code must not synchronise with the
         device (``.item()``), nor depend on values on the device, so that a step can be captured and replayed.

@@ -120,6 +120,9 @@ class CUT(Method):
     def generator_config(self) -> GeneratorConfig:
         return self.config.generator
 
+    def batch_statistics(self) -> list[str]:
+        return super().batch_statistics() + self.adversarial.batch_statistics()
+
     def graph_key(self, step: int) -> Hashable:
         return step < self.config.reconstruction_steps, self.adversarial.graph_key(step)
 
@@ -132,7 +135,8 @@ class CUT(Method):
         uses_b = (self.config.nce_identity and self.config.weight_nce > 0) or self.config.weight_identity > 0
         reals = [real_a, real_b] if generator_due and uses_b else [real_a]
         inputs = reals if depends_on_batch(self.G) else [torch.cat(reals)]
-        outputs = [self._generate(x) for x in inputs]
+        with torch.set_grad_enabled(generator_due):
+            outputs = [self._generate(x) for x in inputs]
         fake_b = outputs[0].fakes[: len(real_a)]
 
         discriminator = AugmentedDiscriminator(self.D_B, self.augment)
@@ -157,10 +161,12 @@ class CUT(Method):
     def _generate(self, images: Tensor) -> GeneratorOutput:
         if self.config.flip_equivariance:
             flipped = coin_flips(images)
-            return GeneratorOutput(self.G(_flip_where(flipped, images)), self._keys(images), flipped)
+            return GeneratorOutput(
+                self.run_generator(self.G, _flip_where(flipped, images)), self._keys(images), flipped
+            )
         if depends_on_batch(self.G):  # a separate pass for the features, as published
-            return GeneratorOutput(self.G(images), self._keys(images), None)
-        fakes, features = self.translate(images, self.layers)
+            return GeneratorOutput(self.run_generator(self.G, images), self._keys(images), None)
+        fakes, features = self.run_generator(self.translate, images, self.layers)
         return GeneratorOutput(fakes, [x.detach() for x in features], None)
 
     def _keys(self, images: Tensor) -> list[Tensor]:

@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -89,6 +90,9 @@ class CycleGAN(Method):
         self.pool_a.prepare_step(count)
         self.pool_b.prepare_step(count)
 
+    def batch_statistics(self) -> list[str]:
+        return super().batch_statistics() + self.adversarial.batch_statistics()
+
     def graph_key(self, step: int) -> Hashable:
         return self.adversarial.graph_key(step)
 
@@ -102,7 +106,8 @@ class CycleGAN(Method):
             fake_b, same_b = batched_forward(self.G, real_a, real_b)
             fake_a, same_a = batched_forward(self.F, real_b, real_a)
         else:
-            fake_b, fake_a = self.G(real_a), self.F(real_b)
+            with torch.set_grad_enabled(generator_due):
+                fake_b, fake_a = self.G(real_a), self.F(real_b)
 
         if generator_due:
             terms = {

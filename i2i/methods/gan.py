@@ -65,6 +65,9 @@ class GAN(Method):
     def generator_config(self) -> NoiseGeneratorConfig:
         return self.config.generator
 
+    def batch_statistics(self) -> list[str]:
+        return super().batch_statistics() + self.adversarial.batch_statistics()
+
     def graph_key(self, step: int) -> Hashable:
         return self.adversarial.graph_key(step)
 

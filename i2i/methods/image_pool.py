@@ -1,10 +1,12 @@
 """A pool of past fakes for the discriminators of CycleGAN."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from i2i.networks.batching import StepState
 
 
-class ImagePool(nn.Module):
+class ImagePool(StepState):
     """A pool of past fakes. ``query`` swaps some of the new fakes for pooled ones.
 
     Shrivastava et al. 2017; Zhu et al. 2017, section 4. The images are buffers, so that a training's state holds them.
@@ -62,12 +64,13 @@ class ImagePool(nn.Module):
         """Return the images for the discriminator in place of ``fakes``, as drawn by the last ``prepare_step``.
 
         Args:
-            fakes: (N, 3, size, size) in [-1, 1].
+            fakes: (N, 3, size, size) in [-1, 1], the fakes of ``micro_batch``.
         """
         if not self.capacity:
             return fakes
         images = []
-        for index, fake in enumerate(fakes):
+        start = self.micro_batch.start if self.micro_batch else 0
+        for index, fake in enumerate(fakes, start):
             slot = self.slots[index : index + 1]
             stored = self.pictures[slot][0]
             images.append(torch.where(self.use_stored[index], stored.to(fake.dtype), fake))

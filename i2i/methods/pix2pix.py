@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 from torch.nn import functional as F
 
@@ -81,7 +82,9 @@ class Pix2Pix(Method):
 
     def turns(self, batch: Batch, step: int) -> Iterator[Turn]:
         real_a, real_b = batch
-        fake_b = self.G(real_a)
+        generator_due = self.adversarial.generator_due(step)
+        with torch.set_grad_enabled(generator_due):
+            fake_b = self.run_generator(self.G, real_a)
         condition = rgb_input_at(real_a, real_b)
         discriminator = AugmentedDiscriminator(self.D, self.augment, condition)
 
@@ -89,7 +92,7 @@ class Pix2Pix(Method):
         yield "D", {f"D/{name}": term / 2 for name, term in terms.items()}  # halved: section 3.3
         self.adversarial.clip_discriminator(self.D)
 
-        if self.adversarial.generator_due(step):
+        if generator_due:
             terms = self.adversarial.generator(discriminator, fake_b, real_b)
             terms["l1"] = self.config.weight_l1 * F.l1_loss(fake_b, real_b)
             if self.perceptual is not None:

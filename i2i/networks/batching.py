@@ -1,11 +1,29 @@
 """Layers and functions that depend on the batch."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.nn.utils.parametrize import is_parametrized
+
+
+class MicroBatch(NamedTuple):
+    """The part of a training step's batch that is computed at one time."""
+
+    start: int  # index of its first image in the batch
+    total: int  # images of each domain in the batch
+
+
+class StepState(nn.Module):
+    """A module whose state advances once in a training step, whether or not its batch is split.
+
+    Attributes:
+        micro_batch: the part of the batch that the module is called with; None for the whole batch.
+    """
+
+    micro_batch: MicroBatch | None = None
 
 
 def batched_forward(network: Callable[[Tensor], Any], *batches: Tensor) -> list[Any]:
@@ -36,6 +54,18 @@ def _depends_on_batch(module: nn.Module) -> bool:
     is_random = isinstance(module, nn.Dropout) and module.p > 0
     mixes_images = isinstance(module, nn.BatchNorm2d | MinibatchStd)
     return module.training and (is_random or mixes_images or is_parametrized(module))
+
+
+def batch_statistics(network: nn.Module) -> list[str]:
+    """Return the names of the layers, if any, by which the output for an image depends on its batch in training."""
+    kinds = {"batch norm": nn.BatchNorm2d, "minibatch std": MinibatchStd}
+    return [name for name, kind in kinds.items() if any(isinstance(module, kind) for module in network.modules())]
+
+
+def power_iteration_buffers(network: nn.Module) -> list[Tensor]:
+    """Return the buffers of spectral norm, which every pass in training changes, independently of the batch."""
+    layers = [module for module in network.modules() if isinstance(module, _SpectralNorm)]
+    return [buffer for layer in layers for buffer in layer.buffers()]
 
 
 class MinibatchStd(nn.Module):

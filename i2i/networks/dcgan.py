@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from i2i.config import Config, option
 from i2i.errors import ConfigError
 from i2i.networks.batching import MinibatchStd
+from i2i.networks.checkpointing import CheckpointedSequential
 from i2i.networks.layers import (
     Init,
     Norm,
@@ -84,7 +85,7 @@ class DCGANGenerator(nn.Module):
         ]  # fmt: skip
         for before, after in pairwise(channels):
             layers += [conv_transpose(kind, before, after, 4, 2, 1), norm(kind, after), nn.ReLU(True)]
-        self.body = nn.Sequential(*layers)
+        self.body = CheckpointedSequential(*layers)
         self.to_rgb = nn.Sequential(nn.ConvTranspose2d(channels[-1], 3, 4, 2, 1, bias=False), nn.Tanh())
         init_and_constrain(self, config.weight_init, spectral_norm=False)
 

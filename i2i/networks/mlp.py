@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from i2i.config import Config, option
+from i2i.networks.checkpointing import CheckpointedSequential
 from i2i.networks.layers import Init, forward_with_activations, init_and_constrain, run_in_float32
 
 
@@ -68,7 +69,7 @@ class MLPGenerator(nn.Module):
         layers: list[nn.Module] = []
         for in_features, out_features in pairwise(widths):
             layers += [nn.Linear(in_features, out_features), nn.ReLU(True)]
-        self.body = nn.Sequential(*layers)
+        self.body = CheckpointedSequential(*layers)
         self.to_rgb = nn.Sequential(nn.Linear(widths[-1], 3 * size * size), nn.Tanh())
         init_and_constrain(self, config.weight_init, spectral_norm=False)
 

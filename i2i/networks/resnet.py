@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from i2i.config import Config, option
 from i2i.errors import ConfigError
 from i2i.networks.blurpool import BilinearUpsample2x, BlurPool2d
+from i2i.networks.checkpointing import CheckpointedSequential
 from i2i.networks.cpu_conv import FewChannelConv2d
 from i2i.networks.layers import Init, Norm, conv, conv_transpose, init_and_constrain, norm, run_in_float32
 
@@ -71,13 +72,13 @@ class Resnet(nn.Module):
         super().__init__()
         n = config.ngf
         kind = config.norm
-        self.encoder = nn.Sequential(
+        self.encoder = CheckpointedSequential(
             nn.ReflectionPad2d(3), conv(kind, 3, n, 7), norm(kind, n), nn.ReLU(True),
             *downsample(n, 2 * n, config), *downsample(2 * n, 4 * n, config),
         )  # fmt: skip
         self.blocks = nn.Sequential(*(ResidualBlock(4 * n, config) for _ in range(config.blocks)))
         decoder_config = config if config.decoder_norm else replace(config, norm="none")
-        self.decoder = nn.Sequential(
+        self.decoder = CheckpointedSequential(
             *upsample(4 * n, 2 * n, decoder_config), norm(decoder_config.norm, 2 * n), nn.ReLU(True),
             *upsample(2 * n, n, decoder_config), norm(decoder_config.norm, n), nn.ReLU(True),
         )  # fmt: skip
@@ -153,7 +154,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         kind = config.norm
         dropout = [nn.Dropout(config.dropout)] if config.dropout else []
-        self.body = nn.Sequential(
+        self.body = CheckpointedSequential(
             nn.ReflectionPad2d(1), conv(kind, channels, channels, 3), norm(kind, channels),
             nn.ReLU(True), *dropout,
             nn.ReflectionPad2d(1), conv(kind, channels, channels, 3), norm(kind, channels),

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.nn import init
 
 from i2i.config import Config, option, require
+from i2i.networks.checkpointing import CheckpointedSequential
 from i2i.networks.layers import run_in_float32
 from i2i.networks.output_heads import Conditioning, Prediction, compose_output
 
@@ -116,8 +117,8 @@ class _Block(nn.Module):
         return x + self.second(F.relu(self.first(x)))
 
 
-def _blocks(width: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(_Block(width) for _ in range(count)))
+def _blocks(width: int, count: int) -> CheckpointedSequential:
+    return CheckpointedSequential(*(_Block(width) for _ in range(count)))
 
 
 def _initialize(network: Restorer) -> None:

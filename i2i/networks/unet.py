@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from i2i.config import Config, option
 from i2i.errors import ConfigError
+from i2i.networks.checkpointing import CheckpointedSequential
 from i2i.networks.layers import Init, Norm, conv, conv_transpose, init_and_constrain, norm, run_in_float32, uses_bias
 
 SIZES = (32, 64, 128, 256, 512, 1024)
@@ -69,7 +70,7 @@ class Unet(nn.Module):
         return run_in_float32(self.up[0], torch.cat([skips.pop().to(x.dtype), x], dim=1))
 
 
-def _down_block(config: UnetConfig, channels: list[int], level: int) -> nn.Sequential:
+def _down_block(config: UnetConfig, channels: list[int], level: int) -> CheckpointedSequential:
     """Build the encoder block of a level; 0 is the outermost."""
     outermost = level == 0
     innermost = level == len(channels) - 1
@@ -80,19 +81,19 @@ def _down_block(config: UnetConfig, channels: list[int], level: int) -> nn.Seque
         layers.append(nn.Conv2d(in_channels, channels[level], 4, 2, 1, bias=uses_bias(config.norm)))
     else:
         layers += [conv(config.norm, in_channels, channels[level], 4, 2, 1), norm(config.norm, channels[level])]
-    return nn.Sequential(*layers)
+    return CheckpointedSequential(*layers)
 
 
-def _up_block(config: UnetConfig, channels: list[int], level: int) -> nn.Sequential:
+def _up_block(config: UnetConfig, channels: list[int], level: int) -> CheckpointedSequential:
     """Build the decoder block of a level; 0 is the outermost, which returns the image."""
     innermost = level == len(channels) - 1
     in_channels = channels[level] if innermost else 2 * channels[level]  # with the skip connection
     if level == 0:
-        return nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(in_channels, 3, 4, 2, 1), nn.Tanh())
+        return CheckpointedSequential(nn.ReLU(), nn.ConvTranspose2d(in_channels, 3, 4, 2, 1), nn.Tanh())
     out_channels = channels[level - 1]
     layers: list[nn.Module] = [
         nn.ReLU(), conv_transpose(config.norm, in_channels, out_channels, 4, 2, 1), norm(config.norm, out_channels)
     ]  # fmt: skip
     if config.dropout and level >= len(channels) - 3 and out_channels == 8 * config.ngf:
         layers.append(nn.Dropout(config.dropout))
-    return nn.Sequential(*layers)
+    return CheckpointedSequential(*layers)

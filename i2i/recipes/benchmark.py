@@ -24,7 +24,7 @@ class StepCost:
     device: str
     precision: str
     threads: int  # of torch on the CPU
-    batch_size: int
+    batch_size: int  # images of each domain in a step
     size: int  # side of the images in pixels
     steps: int  # that were timed
     seconds_per_step: float  # median of the timed steps
@@ -60,7 +60,7 @@ def benchmark_step(recipe: Recipe, epoch_length: int | None, steps: int = 10) ->
 
     def run_step(step: int) -> None:
         batch = tuple(
-            torch.rand(training.batch_size, channels, side, side, device=device) * 2 - 1
+            torch.rand(training.images_per_step, channels, side, side, device=device) * 2 - 1
             for channels, side in recipe.input_shapes()
         )
         batch = tuple(images.contiguous(memory_format=torch.channels_last) for images in batch)
@@ -94,11 +94,11 @@ def benchmark_step(recipe: Recipe, epoch_length: int | None, steps: int = 10) ->
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         precision=str(dtype).removeprefix("torch."),
         threads=torch.get_num_threads(),
-        batch_size=training.batch_size,
+        batch_size=training.images_per_step,
         size=recipe.data.size,
         steps=steps,
         seconds_per_step=seconds,
-        images_per_second=training.batch_size / seconds,
+        images_per_second=training.images_per_step / seconds,
         peak_memory_mb=peak_memory_bytes(device) / 1e6,
         tflop_per_step=flop / 1e12,
         tflops=tflops,

@@ -10,6 +10,7 @@ from i2i._version import __version__
 from i2i.checkpoints.model_file import load_model_info
 from i2i.checkpoints.model_info import DataInfo, ModelInfo
 from i2i.checkpoints.run import Run
+from i2i.checkpoints.writing import training_goes_on
 from i2i.config import to_json
 from i2i.data.config import DirectedConfig
 from i2i.data.dataset import TrainingDataset
@@ -21,7 +22,7 @@ from i2i.data.value_ranges import NO_RANGES, DomainRanges, dataset_ranges
 from i2i.device import resolve_device
 from i2i.diagnostics import AlarmMonitor, flag_values
 from i2i.directions import Direction
-from i2i.errors import CacheError, ConfigError, RunError, UsageError
+from i2i.errors import CacheError, ConfigError, I2IError, RunError, UsageError
 from i2i.recipes import Recipe, find_recipe, plugin_packages, recipe_from_json
 from i2i.recipes.training_data import (
     check_saved_scale,
@@ -47,7 +48,7 @@ RESUMABLE_FIELDS: dict[str, set[str]] = {
     "training": {
         "steps", "epochs", "max_hours", "lr", "device", "precision", "workers", "cache", "compile", "cuda_graph",
         "log_every", "sample_every", "snapshot_every", "eval_every", "eval_images", "best_metric", "stop_on_alarm",
-        "save_every_minutes", "title",
+        "save_every_minutes", "title", "batch_size", "accumulate", "checkpoint_activations",
     },
 }  # fmt: skip
 MAX_AUTO_CACHE_BYTES = 32e9  # --cache auto makes no larger image cache
@@ -128,12 +129,17 @@ def resume_training(
         recipe.data, None if changes.keys() & set(PLACES) else saved_places(config, run.path)
     )
     run.lock_for_training()
-    layout = check_saved_scale(recipe, load_and_check_layout(recipe, source))
-    trainer = _build_trainer(recipe, source, layout, run, progress)
-    state = run.load_state()
-    if state is not None:
-        trainer.load_state_dict(state, allow_changed_data=allow_changed_data)
-    run.save_config(run_config(recipe, source))
+    try:
+        layout = check_saved_scale(recipe, load_and_check_layout(recipe, source, resumed=True))
+        trainer = _build_trainer(recipe, source, layout, run, progress)
+        state = run.load_state()
+        if state is not None:
+            trainer.load_state_dict(state, allow_changed_data=allow_changed_data)
+    except I2IError:
+        run.unlock()
+        raise
+    with training_goes_on("The changed config.json"):
+        run.save_config(run_config(recipe, source))
     return trainer
 
 
@@ -178,6 +184,12 @@ def _require_state(run: Run) -> None:
 def _check_resumable(recipe: Recipe, overrides: dict[str, Any]) -> None:
     """Raise ConfigError if the overrides change a setting that a resume must not change."""
     changed = recipe.with_overrides(overrides)
+    images, changed_images = recipe.training.images_per_step, changed.training.images_per_step
+    if images != changed_images:
+        raise ConfigError(
+            f"This run was started with images of a step (--batch-size times --accumulate) = {images}, not "
+            f"{changed_images}. Resume with the same product, or start a new run with another --name."
+        )
     for section, fields in RESUMABLE_FIELDS.items():
         before, after = to_json(getattr(recipe, section)), to_json(getattr(changed, section))
         for path, old, new in _differences(before, after, section):

@@ -11,6 +11,7 @@ from i2i.data.config import DataConfig, DirectedConfig
 from i2i.data.layout import HINT, Kind, Layout, PairSizes
 from i2i.data.saved_source import SAVED_PLACES
 from i2i.data.source import PLACES, DataSource
+from i2i.data.unreadable import max_unreadable
 from i2i.directions import Direction
 from i2i.errors import DatasetError, ImageError
 from i2i.images import read_header
@@ -40,8 +41,13 @@ def with_one_place(data: DataConfig, overrides: Mapping[str, Any]) -> dict[str, 
     return {**overrides, "data": {**unset, **changes}}
 
 
-def load_and_check_layout(recipe: Recipe, source: DataSource) -> Layout:
+def load_and_check_layout(recipe: Recipe, source: DataSource, *, resumed: bool = False) -> Layout:
     """Return the layout of a training's dataset, downloaded if necessary.
+
+    Args:
+        recipe: of the training.
+        source: where the dataset is.
+        resumed: whether the training is continued: then as many files may be unreadable as during a training.
 
     Raises:
         DatasetError: there is no such dataset, its kind is not the one that the method needs, or a file is no image.
@@ -59,6 +65,8 @@ def load_and_check_layout(recipe: Recipe, source: DataSource) -> Layout:
             read_header(path)
         except ImageError as error:
             errors.append(str(error))
+    if resumed and errors and len(errors) <= max_unreadable(layout):
+        return layout  # the training names and replaces them
     if errors:
         more = f" and {len(errors) - 3} more" if len(errors) > 3 else ""
         raise DatasetError(

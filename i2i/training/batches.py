@@ -1,7 +1,7 @@
 """Training batches on the device."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from i2i.data.dataset import TrainingDataset
 from i2i.data.loader import data_loader
+from i2i.data.unreadable import UnreadableImage
 from i2i.images import to_float
 from i2i.training.config import TrainingConfig
 
@@ -16,15 +17,20 @@ PREFETCH = 4  # batches loaded in advance beside a GPU
 
 
 def load_batches(
-    dataset: TrainingDataset, config: TrainingConfig, device: torch.device, step: int
+    dataset: TrainingDataset,
+    config: TrainingConfig,
+    device: torch.device,
+    step: int,
+    report: Callable[[UnreadableImage], None] = lambda image: None,
 ) -> Generator[tuple[Tensor, ...]]:
     """Yield training batches without end.
 
     Args:
         dataset: where the samples come from.
-        config: batch size and number of worker processes.
+        config: images of a step and number of worker processes.
         device: where the batches go.
         step: index of the step that the first batch is for.
+        report: see ``data_loader``.
 
     Yields: float32 images (N, 3, H, W) in [-1, 1], one tensor per domain, channels-last.
     """
@@ -33,7 +39,8 @@ def load_batches(
     if workers is None:
         workers = 0 if cached or device.type == "cpu" else min(8, max(1, (os.cpu_count() or 1) - 1))
     prefetch = PREFETCH if cached and device.type == "cuda" and not workers else 0
-    with closing(data_loader(dataset, config.batch_size, step * config.batch_size, workers, prefetch)) as loader:
+    count = config.images_per_step
+    with closing(data_loader(dataset, count, step * count, workers, prefetch, report)) as loader:
         for batch in loader:
             yield to_device(batch, device)
 

@@ -11,6 +11,7 @@ from i2i.checkpoints.model_card import write_model_card
 from i2i.checkpoints.model_file import ModelFile, save_model_file
 from i2i.checkpoints.model_info import BestMetric
 from i2i.checkpoints.run import Run
+from i2i.checkpoints.writing import training_goes_on
 from i2i.diagnostics import nonfinite_names
 from i2i.errors import I2IError, TrainingError
 from i2i.methods.base import Method
@@ -24,6 +25,7 @@ class Checkpoint(NamedTuple):
     model_file: ModelFile
     best: BestMetric | None  # the best result so far, for the model card
     state: dict[str, Any]  # all that an exact resume needs
+    unreadable: str  # which training images could not be read, for the model card
 
 
 class Checkpointer:
@@ -53,7 +55,7 @@ class Checkpointer:
         self.wait()
         info = checkpoint.model_file.info
         tensors, state = self._copies.copy([checkpoint.model_file.tensors, checkpoint.state])
-        copied = Checkpoint(ModelFile(info, tensors), checkpoint.best, state)
+        copied = checkpoint._replace(model_file=ModelFile(info, tensors), state=state)
         self._writing = self._executor.submit(self._write, copied)
 
     def wait(self) -> bool:
@@ -71,12 +73,20 @@ class Checkpointer:
     def save_snapshot(self, step: int, model_file: ModelFile) -> None:
         """Write the translators after ``step`` steps, which later checkpoints do not replace."""
         path = self.run.snapshot_path(step)
-        path.parent.mkdir(exist_ok=True)
-        save_model_file(path, model_file)
+        with training_goes_on("A snapshot"):
+            path.parent.mkdir(exist_ok=True)
+            save_model_file(path, model_file)
+
+    def save_best(self, model_file: ModelFile) -> bool:
+        """Write the best translators. Return whether they were written."""
+        with training_goes_on("The best model so far"):
+            save_model_file(self.run.best_path, model_file)
+            return True
+        return False
 
     def _write(self, checkpoint: Checkpoint) -> None:
         save_model_file(self.run.weights_path, checkpoint.model_file)
-        write_model_card(self.run.path, checkpoint.model_file.info, checkpoint.best)
+        write_model_card(self.run.path, checkpoint.model_file.info, checkpoint.best, checkpoint.unreadable)
         self.run.save_state(checkpoint.state)  # last: a resume repeats a save that was interrupted
 
 

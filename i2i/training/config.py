@@ -29,7 +29,21 @@ class TrainingConfig(Config):
         "", "initialise with the matching weights of this model: a run or the path of a model file", was="begin_with"
     )
     title: str = option("", "what the model does, in a sentence for users, such as 'Turns summer into winter'")
-    batch_size: int = option(1, "images of each domain in a step", ge=1)
+    batch_size: int = option(
+        1, "images of each domain that are computed at one time; a step takes --accumulate times as many", ge=1
+    )
+    accumulate: int = option(
+        1,
+        "batches whose gradients a step adds up, as one batch of this many times --batch-size images; batch norm, "
+        "minibatch std and unpaired feature matching use the statistics of each part",
+        ge=1,
+        le=65_536,
+    )
+    checkpoint_activations: bool = option(
+        False,
+        "compute the generators' activations again in the backward pass instead of keeping them: less memory, more "
+        "time, equal results",
+    )
     optimizer: Literal["adam", "rmsprop"] = option("adam", "optimizer of all networks")
     lr: float = option(2e-4, "learning rate before the schedule", gt=0)
     betas: tuple[float, float] = option((0.5, 0.999), "Adam's β₁ and β₂", ge=0, lt=1)
@@ -104,6 +118,11 @@ class TrainingConfig(Config):
             return self.eval_every
         return self.sample_every if self.best_metric != "off" else 0
 
+    @property
+    def images_per_step(self) -> int:
+        """Images of each domain in a step."""
+        return self.batch_size * self.accumulate
+
     def total_steps(self, epoch_length: int) -> int:
         """Return the steps of the whole training. ``epoch_length``: samples in an epoch."""
-        return self.steps or max(1, math.ceil(self.epochs * epoch_length / self.batch_size))
+        return self.steps or max(1, math.ceil(self.epochs * epoch_length / self.images_per_step))

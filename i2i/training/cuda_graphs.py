@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from i2i.config import require
-from i2i.device import rng_state, set_rng_state
+from i2i.device import is_out_of_memory, rng_state, set_rng_state
 from i2i.methods.base import Batch
+from i2i.networks.checkpointing import draws_random_numbers
 from i2i.training.train_step import TrainStep
 
 logger = logging.getLogger(__name__)
@@ -138,6 +139,8 @@ class GraphedTrainStep:
         try:
             losses = self._run(batch, step)
         except Exception as error:  # a compiler can fail in many ways, and the uncompiled step does not need it
+            if is_out_of_memory(error):
+                raise
             self._force_eager = True
             self._restore(before)
             logger.warning(
@@ -189,6 +192,16 @@ class GraphedTrainStep:
         """As ``TrainStep.first_skipped``."""
         return self.train_step.first_skipped
 
+    @property
+    def micro_batch_size(self) -> int | None:
+        """As ``TrainStep.micro_batch_size``. Setting it drops the graphs, which hold the parts of a batch."""
+        return self.train_step.micro_batch_size
+
+    @micro_batch_size.setter
+    def micro_batch_size(self, size: int | None) -> None:
+        self._drop_graphs()
+        self.train_step.micro_batch_size = size
+
     def reset_counters(self, step: int) -> None:
         """As ``TrainStep.reset_counters``."""
         self.train_step.reset_counters(step)
@@ -210,17 +223,34 @@ def accelerate(train_step: TrainStep, remaining: int) -> TrainStep | GraphedTrai
         train_step: the steps to run.
         remaining: number of steps that are still to run.
 
-    Raises ConfigError if ``cuda_graph`` is "on" and the device has no CUDA graphs.
+    Raises ConfigError if ``cuda_graph`` or ``compile`` is "on" where it cannot be used.
     """
     config = train_step.config
     device = train_step.device
     cuda = device.type == "cuda"
     require(cuda or config.cuda_graph != "on", "cuda_graph", "on", f"auto or off: there are no CUDA graphs on {device}")
-    compiled = config.compile == "on" or (config.compile == "auto" and cuda and remaining >= MIN_STEPS_TO_COMPILE)
-    backend = CudaGraphBackend(device) if cuda and config.cuda_graph != "off" else None
+    checkpointing = config.checkpoint_activations
+    allowed = "auto or off with --checkpoint-activations: the compiler chooses itself what to compute again"
+    require(not checkpointing or config.compile != "on", "compile", "on", allowed)
+    worthwhile = cuda and remaining >= MIN_STEPS_TO_COMPILE and not checkpointing
+    compiled = config.compile == "on" or (config.compile == "auto" and worthwhile)
+    allowed = (
+        "auto or off: this generator has dropout, and a CUDA graph cannot repeat its random numbers, as "
+        "--checkpoint-activations and --accumulate need"
+    )
+    repeats_dropout = _repeats_dropout(train_step)
+    require(not repeats_dropout or config.cuda_graph != "on", "cuda_graph", "on", allowed)
+    backend = CudaGraphBackend(device) if cuda and config.cuda_graph != "off" and not repeats_dropout else None
     if not compiled and backend is None:
         return train_step
     return GraphedTrainStep(train_step, compiled=compiled, backend=backend)
+
+
+def _repeats_dropout(train_step: TrainStep) -> bool:
+    """Return whether a backward pass may compute a generator with dropout again."""
+    config = train_step.config
+    generators = train_step.method.translators().values()
+    return (config.checkpoint_activations or config.accumulate > 1) and any(map(draws_random_numbers, generators))
 
 
 def _clone(value: Any) -> Any:

@@ -1,7 +1,6 @@
 """Sample grids: what the translators make of a few fixed images."""
 
 import copy
-import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,12 +9,10 @@ from torch import Tensor, nn
 
 from i2i.checkpoints.log import MetricsLog
 from i2i.checkpoints.run import Run, write_or_explain
-from i2i.errors import I2IError
+from i2i.checkpoints.writing import training_goes_on
 from i2i.images import encode, sample_grid
 from i2i.methods.base import Method
 from i2i.networks import prepare_for_inference
-
-logger = logging.getLogger(__name__)
 
 MIN_SHOWN_SIZE = 128  # pixels; smaller images are enlarged in the grid
 
@@ -40,8 +37,6 @@ def save_sample_grid(columns: Mapping[str, Tensor], size: int, run: Run, step: i
     scale = max(1, MIN_SHOWN_SIZE // size)
     enlarged = {title: x.repeat_interleave(scale, 2).repeat_interleave(scale, 3) for title, x in columns.items()}
     grid = sample_grid(enlarged)
-    try:
+    with training_goes_on("A sample grid"):
         write_or_explain(run.path / "samples" / f"{step:07}.png", encode(grid, ".png"))
-    except I2IError as error:
-        logger.warning("A sample grid was not saved; the training goes on. %s", error)
     log.log_image(step, np.asarray(grid))

@@ -24,7 +24,7 @@ def lr_factor(config: TrainingConfig, step: int, epoch_length: int, fraction_use
         position = float(step)
         length = float(config.steps)
     else:
-        position = float(step * config.batch_size // epoch_length)
+        position = float(step * config.images_per_step // epoch_length)
         length = config.epochs
     if config.schedule == "constant":
         return warmup

@@ -1,13 +1,15 @@
 """One training step of any method: each player in turn takes an optimizer step on its own losses."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from i2i.device import autocast
-from i2i.methods.base import Batch, Method
+from i2i.methods.base import Batch, Method, Turn
+from i2i.networks.batching import MicroBatch, StepState, power_iteration_buffers
+from i2i.networks.checkpointing import set_checkpointing
 from i2i.training.config import TrainingConfig
 from i2i.training.optim import ChannelsLastAdam
 from i2i.training.training_state import check_optimizer
@@ -20,9 +22,13 @@ class TrainStep:
 
     Args:
         method: on ``device`` already.
-        config: optimizer, learning rate and gradient clipping.
+        config: optimizer, learning rate, gradient clipping and use of memory.
         device: where the method is.
         dtype: of autocast; float32 for none.
+
+    Attributes:
+        micro_batch_size: images of each domain that are computed at one time; None for the whole batch. A step adds up
+            the gradients of all parts of its batch.
     """
 
     def __init__(self, method: Method, config: TrainingConfig, device: torch.device, dtype: torch.dtype) -> None:
@@ -35,6 +41,12 @@ class TrainStep:
             for player, modules in method.players().items()
         }
         self.optimizers = {player: self._optimizer(weights) for player, weights in self.parameters.items()}
+        self.micro_batch_size: int | None = config.batch_size if config.accumulate > 1 else None
+        self.step_states = [module for module in method.modules() if isinstance(module, StepState)]
+        self.power_iterations = power_iteration_buffers(method)
+        if config.checkpoint_activations:
+            for network in method.translators().values():
+                set_checkpointing(network)
         # Device-side counters, so that replays of a CUDA graph update them.
         self.steps_run = torch.zeros((), dtype=torch.long, device=device)
         self.skipped = torch.zeros((), dtype=torch.long, device=device)  # optimizer steps with a non-finite gradient
@@ -85,34 +97,66 @@ class TrainStep:
 
     def run(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Do the device's part of a prepared step. Does not wait for the device."""
-        turns = self.method.turns(batch, step)
+        parts = list(zip(*(images.split(self.micro_batch_size or len(images)) for images in batch), strict=True))
+        self.method.recompute_generators = len(parts) > 1
+        turns = [self.method.turns(part, step) for part in parts]
+        sizes = [len(part[0]) for part in parts]
         step_losses: dict[str, Tensor] = {}
-        while True:
+        while losses := self._run_turn(turns, sizes):
+            step_losses |= losses
+        self.steps_run += 1
+        return step_losses
+
+    def _run_turn(self, turns: list[Iterator[Turn]], sizes: list[int]) -> dict[str, Tensor]:
+        """Run the next turn of a step, and return its losses, or none after the last turn.
+
+        Args:
+            turns: the remaining turns of each part of the batch.
+            sizes: images of each domain in each part.
+        """
+        total = sum(sizes)
+        power_iterations = [buffer.clone() for buffer in self.power_iterations] if len(sizes) > 1 else []
+        sums: dict[str, Tensor] = {}
+        player = ""
+        for index, size in enumerate(sizes):
+            self._start_part(MicroBatch(sum(sizes[:index]), total), power_iterations if index else [])
             # Autocast ends before the optimizer step: the next turn must not use autocast's cached, older weights, and
             # the second derivative of a penalty is computed in the precision of its first.
             with autocast(self.device, self.dtype):
-                turn = next(turns, None)
+                turn = next(turns[index], None)
             if turn is None:
-                self.steps_run += 1
-                return step_losses
+                continue
             player, losses = turn
+            if len(sizes) > 1:  # the loss of the whole batch is the mean over its images
+                losses = {name: loss * (size / total) for name, loss in losses.items()}
             if self.parameters[player]:
-                self._optimizer_step(player, torch.stack(list(losses.values())).sum())
-            step_losses |= {name: loss.detach() for name, loss in losses.items()}
+                if index == 0:
+                    self.optimizers[player].zero_grad(set_to_none=True)
+                # Compute the gradient of the player's weights only.
+                _sum(losses).backward(inputs=self.parameters[player])
+            for name, loss in losses.items():
+                sums[name] = sums[name] + loss.detach() if name in sums else loss.detach()
+        if sums and self.parameters[player]:
+            self._optimizer_step(player, _sum(sums))
+        return sums
+
+    def _start_part(self, part: MicroBatch, power_iterations: list[Tensor]) -> None:
+        """Tell the method which part of the batch comes next, and restore the vectors of spectral norm."""
+        for module in self.step_states:
+            module.micro_batch = part
+        with torch.no_grad():
+            for buffer, before in zip(self.power_iterations, power_iterations, strict=False):
+                buffer.copy_(before)
 
     def _optimizer_step(self, player: str, loss: Tensor) -> None:
-        """Update a player's weights; skip the update, on the device, if the loss or the gradient is not finite."""
+        """Update a player's weights by their gradients; not, on the device, if loss or gradient is not finite."""
         optimizer = self.optimizers[player]
         weights = self.parameters[player]
-
-        # Compute the gradient of the player's weights only.
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward(inputs=weights)
         gradients = [weight.grad for weight in weights if weight.grad is not None]
 
         # Count the step as skipped if anything is not finite.
         norm = nn.utils.get_total_norm(gradients)
-        nonfinite = ~(norm + loss.detach()).isfinite()
+        nonfinite = ~(norm + loss).isfinite()
         self.first_skipped.copy_(torch.where(nonfinite & (self.skipped == 0), self.steps_run, self.first_skipped))
         self.skipped += nonfinite
 
@@ -151,3 +195,7 @@ class TrainStep:
             for group, settings in zip(optimizer.param_groups, device_settings, strict=True):
                 group.update(settings)  # torch has copied the tensors; graphs need the originals
             check_optimizer(optimizer, player)
+
+
+def _sum(losses: Mapping[str, Tensor]) -> Tensor:
+    return torch.stack(list(losses.values())).sum()

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from i2i.checkpoints.log import MetricsLog
-from i2i.checkpoints.model_file import ModelFile, save_model_file
+from i2i.checkpoints.model_file import ModelFile
 from i2i.checkpoints.model_info import BestMetric, ModelInfo
 from i2i.checkpoints.run import Run
 from i2i.data.dataset import TrainingDataset
+from i2i.data.unreadable import UnreadableImage, UnreadableImages
 from i2i.device import autocast, fork_rng_with_seed, resolve_device, resolve_dtype
 from i2i.diagnostics import nonfinite_names
 from i2i.errors import DatasetError, ImageError, TrainingError
@@ -26,6 +27,12 @@ from i2i.training.cuda_graphs import GraphedTrainStep, accelerate
 from i2i.training.ema import EMA
 from i2i.training.monitor import TrainingMonitor
 from i2i.training.progress import RunningMeans, TrainingProgress, format_losses
+from i2i.training.recovery import (
+    MemoryGuard,
+    left_out_if_out_of_memory,
+    roll_back_nonfinite,
+    warn_of_batch_statistics,
+)
 from i2i.training.samples import inference_copies, save_sample_grid
 from i2i.training.schedule import is_due, lr_factor
 from i2i.training.signals import GracefulShutdown
@@ -76,9 +83,13 @@ class Trainer:
         self.time_budget = TimeBudget(config.max_hours)
         self.time_limit = TimeLimit(None)
         self.train_step: TrainStep | GraphedTrainStep = TrainStep(self.method, config, self.device, self.dtype)
+        warn_of_batch_statistics(self.method, config)
         self.ema = EMA(method.translators(), config.ema) if config.ema else None
         self.checkpointer = Checkpointer(run)
         self.loss_means = RunningMeans()
+        self.memory = MemoryGuard(self)
+        self.unreadable = UnreadableImages(dataset.layout)
+        self._sample_batch: tuple[Tensor, ...] = ()
         self.data_change = ""  # what the log is to record of the images
         self.saved_step = -1  # of the last checkpoint on the disk, or on its way there
         self._save_time = time.monotonic()
@@ -103,16 +114,19 @@ class Trainer:
         if isinstance(self.train_step, TrainStep):
             self.train_step = accelerate(self.train_step, total - self.step)
         with GracefulShutdown() as shutdown, self.progress.open(self.step, total):
-            while self._train_until_stop(shutdown):  # again after each rollback
+            while self._train_until_stop(shutdown):  # again from each earlier state
                 pass
         if self.step >= self.total_steps():
             self.run.drop_previous_state()
+        if summary := self.unreadable.summary():
+            logger.warning("%s", summary)
         return shutdown.signal
 
     def _train_until_stop(self, shutdown: GracefulShutdown) -> bool:
-        """Train to the end, a signal or a rollback. Return whether it was a rollback."""
+        """Train to the end, a signal, or a return to an earlier state. Return whether it was the latter."""
         log = MetricsLog(self.run.path, self.step)
-        loader = load_batches(self.dataset, self.config, self.device, self.step)
+        report = partial(self._report_unreadable, log)
+        loader = load_batches(self.dataset, self.config, self.device, self.step, report)
         self.train_step.reset_counters(self.step)
         self.time_budget.start()
         self._save_time = time.monotonic()
@@ -126,8 +140,9 @@ class Trainer:
 
             # Main training loop.
             while self.step < self.total_steps() and not shutdown and not self.time_limit.is_reached():
-                # Run one training step.
-                self._run_step(next(loader))
+                # Run one training step. If memory runs out, go on from an earlier state, with smaller parts.
+                if not self.memory.run_step(next(loader), log):
+                    return True
 
                 # Update the length of a training that is limited by time.
                 self.time_budget.tick()
@@ -139,7 +154,7 @@ class Trainer:
                 should_log = is_due(self.step, self.config.log_every) or self.step == total
                 should_save = time.monotonic() - self._save_time >= 60 * self.config.save_every_minutes
                 if self._has_nonfinite_step(wait=should_log or should_save or bool(shutdown)):
-                    self._roll_back(log)
+                    roll_back_nonfinite(self, log)
                     return True
 
                 self._run_due_actions(log, total, should_log, should_save)
@@ -159,6 +174,11 @@ class Trainer:
         if self.ema is not None:
             self.ema.update(self.step)
 
+    def _report_unreadable(self, log: MetricsLog, image: UnreadableImage) -> None:
+        if self.unreadable.add(image):
+            row = {"unreadable": image.file, "reason": image.reason, "replacement": image.replacement}
+            log.log(self.step, row)
+
     def _run_due_actions(self, log: MetricsLog, total: int, should_log: bool, should_save: bool) -> None:
         """Run the actions that are due after ``self.step`` of ``total`` steps.
 
@@ -170,11 +190,13 @@ class Trainer:
             self._log_losses(log)
         self.progress.update(self.step, total, self.loss_means.last)
         if is_due(self.step, self.config.sample_every) or self.step == 1 or is_last:
-            self._save_samples(log)
+            with left_out_if_out_of_memory(self, "a sample grid"):
+                self._save_samples(log)
         if is_due(self.step, self.config.snapshot_every):
             self._save_snapshot()
         if self.validator is not None and self.validator.should_validate(self.step, total):
-            self._validate(self.validator, log)
+            with left_out_if_out_of_memory(self, "a validation"):
+                self._validate(self.validator, log)
         self.monitor.raise_if_stopped()
         if should_save and not is_last:  # the last state is saved after the loop
             self.save_in_background()
@@ -185,27 +207,9 @@ class Trainer:
             return False
         return int(self.train_step.first_skipped) >= 0
 
-    def _roll_back(self, log: MetricsLog) -> None:
-        """Return to the last saved state. Raise TrainingError if that was done too often or there is no state."""
-        step = int(self.train_step.first_skipped)
-        size = self.config.batch_size
-        files = [file for k in range(step * size, (step + 1) * size) for file in self.dataset.files(k)]
-        names = nonfinite_names(self.loss_means.pending(), self.method)
-        self.checkpointer.wait()
-        state = self.run.load_state()
-        decision = self.monitor.recovery.on_nonfinite(step, names, state["step"] if state else None, files)
-        if decision.action == "stop" or state is None:
-            self.saved_step = self.step  # the present weights must not be saved
-            raise TrainingError(f"{decision.message} The last good state of {self.run.path} is kept.")
-        logger.warning("%s", decision.message)
-        recovery = self.monitor.recovery.state_dict()  # the count of rollbacks is not rolled back
-        self.load_state_dict(state)
-        self.monitor.recovery.load_state_dict(recovery)
-        log.log(self.step, {"rollback": decision.message})
-
     def _log_losses(self, log: MetricsLog) -> None:
         losses = self.loss_means.pop()
-        epoch = self.step * self.config.batch_size / self.dataset.epoch_length
+        epoch = self.step * self.config.images_per_step / self.dataset.epoch_length
         row = {"epoch": round(epoch, 4), "lr": self.lr(self.step - 1), "time": round(time.time(), 1)}
         log.log(self.step, {**row, **losses, **self.method.log_scalars()})
         self.monitor.check_losses(losses, self.step, log)
@@ -219,7 +223,8 @@ class Trainer:
         """Save a grid of samples of the fixed batch, log their metrics and check their health."""
         with fork_rng_with_seed(self.device, 0):
             translators = inference_copies(self.method, self.translators())
-            batch = to_device(self.dataset.sample_batch(self.method.num_samples), self.device)
+            self._sample_batch = self._sample_batch or self.dataset.sample_batch(self.method.num_samples)
+            batch = to_device(self._sample_batch, self.device)
             with autocast(self.device, self.dtype):
                 columns = self.method.sample_images(batch, translators)
                 if metrics := self.method.metrics(batch, columns):
@@ -229,11 +234,17 @@ class Trainer:
         save_sample_grid(columns, self.dataset.config.size, self.run, self.step, log)
 
     def _validate(self, validator: Validator, log: MetricsLog) -> None:
+        best_before = validator.best
         with fork_rng_with_seed(self.device, 0), autocast(self.device, self.dtype):
             translators = inference_copies(self.method, self.translators())
             is_best = validator.validate(translators, partial(to_device, device=self.device), self.step, log)
-        if is_best and not nonfinite_names(self.method.state_dict()):
-            save_model_file(self.run.best_path, self._model_file(validator.best))
+        if not is_best:
+            return
+        if nonfinite_names(self.method.state_dict()) or not self.checkpointer.save_best(
+            self._model_file(validator.best)
+        ):
+            validator.best = best_before
+        else:
             self.save_in_background()  # the state must refer to the best model that was saved
 
     def _save_snapshot(self) -> None:
@@ -271,7 +282,7 @@ class Trainer:
         """Return the present checkpoint. Its tensors are those in training."""
         require_finite(self.method, self.step, self.run)
         best = self.validator.best if self.validator is not None else None
-        return Checkpoint(self._model_file(), best, self.state_dict())
+        return Checkpoint(self._model_file(), best, self.state_dict(), self.unreadable.summary())
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that an exact resume needs."""

@@ -36,6 +36,8 @@ def collect_state(trainer: "Trainer") -> dict[str, Any]:
         "monitor": trainer.monitor.state_dict(),
         "validator": trainer.validator.state_dict() if trainer.validator is not None else None,
         "losses": trainer.loss_means.state_dict(),
+        "memory": trainer.memory.state_dict(),
+        "unreadable": trainer.unreadable.state_dict(),
         **rng_state(trainer.device),
     }
 
@@ -62,6 +64,8 @@ def restore_state(trainer: "Trainer", state: Mapping[str, Any], *, allow_changed
         trainer.monitor.load_state_dict(state["monitor"])
         if trainer.validator is not None:
             trainer.validator.load_state_dict(state.get("validator"))
+        trainer.unreadable.load_state_dict(state.get("unreadable") or {})
+        trainer.memory.load_state_dict(state.get("memory") or {})
         trainer.loss_means.load_state_dict(state.get("losses") or {}, trainer.device)
         set_rng_state(state, trainer.device)
     trainer.step = state["step"]

@@ -153,9 +153,10 @@ def test_a_damaged_cache_is_built_again(paired: Path, damage: str, caplog: pytes
     assert not leftovers()
 
 
-def test_an_image_that_cannot_be_decoded_is_named_and_nothing_is_left(paired: Path) -> None:
-    bad = paired / "train" / "003.png"
-    bad.write_bytes(bad.read_bytes()[:200])
+def test_images_that_cannot_be_decoded_are_named_and_nothing_is_left(paired: Path) -> None:
+    for name in ("001.png", "003.png"):
+        bad = paired / "train" / name
+        bad.write_bytes(bad.read_bytes()[:200])
     with pytest.raises(ImageError, match=r"train/003\.png is damaged"):
         build(paired)
     assert cache_names() == leftovers() == []
