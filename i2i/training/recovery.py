@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import weakref
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,7 @@ class MemoryGuard:
     """
 
     def __init__(self, trainer: "Trainer") -> None:
-        self.trainer = trainer
+        self.trainer = weakref.proxy(trainer)  # no cycle: a trainer that is dropped unlocks its run at once
         self.halvings = 0
         self._completed: set[Hashable] = set()  # graph keys of the steps that fitted into memory
 
