@@ -90,10 +90,7 @@ class TrainStep:
         self.method.prepare_step(count)
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
-                if isinstance(group["lr"], Tensor):
-                    group["lr"].fill_(lr)
-                else:
-                    group["lr"] = lr
+                _set_lr(group, lr)
 
     def run(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Do the device's part of a prepared step. Does not wait for the device."""
@@ -192,9 +189,20 @@ class TrainStep:
                 {**group, **settings} for group, settings in zip(saved["param_groups"], device_settings, strict=True)
             ]
             optimizer.load_state_dict({**saved, "param_groups": groups})
-            for group, settings in zip(optimizer.param_groups, device_settings, strict=True):
+            for group, settings, before in zip(
+                optimizer.param_groups, device_settings, saved["param_groups"], strict=True
+            ):
                 group.update(settings)  # torch has copied the tensors; graphs need the originals
+                _set_lr(group, float(before["lr"]))
             check_optimizer(optimizer, player)
+
+
+def _set_lr(group: dict[str, Any], lr: float) -> None:
+    """Set the learning rate of a parameter group, in place where it is a tensor, which a CUDA graph reads."""
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(lr)
+    else:
+        group["lr"] = lr
 
 
 def _sum(losses: Mapping[str, Tensor]) -> Tensor:
