@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +7,7 @@ from typer.testing import CliRunner, Result
 from i2i.cli import app
 from i2i.errors import UsageError
 from i2i.metrics import inception
+from tests.cli.test_cli import run as run_main
 from tests.metrics.standin import ChannelStatistics
 
 
@@ -53,12 +52,8 @@ def test_an_incomplete_limit_is_refused_before_the_evaluation(unpaired: Path) ->
     assert refused.stderr == ""
 
 
-@pytest.mark.slow
 def test_an_unknown_model_is_one_message_and_exit_code_2() -> None:
-    process = subprocess.run(
-        [sys.executable, "-c", "from i2i.cli import main; main()", "evaluate", "nothing", "--data", "two"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert process.returncode == 2
-    assert process.stderr.startswith("error: No model 'nothing'.")
-    assert "Traceback" not in process.stderr
+    result = run_main("evaluate", "nothing", "--data", "two")
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: No model 'nothing'.")
+    assert "Traceback" not in result.stderr
