@@ -17,7 +17,12 @@ INTERRUPTED = 130  # exit code of a command that Ctrl-C stopped
 
 
 def convert(
-    model: Annotated[str, typer.Argument(help="name of a run, path of a model file, or identity")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="name of a run, path of a model file, or identity; or several in a row, such as denoise+superres2"
+        ),
+    ],
     sources: Annotated[list[Path], typer.Argument(help="photos, folders of photos with their subfolders, and videos")],
     out: Annotated[
         Path,

@@ -3,7 +3,7 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from i2i.checkpoints.model_info import ModelInfo
 from i2i.checkpoints.shipped import SHIPPED_MODELS, is_shipped
 from i2i.demo.fair_lock import FairLock
 from i2i.errors import ModelFileError, UsageError
+from i2i.inference.chain_names import split_chain, split_member
 from i2i.inference.finishing import AS_IT_IS, Finishing
 
 if TYPE_CHECKING:
@@ -106,6 +107,11 @@ class ModelRegistry:
         models = self._checked(self._paths())[0]
         return {model.name: model for model in sorted(models, key=RegisteredModel.rank)}
 
+    def chainable_names(self) -> list[str]:
+        """Return the names of the models that can take the results of another one without further inputs."""
+        models = self.models().items()
+        return [name for name, model in models if not (model.info.takes_mask or model.info.takes_strength)]
+
     def unusable(self) -> dict[str, str]:
         """Return the reason for each model file that cannot be used, by the name that the model would have."""
         return self._checked(self._paths())[1]
@@ -124,7 +130,7 @@ class ModelRegistry:
         return paths
 
     def model(self, name: str) -> RegisteredModel:
-        """Return the model with a name: one of ``models`` or a snapshot, RUN/snapshots/STEP.
+        """Return the model with a name: one of ``models`` or a snapshot, RUN/snapshots/STEP; of a chain the first one.
 
         Raises:
             UsageError: no model has this name; the message lists the existing ones.
@@ -132,10 +138,28 @@ class ModelRegistry:
         models = self.models() | self._snapshots(name)
         if name in models:
             return models[name]
+        if "+" in str(name):
+            return replace(self.chain(name)[0][0], name=name)
         if reason := self.unusable().get(name):
             raise UsageError(f"The model {name} cannot be used: {reason}")
         known = ", ".join(models) or "none yet"
         raise UsageError(f"No model is named {str(name)[:100]!r}. Existing models: {known}.")
+
+    def chain(self, name: str) -> list[tuple[RegisteredModel, str]]:
+        """Return the members of a chain such as "denoise+superres2", each with its own direction or strength, if any.
+
+        A model alone is a chain of one.
+
+        Raises:
+            UsageError: as ``model`` does, or if a member is empty.
+        """
+        if "+" not in str(name) or name in self.models() | self._snapshots(name):
+            return [(self.model(name), "")]
+        members = []
+        for text in split_chain(name):
+            member = text if text in self.models() else split_member(text)[0]
+            members.append((self.model(member), text.removeprefix(member)))
+        return members
 
     def _snapshots(self, name: str) -> dict[str, RegisteredModel]:
         """Return all snapshots of the run that a snapshot's name refers to."""
@@ -162,8 +186,10 @@ class ModelRegistry:
         """Return the weakest and strongest degradation that a model accepts, or None if it takes no strength."""
         from i2i.inference.restoration import task_of
 
-        info = self.model(name).info
-        return task_of(name, info).strength_range() if info.takes_strength else None
+        for model, own in self.chain(name):
+            if model.info.takes_strength and not own:
+                return task_of(model.name, model.info).strength_range()
+        return None
 
     def translate(self, name: str, direction: str, image: Image.Image, strength: float | None = None) -> Image.Image:
         """Translate an image after waiting for the lock.
@@ -176,15 +202,21 @@ class ModelRegistry:
 
     def translator(self, choice: ModelChoice) -> "Translator":
         """Return the translator of a model and load it if necessary. The caller must hold ``lock``, also to use it."""
-        from i2i.inference.loading import load
+        from i2i.inference.loading import load, load_chain
+        from i2i.inference.options import InferenceOptions
 
-        path = self.model(choice.name).path
-        key = (path, *_file_version(path), choice.direction, choice.strength)
+        members = [(model.path.resolve(), own) for model, own in self.chain(choice.name)]
+        versions = [(path, own, *_file_version(path)) for path, own in members]
+        key = (*versions, choice.direction, choice.strength)
         if key not in self._loaded:
             while len(self._loaded) >= self.max_loaded:
                 self._loaded.popitem(last=False)
-            self._loaded[key] = load(
-                str(path.resolve()), choice.direction, device=self.device, strength=choice.strength
+            names = [f"{path}{own}" for path, own in members]
+            options = InferenceOptions(self.device, strength=choice.strength)
+            self._loaded[key] = (
+                load(names[0], choice.direction, device=self.device, strength=choice.strength)
+                if len(names) == 1
+                else load_chain(names, choice.direction, options)
             )
         self._loaded.move_to_end(key)
         translator = self._loaded[key]

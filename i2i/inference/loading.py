@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 
 from i2i.arguments import check_types
-from i2i.checkpoints.model_file import ModelFile, find_model_file, load_model_file, provenance_of
+from i2i.checkpoints.model_file import ModelFile, find_model_file, load_model_file, load_model_info, provenance_of
 from i2i.config import from_json
 from i2i.device import Precision
 from i2i.directions import Direction
 from i2i.errors import ConfigError, ModelFileError, UsageError
+from i2i.inference.chain import ChainedTranslator
+from i2i.inference.chain_names import split_chain, split_member
 from i2i.inference.mask_images import MaskFill
 from i2i.inference.options import InferenceOptions
 from i2i.inference.preprocessing import MIN_SIDE
@@ -52,11 +54,14 @@ def load(
     """Load a translator.
 
     Args:
-        model: name of a run, folder of a run, or path of a model file; "identity" returns its input unchanged.
-        direction: "AtoB" or "BtoA"; by default the model's first direction.
+        model: name of a run, folder of a run, or path of a model file; "identity" returns its input unchanged. Several
+            of these with + between them make a chain, such as "denoise+superres2": each takes the results of the one
+            before. A member of a chain may name its direction or strength: "horse2zebra:BtoA+denoise-with-level:25".
+        direction: "AtoB" or "BtoA"; by default the model's first direction. In a chain, for each model that has it.
         device: "auto", or a torch device or its name.
         precision: "auto", "float32" or "bfloat16".
-        strength: strength of the degradation, in the unit of the model's task, for a model that takes it as input.
+        strength: strength of the degradation, in the unit of the model's task, for a model that takes it as input. In a
+            chain, for each model that takes it.
         mask: mask of an inpainting model, see ``MaskReader``.
         mask_fill: what the mask marks: "white", "black" or "paint", see ``mask_from_image``.
         value_range: sample values of black and white, such as (0, 4095), for images of a type that can hold them; None
@@ -78,6 +83,51 @@ def load(
     options = InferenceOptions(
         str(device), precision, strength, mask, mask_fill, value_range, float(blend), float(grain), protect
     )
+    members = [model] if "+" not in model or _is_one_model(model) else split_chain(model)
+    return _load_one(model, direction, options) if len(members) == 1 else load_chain(members, direction, options)
+
+
+def load_chain(members: Sequence[str], direction: str | None, options: InferenceOptions) -> Translator:
+    """Load several models, as one translator.
+
+    Args:
+        members: name or path of each, with its direction or strength after a colon, if any.
+        direction: of each model that has it and names none; None for the first of each.
+        options: as of one model. The strength is that of each model that takes one and names none.
+
+    Raises: ModelFileError or UsageError, also if no model takes an option.
+    """
+    own = [(member, None, None) if _is_one_model(member) else split_member(member) for member in members]
+    infos = [None if name == "identity" else load_model_info(find_model_file(name)) for name, _, _ in own]
+    directions = [list(Direction) if info is None else info.directions for info in infos]
+    if direction is not None and not any(direction in of_member for of_member in directions):
+        raise UsageError(f"No model of {'+'.join(members)} has the direction {direction!r}.")
+    takes_strength = [info is not None and info.takes_strength for info in infos]
+    if options.strength is not None and not any(takes_strength):
+        options.check_for("+".join(members), None)
+    plain = replace(options, strength=None, mask=None, mask_fill="white", blend=1.0, grain=0.0, protect=None)
+    loaded = []
+    for (name, own_direction, own_strength), of_member, takes in zip(own, directions, takes_strength, strict=True):
+        strength = options.strength if own_strength is None and takes else own_strength
+        chosen = own_direction or (direction if direction in of_member else None)
+        loaded.append(_load_one(name, chosen, replace(plain, strength=strength)))
+    if loaded[0].mask_reader is None:
+        replace(plain, mask=options.mask).check_for(loaded[0].name, infos[0])
+    return ChainedTranslator(loaded, options)
+
+
+def _is_one_model(model: str) -> bool:
+    """Return whether a text names a model, as it is."""
+    if model == "identity":
+        return True
+    try:
+        find_model_file(model)
+    except ModelFileError:
+        return False
+    return True
+
+
+def _load_one(model: str, direction: str | None, options: InferenceOptions) -> Translator:
     if model == "identity":
         direction = _checked_direction(model, direction, list(Direction))
         return Translator(Identity(), IdentityConfig(), size=MIN_SIDE, direction=direction, options=options)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 from i2i.errors import ImageError, UsageError
 from i2i.images import LoadedImage
@@ -25,10 +25,12 @@ class MaskedPhoto(LoadedImage):
     Attributes:
         stored: the photo as stored, RGBA, if it has transparent parts that stay as they are; else None.
         mask: mode L, 255 where the photo is filled; None if ``stored`` is None.
+        keeps_photo: whether the result outside of the mask is the photo; else only its transparency is.
     """
 
     stored: Image.Image | None = None
     mask: Image.Image | None = None
+    keeps_photo: bool = True
 
     def downscaled(self, max_side: int) -> "MaskedPhoto":
         """Return the photo with at most ``max_side`` pixels on its longer side.
@@ -60,6 +62,11 @@ class MaskedPhoto(LoadedImage):
         """
         if self.stored is None:
             return filled
+        if not self.keeps_photo:
+            alpha = ImageChops.lighter(self.stored.getchannel("A"), self.mask or Image.new("L", self.stored.size))
+            result = filled.convert("RGB")
+            result.putalpha(alpha if alpha.size == result.size else alpha.resize(result.size))
+            return result
         result = self.stored.copy()
         result.paste(filled.convert("RGBA"), mask=self.mask)
         return result
@@ -74,15 +81,17 @@ class MaskReader:
     Args:
         mask: a mask image for all photos, a folder with a mask of the same name for each photo, or None.
         fill: what the mask images mark, see ``mask_from_image``.
+        keeps_photo: see ``MaskedPhoto``.
 
     Raises: UsageError if ``mask`` does not exist, or if it is None and ``fill`` is set.
     """
 
-    def __init__(self, mask: Path | None, *, fill: MaskFill = "white") -> None:
+    def __init__(self, mask: Path | None, *, fill: MaskFill = "white", keeps_photo: bool = True) -> None:
         if mask is None and fill != "white":
             raise UsageError(f"--mask-fill {fill} needs a mask image: name it by --mask.")
         self.mask = mask
         self.fill = fill
+        self._keeps_photo = keeps_photo
         self._files = MaskFiles(mask) if mask is not None else None
         self._warned_about: set[str] = set()
 
@@ -148,8 +157,9 @@ class MaskReader:
         stored = photo.image.copy()
         stored.putalpha(photo.alpha)
         return MaskedPhoto(
-            photo.image, _to_image(known), photo.source, grey=photo.grey, stored=stored, mask=_to_image(mask)
-        )
+            photo.image, _to_image(known), photo.source, grey=photo.grey, stored=stored, mask=_to_image(mask),
+            keeps_photo=self._keeps_photo,
+        )  # fmt: skip
 
     def _warn_about_large(self, mask: np.ndarray, photo_name: str, mask_name: str) -> None:
         """Log a warning, once for each mask image, if most of the photo is masked."""

@@ -116,6 +116,11 @@ class Translator:
         """The size of a result relative to its image."""
         return self.postprocessor.scale
 
+    @property
+    def keeps_known_pixels(self) -> bool:
+        """Whether the pixels of an image that are not masked are in its result as they are."""
+        return self.postprocessor.keep_known
+
     def compile(self) -> None:
         """Compile the network at its first passes, which takes minutes and pays for thousands of images.
 
@@ -267,7 +272,7 @@ class Translator:
     def _finish(self, image: Image.Image, wait: PendingImage) -> Image.Image:
         """Wait for a result, mix it with its image and add grain. Pixels outside of a mask stay as they are."""
         finished = self.finishing(image, wait())
-        return with_known_pixels(image, finished) if self.postprocessor.keep_known else finished
+        return with_known_pixels(image, finished) if self.keeps_known_pixels else finished
 
     def with_finishing(self, finishing: Finishing) -> "Translator":
         """Return a translator that shares the network of this one, and finishes its results in another way."""

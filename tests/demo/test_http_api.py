@@ -72,6 +72,14 @@ def test_a_region_stays_bit_identical_to_the_photo(server: Server) -> None:
     assert np.array_equal(result[~kept], np.asarray(load("both", "AtoB", device="cpu")(PHOTO))[~kept])
 
 
+def test_models_are_chained(server: Server) -> None:
+    result = pixels(translate(server, model="both:BtoA+superres2"))
+    by_hand = load("superres2", device="cpu")(load("both", "BtoA", device="cpu")(PHOTO))
+    assert np.array_equal(result, np.asarray(by_hand))
+    answer = translate(server, model="both+nothing")
+    assert (answer.status_code, "No model is named 'nothing'" in answer.text) == (404, True)
+
+
 def test_the_result_is_mixed_with_the_photo_and_gets_grain(server: Server) -> None:
     result = pixels(translate(server)).astype(int)
     half = pixels(translate(server, blend="0.5", format="avif", lossless="true"))

@@ -32,6 +32,7 @@ from i2i.inference.finishing import Finishing
 CLOSE_EDITOR = "() => [null, {__type__: 'update', open: false}, null]"
 EMPTY = "Your translation will appear here. Drag the line across it to compare."
 MASK_LABEL = "Or upload a mask: white where the model is to fill"
+NOTHING = ("nothing else", "")
 PAINT_FILL = "Paint what the model is to fill, or make it transparent in the photo."
 PAINT_KEEP = "Paint what is to stay exactly as it is in the photo."
 ZOOM_IN = "View at 100 %"
@@ -61,6 +62,7 @@ class TranslateTab:
     def _build_inputs(self) -> None:
         self.photo = photo_input("Photo", height=280, elem_id="photo", alt_text="The photo to translate")
         self.name, self.direction, self.strength = model_picker("translate")
+        self.then = gr.Dropdown([NOTHING], value="", label="Then", info="Its input is the result", elem_id="then")
         self.blend, self.grain = finishing_inputs("translate")
         self.start = gr.Button("Translate", variant="primary", size="lg", elem_id="start")
         self.about = gr.Markdown(elem_id="about", elem_classes="hint")
@@ -101,7 +103,8 @@ class TranslateTab:
         """Select the model that this browser used last, else the first one."""
         name = self.registry.default_name(last_used)
         unusable = render("unusable_models", unusable=self.registry.unusable())
-        return [gr.update(choices=self.registry.names(), value=name), unusable, *self.on_model_change(name)]
+        then = gr.update(choices=[NOTHING, *((other, other) for other in self.registry.chainable_names())])
+        return [gr.update(choices=self.registry.names(), value=name), then, unusable, *self.on_model_change(name)]
 
     def on_model_change(self, name: str | None) -> list[Any]:
         """Update direction, strength, mask, description, examples and the selected card."""
@@ -150,6 +153,7 @@ class TranslateTab:
         layers: list[str],
         format: str,
         quality: float,
+        then: str | None,
         blend: float,
         grain: float,
         history: list[SessionResult],
@@ -159,11 +163,12 @@ class TranslateTab:
         options = OutputOptions.parse(format, quality)
         fills = self.registry.model(name).info.takes_mask
         selection = Selection(mask if fills else None, layers)
+        chain = f"{name}+{then}" if then else name
         result = self.translator(
             photo,
-            name,
+            chain,
             direction,
-            validate_strength(self.registry, name, strength),
+            validate_strength(self.registry, chain, strength),
             selection if fills else None,
             None if fills else selection,
             progress_callback(progress),
@@ -237,13 +242,13 @@ def build_tab(translator: PhotoTranslator) -> list[OnLoad]:
     tab.paint.expand(user_errors(tab.on_paint), tab.photo, tab.editor, **UNQUEUED)
     _connect_start(tab)
     _connect_results(tab)
-    return [OnLoad(user_errors(tab.on_load), [tab.name, tab.unusable, *depends_on_model], [tab.last_used])]
+    return [OnLoad(user_errors(tab.on_load), [tab.name, tab.then, tab.unusable, *depends_on_model], [tab.last_used])]
 
 
 def _connect_start(tab: TranslateTab) -> None:
     """Connect the button and the examples, which both start a translation."""
     inputs = [tab.photo, tab.name, tab.direction, tab.strength, tab.mask, tab.editor, tab.format, tab.quality,
-              tab.blend, tab.grain, tab.history]  # fmt: skip
+              tab.then, tab.blend, tab.grain, tab.history]  # fmt: skip
     outputs = [*tab.shown, tab.history, tab.made, tab.results, tab.last_used]
     options: dict[str, Any] = {"api_visibility": "private", "show_progress_on": tab.comparison}
     options |= {"scroll_to_output": True, **PHOTO_QUEUE}
