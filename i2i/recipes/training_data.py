@@ -92,6 +92,14 @@ def fit_to_pairs(recipe: Recipe, layout: Layout, overrides: dict[str, Any]) -> t
         raise DatasetError(f"{layout.root}: {problem}")
     scale = layout.sizes.scale(target)
     if scale == 1:
+        if (factor := layout.sizes.scale(1 - target)) > 1:
+            logger.warning(
+                "warning: targets are %d times smaller than inputs. Both are resized to --size, and the model learns "
+                "no super-resolution. --direction %s learns ×%d.",
+                factor,
+                Direction.A_TO_B if target == 0 else Direction.B_TO_A,
+                factor,
+            )
         return recipe, replace(layout, sizes=PairSizes())
     recipe = recipe.for_superres_pairs(scale, overrides)
     logger.info("targets are %d times as wide and high as inputs: the restorer learns super-resolution", scale)

@@ -123,10 +123,32 @@ def test_a_model_of_superres_pairs_enlarges_and_is_evaluated_on_pairs_and_photos
 def test_another_generator_than_the_restorer_is_refused_for_superres_pairs(tmp_path: Path, changes: Changes) -> None:
     settings = settings_for(changes, save_pairs(tmp_path, 2))
     settings["model"] = {"generator": {"network": "unet"}}
-    with pytest.raises(ConfigError, match="only --generator restorer enlarges images; found unet"):
+    with pytest.raises(ConfigError, match="only --generator restorer and compact enlarge images; found unet"):
         start("pix2pix", settings, "run")
 
 
 def test_inputs_that_are_larger_than_their_targets_are_resized_as_before(tmp_path: Path, changes: Changes) -> None:
     trainer = start("regression", settings_for(changes, save_pairs(tmp_path, 2), direction="BtoA"), "run")
     assert [images.shape for images in trainer.dataset[0]] == [(3, 16, 16), (3, 16, 16)]
+
+
+@pytest.mark.parametrize(("small", "large"), [("small", "large"), ("zoo", "ark"), ("lores", "hires"), ("web", "print")])
+@pytest.mark.parametrize("split", ["", "train"])
+def test_the_small_images_are_the_inputs_whatever_the_names_of_the_folders(
+    tmp_path: Path, small: str, large: str, split: str
+) -> None:
+    save_pairs(tmp_path, 2, split=split)
+    (tmp_path / "A").rename(tmp_path / small)
+    (tmp_path / "B").rename(tmp_path / large)
+    layout = detect_layout(tmp_path, "paired")
+    assert layout.sizes.scales == (1, 2)
+    assert [folder.relative_to(tmp_path).parts[0] for folder in layout.folders["train"]] == [small, large]
+
+
+def test_a_training_to_smaller_targets_says_that_it_learns_no_superresolution(
+    tmp_path: Path, changes: Changes, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer = start("regression", settings_for(changes, save_pairs(tmp_path / "pairs", 2), direction="BtoA"), "down")
+    trainer.run.unlock()
+    assert "targets are 2 times smaller than inputs" in caplog.text
+    assert "--direction AtoB learns ×2" in caplog.text

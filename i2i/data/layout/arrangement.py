@@ -14,6 +14,7 @@ from i2i.images.folders import is_visible, list_images, subfolders
 DOMAIN_NAMES = (
     ("a", "b"), ("input", "target"), ("inputs", "targets"), ("source", "target"), ("sources", "targets"),
     ("input", "output"), ("inputs", "outputs"), ("lq", "gt"), ("input", "gt"), ("lr", "hr"), ("low", "high"),
+    ("small", "large"), ("lowres", "highres"), ("lores", "hires"),
     ("noisy", "clean"), ("blur", "sharp"), ("blurry", "sharp"), ("rainy", "clean"), ("hazy", "clear"),
     ("domaina", "domainb"),
 )  # fmt: skip
@@ -36,6 +37,11 @@ class Arrangement:
 
     def __str__(self) -> str:
         return self.words
+
+    def swapped(self) -> "Arrangement":
+        """Return the arrangement with A and B exchanged."""
+        splits = {split: (b, a) for split, (a, b) in self.splits.items()}
+        return Arrangement(f"{self.words}, the second as A", splits, self.kind)
 
 
 def find_arrangement(root: Path) -> Arrangement | None:

@@ -109,6 +109,10 @@ def two_domain_layout(
     if name == "superres" and sizes.scales == (1, 1):
         problem = sizes.problem() or sizes.problem(target=0) or "The images of the pairs are of equal size."
         raise DatasetError(f"{root} is no super-resolution set. {problem}")
+    if (
+        sizes.scales[0] > 1 and arrangement.kind == "clean"
+    ):  # no names say which is which: the small images are the inputs
+        return two_domain_layout(root, arrangement.swapped(), kind, name, suffixes, title=title)
     is_superres = sizes.scales != (1, 1)
     words = f"{arrangement}, paired by name"
     if suffixes != NO_SUFFIXES:
