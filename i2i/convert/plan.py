@@ -147,6 +147,9 @@ def _source_files(source: Path, out: Path, patterns: Sequence[str], plan: Plan) 
             condition = f" that match {' or '.join(patterns)}" if patterns else ""
             ignored = [(path, reason) for path, reason in plan.skipped if reason.startswith(NO_IMAGE)]
             others = f" It holds {summarize_ignored(ignored)}." if ignored else ""
+            videos = [path for path, _ in plan.skipped if is_video(path) and source in path.parents]
+            if videos:
+                others += f" Name its videos one by one, such as {videos[0]}; it holds {len(videos)}."
             raise UsageError(f"{source} holds no images{condition}.{others}")
         return [(path, path.relative_to(source)) for path in paths]
     if is_raw(source) and source.exists():

@@ -231,6 +231,13 @@ def _default_split(layout: Layout, *, is_training_data: bool) -> str:
     if split is None and not is_training_data:
         return "train"
     if split is None:
+        if layout.title and len(layout.folders.get("train", ())) == 2:  # two folders that were named one by one
+            a, b = layout.folders["train"]
+            raise DatasetError(
+                f"{a.name} and {b.name} have no test images. Name folders with images that no training uses, such as "
+                f"`--pairs TEST_{a.name} TEST_{b.name}` for pairs. --split train evaluates on the training images, "
+                "whose results do not carry over to new images."
+            )
         raise DatasetError(
             f"{layout.root} has no test images. Move some that no training uses into test/ (or testA/ and testB/). "
             "--split train evaluates on the training images, whose results do not carry over to new images."

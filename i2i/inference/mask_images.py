@@ -65,6 +65,11 @@ def _bright_region(colours: np.ndarray, name: str, fill: MaskFill) -> np.ndarray
         return np.asarray(brightness == 1)
     if peak < _MIN_PEAK:
         return np.zeros(brightness.shape, bool)
+    if _has_many_colours(colours.reshape(-1, 3)):
+        raise ImageError(
+            f"{name} looks like a photo. A mask is white where to fill and black elsewhere. If it is a copy of the"
+            " photo with strokes, export the layer of the strokes alone; --mask-fill paint takes strokes of any colour."
+        )
     if fill != "paint":
         _check_not_coloured(colours, peak, name)
     grey = (brightness >= peak / 4) & (brightness < peak * 3 / 4)

@@ -203,6 +203,10 @@ def test_an_image_without_the_suffix_of_one_is_found_by_its_content(tmp_path: Pa
 
 def test_a_folder_without_images_says_what_it_holds(tmp_path: Path) -> None:
     files(tmp_path / "in", "raw.NEF")
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "a.mp4").touch()
+    with pytest.raises(UsageError, match=r"Name its videos one by one, such as .*a\.mp4; it holds 1\."):
+        make_plan([tmp_path / "clips"], tmp_path / "out", "png")
     with pytest.raises(UsageError, match=r"holds no images\. It holds raw\.NEF \(a raw camera image\)\."):
         make_plan([tmp_path / "in"], tmp_path / "out", "png")
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from i2i.data.layout import detect_layout, list_images
+from i2i.data.source import DataSource
 from i2i.errors import DatasetError, UsageError
 from i2i.evaluation.eval_set import EvalSet, build_eval_set
 from i2i.evaluation.protocol import Protocol, build_protocol
@@ -75,6 +76,9 @@ def test_a_dataset_without_test_images_is_refused_with_advice(unpaired: Path) ->
         eval_set_of(unpaired)
     eval_set = eval_set_of(unpaired, split="train")
     assert eval_set.held_out is None
+    folders = DataSource(pairs=(str(unpaired / "trainA"), str(unpaired / "trainB"))).load()
+    with pytest.raises(DatasetError, match=r"^trainA and trainB have no test images\. Name folders .* --split train"):
+        build_eval_set(folders, "AtoB", split=None, max_images=None, resize=ResizePolicy(16))
 
 
 def test_a_missing_split_is_refused_naming_the_existing_ones(unpaired: Path) -> None:

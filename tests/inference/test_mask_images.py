@@ -129,6 +129,12 @@ def test_the_noise_of_a_jpeg_does_not_reach_the_mask(quality: int, tmp_path: Pat
     assert (mask != HOLE).mean() < 0.01
 
 
+def _photo_with_strokes(colour: tuple[int, int, int]) -> Image.Image:
+    image = PHOTO.copy()
+    image.paste(colour, mask=Image.fromarray(HOLE.astype(np.uint8) * 255))
+    return image
+
+
 def _other_photo_with_transparent_parts() -> Image.Image:
     image = Image.fromarray(255 - np.asarray(PHOTO))
     image.putalpha(Image.fromarray(np.where(HOLE, 0, 255).astype(np.uint8)))
@@ -142,6 +148,7 @@ def _other_photo_with_transparent_parts() -> Image.Image:
         (lambda: layer((0, 0, 0)), "black on a transparent layer"),
         (lambda: flat(RED, WHITE), "has coloured paint"),
         (lambda: Image.fromarray(RNG.integers(70, 180, (48, 64), dtype=np.uint8)), "not black and white"),
+        (lambda: _photo_with_strokes(RED), "looks like a photo. .* export the layer of the strokes alone"),
         (_other_photo_with_transparent_parts, "looks like a photo with transparent parts"),
     ],
 )
