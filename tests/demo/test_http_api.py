@@ -39,12 +39,12 @@ def pixels(answer: httpx.Response) -> np.ndarray:
 
 
 def test_the_answer_is_the_image_that_python_makes(server: Server) -> None:
-    answer = translate(server, direction="BtoA")
+    answer = translate(server, name="shore.png", direction="BtoA")
     assert np.array_equal(pixels(answer), np.asarray(load("both", "BtoA", device="cpu")(PHOTO)))
     assert answer.headers["content-type"] == "image/png"
-    assert answer.headers["content-disposition"] == "inline; filename*=UTF-8''photo-both-BtoA.png"
+    assert answer.headers["content-disposition"] == "inline; filename*=UTF-8''shore-both-BtoA.png"
     assert (answer.headers["x-i2i-model"], answer.headers["x-i2i-direction"]) == ("both", "BtoA")
-    assert not list(server.store.files.rglob("photo.png")), "the upload is deleted"
+    assert not list(server.store.files.rglob("shore.png")), "the upload is deleted"
 
 
 @pytest.mark.parametrize(
