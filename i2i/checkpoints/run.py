@@ -250,7 +250,14 @@ class Run:
             new.replace(current)
 
     def drop_previous_state(self) -> None:
-        """Remove ``state.previous.pt``. The last state must have been saved."""
+        """Keep the last state only, as ``state.pt``. It must have been saved."""
+        new = self.path / "state.next.pt"
+        if new.is_file():  # left by a killed training that had saved its last step
+            try:
+                read_state(new)
+                new.replace(self.path / "state.pt")
+            except RunError:
+                new.unlink()
         if (self.path / "state.pt").is_file():
             with suppress(OSError):  # it is only in the way
                 (self.path / "state.previous.pt").unlink(missing_ok=True)

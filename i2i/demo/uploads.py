@@ -1,11 +1,13 @@
 """Files of the demo: reads uploads in separate processes and keeps results for a limited time."""
 
+import os
 import secrets
 import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image
@@ -117,8 +119,9 @@ class UploadStore:
                     break
                 path.unlink(missing_ok=True)
                 excess -= size
-                if path.parent != self.files and not any(path.parent.iterdir()):
-                    path.parent.rmdir()
+                if path.parent != self.files:
+                    with suppress(OSError):  # it holds other files, or another thread has deleted it
+                        path.parent.rmdir()
 
     def make_room(self, size: int) -> None:
         """Make sure that ``size`` bytes more can be stored, and delete the oldest files if necessary.
@@ -142,14 +145,13 @@ class UploadStore:
         return sum(size for _, size, _ in self._stored_files())
 
     def _stored_files(self) -> Iterator[tuple[float, int, Path]]:
-        """Yield the modification time, size and path of each file."""
-        for path in self.files.rglob("*"):
-            try:
-                stat = path.lstat()
-            except OSError:
-                continue
-            if not path.is_dir():
-                yield stat.st_mtime, stat.st_size, path
+        """Yield the modification time, size and path of each file. Others may delete files and folders meanwhile."""
+        for folder, _, names in os.walk(self.files):
+            for name in names:
+                path = Path(folder, name)
+                with suppress(OSError):
+                    stat = path.lstat()
+                    yield stat.st_mtime, stat.st_size, path
 
     def close(self) -> None:
         """Stop the decoder processes and delete all files."""

@@ -60,6 +60,8 @@ def _open_unusual_tiff(path: Path, file: BinaryIO) -> Image.Image | None:
         return open_sample_image(file, "TIFF")
     except ImageError as error:
         raise ImageError(f"{path} {error}.") from error
+    except Exception:  # decoders raise all kinds of errors for hostile bytes
+        return None
 
 
 def _heic_decoder(path: Path) -> list[str]:

@@ -81,6 +81,9 @@ def recipe_from_json(saved: dict[str, Any]) -> Recipe:
     missing = {"method", "recipe", *SECTIONS} - saved.keys()
     if missing:
         raise ConfigError(f"The saved configuration lacks {', '.join(sorted(missing))}.")
+    for key in ("method", "recipe"):
+        if not isinstance(saved[key], str):
+            raise ConfigError(f"The saved configuration has a {key} that is no name: {str(saved[key])[:100]!r}.")
     recipe = find_recipe(saved["method"], saved["recipe"])
     sections = {section: from_json(type(getattr(recipe, section)), saved[section], section) for section in SECTIONS}
     return replace(recipe, **sections)

@@ -75,3 +75,13 @@ def test_a_disk_without_space_takes_no_uploads(store: UploadStore, monkeypatch: 
     store.make_room(1_000_000)
     with pytest.raises(I2IError, match="no room for 2 MB"):
         store.make_room(2_000_000)
+
+
+def test_files_that_are_deleted_while_they_are_counted_do_no_harm(store: UploadStore) -> None:
+    for _ in range(3):
+        store.save(b"photo", "a.png")
+    files = store._stored_files()
+    _, size, _ = next(files)
+    for folder in store.files.iterdir():
+        shutil.rmtree(folder)
+    assert (size, list(files)) == (5, [])

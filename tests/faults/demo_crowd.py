@@ -26,22 +26,16 @@ CROWD = 60  # requests at once
 PNG = encode(random_image(5, 48, 36), ".png")
 
 
-class Demo(Attack):
-    """Sends 60 requests at once: good photos, damaged ones, wrong fields, strange names and other methods."""
+class Crowd:
+    """Good photos, damaged ones, wrong fields, strange names and other methods, for the HTTP API of a running server.
 
-    name = "demo"
-    runs_in_child = True
+    Args:
+        server: with a model "both", and a limit of 1 MB for uploads.
+    """
 
-    def __init__(self, folder: Path, shared: Shared) -> None:
-        super().__init__(folder, shared)
-        write_model(folder / "checkpoints" / "both")
-        os.environ["I2I_CHECKPOINTS"] = str(folder / "checkpoints")
-        limits = Limits(max_pixels=2_000_000, max_upload_bytes=1_000_000, max_queue=8, max_files=5)
-        self.server = Server(ModelRegistry("cpu", 2), UploadStore(limits)).__enter__()
+    def __init__(self, server: Server) -> None:
+        self.server = server
         self.expected = self._pixels(self._translate(PNG))
-
-    def close(self) -> None:
-        self.server.__exit__()
 
     def _translate(self, image: bytes, name: str = "photo.png", **fields: str) -> httpx.Response:
         data = {"model": "both", **fields}
@@ -83,7 +77,9 @@ class Demo(Attack):
         except httpx.HTTPError as error:
             return kind, False, error
 
-    def round(self, index: int, rng: random.Random, folder: Path) -> Failure | None:
+    def attack(self, rng: random.Random) -> Failure | None:
+        """Send all requests at once, and look at each answer and at what is left."""
+        before = set(self.server.store.files.rglob("*"))
         seeds = [rng.random() for _ in range(CROWD)]
         with ThreadPoolExecutor(CROWD) as pool:
             answers = list(pool.map(lambda seed: self._request(random.Random(seed)), seeds))
@@ -102,7 +98,28 @@ class Demo(Attack):
             return Failure(WRONG, f"after the crowd: {after.status_code} {after.text[:300]}")
         if threading.active_count() > 3 * CROWD:
             return Failure(WRONG, f"{threading.active_count()} threads remain")
-        left = [path for path in self.server.store.files.rglob("*") if path.is_file()]
+        left = [path for path in self.server.store.files.rglob("*") if path.is_file() and path not in before]
         if left:
             return Failure(WRONG, f"uploads remain: {left[:3]}")
         return None
+
+
+class Demo(Attack):
+    """Sends 60 requests at once to a server."""
+
+    name = "demo"
+    runs_in_child = True
+
+    def __init__(self, folder: Path, shared: Shared) -> None:
+        super().__init__(folder, shared)
+        write_model(folder / "checkpoints" / "both")
+        os.environ["I2I_CHECKPOINTS"] = str(folder / "checkpoints")
+        limits = Limits(max_pixels=2_000_000, max_upload_bytes=1_000_000, max_queue=8, max_files=5)
+        self.server = Server(ModelRegistry("cpu", 2), UploadStore(limits)).__enter__()
+        self.crowd = Crowd(self.server)
+
+    def close(self) -> None:
+        self.server.__exit__()
+
+    def round(self, index: int, rng: random.Random, folder: Path) -> Failure | None:
+        return self.crowd.attack(rng)

@@ -84,7 +84,9 @@ class HostileArchive(Attack):
                 is_junk = info.filename.startswith("__MACOSX") or "/._" in info.filename
                 if not info.filename.endswith("/") and not stat.S_ISDIR(info.external_attr >> 16) and not is_junk:
                     path = target / info.filename
-                    if not path.is_file() or path.read_bytes() != whole.read(info):
+                    with whole.open(info) as member:
+                        content = b"".join(iter(lambda: member.read(2**20), b""))  # read() allocates what is declared
+                    if not path.is_file() or path.read_bytes() != content:
                         return False
         return True
 

@@ -69,7 +69,10 @@ class HostileRecord(Attack):
             return data
         for _ in range(rng.choice((1, 1, 2, 4))):
             self._note(mutate(table, rng))
-        return json.dumps(table).encode("utf-8", "surrogatepass")
+        try:
+            return json.dumps(table).encode("utf-8", "surrogatepass")
+        except RecursionError:
+            return DEEP[0].encode()
 
     def _config(self, rng: random.Random, folder: Path) -> Failure | None:
         table = json.loads((self.run_folder / "config.json").read_text())
@@ -166,7 +169,7 @@ class HostileRecord(Attack):
         else:
             column = rng.choice(COLUMNS)
             value = rng.choice((
-                *(number for number in HOSTILE_NUMBERS if abs(number) < 2**63 or isinstance(number, float)),
+                *(number for number in HOSTILE_NUMBERS if -(2**63) <= number < 2**63),  # NaN is NULL in SQLite
                 *(text.encode("utf-8", "surrogatepass") for text in HOSTILE_TEXTS),
                 *(text for text in HOSTILE_TEXTS if text.isascii()), b"\xff\xfe",
             ))  # fmt: skip

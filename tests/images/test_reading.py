@@ -1,6 +1,7 @@
 import io
 import os
 import re
+import struct
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -240,3 +241,19 @@ def test_frame_reader_keeps_the_file_open_until_it_changes_or_the_frame_goes_bac
     animation(path, ["red", "lime", "black"])
     assert reader.load_image(path, 2).image.getpixel((0, 0)) == (0, 0, 0)
     assert len(opened) == 3
+
+
+@pytest.mark.parametrize(("tag", "type", "count"), [(256, 7, 1), (257, 4, 0), (256, 2, 1), (257, 12, 2)])
+def test_a_tiff_whose_size_is_no_number_is_an_error(tag: int, type: int, count: int, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 16)).save(buffer, "TIFF")
+    data = bytearray(buffer.getvalue())
+    table = struct.unpack_from("<I", data, 4)[0]
+    entries = [table + 2 + 12 * index for index in range(struct.unpack_from("<H", data, table)[0])]
+    (entry,) = (entry for entry in entries if struct.unpack_from("<H", data, entry)[0] == tag)
+    struct.pack_into("<HI", data, entry + 2, type, count)
+    path = tmp_path / "a.tif"
+    path.write_bytes(data)
+    for use in (probe, read_header, read):
+        with pytest.raises(ImageError, match=r"a\.tif"):
+            use(path)

@@ -130,6 +130,26 @@ def test_a_finished_run_keeps_one_state_and_can_be_continued(unpaired: Path, cha
     assert resumed.step == 3
 
 
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_finished_run_keeps_one_state_if_its_last_save_was_killed(
+    unpaired: Path, changes: Changes, is_whole: bool
+) -> None:
+    trainer = start("cyclegan", changes(unpaired, steps=2, save_every_minutes=0.0), "run")
+    trainer.train()
+    trainer.run.unlock()
+    state, new, previous = (trainer.run.path / f"state{part}.pt" for part in ("", ".next", ".previous"))
+    content = state.read_bytes()
+    previous.write_bytes(content)
+    if is_whole:  # killed between the two renames of the last save
+        state.rename(new)
+    else:
+        new.write_bytes(content[:-1])
+    resumed = resume("cyclegan", {}, "run")
+    resumed.train()
+    assert [path.name for path in trainer.run.path.glob("state*")] == ["state.pt"]
+    assert state.read_bytes() == content
+
+
 def test_a_trained_run_without_a_state_does_not_start_again(unpaired: Path, changes: Changes) -> None:
     trainer = start("cyclegan", changes(unpaired, steps=1), "run")
     trainer.train()
