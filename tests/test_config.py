@@ -298,3 +298,9 @@ def test_an_earlier_field_name_is_accepted() -> None:
     assert merge(Renamed(), {"hours": 2.0}) == Renamed(max_hours=2.0)
     with pytest.raises(ConfigError, match="no field 'hours'"):
         from_json(Renamed, {"hours": 1.0, "max_hours": 2.0})
+
+
+def test_a_whole_number_in_a_float_field_equals_the_one_read_from_json() -> None:
+    config = TrainingConfig(epochs=400, max_hours=2)
+    assert json.dumps(to_json(config)) == json.dumps(to_json(from_json(TrainingConfig, to_json(config))))
+    assert '"epochs": 400.0, "max_hours": 2.0' in json.dumps(to_json(config))

@@ -105,10 +105,16 @@ class Config:
 
 
 def validate(config: Any) -> None:
-    """Check every field of a dataclass. Raises ConfigError for the first value that is out of its bounds."""
+    """Check every field of a dataclass. Raises ConfigError for the first value that is out of its bounds.
+
+    A whole number in a field of type float becomes a float, as it is when the config is read from JSON.
+    """
     for field in dataclasses.fields(config):
         bounds = field.metadata.get("bounds")
         value = getattr(config, field.name)
+        if type(value) is int and field.type in (float, float | None):
+            value = float(value)
+            object.__setattr__(config, field.name, value)  # the dataclass is frozen
         if bounds is not None and value is not None and not dataclasses.is_dataclass(value):
             require(bounds.allow(value), field.name, value, str(bounds))
 

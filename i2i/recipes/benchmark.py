@@ -11,7 +11,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from i2i.device import autocast, resolve_device, resolve_dtype
+from i2i.device import autocast, is_out_of_memory, resolve_device, resolve_dtype
+from i2i.errors import TrainingError
 from i2i.recipes import Recipe
 from i2i.training.cuda_graphs import CAPTURE_WARMUP_STEPS, MIN_STEPS_TO_COMPILE, GraphedTrainStep, accelerate
 from i2i.training.train_step import TrainStep
@@ -49,7 +50,24 @@ def benchmark_step(recipe: Recipe, epoch_length: int | None, steps: int = 10) ->
         recipe: the training to measure.
         epoch_length: samples in an epoch; None if the dataset is not known.
         steps: how many steps to time. With several discriminator steps for each generator step, how many such cycles.
+
+    Raises:
+        TrainingError: a step does not fit into memory.
     """
+    try:
+        return _benchmark_step(recipe, epoch_length, steps)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        training = recipe.training
+        raise TrainingError(
+            f"A step with --batch-size {training.batch_size} and --size {recipe.data.size} does not fit into the "
+            f"memory of {training.device}. Lower --batch-size and raise --accumulate by the same factor, add "
+            "--checkpoint-activations, or lower --size or the channels of the networks."
+        ) from error
+
+
+def _benchmark_step(recipe: Recipe, epoch_length: int | None, steps: int) -> StepCost:
     training = recipe.training
     device = resolve_device(training.device)
     dtype = resolve_dtype(training.precision, device)

@@ -187,8 +187,8 @@ def _check_resumable(recipe: Recipe, overrides: dict[str, Any]) -> None:
     images, changed_images = recipe.training.images_per_step, changed.training.images_per_step
     if images != changed_images:
         raise ConfigError(
-            f"This run was started with images of a step (--batch-size times --accumulate) = {images}, not "
-            f"{changed_images}. Resume with the same product, or start a new run with another --name."
+            f"A step of this run has {images} images (--batch-size times --accumulate), not {changed_images}. Resume "
+            "with the same product, or start a new run with another --name."
         )
     for section, fields in RESUMABLE_FIELDS.items():
         before, after = to_json(getattr(recipe, section)), to_json(getattr(changed, section))

@@ -76,7 +76,8 @@ class MemoryGuard:
         Raises:
             TrainingError: memory ran out, and the batch cannot be split further. The trainer is in an earlier state.
         """
-        key = self.trainer.method.graph_key(self.trainer.step)
+        step = self.trainer.step + 1
+        key = self.trainer.method.graph_key(step - 1)
         before = None if key in self._completed else CopyBuffers().copy(self.trainer.state_dict())
         try:
             self.trainer._run_step(batch)
@@ -87,9 +88,8 @@ class MemoryGuard:
         else:
             self._completed.add(key)
             return True
-        self._split_further(
-            self.trainer.step + 1, before, reason.rstrip("."), log
-        )  # the error holds no tensors any more
+        # Outside the handler, the error does not hold the tensors of the failed step any more.
+        self._split_further(step, before, reason.rstrip("."), log)
         return False
 
     def _split_further(self, step: int, before: Mapping[str, Any] | None, reason: str, log: MetricsLog) -> None:
@@ -100,9 +100,7 @@ class MemoryGuard:
         trainer.checkpointer.wait()
         state = before or trainer.run.load_state()
         if state is not None:
-            halvings = self.halvings
             trainer.load_state_dict(state)
-            self.halvings = halvings
         if size == 1 or self.halvings == MAX_HALVINGS or state is None:
             trainer.saved_step = trainer.step
             raise TrainingError(self._too_large_message(step, size, reason))
@@ -150,9 +148,12 @@ class MemoryGuard:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the split. A resume with another ``--batch-size`` has chosen its own."""
-        self.halvings = int(state.get("halvings", 0))
-        if self.halvings and state["batch_size"] == self.trainer.config.batch_size:
+        """Restore the split. A resume with another ``--batch-size`` has chosen its own.
+
+        The count of halvings is never lowered, as by a return to an earlier state of the same run.
+        """
+        self.halvings = max(self.halvings, int(state.get("halvings", 0)))
+        if state.get("halvings") and state["batch_size"] == self.trainer.config.batch_size:
             self.trainer.train_step.micro_batch_size = max(1, int(state["images_at_once"]))
 
 

@@ -1,5 +1,7 @@
 import pytest
+import torch
 
+from i2i.errors import TrainingError
 from i2i.recipes import Recipe, find_recipe
 from i2i.recipes.benchmark import benchmark_step
 from tests.conftest import TINY_NETWORKS
@@ -58,3 +60,14 @@ def test_a_restoration_task_sets_the_input_shapes_and_max_hours_sets_the_steps()
         recipe = find_recipe("regression").with_overrides(overrides)
         assert recipe.input_shapes() == shapes
         assert benchmark_step(recipe, 10, steps=1).total_hours == pytest.approx(1.0, rel=0.01)
+
+
+def test_a_step_that_does_not_fit_into_memory_is_an_error_that_says_what_to_lower(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("i2i.training.train_step.TrainStep.run", no_memory)
+    with pytest.raises(TrainingError, match=r"--batch-size 1 and --size 16 does not fit.*raise --accumulate"):
+        benchmark_step(recipe, None)

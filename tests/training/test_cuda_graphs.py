@@ -145,6 +145,19 @@ def assert_same(one: tuple[Any, Any], other: tuple[Any, Any]) -> None:
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12, msg=lambda text, name=name: f"{name}: {text}")
 
 
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_graphed_step_of_micro_batches_trains_like_an_eager_one(recompute: bool) -> None:
+    """Both methods with a pool or with activations that are computed again, in parts of 2 and 1 images."""
+    method = cyclegan()
+    if recompute:
+        generator = UnetConfig(ngf=2, norm="instance", dropout=0.0, weight_init="kaiming")
+        method = pix2pix(generator=generator, discriminator=DISCRIMINATOR)  # type: ignore[assignment]
+    size = 32 if recompute else SIZE
+    options = {"accumulate": 2, "batch_size": 2, "checkpoint_activations": recompute}
+    one, other, _ = eager_and_graphed(method, 8, size, images_per_batch=3, **options)
+    assert_same(one, other)
+
+
 @pytest.mark.parametrize("loss", GAN_LOSSES)
 def test_a_graphed_cyclegan_trains_like_an_eager_one(loss: str) -> None:
     one, other, emulator = eager_and_graphed(cyclegan(adversarial=AdversarialConfig(loss=loss)), 12, SIZE)

@@ -4,6 +4,7 @@ One training of each method keeps a copy of its run at each position. From each 
 """
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import pytest
 import torch
 
 from i2i.checkpoints.log import read_log
-from i2i.checkpoints.model_file import load_model_file
 from i2i.recipes import launch
 from i2i.training.progress import TrainingProgress
 from i2i.training.trainer import Trainer
@@ -30,6 +30,7 @@ POSITIONS = {  # steps that are done
     "before the last step": STEPS - 1,
     "last step": STEPS,
 }
+VARIANT_POSITIONS = ("first step", "mid-epoch")
 PATCHGAN = {"ndf": 2, "receptive_field": 16}
 RESNET = {"network": "resnet", "ngf": 2, "blocks": 1, "dropout": 0.5}
 DCGAN = {"generator": {"ngf": 2, "latent": 4}, "discriminator": {"ndf": 2}}
@@ -77,14 +78,14 @@ def settings(name: str) -> tuple[str, dict[str, Any]]:
         del data["resize_scale"]
     training = {
         "steps": STEPS, "batch_size": BATCH, "ema": 0.9, "precision": "float32", "device": "cpu", "log_every": 2,
-        "sample_every": 100, "save_every_minutes": 0.0, "cache": "off", "workers": 0,
+        "sample_every": 100, "cache": "off", "workers": 0,
         "optimizer": "rmsprop" if name == "wgan" else "adam",
     }  # fmt: skip
     return method, {"data": data, "model": model, "training": training}
 
 
-def train_and_copy(trainer: Trainer) -> dict[int, Path]:
-    """Train to the end. Return a copy of the run after each number of steps of POSITIONS."""
+def train_and_copy(trainer: Trainer, positions: Collection[int]) -> dict[int, Path]:
+    """Train to the end. Return a copy of the run after each number of steps in ``positions``."""
     copies: dict[int, Path] = {}
 
     def copy() -> None:
@@ -96,11 +97,12 @@ def train_and_copy(trainer: Trainer) -> dict[int, Path]:
 
     def run_actions_and_copy(*arguments: Any) -> None:
         run_actions(*arguments)
-        if trainer.step in POSITIONS.values():
+        if trainer.step in positions:
             copy()
 
     trainer._run_due_actions = run_actions_and_copy  # type: ignore[method-assign]
-    copy()
+    if trainer.step in positions:
+        copy()
     trainer.train()
     trainer.run.unlock()
     return copies
@@ -114,8 +116,9 @@ def log_rows(trainer: Trainer) -> list[dict[str, Any]]:
 def test_a_resumed_training_equals_an_uninterrupted_one(name: str) -> None:
     method, overrides = settings(name)
     whole = launch.new_training(method, None, overrides, "whole", TrainingProgress())
-    copies = train_and_copy(whole)
-    assert len(copies) == len(POSITIONS)
+    positions = POSITIONS if name in ("cyclegan", "cut", "pix2pix", "regression", "dcgan") else VARIANT_POSITIONS
+    copies = train_and_copy(whole, [POSITIONS[position] for position in positions])
+    assert len(copies) == len(positions)
     for step, copy in copies.items():
         torch.manual_seed(99)  # the state of the global generator must not matter
         workers = 2 if step == POSITIONS["mid-epoch"] and name in ("cyclegan", "task") else 0
@@ -127,7 +130,6 @@ def test_a_resumed_training_equals_an_uninterrupted_one(name: str) -> None:
         resumed.run.unlock()
         assert_equal_states(whole, resumed)
         assert log_rows(resumed) == log_rows(whole), step
-        one, other = (load_model_file(trainer.run.weights_path) for trainer in (whole, resumed))
-        assert all(torch.equal(value, other.tensors[key]) for key, value in one.tensors.items())
-        grids = [(trainer.run.path / "samples" / "0000007.png").read_bytes() for trainer in (whole, resumed)]
-        assert grids[0] == grids[1]
+        for file in ("weights.safetensors", "samples/0000007.png"):
+            if not workers or "weights" not in file:  # the model file holds the settings, with the workers
+                assert (resumed.run.path / file).read_bytes() == (whole.run.path / file).read_bytes(), (step, file)

@@ -177,5 +177,5 @@ def test_a_resume_may_split_the_batch_in_another_way_but_not_change_it(unpaired:
     resumed = resume("cyclegan", {"training": {"steps": 3, "batch_size": 2, "accumulate": 2}}, "run")
     assert resumed.memory.images_at_once == 2
     resumed.run.unlock()
-    with pytest.raises(ConfigError, match=r"images of a step .* 4, not 8"):
+    with pytest.raises(ConfigError, match=r"has 4 images .*, not 8"):
         resume("cyclegan", {"training": {"batch_size": 2, "accumulate": 4}}, "run")
