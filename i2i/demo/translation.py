@@ -72,6 +72,11 @@ class TranslationResult:
             text += f", and {format_duration(self.loading_seconds)} to load the model"
         if self.frame_count > 1:
             text += f". It is the first of {self.frame_count} frames or pages of the file"
+        if (samples := self.source.unusual) is not None:
+            text += (
+                f". The values of the photo, {samples.low:g} to {samples.high:g}, fit badly into the range of the model"
+                f" or of their type ({samples.type}), so the photo may look black or white"
+            )
         return f"{text}."
 
     def to_json(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from i2i.images import encode
 from i2i.restoration.inpaint import Inpaint
 from i2i.restoration.noise import Denoise
 from tests.conftest import random_image
-from tests.demo.conftest import upload
+from tests.demo.conftest import upload, write_model
 from tests.inference.test_restoration import save_task_model
 
 
@@ -41,6 +41,16 @@ def test_a_result_is_a_full_size_png_that_names_its_model(translator: PhotoTrans
     assert result.file_name() == "my photo-both-BtoA.png"
     assert steps[0] == "Reading the photo"
     assert "50 × 30" in result.summary()
+
+
+def test_the_value_range_of_the_model_is_that_of_a_photo(translator: PhotoTranslator) -> None:
+    write_model(Path("checkpoints") / "scans", value_ranges=[{"uint16": [0, 4095]}, {}])
+    for white, fits in ((4095, True), (65535, False)):
+        scan = io.BytesIO()
+        Image.fromarray(np.linspace(0, white, 400).astype(np.uint16).reshape(20, 20)).save(scan, "PNG")
+        result = translator(upload(translator.store, "scan.png", scan.getvalue()), "scans", "AtoB")
+        assert ("fit badly" not in result.summary()) is fits
+        assert np.asarray(result.photo).mean() == pytest.approx(127 if fits else 247, abs=2)
 
 
 def test_a_photo_whose_estimate_exceeds_the_limit_is_refused(translator: PhotoTranslator) -> None:
