@@ -88,7 +88,7 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin in (Union, types.UnionType):
         return any(_fits(value, member) for member in members)
     if origin is Literal:
-        return isinstance(value, str) and value in members
+        return isinstance(value, str | numbers.Integral) and not isinstance(value, bool) and value in members
     if origin is tuple:
         items = value if isinstance(value, tuple | list) and len(value) == len(members) else None
         return items is not None and all(map(_fits, items, members))
@@ -107,7 +107,7 @@ def _describe(hint: Any) -> str:
         names = [_describe(member) for member in members if not (member is str and has_paths)]
         return " or ".join(dict.fromkeys(names))
     if origin is Literal:
-        return f"one of {', '.join(members)}"
+        return f"one of {', '.join(map(str, members))}"
     if origin is tuple:
         return f"a tuple ({', '.join(map(_describe, members))})"
     words = {

@@ -42,6 +42,10 @@ def convert(
     ] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="quality of jpg, webp and avif")] = 95,
     lossless: Annotated[bool, typer.Option("--lossless", help="webp and avif: store the pixels as they are")] = False,
+    depth: Annotated[
+        Literal["auto", "8", "16"],
+        typer.Option(help="bits a channel of png and tif. auto: 16 if the file of the photo has more than 8"),
+    ] = "auto",
     pattern: Annotated[
         list[str] | None,
         typer.Option(
@@ -158,6 +162,7 @@ def convert(
 
     options = ConvertOptions(
         model=model, sources=sources, out=out, direction=direction, format=format, quality=quality, lossless=lossless,
+        depth=depth,
         patterns=pattern or (), frames=frames, existing=existing_policy(overwrite, skip_existing),
         metadata=metadata, provenance=provenance, max_pixels=parse_pixels(max_pixels), max_side=max_side,
         stabilize=stabilize, device=device, precision=precision, strength=degradation_level, mask=mask,

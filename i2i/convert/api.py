@@ -177,7 +177,7 @@ def convert_jobs(
         items = list(job_of)
         collector = FrameCollector()
         ranged = RangedReader(reader, ranges, is_stated=is_stated)
-        reader = prepared_reader(ranged, translator, max_side)
+        reader = prepared_reader(ranged, translator, max_side, deep=writer.deep)
 
         def write(item: WorkItem, image: Image.Image) -> None:
             job = job_of[item]

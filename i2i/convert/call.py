@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from i2i.arguments import PathLike, check_types, refuse_unknown, to_device_name, to_paths
 from i2i.convert.api import OutputFormat, Result
 from i2i.convert.conversion import open_conversion
-from i2i.convert.options import ConvertOptions, existing_policy, parse_pixels
+from i2i.convert.options import DEPTHS, ConvertOptions, existing_policy, parse_pixels
 from i2i.convert.sequences import Frames
 from i2i.device import Precision
 from i2i.errors import ArgumentTypeError
@@ -37,6 +37,7 @@ def convert(
     format: OutputFormat | None = None,
     quality: int = 95,
     lossless: bool = False,
+    depth: Literal["auto", 8, 16] = "auto",
     pattern: str | Sequence[str] = (),
     frames: Frames = "first",
     overwrite: bool = False,
@@ -74,6 +75,7 @@ def convert(
         format: png, jpg, webp, avif, tif or gif; by default that of ``out``, else png.
         quality: of jpg, webp and avif, from 1 to 100.
         lossless: whether webp and avif store the pixels as they are.
+        depth: bits of a channel in png and tif; "auto": 16 if the file of the photo has more than 8.
         pattern: in folders, convert only photos whose name matches.
         frames: frames of animations and pages of documents to convert: "first"; "all", into one result where the
             format holds them; or "each" into its own result.
@@ -119,7 +121,7 @@ def convert(
     name, translator = _name_or_translator(model)
     options = ConvertOptions(
         model=name, sources=to_paths(sources, "sources"), out=Path(out),
-        direction=direction, format=format, quality=int(quality), lossless=lossless,
+        direction=direction, format=format, quality=int(quality), lossless=lossless, depth=DEPTHS[depth],
         patterns=[pattern] if isinstance(pattern, str) else pattern, frames=frames,
         existing=existing_policy(overwrite, skip_existing), metadata=metadata, provenance=provenance,
         max_pixels=parse_pixels(str(max_pixels)), max_side=max_side and int(max_side),

@@ -22,6 +22,7 @@ from i2i.convert.shared_ranges import plan_ranges
 from i2i.device import disable_malloc_trim
 from i2i.errors import UsageError
 from i2i.images import DecoderPool
+from i2i.images.writing import DEEP_SUFFIXES
 
 if TYPE_CHECKING:
     from i2i.convert.video import VideoResult
@@ -49,7 +50,8 @@ def open_conversion(options: ConvertOptions, translator: "Translator | None" = N
     image_sources = [path for path in options.sources if path not in video_sources]
     if videos and options.protect is not None:
         raise UsageError(f"--protect takes photos; {videos[0].source} is a video. Omit --protect.")
-    with DecoderPool(io_threads(), max_pixels=options.max_pixels) as reader:
+    deep = options.depth != "8" and f".{options.format}" in DEEP_SUFFIXES
+    with DecoderPool(io_threads(), max_pixels=options.max_pixels, deep=deep) as reader:
         plan = Plan()
         if image_sources:
             frame_counter = partial(count_frames, reader=reader) if options.frames != "first" else None
@@ -114,7 +116,12 @@ class Conversion:
         self._reader = reader
         self._provenance = translator.provenance if options.provenance else None
         self._writer = make_writer(
-            options.format or "png", options.quality, options.lossless, options.metadata, self._provenance
+            options.format or "png",
+            options.quality,
+            options.lossless,
+            options.depth,
+            options.metadata,
+            self._provenance,
         )
         self._settings_hash = settings_hash(
             translator.provenance,
@@ -126,6 +133,7 @@ class Conversion:
             blend=options.blend,
             grain=options.grain,
             protect=options.protect,
+            depth=options.depth,
         )
 
     def pending(self) -> tuple[list[Job], Result]:

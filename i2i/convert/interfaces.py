@@ -1,6 +1,7 @@
 """Interfaces of a conversion's reader and translator, and adapters for other readers and translators."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -8,6 +9,7 @@ from typing import Protocol, runtime_checkable
 from PIL import Image
 
 from i2i.images import LoadedImage, Provenance
+from i2i.images.deep import DeepImage
 from i2i.images.downscale import downscale
 from i2i.images.value_range import SampleSummary, ValueRanges
 from i2i.inference.mask_files import ProtectedRegions
@@ -57,6 +59,14 @@ class WrappingReader:
 
     def close(self) -> None:
         self.reader.close()
+
+
+class DeepReader(WrappingReader):
+    """A reader whose images have 16 bits, also if their files have 8."""
+
+    def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
+        image = self.reader.read(path, frame, blend=blend, ranges=ranges)
+        return image if image.deep is not None else replace(image, deep=DeepImage.from_8bit(image.colours))
 
 
 class MaskingReader(WrappingReader):
@@ -151,14 +161,19 @@ class SingleImageAdapter:
         return [partial(lambda translated: translated, self.translate(image)) for image in images]
 
 
-def prepared_reader(reader: ImageReader, translator: BatchTranslator, max_side: int | None) -> ImageReader:
+def prepared_reader(
+    reader: ImageReader, translator: BatchTranslator, max_side: int | None, *, deep: bool = False
+) -> ImageReader:
     """Return a reader of what a translator takes: with the masks of the images, and downscaled to ``max_side``.
 
     Args:
         reader: reads the images.
         translator: its ``mask_reader`` and, if it has one, its ``protection`` read the masks.
         max_side: images with a longer side are downscaled to this many pixels; None to keep their size.
+        deep: whether all images have 16 bits.
     """
+    if deep:
+        reader = DeepReader(reader)
     protection: ProtectedRegions | None = getattr(translator, "protection", None)
     if protection is not None:
         reader = ProtectingReader(reader, protection)

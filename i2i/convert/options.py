@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from i2i.config import require
 from i2i.convert.api import ExistingPolicy, OutputFormat
@@ -17,12 +17,14 @@ from i2i.device import Precision
 from i2i.errors import UsageError
 from i2i.images import MAX_PIXELS, Provenance, Writer
 from i2i.images.formats import FORMAT_BY_SUFFIX
-from i2i.images.writing import MetadataPolicy
+from i2i.images.writing import DEEP_SUFFIXES, MetadataPolicy
 from i2i.inference.mask_images import MaskFill
 
 if TYPE_CHECKING:
     from i2i.inference.translator import Translator
 
+Depth = Literal["auto", "8", "16"]
+DEPTHS: dict[str | int, Depth] = {"auto": "auto", 8: "8", 16: "16"}
 _SETTINGS_VERSION = 1  # increased when the same model and settings give other results
 _MASK_VERSION = 2  # increased when the same mask image selects other pixels
 _PIXELS = re.compile(r"\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*(MP)?\s*", re.IGNORECASE)
@@ -41,6 +43,7 @@ class ConvertOptions:
         format: file format of images; None for that of the name ``out``, or png.
         quality: quality of jpg, webp and avif, from 1 to 100.
         lossless: whether webp and avif store the pixels as they are.
+        depth: bits of a channel in png and tif: "8", "16", or "auto" for 16 if the file of the photo has more than 8.
         patterns: name patterns of the images to convert in folders; () for all.
         frames: the frames of animations and pages of documents to convert: "first"; "all", into one result where the
             format holds them; or "each" into its own result.
@@ -71,6 +74,7 @@ class ConvertOptions:
     format: OutputFormat | None = None
     quality: int = 95
     lossless: bool = False
+    depth: Depth = "auto"
     patterns: Sequence[str] = ()
     frames: Frames = "first"
     existing: ExistingPolicy = "continue"
@@ -168,7 +172,12 @@ def output_format(format: OutputFormat | None, out: Path) -> OutputFormat:
 
 
 def make_writer(
-    kind: OutputFormat, quality: int, lossless: bool, policy: MetadataPolicy, provenance: Provenance | None
+    kind: OutputFormat,
+    quality: int,
+    lossless: bool,
+    depth: Depth,
+    policy: MetadataPolicy,
+    provenance: Provenance | None,
 ) -> Writer:
     """Return the writer for results of a file format.
 
@@ -176,14 +185,20 @@ def make_writer(
         kind: suffix of the format, such as "png".
         quality: 1 to 100, for jpg, webp and avif.
         lossless: whether webp and avif store the pixels as they are.
+        depth: bits of a channel.
         policy: whether the metadata of the source are kept.
         provenance: the model, to be named in the metadata; None to omit it.
 
-    Raises: UsageError if the format is always lossy.
+    Raises: UsageError if the format is always lossy, or does not hold 16 bits.
     """
+    if depth == "16" and f".{kind}" not in DEEP_SUFFIXES:
+        raise UsageError(f"{kind} holds 8 bits a channel: use --depth 16 with png or tif.")
     if lossless and kind in ("jpg", "gif"):
         raise UsageError(f"{kind} cannot store an image without loss: use --lossless with webp, avif, png or tif.")
-    return Writer(suffix=f".{kind}", quality=quality, lossless=lossless, policy=policy, provenance=provenance)
+    deep = depth == "16"
+    return Writer(
+        suffix=f".{kind}", quality=quality, lossless=lossless, deep=deep, policy=policy, provenance=provenance
+    )
 
 
 def settings_hash(
@@ -197,6 +212,7 @@ def settings_hash(
     blend: float = 1.0,
     grain: float = 0.0,
     protect: Path | None = None,
+    depth: Depth = "auto",
 ) -> str:
     """Return a hash of everything besides the source that a result depends on.
 
@@ -210,6 +226,7 @@ def settings_hash(
         blend: part of the result in its mixture with the photo.
         grain: σ of the grain.
         protect: the mask image of what stays as it is, or the folder of mask images.
+        depth: bits of a channel.
     """
     settings: list[Any] = [_SETTINGS_VERSION, model and (model.model, model.version), writer.suffix, writer.policy]
     settings.append(writer.provenance is None)
@@ -223,6 +240,8 @@ def settings_hash(
         settings.append(["blend", blend])
     if grain:
         settings.append(["grain", grain])
+    if depth != "auto":
+        settings.append(["depth", depth])
     if protect is not None:
         settings.append(["protect", _MASK_VERSION, mask_fill, *_file_stamps(protect)])
     if writer.suffix in (".jpg", ".webp", ".avif"):

@@ -147,13 +147,16 @@ class Pipeline:
             return
         for item, result in zip(batch, results, strict=True):
             if item.image and item.image.kept is None:
-                item.image = replace(item.image, image=_NO_PIXELS)  # the writer needs its alpha and metadata only
+                deep = item.image.deep if item.image.alpha else None
+                item.image = replace(
+                    item.image, image=_NO_PIXELS, deep=deep
+                )  # the writer needs its alpha and metadata only
             self._start(self._on_written, item, self._write, item, result)
 
     def _with_alpha(self, loaded: LoadedImage) -> Image.Image:
         """Return the image for the translator: RGBA for an inpainting model, else RGB."""
         if not (self.translator.mask_reader and loaded.alpha):
-            return loaded.image
+            return loaded.model_input
         rgba = loaded.image.copy()
         rgba.putalpha(loaded.alpha)
         return rgba

@@ -6,8 +6,9 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
+from i2i.images.deep import PEAK, DeepImage, image_from_levels
 from i2i.images.sample_images import SampleImage
-from i2i.images.samples import to_8bit
+from i2i.images.samples import read_deep_levels, to_8bit
 from i2i.images.value_range import ValueRanges
 
 _ORIENTATION = 0x0112
@@ -57,10 +58,45 @@ def to_upright_srgb_with_alpha(
     return colours, alpha if has_transparency else None
 
 
+def read_deep_colours(image: Image.Image, *, profiles: bool, ranges: ValueRanges) -> DeepImage | None:
+    """Return the colours of an opened image with 16 bits, as ``to_upright_srgb_with_alpha`` does with 8.
+
+    Returns: RGB; None if 8 bits hold the samples of the file, or if its colour profile is converted with 8 bits only.
+    """
+    levels = read_deep_levels(image, ranges)
+    profile = image.info.get("icc_profile") if profiles else None
+    if levels is None or (profile and _needs_conversion(profile, "L" if levels.ndim == 2 else "RGB")):
+        return None
+    levels = np.repeat(levels[..., None], 3, 2) if levels.ndim == 2 else levels
+    return DeepImage(np.ascontiguousarray(_upright(levels, image)))
+
+
+def _needs_conversion(profile: bytes, mode: str) -> bool:
+    """Return whether a profile that fits the mode of an image changes its colours."""
+    fits = _PIL_MODE_BY_COLOUR_SPACE.get(_profile_colour_space(profile)) in (mode, "RGB")
+    return fits and _srgb_transform(profile, mode) is not None
+
+
+def _upright(levels: np.ndarray, source: Image.Image) -> np.ndarray:
+    """Rotate pixels (H, W, C) upright by the EXIF orientation of the file that they are from."""
+    try:
+        orientation = source.getexif().get(_ORIENTATION, 1)
+    except Exception:  # Pillow raises all kinds of errors for damaged EXIF, and the pixels are still right
+        return levels
+    if orientation in (5, 6, 7, 8):
+        levels = levels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        levels = levels[::-1]
+    return levels[:, ::-1] if orientation in (2, 3, 6, 7) else levels
+
+
 def blend_on_white(colours: Image.Image, alpha: Image.Image | None) -> Image.Image:
     """Return RGB ``colours`` blended on white by ``alpha``, so that colours hidden under alpha do not appear."""
     if alpha is None:
         return colours
+    if isinstance(colours, DeepImage):
+        opacity = np.asarray(alpha)[..., None].astype(np.float32) / 255
+        return DeepImage((PEAK + (np.asarray(colours) - np.float32(PEAK)) * opacity).round().astype(np.uint16))
     rgba = colours.copy()
     rgba.putalpha(alpha)
     return Image.alpha_composite(Image.new("RGBA", colours.size, "white"), rgba).convert("RGB")
@@ -102,15 +138,17 @@ def restore_alpha(result: Image.Image, colours: Image.Image, alpha: Image.Image)
     if colours.size != result.size:
         colours, alpha = colours.resize(result.size), alpha.resize(result.size)
     source = blend_on_white(colours, alpha)
-    rgba = np.dstack([np.asarray(colours), np.asarray(alpha)])
+    peak = PEAK if isinstance(colours, DeepImage) else 255
+    opacities = np.asarray(alpha)
+    rgba = np.dstack([np.asarray(colours), opacities.astype(np.asarray(colours).dtype) * (peak // 255)])
     block_rows = max(1, _BLOCK // (3 * result.width))
     for top in range(0, result.height, block_rows):
         band = (0, top, result.width, min(result.height, top + block_rows))
         change = np.asarray(result.crop(band)).astype(np.float32) - np.asarray(source.crop(band))
-        opacity = rgba[top : band[3], :, 3:].astype(np.float32) / 255
+        opacity = opacities[top : band[3], :, None].astype(np.float32) / 255
         changed = rgba[top : band[3], :, :3] + change / np.maximum(opacity, 1 / 255) * (opacity > 0)
-        rgba[top : band[3], :, :3] = changed.round().clip(0, 255)
-    return Image.fromarray(rgba, "RGBA")
+        rgba[top : band[3], :, :3] = changed.round().clip(0, peak)
+    return image_from_levels(rgba)
 
 
 def _apply_exif_orientation(image: Image.Image, source: Image.Image) -> Image.Image:

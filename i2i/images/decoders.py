@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from i2i.errors import ImageError
+from i2i.images.deep import DeepImage
 from i2i.images.formats import MAX_PIXELS
 from i2i.images.metadata import SourceMetadata
 from i2i.images.reading import LoadedImage
@@ -43,6 +44,7 @@ class DecoderPool:
         max_pixels: the largest image that is decoded.
         seconds: timeout for one image; one second is added for each million pixels.
         reader: name of the module whose ``FrameReader`` reads the files.
+        deep: whether images have 16 bits too, if their files have more than 8.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class DecoderPool:
         max_pixels: int = MAX_PIXELS,
         seconds: float = TIMEOUT_SECONDS,
         reader: str = "i2i.images.reading",
+        deep: bool = False,
     ) -> None:
+        self.deep = deep
         self.max_pixels = max_pixels
         self.seconds = seconds
         self._workers = [_Worker(reader) for _ in range(count)]
@@ -77,13 +81,13 @@ class DecoderPool:
 
     def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
         """Read a frame as ``load_image`` does."""
-        options = {"frame": frame, "ranges": ranges_to_json(ranges or {})}
+        options = {"frame": frame, "ranges": ranges_to_json(ranges or {}), "deep": self.deep}
         with self._request("read", path, **options) as (reply, read_exactly):
             width = int(reply["size"][0])
             height = int(reply["size"][1])
             lengths = [int(length) for length in reply["parts"]]
             self._check_lengths(lengths, width * height)
-            pixels, alpha, exif = (read_exactly(length) for length in lengths)
+            pixels, alpha, exif, deep = (read_exactly(length) for length in lengths)
         credits = {str(name): tuple(map(str, values)) for name, values in reply["credits"].items()}
         loaded = LoadedImage(
             Image.fromarray(np.frombuffer(pixels, np.uint8).reshape(height, width, 3)),
@@ -98,12 +102,18 @@ class DecoderPool:
             ),
             summary_from_json(reply["unusual"]),
             bool(reply["grey"]),
+            deep=DeepImage(np.frombuffer(deep, np.uint16).reshape(height, width, 3)) if deep else None,
         )
         return loaded.blended() if blend else loaded
 
     def _check_lengths(self, lengths: list[int], pixels: int) -> None:
         """Check the announced bytes of pixels and alpha. A decoder taken over by a file may announce anything."""
-        if pixels > self.max_pixels or lengths[0] != 3 * pixels or lengths[1] not in (0, pixels):
+        if (
+            pixels > self.max_pixels
+            or lengths[0] != 3 * pixels
+            or lengths[1] not in (0, pixels)
+            or lengths[3] not in (0, 6 * pixels)
+        ):
             raise _WorkerDied
 
     @contextmanager

@@ -29,6 +29,9 @@ def downscale(loaded: LoadedImage, max_side: int) -> LoadedImage:
     size = downscaled_to_fit(loaded.image.size, max_side)
     if size == loaded.image.size:
         return loaded
+    if loaded.deep is not None:
+        resample = Image.Resampling.LANCZOS if loaded.alpha is None else Image.Resampling.BOX
+        loaded = replace(loaded, deep=loaded.deep.resize(size, resample))
     if loaded.kept is not None:  # a pixel that covers a kept one is kept
         kept = loaded.kept.resize(size, Image.Resampling.BOX).point(lambda value: 255 * (value > 0))
         loaded = replace(loaded, kept=kept)

@@ -27,7 +27,7 @@ def to_grey(image: Image.Image, *, alpha: bool) -> Image.Image:
         image: an image of any mode.
         alpha: whether LA may be returned; without it, RGBA stays as it is.
     """
-    if image.mode not in (("RGB", "RGBA") if alpha else ("RGB",)) or not _has_equal_channels(np.asarray(image)):
+    if image.mode not in (("RGB", "RGBA") if alpha else ("RGB",)) or not has_equal_channels(np.asarray(image)):
         return image
     grey = image.getchannel("R")
     if image.mode == "RGB":
@@ -35,7 +35,7 @@ def to_grey(image: Image.Image, *, alpha: bool) -> Image.Image:
     return Image.merge("LA", [grey, image.getchannel("A")])
 
 
-def _has_equal_channels(pixels: np.ndarray) -> bool:
+def has_equal_channels(pixels: np.ndarray) -> bool:
     """Return whether the three colours of uint8 (H, W, 3 or 4) are equal everywhere."""
     block_rows = max(1, _BLOCK // (pixels.shape[1] * pixels.shape[2]))
     rows = (pixels[top : top + block_rows] for top in range(0, len(pixels), block_rows))

@@ -8,7 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from i2i.errors import ImageError
-from i2i.images.colour import blend_on_white, to_upright_srgb_with_alpha
+from i2i.images.colour import blend_on_white, read_deep_colours, to_upright_srgb_with_alpha
+from i2i.images.deep import DeepImage
 from i2i.images.files import open_regular
 from i2i.images.formats import FORMAT_BY_NAME, MAX_PIXELS
 from i2i.images.grey import stores_grey
@@ -38,6 +39,7 @@ class LoadedImage:
         grey: whether the file stores one channel, beside alpha, instead of colours.
         unblended: RGB, the colours as stored, if ``image`` is blended on white; else None.
         kept: mode L, 255 where a result is to have the pixels of the image as they are; None for no such region.
+        deep: the colours as stored, with 16 bits, if they are wanted and the file has more than 8; else None.
     """
 
     image: Image.Image
@@ -47,6 +49,19 @@ class LoadedImage:
     grey: bool = False
     unblended: Image.Image | None = None
     kept: Image.Image | None = None
+    deep: DeepImage | None = None
+
+    @property
+    def colours(self) -> Image.Image:
+        """The colours as stored, with all their bits."""
+        return self.deep or (self.image if self.unblended is None else self.unblended)
+
+    @property
+    def model_input(self) -> Image.Image:
+        """``image`` with all its bits."""
+        if self.deep is None:
+            return self.image
+        return self.deep if self.unblended is None else blend_on_white(self.deep, self.alpha)
 
     def blended(self) -> "LoadedImage":
         """Return the image blended on white, with the colours as stored beside it; without alpha as it is."""
@@ -79,6 +94,7 @@ def load_image(
     *,
     blend: bool = True,
     ranges: ValueRanges | None = None,
+    deep: bool = False,
 ) -> LoadedImage:
     """Read an image as ``read`` does, with its alpha and its metadata.
 
@@ -88,9 +104,10 @@ def load_image(
         max_pixels: the largest image that is decoded.
         blend: whether to blend on white; else the colours are as stored, also where the image is transparent.
         ranges: black and white by sample type; the range of a type that is missing follows from the file.
+        deep: whether to return more than 8 bits too, if the file has them.
     """
     with _decode(path, frame, max_pixels) as image:
-        return _to_loaded_image(image, blend, ranges or {})
+        return _to_loaded_image(image, blend, ranges or {}, deep)
 
 
 def read_summary(path: Path, max_pixels: int = MAX_PIXELS) -> SampleSummary | None:
@@ -157,18 +174,19 @@ class FrameReader:
         *,
         blend: bool = True,
         ranges: ValueRanges | None = None,
+        deep: bool = False,
     ) -> LoadedImage:
-        """Return ``load_image(path, frame, max_pixels, blend=blend, ranges=ranges)``."""
+        """Return ``load_image(path, frame, max_pixels, blend=blend, ranges=ranges, deep=deep)``."""
         file = (path, *_file_state(path))
         if file != self._open_file or frame <= self._frame:
             self._close()
         if not frame:
-            return load_image(path, 0, max_pixels, blend=blend, ranges=ranges)
+            return load_image(path, 0, max_pixels, blend=blend, ranges=ranges, deep=deep)
         try:
             if not self._open_file:
                 self._image = self._exit_stack.enter_context(open_image(path))
             with _at_frame(path, self._image, frame, max_pixels):
-                loaded = _to_loaded_image(self._image, blend, ranges or {})
+                loaded = _to_loaded_image(self._image, blend, ranges or {}, deep)
         except BaseException:
             self._close()
             raise
@@ -191,10 +209,11 @@ def _file_state(path: Path) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _to_loaded_image(image: Image.Image, blend: bool, ranges: ValueRanges) -> LoadedImage:
+def _to_loaded_image(image: Image.Image, blend: bool, ranges: ValueRanges, deep: bool) -> LoadedImage:
     colours, alpha = to_upright_srgb_with_alpha(image, ranges=ranges)
     unusual, grey = _unusual_samples(image, ranges), stores_grey(image)
-    loaded = LoadedImage(colours, alpha, read_source_metadata(image), unusual, grey)
+    levels = read_deep_colours(image, profiles=True, ranges=ranges) if deep else None
+    loaded = LoadedImage(colours, alpha, read_source_metadata(image), unusual, grey, deep=levels)
     return loaded.blended() if blend else loaded
 
 

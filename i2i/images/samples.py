@@ -115,23 +115,48 @@ def samples_to_image(samples: Samples, ranges: ValueRanges) -> Image.Image:
     value_range = ranges.get(samples.type)
     if value_range is None:
         value_range = common_ranges([summarize(samples)])[samples.type]
-    levels = scale_to_uint8(samples.values, value_range)
-    if samples.white_is_zero:
-        levels = 255 - levels
-    image = Image.fromarray(levels)
+    image = Image.fromarray(_scale(samples, value_range, np.uint8))
     if samples.alpha is not None:
         image.putalpha(Image.fromarray(samples.alpha))
     return image
 
 
+def read_deep_levels(image: Image.Image, ranges: ValueRanges) -> np.ndarray | None:
+    """Return the samples of an opened image as uint16 (H, W) or (H, W, 3); None if 8 bits hold them.
+
+    Args:
+        image: of any mode.
+        ranges: by sample type; the range of a type that is missing follows from the image.
+    """
+    if sample_type(image) in (None, "uint8", "int8"):
+        return None
+    samples = read_samples(image)
+    assert samples is not None
+    return _scale(samples, ranges.get(samples.type) or common_ranges([summarize(samples)])[samples.type], np.uint16)
+
+
+def _scale(samples: Samples, value_range: ValueRange, dtype: type[np.uint8 | np.uint16]) -> np.ndarray:
+    levels = scale_levels(samples.values, value_range, dtype)
+    return np.iinfo(dtype).max - levels if samples.white_is_zero else levels
+
+
 def scale_to_uint8(values: np.ndarray, value_range: ValueRange) -> np.ndarray:
-    """Scale integers or floats (h, w, …) to uint8: ``value_range`` is black and white; NaN is black."""
+    """Return ``scale_levels`` in 8 bits."""
+    return scale_levels(values, value_range, np.uint8)
+
+
+def scale_levels(values: np.ndarray, value_range: ValueRange, dtype: type[np.uint8 | np.uint16]) -> np.ndarray:
+    """Scale integers or floats (h, w, …) to the whole range of a type: black and white are ``value_range``.
+
+    NaN is black.
+    """
     low, high = value_range
-    levels = np.empty(values.shape, np.uint8)
+    levels = np.empty(values.shape, dtype)
+    white = np.iinfo(dtype).max
     block_rows = max(1, _BLOCK // max(1, values[0].size))
     for top in range(0, len(values), block_rows):
         block = np.nan_to_num(values[top : top + block_rows].astype(np.float64), nan=low, posinf=high, neginf=low)
-        levels[top : top + block_rows] = ((block.clip(low, high) - low) * (255 / (high - low))).round()
+        levels[top : top + block_rows] = ((block.clip(low, high) - low) * (white / (high - low))).round()
     return levels
 
 

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 def to_float(pixels: "Tensor") -> "Tensor":
-    """Convert uint8 in 0…255, of any shape, to float32 in [-1, 1].
+    """Convert levels in 0…255, uint8 or fractions of 16 bits as float32, of any shape, to float32 in [-1, 1].
 
     >>> import torch
     >>> to_float(torch.tensor([0, 255], dtype=torch.uint8))
@@ -28,3 +28,15 @@ def to_uint8(image: "Tensor") -> "Tensor":
     import torch
 
     return ((image.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def to_uint16(image: "Tensor") -> "Tensor":
+    """Convert float in [-1, 1], of any shape, to uint16 in 0…65535, rounded to the nearest; values outside are clipped.
+
+    >>> import torch
+    >>> to_uint16(torch.tensor([-1.0, 1.0, 2.0])).tolist()
+    [0, 65535, 65535]
+    """
+    import torch
+
+    return ((image.float() + 1) * 32767.5).round().clamp(0, 65535).to(torch.int32).to(torch.uint16)

@@ -32,11 +32,12 @@ _UNASSOCIATED_ALPHA = 2
 _UNDEFINED_BYTES = 7
 
 
-def encode_tiff_pages(pages: Sequence[tuple[Image.Image, bytes, bytes]], xmp: bytes) -> bytes:
+def encode_tiff_pages(pages: Sequence[tuple[Image.Image | np.ndarray, bytes, bytes]], xmp: bytes) -> bytes:
     """Encode one image or more, each a page.
 
     Args:
-        pages: images, each with its EXIF block, as in a JPEG, and its ICC profile; both may be empty.
+        pages: images, or levels (H, W, 1 to 4) of 8 or 16 bits, each with its EXIF block, as in a JPEG, and its ICC
+            profile; both may be empty.
         xmp: an XMP packet; may be empty.
     """
     data = bytearray(b"II*\0")
@@ -52,31 +53,32 @@ def encode_tiff_pages(pages: Sequence[tuple[Image.Image, bytes, bytes]], xmp: by
     return bytes(data)
 
 
-def _encode_page(image: Image.Image, exif: bytes, xmp: bytes, profile: bytes, offset: int) -> bytes:
+def _encode_page(image: Image.Image | np.ndarray, exif: bytes, xmp: bytes, profile: bytes, offset: int) -> bytes:
     """Return directory and pixels of a page: one strip, horizontal differencing (TIFF 6.0, section 14), deflate.
 
     Args:
-        image: L, LA, RGB or RGBA.
+        image: L, LA, RGB or RGBA, or levels (H, W, 1 to 4).
         exif: an EXIF block as in a JPEG; may be empty.
         xmp: an XMP packet; may be empty.
         profile: an ICC profile; may be empty.
         offset: of the directory in the file.
     """
-    levels = np.asarray(image).reshape(image.height, image.width, -1)
-    channels = levels.shape[2]
+    levels = np.asarray(image)
+    levels = levels.reshape(*levels.shape[:2], -1)
+    height, width, channels = levels.shape
     differences = levels.copy()
-    differences[:, 1:] -= levels[:, :-1]  # uint8 wraps around, as the format requires
-    strip = zlib.compress(differences.tobytes(), 6)
+    differences[:, 1:] -= levels[:, :-1]  # unsigned integers wrap around, as the format requires
+    strip = zlib.compress(differences.astype(levels.dtype.newbyteorder("<")).tobytes(), 6)
     directory = ImageFileDirectory_v2(b"II*\0\0\0\0\0")
-    directory[_WIDTH] = image.width
-    directory[_HEIGHT] = image.height
-    directory[_BITS_PER_SAMPLE] = (8,) * channels
+    directory[_WIDTH] = width
+    directory[_HEIGHT] = height
+    directory[_BITS_PER_SAMPLE] = (8 * levels.itemsize,) * channels
     directory[_COMPRESSION] = _DEFLATE
     directory[_PREDICTOR] = _HORIZONTAL_DIFFERENCING
     directory[_PHOTOMETRIC] = _RGB if channels > 2 else _GREY
     directory[_STRIP_OFFSETS] = 0  # Pillow's tobytes() adds the end of the directory
     directory[_SAMPLES_PER_PIXEL] = channels
-    directory[_ROWS_PER_STRIP] = image.height
+    directory[_ROWS_PER_STRIP] = height
     directory[_STRIP_BYTE_COUNTS] = len(strip)
     if channels in (2, 4):
         directory[_EXTRA_SAMPLES] = _UNASSOCIATED_ALPHA

@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from i2i.images import to_float, to_uint8
+from i2i.images.deep import STEP, DeepImage, image_from_levels
+from i2i.images.tensors import to_uint16
 from i2i.networks.output_heads import CHROMA_SCALE, apply_chroma
 
 RADIUS = 3  # radius of the guided filter's window, in pixels of the small copy
@@ -36,20 +38,21 @@ def transfer_chroma(photo: Image.Image, small: Image.Image, device: torch.device
 
     Returns: RGB of the size of the photo: its L* with transferred a* and b*.
     """
-    pixels = np.asarray(photo)
+    pixels, is_deep = np.asarray(photo), isinstance(photo, DeepImage)
     height, width = pixels.shape[:2]
     coefficients = _guided_filter_coefficients(_to_tensor(np.asarray(small)).to(device))
-    output = np.empty((height, width, 3), np.uint8)
+    output = np.empty((height, width, 3), pixels.dtype)
     band_rows = max(1, BAND_PIXELS // width)
     for top in range(0, height, band_rows):
-        band = _to_tensor(pixels[top : top + band_rows]).to(device)
+        levels = pixels[top : top + band_rows]
+        band = _to_tensor(levels / np.float32(STEP) if is_deep else levels).to(device)
         positions = (torch.arange(top, top + band.shape[2], device=device) + 0.5) / height
         band_coefficients = _resize_columns(_sample_rows(coefficients, positions), width)
         slope, offset, residual, low, high = band_coefficients.split(2, 1)
         chroma = (slope * _to_lab(band)[:, :1] + offset + residual).clamp(low, high)
-        coloured = to_uint8(apply_chroma(band, chroma / CHROMA_SCALE))
+        coloured = (to_uint16 if is_deep else to_uint8)(apply_chroma(band, chroma / CHROMA_SCALE))
         output[top : top + band_rows] = coloured[0].permute(1, 2, 0).cpu().numpy()
-    return Image.fromarray(output)
+    return image_from_levels(output)
 
 
 def _guided_filter_coefficients(small: Tensor) -> Tensor:

@@ -1,8 +1,10 @@
 """The composition of a model's output and its photo: transparency, filled regions, and what stays as it is."""
 
+import numpy as np
 from PIL import Image
 
 from i2i.images import LoadedImage, restore_alpha
+from i2i.images.deep import as_deep_as, image_from_levels
 from i2i.inference.masks import MaskedPhoto
 
 
@@ -17,17 +19,16 @@ def compose(output: Image.Image, photo: LoadedImage) -> Image.Image:
     """
     if isinstance(photo, MaskedPhoto):
         return photo.compose(output)
-    result = output
-    if photo.alpha is not None:
-        result = restore_alpha(output, photo.image if photo.unblended is None else photo.unblended, photo.alpha)
-    return result if photo.kept is None else _with_kept_region(result, photo, photo.kept)
+    stored = as_deep_as(output, photo.colours)
+    result = output if photo.alpha is None else restore_alpha(output, stored, photo.alpha)
+    return result if photo.kept is None else _with_kept_region(result, stored, photo.alpha, photo.kept)
 
 
-def _with_kept_region(result: Image.Image, photo: LoadedImage, kept: Image.Image) -> Image.Image:
-    stored = photo.image if photo.unblended is None else photo.unblended
-    if photo.alpha is not None:
-        stored = stored.copy()
-        stored.putalpha(photo.alpha)
-    result = result.copy()
-    result.paste(stored, (0, 0), kept)
-    return result
+def _with_kept_region(
+    result: Image.Image, stored: Image.Image, alpha: Image.Image | None, kept: Image.Image
+) -> Image.Image:
+    levels, region = np.array(result), np.asarray(kept) > 0
+    levels[region, :3] = np.asarray(stored)[region]
+    if alpha is not None:
+        levels[region, 3] = np.asarray(alpha)[region].astype(levels.dtype) * (np.iinfo(levels.dtype).max // 255)
+    return image_from_levels(levels)

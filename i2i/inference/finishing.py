@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from i2i.config import require
+from i2i.images.deep import DeepImage, image_from_levels
 
 MAX_GRAIN = 50.0
 _GRAIN_RADIUS = 0.6  # σ in pixels of the blur that gives the grain its size
@@ -49,17 +50,19 @@ class Finishing:
         levels = mix(photo, result, self.blend)
         if self.grain > 0:
             add_grain(levels, self.grain, seed=zlib.crc32(photo.tobytes()))
-        return Image.fromarray(levels)
+        return image_from_levels(levels)
 
 
 AS_IT_IS = Finishing()
 
 
 def mix(photo: Image.Image, result: Image.Image, blend: float) -> np.ndarray:
-    """Return photo + blend · (result − photo), rounded: uint8 (H, W, 3) of the size of the result."""
+    """Return photo + blend · (result − photo), rounded: levels (H, W, 3) of the size and type of the result."""
     if blend == 1:
         return np.array(result)
     photo = photo.convert("RGB")
+    if isinstance(result, DeepImage) and not isinstance(photo, DeepImage):
+        photo = DeepImage.from_8bit(photo)
     if photo.size != result.size:
         photo = photo.resize(result.size, Image.Resampling.BICUBIC)
     levels = np.array(photo)
@@ -77,7 +80,7 @@ def add_grain(levels: np.ndarray, sigma: float, *, seed: int) -> None:
     Its strength follows 4 y (1 − y), where y is the brightness: most on middle grey, none on black and on white.
 
     Args:
-        levels: uint8 (H, W, 3).
+        levels: uint8 or uint16 (H, W, 3).
         sigma: standard deviation on middle grey, in grey levels.
         seed: of the random numbers.
     """
@@ -87,7 +90,8 @@ def add_grain(levels: np.ndarray, sigma: float, *, seed: int) -> None:
     rng = np.random.default_rng(seed)
     size = 2 * round(4 * _GRAIN_RADIUS) + 1
     kernel = cv2.getGaussianKernel(size, _GRAIN_RADIUS)
-    gain = np.float32(4 * sigma / (255**2 * float((kernel**2).sum())))  # the blur lowers σ by the sum of squares
+    white = float(np.iinfo(levels.dtype).max)
+    gain = np.float32(4 * sigma / (255 * white * float((kernel**2).sum())))  # the blur lowers σ by the sum of squares
     block_rows = max(1, _BLOCK // (3 * width))
     overlap = size // 2
     noise = rng.standard_normal((min(height, block_rows) + 2 * overlap, width + 2 * overlap), np.float32)
@@ -99,5 +103,5 @@ def add_grain(levels: np.ndarray, sigma: float, *, seed: int) -> None:
             )
         grain = cv2.sepFilter2D(noise, -1, kernel, kernel)[overlap:-overlap, overlap:-overlap]
         brightness = block.mean(2, dtype=np.float32)
-        grain *= gain * brightness * (255 - brightness)
-        block[...] = (block + grain[..., None]).round().clip(0, 255)
+        grain *= gain * brightness * (white - brightness)
+        block[...] = (block + grain[..., None]).round().clip(0, white)

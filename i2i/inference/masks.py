@@ -9,6 +9,7 @@ from PIL import Image, ImageChops
 
 from i2i.errors import ImageError, UsageError
 from i2i.images import LoadedImage
+from i2i.images.deep import DeepImage
 from i2i.images.downscale import downscale
 from i2i.inference.mask_files import MaskFiles, ReadImage, load_unblended
 from i2i.inference.mask_images import OPAQUE, MaskFill, mask_from_image
@@ -61,7 +62,7 @@ class MaskedPhoto(LoadedImage):
         Returns: RGBA if the photo has transparent parts that stay as they are, else RGB.
         """
         if self.stored is None:
-            return filled
+            return filled if self.deep is None or not self.keeps_photo else self._with_deep_pixels(filled, self.deep)
         if not self.keeps_photo:
             alpha = ImageChops.lighter(self.stored.getchannel("A"), self.mask or Image.new("L", self.stored.size))
             result = filled.convert("RGB")
@@ -70,6 +71,12 @@ class MaskedPhoto(LoadedImage):
         result = self.stored.copy()
         result.paste(filled.convert("RGBA"), mask=self.mask)
         return result
+
+    def _with_deep_pixels(self, filled: Image.Image, deep: DeepImage) -> Image.Image:
+        """Return the photo with 16 bits, and its masked region from ``filled``, which has 8."""
+        levels, region = deep.levels.copy(), np.asarray(self.alpha) < ALPHA_THRESHOLD
+        levels[region] = DeepImage.from_8bit(filled.convert("RGB")).levels[region]
+        return DeepImage(levels)
 
 
 class MaskReader:
@@ -120,7 +127,9 @@ class MaskReader:
             )
         if not known.any():
             raise ImageError(f"{path} is masked completely: every pixel is transparent.")
-        return MaskedPhoto(photo.image, _to_image(known), photo.source, grey=photo.grey)
+        return MaskedPhoto(
+            photo.image, _to_image(known), photo.source, grey=photo.grey, deep=photo.deep, keeps_photo=self._keeps_photo
+        )
 
     def apply_mask_image(self, photo_name: str, photo: LoadedImage, mask_name: str, image: LoadedImage) -> MaskedPhoto:
         """Return the photo with the mask of a mask image as alpha channel.
@@ -153,7 +162,10 @@ class MaskReader:
             )
         self._warn_about_large(mask, photo_name, mask_name)
         if photo.alpha is None:
-            return MaskedPhoto(photo.image, _to_image(known), photo.source, grey=photo.grey)
+            return MaskedPhoto(
+                photo.image, _to_image(known), photo.source, grey=photo.grey, deep=photo.deep,
+                keeps_photo=self._keeps_photo,
+            )  # fmt: skip
         stored = photo.image.copy()
         stored.putalpha(photo.alpha)
         return MaskedPhoto(

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from i2i.images.deep import image_from_levels
 from i2i.inference.chroma_transfer import transfer_chroma
 from i2i.inference.masks import ALPHA_THRESHOLD
 from i2i.inference.preprocessing import PaddedBatch, Size
@@ -111,7 +112,7 @@ def _has_equal_channels(pixels: np.ndarray) -> bool:
 
 
 def mean_of_channels(pixels: Tensor) -> Tensor:
-    """Return an image whose channels are the rounded mean of the channels of ``pixels``, both uint8 (H, W, 3).
+    """Return an image whose channels are the rounded mean of the channels of ``pixels``, both (H, W, 3).
 
     The channels are three predictions of one grey level. Their mean has a higher PSNR than the luma of ITU-R BT.601: by
     0.01 dB on twelve grey photos, for denoising and for super-resolution.
@@ -119,8 +120,8 @@ def mean_of_channels(pixels: Tensor) -> Tensor:
     grey = torch.empty_like(pixels)
     block_rows = max(1, _BLOCK // (3 * pixels.shape[1]))
     for top in range(0, len(pixels), block_rows):
-        total = pixels[top : top + block_rows].sum(2, dtype=torch.int16)
-        grey[top : top + block_rows] = ((total + 1) // 3)[..., None].to(torch.uint8)
+        total = pixels[top : top + block_rows].to(torch.int32).sum(2)
+        grey[top : top + block_rows] = ((total + 1) // 3)[..., None].to(pixels.dtype)
     return grey
 
 
@@ -132,7 +133,7 @@ def copy_to_cpu(pixels: Tensor) -> Tensor:
 
 
 def to_pil_when_done(pixels: np.ndarray, done: torch.cuda.Event | None) -> Image.Image:
-    """Wait for ``done``, then return uint8 (H, W, 3) as an image."""
+    """Wait for ``done``, then return levels (H, W, 3) as an image."""
     if done is not None:
         done.synchronize()
-    return Image.fromarray(pixels)
+    return image_from_levels(pixels)

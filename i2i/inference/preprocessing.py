@@ -11,6 +11,7 @@ from torch import Tensor
 
 from i2i.errors import UsageError
 from i2i.images import to_float, to_upright_srgb
+from i2i.images.deep import STEP, DeepImage
 from i2i.images.pull_push import pull_push_fill
 from i2i.inference.chroma_transfer import downscaled_size
 from i2i.inference.masks import ALPHA_THRESHOLD
@@ -27,7 +28,7 @@ class PaddedBatch:
     """Images of one padded size, ready for the device.
 
     Args:
-        pixels: uint8 (N, H, W, C) on the CPU.
+        pixels: levels (N, H, W, C) in 0…255 on the CPU: uint8, or float32 for images of 16 bits.
         offsets: left and top of each image within its padded image.
         sizes: width and height of each image, without the padding.
     """
@@ -77,7 +78,7 @@ class Preprocessor:
         Raises: UsageError if an inpainting network gets an image that is not RGBA.
         """
         if self.conditioning != "mask":
-            return to_upright_srgb(image)
+            return image if isinstance(image, DeepImage) else to_upright_srgb(image)
         if image.mode != "RGBA":
             raise UsageError(
                 f"This model fills transparent regions. It takes RGBA images; found an image of mode {image.mode}."
@@ -100,7 +101,9 @@ class Preprocessor:
         """Lay images from ``load_rgb`` that share a padded size out in one batch, extended by reflection."""
         width, height = self.padded_size(images[0].size)
         shape = len(images), height, width, len(images[0].getbands())
-        pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=self._pin_memory)
+        is_deep = isinstance(images[0], DeepImage) and self.colour_side is None
+        dtype = torch.float32 if is_deep else torch.uint8
+        pixels = torch.empty(shape, dtype=dtype, pin_memory=self._pin_memory)
         offsets, sizes = [], []
         for image, padded in zip(images, pixels.numpy(), strict=True):
             image_pixels = self._to_pixels(image)
@@ -110,21 +113,24 @@ class Preprocessor:
         return PaddedBatch(pixels, offsets, sizes)
 
     def _to_pixels(self, image: Image.Image) -> np.ndarray:
-        """Return uint8 (H, W, C), at the size the network sees.
+        """Return levels (H, W, C) at the size the network sees: uint8, or float32 for an image of 16 bits.
 
         Masked regions are filled from their surroundings. A network that predicts colours gets grey pixels, as in its
         training.
         """
         if self.colour_side is not None:
+            image = image.to_8bit() if isinstance(image, DeepImage) else image
             return to_grayscale(np.asarray(image.resize(self._network_size(image.size), Image.Resampling.BICUBIC)))
         pixels = np.asarray(image)
+        if isinstance(image, DeepImage):
+            return pixels / np.float32(STEP)
         if self.conditioning != "mask":
             return pixels
         filled = pull_push_fill(pixels[..., :3], pixels[..., 3] < ALPHA_THRESHOLD)
         return np.concatenate([filled, pixels[..., 3:]], 2)
 
     def network_input(self, pixels: Tensor) -> Tensor:
-        """Return the input of the network for uint8 (N, H, W, C), on any device: float32 (N, 3 or 4, H, W) in [-1, 1].
+        """Return the input of the network for levels (N, H, W, C), on any device: float32 (N, 3 or 4, H, W) in [-1, 1].
 
         The fourth channel is the degradation level, or the mask: 1 where the image is to be filled, else -1.
         """

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from i2i.device import autocast, fork_rng_with_seed, is_out_of_memory
 from i2i.images import to_uint8
+from i2i.images.tensors import to_uint16
 from i2i.inference.preprocessing import Preprocessor, Size
 from i2i.inference.streaming import reporting_work, stream_rows, tiled_forward
 from i2i.networks.batching import depends_on_batch
@@ -144,9 +145,9 @@ class NetworkRunner:
         """Run the network on a batch.
 
         Args:
-            pixels: uint8 (N, H, W, C) on the CPU, with N at most ``max_batch_size``.
+            pixels: levels (N, H, W, C) on the CPU, see ``PaddedBatch``, with N at most ``max_batch_size``.
 
-        Returns: uint8 (N, scale·H, scale·W, 3), on the device or on the CPU.
+        Returns: (N, scale·H, scale·W, 3), on the device or on the CPU: uint8, or uint16 for levels in float32.
 
         Raises: RuntimeError or MemoryError if the device is out of memory.
         """
@@ -164,7 +165,7 @@ class NetworkRunner:
     def forward_batch(self, pixels: Tensor) -> Tensor:
         """Run the network once on the whole batch."""
         network_input = self._preprocessor.network_input(pixels.to(self._device, non_blocking=True))
-        return to_uint8(self._call_network(network_input)).permute(0, 2, 3, 1)
+        return quantize(self._call_network(network_input), pixels.dtype).permute(0, 2, 3, 1)
 
     def forward_tiled(self, pixels: Tensor) -> Tensor:
         """Run the network on overlapping tiles of one image. Memory does not grow with the image.
@@ -174,7 +175,7 @@ class NetworkRunner:
 
         def run_tile(rows: slice, columns: slice) -> Tensor:
             network_input = self._preprocessor.network_input(pixels[:, rows, columns].to(self._device))
-            return _to_uint8_hwc(self._call_network(network_input))
+            return _to_levels_hwc(self._call_network(network_input), pixels.dtype)
 
         radius = self._preprocessor.receptive_radius
         assert radius is not None
@@ -215,7 +216,7 @@ class NetworkRunner:
 
         # A compiled network takes plain tensors only.
         output = self.network(stream_rows(pixels.shape[1], pixels.shape[2], fetch_rows))
-        return torch.cat([_to_uint8_hwc(strip) for _, strip in output.strips()])[None]
+        return torch.cat([_to_levels_hwc(strip, pixels.dtype) for _, strip in output.strips()])[None]
 
     def _work_per_pixel(self, channels: int) -> float:
         """Return the work that ``reporting_work`` reports for each pixel of an image, measured on a small one."""
@@ -240,6 +241,11 @@ class NetworkRunner:
         return self.forward_fn(network_input)
 
 
-def _to_uint8_hwc(image: Tensor) -> Tensor:
-    """Return (1, 3, H, W) in [-1, 1] as uint8 (H, W, 3) on the CPU."""
-    return to_uint8(image)[0].permute(1, 2, 0).cpu()
+def quantize(image: Tensor, input_dtype: torch.dtype) -> Tensor:
+    """Return (N, 3, H, W) in [-1, 1] as uint8; as uint16 if the input of the network was float32, of 16-bit images."""
+    return to_uint16(image) if input_dtype == torch.float32 else to_uint8(image)
+
+
+def _to_levels_hwc(image: Tensor, input_dtype: torch.dtype) -> Tensor:
+    """Return (1, 3, H, W) in [-1, 1] as levels (H, W, 3) on the CPU."""
+    return quantize(image, input_dtype)[0].permute(1, 2, 0).cpu()

@@ -8,6 +8,7 @@ from PIL import Image
 
 from i2i.device import is_out_of_memory
 from i2i.errors import I2IError
+from i2i.images.deep import DeepImage
 from i2i.inference.postprocessing import PendingImage, Postprocessor
 from i2i.inference.preprocessing import Preprocessor, Size
 from i2i.inference.runner import NetworkRunner
@@ -55,9 +56,13 @@ class Stage:
         return pending
 
     def _next_batch(self, images: Sequence[Image.Image], size: Size) -> list[Image.Image]:
-        """Return the first images, of one padded size, that may run together."""
-        same_size = takewhile(lambda image: self.preprocessor.padded_size(image.size) == size, images)
-        return list(islice(same_size, self.runner.max_batch_size(size)))
+        """Return the first images, of one padded size and one number of bits, that may run together."""
+        deep = isinstance(images[0], DeepImage)
+        alike = takewhile(
+            lambda image: isinstance(image, DeepImage) == deep and self.preprocessor.padded_size(image.size) == size,
+            images,
+        )
+        return list(islice(alike, self.runner.max_batch_size(size)))
 
     def _translate_batch(self, images: Sequence[Image.Image]) -> list[PendingImage]:
         batch = self.preprocessor.preprocess(images)

@@ -19,8 +19,8 @@ from tests.images.in_process_reader import InProcessReader
 class InProcessPool(InProcessReader):
     """Reads in this process, with the interface of ``DecoderPool``."""
 
-    def __init__(self, count: int, *, max_pixels: int) -> None:
-        super().__init__(max_pixels)
+    def __init__(self, count: int, *, max_pixels: int, deep: bool = False) -> None:
+        super().__init__(max_pixels, deep)
 
     def start(self) -> None: ...
 

@@ -57,6 +57,8 @@ def test_photos_are_converted_and_the_result_says_so(tmp_path: Path) -> None:
         ({"quality": "90"}, TypeError, "quality is '90'; it must be a whole number"),
         ({"quality": 101}, UsageError, "quality is 101; it must be from 1 to 100"),
         ({"lossless": True, "format": "jpg"}, UsageError, "jpg cannot store an image without loss"),
+        ({"depth": "16"}, TypeError, "depth is '16'; it must be one of auto, 8, 16"),
+        ({"depth": 16, "format": "webp"}, UsageError, "webp holds 8 bits a channel"),
         ({"blend": 1.5}, UsageError, "blend is 1.5; it must be from 0"),
         ({"grain": -1}, UsageError, "grain is -1.0; it must be from 0 to 50"),
         ({"protect": "nowhere"}, UsageError, "nowhere does not exist. --protect takes an image"),

@@ -10,8 +10,9 @@ from i2i.images.value_range import SampleSummary, ValueRanges
 class InProcessReader:
     """Reads in this process, with the interface of ``DecoderPool``."""
 
-    def __init__(self, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, max_pixels: int = MAX_PIXELS, deep: bool = False) -> None:
         self.max_pixels = max_pixels
+        self.deep = deep
 
     def probe(self, path: Path) -> tuple[tuple[int, int], int]:
         return probe(path)
@@ -20,6 +21,6 @@ class InProcessReader:
         return measure_unfixed(path, self.max_pixels)
 
     def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
-        return load_image(path, frame, self.max_pixels, blend=blend, ranges=ranges)
+        return load_image(path, frame, self.max_pixels, blend=blend, ranges=ranges, deep=self.deep)
 
     def close(self) -> None: ...
