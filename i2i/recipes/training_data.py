@@ -152,5 +152,7 @@ def _data_kind_hint(layout: Layout, needed: Kind) -> str:
         return f"{DATA_KIND_HINTS['unpaired']} If files of equal names are pairs, add --layout pairs."
     if needed == "paired" and layout.name == "photos":
         hint = "If each file holds both images of a pair side by side, add --layout side-by-side."
+        if len(layout.folders["train"]) == 1:
+            hint += " If two files are a pair, name the ends of their names, such as --pair-suffixes _in _out."
         return f"{hint} {DATA_KIND_HINTS['clean']}"
     return DATA_KIND_HINTS[layout.kind]
