@@ -45,7 +45,7 @@ class UnreadableImages:
         """
         if image.file in self.reasons:
             return False
-        if len(self.reasons) == self.limit:
+        if len(self.reasons) >= self.limit:
             raise too_many_unreadable({**self.reasons, image.file: image.reason}, self.limit, self.total)
         self.reasons[image.file] = image.reason
         if image.file not in self._reported:  # a training that returned to an earlier state finds it again
@@ -62,7 +62,7 @@ class UnreadableImages:
             return ""
         return (
             f"{len(self.reasons)} of {self.total} training images could not be read and were replaced by others: "
-            + (f"{_names(self.reasons)}.")
+            f"{_names(self.reasons)}."
         )
 
     def state_dict(self) -> dict[str, str]:

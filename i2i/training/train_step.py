@@ -1,5 +1,6 @@
 """One training step of any method: each player in turn takes an optimizer step on its own losses."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from i2i.networks.checkpointing import set_checkpointing
 from i2i.training.config import TrainingConfig
 from i2i.training.optim import ChannelsLastAdam
 from i2i.training.training_state import check_optimizer
+
+logger = logging.getLogger(__name__)
 
 _DEVICE_SETTINGS = ("lr", "fused", "capturable", "foreach")  # of an optimizer; not restored from a saved state
 
@@ -45,8 +48,9 @@ class TrainStep:
         self.step_states = [module for module in method.modules() if isinstance(module, StepState)]
         self.power_iterations = power_iteration_buffers(method)
         if config.checkpoint_activations:
-            for network in method.translators().values():
-                set_checkpointing(network)
+            parts = [set_checkpointing(network) for network in method.translators().values()]
+            if not any(parts):
+                logger.warning("--checkpoint-activations has no effect: the generators have no parts for it.")
         # Device-side counters, so that replays of a CUDA graph update them.
         self.steps_run = torch.zeros((), dtype=torch.long, device=device)
         self.skipped = torch.zeros((), dtype=torch.long, device=device)  # optimizer steps with a non-finite gradient

@@ -20,6 +20,7 @@ from i2i.networks import (
     DCGANConfig,
     DCGANDiscriminatorConfig,
     DCGANGeneratorConfig,
+    IdentityConfig,
     MLPConfig,
     MLPDiscriminatorConfig,
     MLPGeneratorConfig,
@@ -178,3 +179,9 @@ def test_checkpointed_activations_give_equal_gradients_in_a_training() -> None:
         results.append(twin.state_dict())
     for name, value in results[0].items():
         assert torch.equal(value, results[1][name]), name
+
+
+def test_checkpointing_that_changes_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    method = Pix2PixConfig(generator=IdentityConfig(), discriminator=PATCHGAN).build(32)
+    TrainStep(method, TrainingConfig(checkpoint_activations=True), CPU, torch.float32)
+    assert any("--checkpoint-activations has no effect" in message for message in caplog.messages)
