@@ -17,7 +17,7 @@ LAYERS = [
     {"arguments", "config", "device", "images", "plugins"},
     {"pretrained"},
     {"networks", "restoration", "diagnostics", "checkpoints"},
-    {"data", "metrics"},
+    {"data", "metrics", "model_networks"},
     {"losses"},
     {"methods"},
     {"training", "inference"},

@@ -21,6 +21,7 @@ from i2i.cli.models import app as models
 from i2i.cli.old_flags import replace_old_names
 from i2i.cli.sample import sample
 from i2i.cli.train import app as train
+from i2i.cli.train import distill_as_training
 from i2i.errors import I2IError
 
 
@@ -29,7 +30,7 @@ class RootGroup(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         refuse_reference_options(args)
-        return super().parse_args(ctx, replace_old_names(args))
+        return super().parse_args(ctx, distill_as_training(replace_old_names(args)))
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -73,6 +74,9 @@ def root(
 
 
 app.add_typer(train, name="train")
+app.command("distill", help="Train a small, fast model that imitates a trained one: `distill MODEL --data DATA`.")(
+    lambda: None  # ``distill_as_training`` makes another command of it
+)
 app.command(no_args_is_help=True)(convert)
 app.command("degrade", cls=LazyDegrade, help=HELP)(lambda: None)
 app.command(no_args_is_help=True)(sample)

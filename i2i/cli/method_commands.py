@@ -22,13 +22,14 @@ SUMMARIES = {
     "cut": "Unpaired images, one direction (trainA/ to trainB/); needs half the networks of cyclegan.",
     "pix2pix": "Paired images: each input beside its target.",
     "regression": "Paired images without a discriminator; or clean photos alone, for restoration (--task).",
+    "distill": "Images, and a trained model that a small, fast one learns to imitate (--teacher).",
     "gan": "A folder of images: learns to generate similar images from noise.",
 }
 PANELS = {"data": "Data", "model": "Networks and losses", "training": "Training"}
 # Shown by --help; --help-all shows all.
 MAIN_FLAGS = ("data-a", "data-b", "pairs", "layout", "generator", "ngf", "width", "latent", "weight-cycle",
-              "weight-identity", "weight-nce", "weight-l1", "lr", "max-hours", "init-from", "title", "best-metric",
-              "sample-every")  # fmt: skip
+              "weight-identity", "weight-nce", "weight-l1", "teacher", "lr", "max-hours", "init-from", "title",
+              "best-metric", "sample-every")  # fmt: skip
 COMMON_FLAGS = ("data", "size", "steps", "epochs", "batch-size", "seed", "device", "precision", "direction", "network",
                 "task", "adversarial")  # fmt: skip
 

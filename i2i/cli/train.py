@@ -41,6 +41,10 @@ EXAMPLES = {
         "i2i train regression --data path/to/photos --task superres --scale 4 --width 48",
         "i2i train regression --data facades",
     ],
+    "distill": [
+        "i2i train distill --teacher horse2zebra --data horse2zebra",
+        "i2i train distill --teacher denoise --data path/to/photos --task denoise --recipe restore",
+    ],
     "gan": [
         "i2i train gan --data shapes --recipe tiny",
         "i2i train gan --data shapes --recipe tiny --adversarial wgan-gp --name shapes-wgan-gp",
@@ -116,6 +120,14 @@ def _resume_auto_as_flag(args: list[str]) -> list[str]:
         else:
             words.append("--resume-auto" if arg == "--resume=auto" else arg)
     return words
+
+
+def distill_as_training(args: list[str]) -> list[str]:
+    """Return ``distill TEACHER …`` as ``train distill --teacher TEACHER …``, and other arguments as they are."""
+    if args[:1] != ["distill"]:
+        return args
+    teacher = args[1:2] if args[1:] and not args[1].startswith("-") else []
+    return ["train", "distill", *(f"--teacher={name}" for name in teacher), *args[1 + len(teacher) :]]
 
 
 def _train(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Configs of the training data: unpaired, unpaired with a direction, paired, and a single domain."""
+"""Configs of the training data: unpaired, with a direction, with a task, paired, and a single domain."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -80,22 +80,13 @@ class DirectedConfig(UnpairedConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairedConfig(DirectedConfig):
-    """Pairs of images, or single images that a restoration task degrades."""
+class SourceConfig(DirectedConfig):
+    """Two sets of images of which the first is translated, or single images that a restoration task degrades."""
 
-    direction: Literal["AtoB", "BtoA"] = option(
-        "AtoB", "direction of translation: from A (left, or A/) to B (right, or B/), or the reverse"
-    )
-    pairs: tuple[str, str] | None = option(
-        None, "folder of the inputs and folder of the targets, paired by name, instead of --data"
-    )
-    pair_suffixes: tuple[str, str] | None = option(
-        None, "ends of the names of the two images of a pair, such as _in _out for x_in.png and x_out.png"
-    )
     task: TaskConfig = option(
         NoTask(),
-        "restoration task to learn from clean photos alone; none: the dataset holds pairs. Most tasks train on crops "
-        "at the photos' own scale, colorize on downscaled photos",
+        "restoration task to learn from clean photos alone; none: the dataset holds inputs and targets. Most tasks "
+        "train on crops at the photos' own scale, colorize on downscaled photos",
     )
     clean_crops: CleanCropConfig = option(CleanCropConfig(), "crops that a --task sees beside those of the photos")
 
@@ -119,6 +110,21 @@ class PairedConfig(DirectedConfig):
     @property
     def restoration_task(self) -> Task | None:
         return None if isinstance(self.task, NoTask) else self.task
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedConfig(SourceConfig):
+    """Pairs of images, or single images that a restoration task degrades."""
+
+    direction: Literal["AtoB", "BtoA"] = option(
+        "AtoB", "direction of translation: from A (left, or A/) to B (right, or B/), or the reverse"
+    )
+    pairs: tuple[str, str] | None = option(
+        None, "folder of the inputs and folder of the targets, paired by name, instead of --data"
+    )
+    pair_suffixes: tuple[str, str] | None = option(
+        None, "ends of the names of the two images of a pair, such as _in _out for x_in.png and x_out.png"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

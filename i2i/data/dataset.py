@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from i2i.data.config import DataConfig, DirectedConfig, PairedConfig
+from i2i.data.config import DataConfig, DirectedConfig, SourceConfig
 from i2i.data.image_cache import ImageCache
 from i2i.data.layout import Item, Layout
 from i2i.data.resize import load_item, resize, resize_item
@@ -152,7 +152,7 @@ class TrainingDataset(Dataset[Any]):
 
     def _vary_clean_crop(self, task: Task, clean: Tensor, rng: np.random.Generator) -> Tensor:
         """Return a clean crop, a changed one, or a drawing in its place, as the config says."""
-        if not (task.takes_any_image and isinstance(self.config, PairedConfig)):
+        if not (task.takes_any_image and isinstance(self.config, SourceConfig)):
             return clean
         pixels = clean.permute(1, 2, 0).numpy()
         varied = self.config.clean_crops.vary(pixels, rng)

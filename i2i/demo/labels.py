@@ -29,6 +29,7 @@ _METHOD_NAMES = {
     "cut": "CUT",
     "pix2pix": "Pix2Pix",
     "regression": "regression",
+    "distill": "distillation",
 }
 
 

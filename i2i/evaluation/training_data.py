@@ -9,7 +9,13 @@ from i2i.data.saved_source import saved_source, shared_source
 from i2i.data.source import DataSource
 from i2i.errors import I2IError
 
-_KINDS: dict[str, Kind] = {"cyclegan": "unpaired", "cut": "unpaired", "pix2pix": "paired", "regression": "paired"}
+_KINDS: dict[str, Kind] = {
+    "cyclegan": "unpaired",
+    "cut": "unpaired",
+    "distill": "unpaired",
+    "pix2pix": "paired",
+    "regression": "paired",
+}
 
 
 def training_source(info: ModelInfo, path: Path | None = None) -> DataSource:

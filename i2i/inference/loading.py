@@ -4,37 +4,24 @@ Every number and tensor shape of the file is checked before memory is allocated 
 """
 
 import os
-import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TypeVar
 
 import torch
-from torch import Tensor
 
 from i2i.arguments import check_types
-from i2i.checkpoints.model_file import ModelFile, find_model_file, load_model_file, load_model_info, provenance_of
-from i2i.config import from_json
+from i2i.checkpoints.model_file import find_model_file, load_model_file, load_model_info, provenance_of
 from i2i.device import Precision
 from i2i.directions import Direction
-from i2i.errors import ConfigError, ModelFileError, UsageError
+from i2i.errors import ModelFileError, UsageError
 from i2i.inference.chain import ChainedTranslator
 from i2i.inference.chain_names import split_chain, split_member
 from i2i.inference.mask_images import MaskFill
 from i2i.inference.options import InferenceOptions
 from i2i.inference.preprocessing import MIN_SIDE
 from i2i.inference.translator import Translator
-from i2i.networks import (
-    GENERATORS,
-    NETWORK_PLUGINS,
-    GeneratorConfig,
-    Identity,
-    IdentityConfig,
-    NoiseGeneratorConfig,
-)
-
-C = TypeVar("C", bound=GeneratorConfig | NoiseGeneratorConfig)
+from i2i.model_networks import build_translator
+from i2i.networks import Identity, IdentityConfig
 
 
 def load(
@@ -139,11 +126,9 @@ def _load_one(model: str, direction: str | None, options: InferenceOptions) -> T
             f"{model} generates images from noise and cannot translate images. "
             f"Generate images with `i2i sample {model} --out grid.png`, or by i2i.load_sampler({model!r}) in Python."
         )
-    config = read_network_config(path, model_file, GENERATORS, "translator")
     direction = _checked_direction(model, direction, info.directions)
     options.check_for(model, info)
-    network = config.build(info.size)
-    network.load_state_dict(model_file.state_dict(direction))
+    network, config = build_translator(path, model_file, direction)
     provenance = provenance_of(path)
     return Translator(
         network,
@@ -163,51 +148,3 @@ def _checked_direction(model: str, direction: str | None, directions: Sequence[s
     if direction not in directions:
         raise UsageError(f"{model} has no direction {str(direction)!r}; it has {', '.join(directions)}.")
     return str(direction)
-
-
-def read_network_config(path: Path, model_file: ModelFile, configs: Mapping[str, type[C]], kind: str) -> C:
-    """Read and check the config of the network that a model file describes.
-
-    Args:
-        path: path of the model file, for error messages.
-        model_file: the model file.
-        configs: the allowed config classes, by network name.
-        kind: what the network should be, for error messages.
-
-    Raises: ModelFileError if the config is out of range or the tensors do not match the described network.
-    """
-    info = model_file.info
-    name = info.generator["network"]
-    found = configs.get(name) or (NETWORK_PLUGINS.find(name) if configs is GENERATORS else None)
-    if found is None:
-        raise ModelFileError(
-            f"{path}: its metadata does not describe a {kind} (generator.network is {reprlib.repr(name)}; there are "
-            f"{', '.join([*configs, *(NETWORK_PLUGINS.names() if configs is GENERATORS else [])])}). "
-            f"{info.missing_plugin_hint()}"
-        )
-    try:
-        config = from_json(found, info.generator, "generator")
-        with torch.device("meta"):
-            state_dict = config.build(info.size).state_dict()
-        _check_tensors(state_dict, model_file)
-    except (ConfigError, TypeError) as error:
-        raise ModelFileError(f"{path}: its metadata does not describe a {kind} ({error}).") from error
-    return config
-
-
-def _check_tensors(state_dict: Mapping[str, Tensor], model_file: ModelFile) -> None:
-    """Raise ConfigError unless the model file holds the tensors of ``state_dict`` for each direction."""
-    expected = {
-        f"{direction}.{name}": value for direction in model_file.info.directions for name, value in state_dict.items()
-    }
-    if unmatched := sorted(expected.keys() ^ model_file.tensors.keys()):
-        raise ConfigError(
-            f"the weights do not fit the network it describes: {unmatched[0]} and {len(unmatched) - 1} more"
-        )
-    for name, tensor in model_file.tensors.items():
-        wanted = expected[name]
-        if tensor.shape != wanted.shape or tensor.is_floating_point() != wanted.is_floating_point():
-            raise ConfigError(
-                f"the weights do not fit the network it describes: {name} is {tensor.dtype} {tuple(tensor.shape)}; "
-                f"expected {wanted.dtype} {tuple(wanted.shape)}"
-            )

@@ -18,7 +18,7 @@ from i2i.device import Precision, autocast, resolve_device, resolve_dtype
 from i2i.directions import SAMPLE
 from i2i.errors import ArgumentTypeError, ArgumentValueError, UsageError
 from i2i.images import Provenance, to_uint8
-from i2i.inference.loading import read_network_config
+from i2i.model_networks import read_network_config
 from i2i.networks import NOISE_GENERATORS, NoiseGeneratorConfig, prepare_for_inference
 from i2i.networks.latent import latents_from_seeds, slerp
 

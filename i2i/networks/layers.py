@@ -29,11 +29,17 @@ def uses_bias(kind: Norm) -> bool:
 
 
 def conv(
-    kind: Norm, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, padding: int = 0
+    kind: Norm,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    stride: int = 1,
+    padding: int = 0,
+    groups: int = 1,
 ) -> nn.Conv2d:
     """Build a convolution that is followed by the norm ``kind``."""
     layer = _ConvFrozenBias if kind == "instance" else FewChannelConv2d
-    return layer(in_channels, out_channels, kernel_size, stride, padding, bias=uses_bias(kind))
+    return layer(in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=uses_bias(kind))
 
 
 def conv_transpose(

@@ -270,8 +270,12 @@ def model_info(
     if isinstance(recipe.data, DirectedConfig) and recipe.data.direction == Direction.B_TO_A:
         directions = [Direction.B_TO_A]
     task = recipe.data.restoration_task
-    init_from = re.sub(r".*/(?=[^/]+$)|/weights\.safetensors$", "", recipe.training.init_from)
-    settings = recipe.with_overrides({"data": source.shareable(), "training": {"init_from": init_from}})
+    changes: dict[str, Any] = {
+        "data": source.shareable(), "training": {"init_from": _shareable_model(recipe.training.init_from)}
+    }  # fmt: skip
+    if teacher := getattr(recipe.model, "teacher", ""):
+        changes["model"] = {"teacher": _shareable_model(teacher)}
+    settings = recipe.with_overrides(changes)
     return ModelInfo(
         method=recipe.method,
         recipe=recipe.name,
@@ -286,3 +290,8 @@ def model_info(
         plugins=plugin_packages(recipe),
         value_ranges=ranges,
     )
+
+
+def _shareable_model(model: str) -> str:
+    """Return the name of a model that is given by its name or by a path."""
+    return re.sub(r".*/(?=[^/]+$)|/weights\.safetensors$", "", model)

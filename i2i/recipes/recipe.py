@@ -4,12 +4,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from i2i.config import merge, to_json
-from i2i.data.config import DataConfig, PairedConfig, SingleDomainConfig
+from i2i.data.config import DataConfig, DirectedConfig, PairedConfig, SingleDomainConfig
 from i2i.data.layout import Kind
 from i2i.errors import ConfigError
 from i2i.methods.base import Method
 from i2i.methods.cut import CUTConfig
 from i2i.methods.cyclegan import CycleGANConfig
+from i2i.methods.distill import DistillConfig
 from i2i.methods.gan import GANConfig
 from i2i.methods.pix2pix import Pix2PixConfig
 from i2i.methods.regression import RegressionConfig
@@ -18,7 +19,7 @@ from i2i.restoration import Task
 from i2i.restoration.superres import Superres
 from i2i.training.config import TrainingConfig
 
-ModelConfig = CycleGANConfig | CUTConfig | Pix2PixConfig | GANConfig | RegressionConfig
+ModelConfig = CycleGANConfig | CUTConfig | Pix2PixConfig | GANConfig | RegressionConfig | DistillConfig
 SECTIONS = ("data", "model", "training")
 
 
@@ -46,6 +47,8 @@ class Recipe:
         Raises:
             ConfigError: the networks cannot take images of ``data.size``.
         """
+        if isinstance(self.model, DistillConfig) and isinstance(self.data, DirectedConfig):
+            return self.model.build(self.data.size, self.data.direction)
         return self.model.build(self.data.size)
 
     def data_kind(self) -> Kind:

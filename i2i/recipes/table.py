@@ -6,10 +6,11 @@ enough to follow a training on a plain CPU.
 """
 
 from i2i.data.clean_crops import CleanCropConfig
-from i2i.data.config import DirectedConfig, PairedConfig, SingleDomainConfig, UnpairedConfig
+from i2i.data.config import DirectedConfig, PairedConfig, SingleDomainConfig, SourceConfig, UnpairedConfig
 from i2i.losses.adversarial import AdversarialConfig
 from i2i.methods.cut import CUTConfig
 from i2i.methods.cyclegan import CycleGANConfig
+from i2i.methods.distill import DistillConfig
 from i2i.methods.gan import GANConfig
 from i2i.methods.pix2pix import Pix2PixConfig
 from i2i.methods.regression import RegressionConfig
@@ -179,6 +180,25 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             training=TrainingConfig(
                 steps=2000, batch_size=8, lr=1e-3, betas=(0.9, 0.999), schedule="cosine", warmup=100, ema=0.99,
                 grad_clip=0.5, sample_every=200, save_every_minutes=1.0,
+            ),
+        ),
+    },
+    # Ours.
+    "distill": {
+        "fast": Recipe(
+            method="distill", name="fast",
+            data=SourceConfig(), model=DistillConfig(),
+            training=TrainingConfig(
+                steps=20_000, batch_size=4, lr=1e-3, betas=(0.9, 0.999), schedule="cosine", warmup=200, ema=0.999,
+            ),
+        ),
+        "restore": Recipe(
+            method="distill", name="restore",
+            data=SourceConfig(size=128, clean_crops=VARIED_CROPS),
+            model=DistillConfig(generator=RestorerConfig(width=16), weight_feature=0.0),
+            training=TrainingConfig(
+                steps=50_000, batch_size=8, lr=1e-3, betas=(0.9, 0.999), schedule="cosine", warmup=200, ema=0.999,
+                grad_clip=0.5,
             ),
         ),
     },

@@ -11,6 +11,7 @@ import typer
 
 import i2i
 from i2i.cli import app
+from i2i.cli.train import distill_as_training
 
 _ROOT_COMMAND: Any = typer.main.get_command(app)
 
@@ -65,6 +66,7 @@ def find_command(words: list[str]) -> tuple[tuple[str, ...], list[str]]:
     Raises:
         ValueError: there is no such command.
     """
+    words = distill_as_training(words)
     command: Any = _ROOT_COMMAND
     names: list[str] = []
     while words and hasattr(command, "get_command") and not words[0].startswith("-"):
@@ -139,6 +141,7 @@ _TINY = {
     "cut": f"--ngf 2 --blocks 1 {_PATCHGAN} --nce-layers 0,4 --nce-num-patches 8 --nce-dim 4",
     "pix2pix": f"{_TRANSLATOR} {_PATCHGAN}",
     "regression": _RESTORER,
+    "distill": "--ngf 2 --blocks 1",
     "gan": "--ngf 2 --d-ndf 2",
 }
 _TINY_MLP = "--width 8 --depth 1 --d-width 8 --d-depth 1"
@@ -149,6 +152,8 @@ def tiny(words: list[str]) -> list[str]:
     if {"--help", "--help-all"} & {*words}:
         return words
     name = words[0]
+    if name == "distill":
+        return [*words, *_tiny_training(["train", *words])]
     if name in ("train", "bench"):
         return [*words, *_tiny_training(words)]
     if words[:2] == ["data", "generate"]:
@@ -167,6 +172,8 @@ def _tiny_training(words: list[str]) -> list[str]:
     method = words[1]
     if "mlp" in words:
         networks = _TINY_MLP
+    elif method == "distill" and "--task" in words:
+        networks = _RESTORER
     elif method == "pix2pix" and "--task" in words:
         networks = f"{_RESTORER} {_PATCHGAN}"
     else:

@@ -241,3 +241,15 @@ def test_a_decoder_without_norm_has_biases_that_are_trained() -> None:
     assert not any(isinstance(module, InstanceNorm) for module in network.decoder.modules())
     assert any(isinstance(module, InstanceNorm) for module in network.blocks.modules())
     assert all(weight.requires_grad for weight in network.decoder.parameters())
+
+
+def test_separable_blocks_have_a_ninth_of_the_weights_and_train_all_of_them() -> None:
+    def block_weights(separable: bool) -> int:
+        network = ResnetConfig(ngf=16, blocks=1, separable=separable).build(16)
+        return sum(weight.numel() for weight in network.blocks.parameters() if weight.requires_grad)
+
+    assert block_weights(False) == 2 * 9 * 64 * 64
+    assert block_weights(True) == 2 * (9 * 64 + 64 * 64)
+    network = ResnetConfig(ngf=2, blocks=2, separable=True, weight_init="kaiming").build(16)
+    network(torch.rand(1, 3, 16, 16)).square().mean().backward()
+    assert all(weight.grad is not None and weight.grad.any() for weight in network.parameters() if weight.requires_grad)

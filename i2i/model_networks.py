@@ -1,0 +1,80 @@
+"""The networks that a model file describes."""
+
+import reprlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from i2i.checkpoints.model_file import ModelFile
+from i2i.config import from_json
+from i2i.errors import ConfigError, ModelFileError
+from i2i.networks import GENERATORS, NETWORK_PLUGINS, GeneratorConfig, NoiseGeneratorConfig
+
+C = TypeVar("C", bound=GeneratorConfig | NoiseGeneratorConfig)
+
+
+def build_translator(path: Path, model_file: ModelFile, direction: str) -> tuple[nn.Module, GeneratorConfig]:
+    """Return the network of one direction of a model file, with its weights, and its config.
+
+    Args:
+        path: path of the model file, for error messages.
+        model_file: the model file.
+        direction: one of the file's directions.
+
+    Raises: ModelFileError as ``read_network_config``.
+    """
+    config = read_network_config(path, model_file, GENERATORS, "translator")
+    network = config.build(model_file.info.size)
+    network.load_state_dict(model_file.state_dict(direction))
+    return network, config
+
+
+def read_network_config(path: Path, model_file: ModelFile, configs: Mapping[str, type[C]], kind: str) -> C:
+    """Read and check the config of the network that a model file describes.
+
+    Args:
+        path: path of the model file, for error messages.
+        model_file: the model file.
+        configs: the allowed config classes, by network name.
+        kind: what the network should be, for error messages.
+
+    Raises: ModelFileError if the config is out of range or the tensors do not match the described network.
+    """
+    info = model_file.info
+    name = info.generator["network"]
+    found = configs.get(name) or (NETWORK_PLUGINS.find(name) if configs is GENERATORS else None)
+    if found is None:
+        raise ModelFileError(
+            f"{path}: its metadata does not describe a {kind} (generator.network is {reprlib.repr(name)}; there are "
+            f"{', '.join([*configs, *(NETWORK_PLUGINS.names() if configs is GENERATORS else [])])}). "
+            f"{info.missing_plugin_hint()}"
+        )
+    try:
+        config = from_json(found, info.generator, "generator")
+        with torch.device("meta"):
+            state_dict = config.build(info.size).state_dict()
+        _check_tensors(state_dict, model_file)
+    except (ConfigError, TypeError) as error:
+        raise ModelFileError(f"{path}: its metadata does not describe a {kind} ({error}).") from error
+    return config
+
+
+def _check_tensors(state_dict: Mapping[str, Tensor], model_file: ModelFile) -> None:
+    """Raise ConfigError unless the model file holds the tensors of ``state_dict`` for each direction."""
+    expected = {
+        f"{direction}.{name}": value for direction in model_file.info.directions for name, value in state_dict.items()
+    }
+    if unmatched := sorted(expected.keys() ^ model_file.tensors.keys()):
+        raise ConfigError(
+            f"the weights do not fit the network it describes: {unmatched[0]} and {len(unmatched) - 1} more"
+        )
+    for name, tensor in model_file.tensors.items():
+        wanted = expected[name]
+        if tensor.shape != wanted.shape or tensor.is_floating_point() != wanted.is_floating_point():
+            raise ConfigError(
+                f"the weights do not fit the network it describes: {name} is {tensor.dtype} {tuple(tensor.shape)}; "
+                f"expected {wanted.dtype} {tuple(wanted.shape)}"
+            )
