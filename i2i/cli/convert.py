@@ -46,6 +46,13 @@ def convert(
         Literal["auto", "8", "16"],
         typer.Option(help="bits a channel of png and tif. auto: 16 if the file of the photo has more than 8"),
     ] = "auto",
+    keep_profile: Annotated[
+        bool,
+        typer.Option(
+            "--keep-profile",
+            help="keep Display P3, Adobe RGB, ProPhoto or another RGB space of a photo, instead of sRGB",
+        ),
+    ] = False,
     pattern: Annotated[
         list[str] | None,
         typer.Option(
@@ -162,7 +169,7 @@ def convert(
 
     options = ConvertOptions(
         model=model, sources=sources, out=out, direction=direction, format=format, quality=quality, lossless=lossless,
-        depth=depth,
+        depth=depth, keep_profile=keep_profile,
         patterns=pattern or (), frames=frames, existing=existing_policy(overwrite, skip_existing),
         metadata=metadata, provenance=provenance, max_pixels=parse_pixels(max_pixels), max_side=max_side,
         stabilize=stabilize, device=device, precision=precision, strength=degradation_level, mask=mask,

@@ -38,6 +38,7 @@ def convert(
     quality: int = 95,
     lossless: bool = False,
     depth: Literal["auto", 8, 16] = "auto",
+    keep_profile: bool = False,
     pattern: str | Sequence[str] = (),
     frames: Frames = "first",
     overwrite: bool = False,
@@ -76,6 +77,7 @@ def convert(
         quality: of jpg, webp and avif, from 1 to 100.
         lossless: whether webp and avif store the pixels as they are.
         depth: bits of a channel in png and tif; "auto": 16 if the file of the photo has more than 8.
+        keep_profile: whether results of photos in another RGB space than sRGB keep it, and its profile.
         pattern: in folders, convert only photos whose name matches.
         frames: frames of animations and pages of documents to convert: "first"; "all", into one result where the
             format holds them; or "each" into its own result.
@@ -122,6 +124,7 @@ def convert(
     options = ConvertOptions(
         model=name, sources=to_paths(sources, "sources"), out=Path(out),
         direction=direction, format=format, quality=int(quality), lossless=lossless, depth=DEPTHS[depth],
+        keep_profile=keep_profile,
         patterns=[pattern] if isinstance(pattern, str) else pattern, frames=frames,
         existing=existing_policy(overwrite, skip_existing), metadata=metadata, provenance=provenance,
         max_pixels=parse_pixels(str(max_pixels)), max_side=max_side and int(max_side),

@@ -14,7 +14,14 @@ from i2i.convert.api import (
     pending_jobs,
 )
 from i2i.convert.manifest import Manifest
-from i2i.convert.options import ConvertOptions, make_writer, output_format, settings_hash, with_options_of
+from i2i.convert.options import (
+    ConvertOptions,
+    make_writer,
+    output_format,
+    profile_policy,
+    settings_hash,
+    with_options_of,
+)
 from i2i.convert.pipeline import Progress, io_threads
 from i2i.convert.plan import Job, Plan, make_plan, video_jobs
 from i2i.convert.sequences import fits_one_result
@@ -134,7 +141,12 @@ class Conversion:
             grain=options.grain,
             protect=options.protect,
             depth=options.depth,
+            keep_profile=options.keep_profile,
         )
+        profiles = profile_policy(options, translator)
+        if reader is not None:
+            reader.profiles = profiles
+        self._writer = replace(self._writer, converts_back=profiles == "state")
 
     def pending(self) -> tuple[list[Job], Result]:
         """Return the jobs that would be done, and a result with the files that cannot or need not be converted.

@@ -17,6 +17,7 @@ from i2i.device import Precision
 from i2i.errors import UsageError
 from i2i.images import MAX_PIXELS, Provenance, Writer
 from i2i.images.formats import FORMAT_BY_SUFFIX
+from i2i.images.reading import ProfilePolicy
 from i2i.images.writing import DEEP_SUFFIXES, MetadataPolicy
 from i2i.inference.mask_images import MaskFill
 
@@ -44,6 +45,7 @@ class ConvertOptions:
         quality: quality of jpg, webp and avif, from 1 to 100.
         lossless: whether webp and avif store the pixels as they are.
         depth: bits of a channel in png and tif: "8", "16", or "auto" for 16 if the file of the photo has more than 8.
+        keep_profile: whether results of photos in another RGB space than sRGB keep it, and its profile.
         patterns: name patterns of the images to convert in folders; () for all.
         frames: the frames of animations and pages of documents to convert: "first"; "all", into one result where the
             format holds them; or "each" into its own result.
@@ -75,6 +77,7 @@ class ConvertOptions:
     quality: int = 95
     lossless: bool = False
     depth: Depth = "auto"
+    keep_profile: bool = False
     patterns: Sequence[str] = ()
     frames: Frames = "first"
     existing: ExistingPolicy = "continue"
@@ -201,6 +204,28 @@ def make_writer(
     )
 
 
+def profile_policy(options: ConvertOptions, translator: "Translator") -> ProfilePolicy:
+    """Return how colour profiles are treated.
+
+    A restoration model works on the numbers of any RGB space, so that no colour is lost. Other models were trained on
+    the colours of sRGB: their results are converted back.
+
+    Raises: UsageError if the format holds no profile, or if a region is protected from a model of the second kind.
+    """
+    if not options.keep_profile:
+        return "convert"
+    if options.format == "gif":
+        raise UsageError("gif holds no colour profile: use --keep-profile with another format.")
+    if translator.restores:
+        return "keep"
+    if options.protect is not None:
+        raise UsageError(
+            f"{translator.name} works in sRGB, so that no region keeps its pixels with --keep-profile: omit it or "
+            "--protect."
+        )
+    return "state"
+
+
 def settings_hash(
     model: Provenance | None,
     writer: Writer,
@@ -213,6 +238,7 @@ def settings_hash(
     grain: float = 0.0,
     protect: Path | None = None,
     depth: Depth = "auto",
+    keep_profile: bool = False,
 ) -> str:
     """Return a hash of everything besides the source that a result depends on.
 
@@ -227,6 +253,7 @@ def settings_hash(
         grain: σ of the grain.
         protect: the mask image of what stays as it is, or the folder of mask images.
         depth: bits of a channel.
+        keep_profile: whether results keep another RGB space than sRGB.
     """
     settings: list[Any] = [_SETTINGS_VERSION, model and (model.model, model.version), writer.suffix, writer.policy]
     settings.append(writer.provenance is None)
@@ -242,6 +269,8 @@ def settings_hash(
         settings.append(["grain", grain])
     if depth != "auto":
         settings.append(["depth", depth])
+    if keep_profile:
+        settings.append("keep_profile")
     if protect is not None:
         settings.append(["protect", _MASK_VERSION, mask_fill, *_file_stamps(protect)])
     if writer.suffix in (".jpg", ".webp", ".avif"):

@@ -71,6 +71,27 @@ def read_deep_colours(image: Image.Image, *, profiles: bool, ranges: ValueRanges
     return DeepImage(np.ascontiguousarray(_upright(levels, image)))
 
 
+def kept_profile(image: Image.Image) -> bytes:
+    """Return the ICC profile of an opened image if it fits and is of another RGB space than sRGB; else b""."""
+    profile = image.info.get("icc_profile") or b""
+    is_rgb = image.mode in ("RGB", "RGBA", "RGBX", "P", "PA")
+    if not (profile and is_rgb and _profile_colour_space(profile) == "RGB"):
+        return b""
+    return bytes(profile) if _srgb_transform(profile, "RGB") is not None else b""
+
+
+def from_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Convert RGB or RGBA of 8 bits from sRGB to the colour space of an ICC profile of RGB."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    transform = ImageCms.ImageCmsTransform(srgb, ImageCms.ImageCmsProfile(io.BytesIO(profile)), "RGB", "RGB")
+    image = image.to_8bit() if isinstance(image, DeepImage) else image
+    converted = transform.apply(image.convert("RGB"))
+    if image.mode == "RGBA":
+        converted.putalpha(image.getchannel("A"))
+    converted.info = {}
+    return converted
+
+
 def _needs_conversion(profile: bytes, mode: str) -> bool:
     """Return whether a profile that fits the mode of an image changes its colours."""
     fits = _PIL_MODE_BY_COLOUR_SPACE.get(_profile_colour_space(profile)) in (mode, "RGB")

@@ -19,7 +19,7 @@ from i2i.errors import ImageError
 from i2i.images.deep import DeepImage
 from i2i.images.formats import MAX_PIXELS
 from i2i.images.metadata import SourceMetadata
-from i2i.images.reading import LoadedImage
+from i2i.images.reading import LoadedImage, ProfilePolicy
 from i2i.images.value_range import SampleSummary, ValueRanges, ranges_to_json, summary_from_json
 from i2i.json_parsing import parse_json_table
 
@@ -57,6 +57,7 @@ class DecoderPool:
         deep: bool = False,
     ) -> None:
         self.deep = deep
+        self.profiles: ProfilePolicy = "convert"  # see ``load_image``
         self.max_pixels = max_pixels
         self.seconds = seconds
         self._workers = [_Worker(reader) for _ in range(count)]
@@ -81,29 +82,25 @@ class DecoderPool:
 
     def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
         """Read a frame as ``load_image`` does."""
-        options = {"frame": frame, "ranges": ranges_to_json(ranges or {}), "deep": self.deep}
+        options = {"frame": frame, "ranges": ranges_to_json(ranges or {}), "deep": self.deep, "profiles": self.profiles}
         with self._request("read", path, **options) as (reply, read_exactly):
             width = int(reply["size"][0])
             height = int(reply["size"][1])
             lengths = [int(length) for length in reply["parts"]]
             self._check_lengths(lengths, width * height)
-            pixels, alpha, exif, deep = (read_exactly(length) for length in lengths)
+            pixels, alpha, exif, deep, profile = (read_exactly(length) for length in lengths)
         credits = {str(name): tuple(map(str, values)) for name, values in reply["credits"].items()}
         loaded = LoadedImage(
             Image.fromarray(np.frombuffer(pixels, np.uint8).reshape(height, width, 3)),
             Image.fromarray(np.frombuffer(alpha, np.uint8).reshape(height, width)) if alpha else None,
             SourceMetadata(
-                bytes(exif),
-                credits,
-                bool(reply["generated"]),
-                _print_size(reply),
-                float(reply["duration"]),
-                int(reply["plays"]),
+                bytes(exif), credits, bool(reply["generated"]), _print_size(reply), float(reply["duration"]),
+                int(reply["plays"]), bytes(profile),
             ),
             summary_from_json(reply["unusual"]),
             bool(reply["grey"]),
             deep=DeepImage(np.frombuffer(deep, np.uint16).reshape(height, width, 3)) if deep else None,
-        )
+        )  # fmt: skip
         return loaded.blended() if blend else loaded
 
     def _check_lengths(self, lengths: list[int], pixels: int) -> None:

@@ -20,6 +20,7 @@ ProvenanceKind = Literal["composite", "trained"]
 _EXIF_IFD = 0x8769
 _SOFTWARE = 0x0131
 _COLOUR_SPACE = 0xA001
+_SRGB, _UNCALIBRATED = 1, 0xFFFF  # values of the colour space
 _WIDTH = 0xA002
 _HEIGHT = 0xA003
 _DESCRIPTION_MAKE_MODEL = {0x010E, 0x010F, 0x0110}
@@ -67,6 +68,7 @@ class SourceMetadata:
         print_size: width and height of the upright image in inches; None if the file states no resolution.
         duration: milliseconds for which a frame of an animation is shown; 0 for other images.
         plays: how often an animation plays; 0 for ever.
+        profile: ICC profile that results get instead of sRGB; empty for sRGB.
     """
 
     exif: bytes = b""
@@ -75,6 +77,7 @@ class SourceMetadata:
     print_size: tuple[float, float] | None = None
     duration: float = 0.0
     plays: int = 0
+    profile: bytes = b""
 
     def dpi(self, size: tuple[int, int]) -> tuple[float, float] | None:
         """Return the resolution in pixels per inch at which ``size`` pixels have the print size of the source.
@@ -215,7 +218,7 @@ def _is_generated(root: ElementTree.Element) -> bool:
 
 
 def build_exif(source: SourceMetadata, size: tuple[int, int], provenance: Provenance | None) -> bytes:
-    """Build the EXIF block of a result in sRGB.
+    """Build the EXIF block of a result.
 
     Args:
         source: metadata to copy.
@@ -231,7 +234,9 @@ def build_exif(source: SourceMetadata, size: tuple[int, int], provenance: Proven
         exif.update({_X_RESOLUTION: dpi[0], _Y_RESOLUTION: dpi[1], _RESOLUTION_UNIT: 2})
     if not len(exif):
         return b""
-    exif.get_ifd(_EXIF_IFD).update({_COLOUR_SPACE: 1, _WIDTH: size[0], _HEIGHT: size[1]})
+    exif.get_ifd(_EXIF_IFD).update(
+        {_COLOUR_SPACE: _UNCALIBRATED if source.profile else _SRGB, _WIDTH: size[0], _HEIGHT: size[1]}
+    )
     return exif.tobytes()
 
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 from PIL import Image
 
 from i2i.errors import ImageError
-from i2i.images.colour import blend_on_white, read_deep_colours, to_upright_srgb_with_alpha
+from i2i.images.colour import blend_on_white, kept_profile, read_deep_colours, to_upright_srgb_with_alpha
 from i2i.images.deep import DeepImage
 from i2i.images.files import open_regular
 from i2i.images.formats import FORMAT_BY_NAME, MAX_PIXELS
@@ -25,6 +26,8 @@ from i2i.images.value_range import (
     exceeds,
     is_narrow,
 )
+
+ProfilePolicy = Literal["convert", "state", "keep"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +98,7 @@ def load_image(
     blend: bool = True,
     ranges: ValueRanges | None = None,
     deep: bool = False,
+    profiles: ProfilePolicy = "convert",
 ) -> LoadedImage:
     """Read an image as ``read`` does, with its alpha and its metadata.
 
@@ -105,9 +109,11 @@ def load_image(
         blend: whether to blend on white; else the colours are as stored, also where the image is transparent.
         ranges: black and white by sample type; the range of a type that is missing follows from the file.
         deep: whether to return more than 8 bits too, if the file has them.
+        profiles: "convert" converts colours to sRGB by an embedded ICC profile; "state" also returns one of RGB, in
+            ``source``; "keep" returns it and leaves the numbers as they are.
     """
     with _decode(path, frame, max_pixels) as image:
-        return _to_loaded_image(image, blend, ranges or {}, deep)
+        return _to_loaded_image(image, blend, ranges, deep, profiles)
 
 
 def read_summary(path: Path, max_pixels: int = MAX_PIXELS) -> SampleSummary | None:
@@ -167,26 +173,19 @@ class FrameReader:
         return measure_unfixed(path, max_pixels)
 
     def load_image(
-        self,
-        path: Path,
-        frame: int = 0,
-        max_pixels: int = MAX_PIXELS,
-        *,
-        blend: bool = True,
-        ranges: ValueRanges | None = None,
-        deep: bool = False,
+        self, path: Path, frame: int = 0, max_pixels: int = MAX_PIXELS, *, blend: bool = True, **options: Any
     ) -> LoadedImage:
-        """Return ``load_image(path, frame, max_pixels, blend=blend, ranges=ranges, deep=deep)``."""
+        """Return ``load_image(path, frame, max_pixels, blend=blend, **options)``."""
         file = (path, *_file_state(path))
         if file != self._open_file or frame <= self._frame:
             self._close()
         if not frame:
-            return load_image(path, 0, max_pixels, blend=blend, ranges=ranges, deep=deep)
+            return load_image(path, 0, max_pixels, blend=blend, **options)
         try:
             if not self._open_file:
                 self._image = self._exit_stack.enter_context(open_image(path))
             with _at_frame(path, self._image, frame, max_pixels):
-                loaded = _to_loaded_image(self._image, blend, ranges or {}, deep)
+                loaded = _to_loaded_image(self._image, blend, **options)
         except BaseException:
             self._close()
             raise
@@ -204,16 +203,22 @@ def _file_state(path: Path) -> tuple[int, ...]:
     """Return numbers that change when the file is replaced or written; empty if it cannot be read."""
     try:
         status = path.stat()
-    except OSError:  # opening the file will raise with the reason
-        return ()
+    except OSError:
+        return ()  # opening the file will raise with the reason
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _to_loaded_image(image: Image.Image, blend: bool, ranges: ValueRanges, deep: bool) -> LoadedImage:
-    colours, alpha = to_upright_srgb_with_alpha(image, ranges=ranges)
+def _to_loaded_image(
+    image: Image.Image, blend: bool, ranges: ValueRanges | None = None, deep: bool = False, profiles: str = "convert"
+) -> LoadedImage:
+    ranges = ranges or {}
+    profile = b"" if profiles == "convert" else kept_profile(image)
+    converts = profiles != "keep" or not profile
+    colours, alpha = to_upright_srgb_with_alpha(image, profiles=converts, ranges=ranges)
     unusual, grey = _unusual_samples(image, ranges), stores_grey(image)
-    levels = read_deep_colours(image, profiles=True, ranges=ranges) if deep else None
-    loaded = LoadedImage(colours, alpha, read_source_metadata(image), unusual, grey, deep=levels)
+    levels = read_deep_colours(image, profiles=converts, ranges=ranges) if deep else None
+    source = replace(read_source_metadata(image), profile=profile)
+    loaded = LoadedImage(colours, alpha, source, unusual, grey, deep=levels)
     return loaded.blended() if blend else loaded
 
 

@@ -25,6 +25,7 @@ class SequenceMetadata:
         plays: how often the animation plays; 0 for ever.
         exif: an EXIF block; may be empty.
         xmp: an XMP packet; may be empty.
+        profile: an ICC profile; empty for that of sRGB or grey.
         comment: a text for formats that cannot store XMP.
     """
 
@@ -32,6 +33,7 @@ class SequenceMetadata:
     plays: int
     exif: bytes = b""
     xmp: bytes = b""
+    profile: bytes = b""
     comment: str = ""
 
 
@@ -77,7 +79,10 @@ def _options_by_format(format_name: str, mode: str, metadata: SequenceMetadata) 
         if metadata.plays != 1:  # a GIF states how often it is repeated, and one that plays once states nothing
             options["loop"] = max(0, metadata.plays - 1)
         return options | ({"disposal": _GIF_BACKGROUND} if mode == "RGBA" else {})
-    options = {"exif": metadata.exif, "icc_profile": grey_profile() if mode in ("L", "LA") else srgb_profile()}
+    options = {
+        "exif": metadata.exif,
+        "icc_profile": metadata.profile or (grey_profile() if mode in ("L", "LA") else srgb_profile()),
+    }
     if format_name == "PNG":
         options["pnginfo"] = PngImagePlugin.PngInfo()
         if metadata.xmp:

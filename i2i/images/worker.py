@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    """Return the reply to a request: its header, and its parts (pixels, alpha, EXIF, pixels with 16 bits)."""
+    """Return the reply to a request: its header, and its parts (pixels, alpha, EXIF, pixels with 16 bits, profile)."""
     path = Path(request["path"])
     max_pixels = request["max_pixels"]
     seconds = request["seconds"]
@@ -50,7 +50,15 @@ def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[
         if request["task"] == "measure":
             return {"summary": summary_to_json(reader.measure(path, max_pixels))}, []
         ranges = ranges_from_json(request["ranges"])
-        loaded = reader.load_image(path, request["frame"], max_pixels, blend=False, ranges=ranges, deep=request["deep"])
+        loaded = reader.load_image(
+            path,
+            request["frame"],
+            max_pixels,
+            blend=False,
+            ranges=ranges,
+            deep=request["deep"],
+            profiles=request["profiles"],
+        )
     except ImageError as error:
         return {"error": str(error)}, []
     except MemoryError:
@@ -71,7 +79,13 @@ def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[
         "plays": source.plays,
     }
     alpha = loaded.alpha.tobytes() if loaded.alpha else b""
-    return header, [loaded.image.tobytes(), alpha, source.exif, loaded.deep.tobytes() if loaded.deep else b""]
+    return header, [
+        loaded.image.tobytes(),
+        alpha,
+        source.exif,
+        loaded.deep.tobytes() if loaded.deep else b"",
+        source.profile,
+    ]
 
 
 def _send(replies: BinaryIO, header: dict[str, Any], parts: list[bytes]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from i2i.errors import ImageError
-from i2i.images.colour import blend_on_white, restore_alpha, unblend_from_white
+from i2i.images.colour import blend_on_white, from_srgb, restore_alpha, unblend_from_white
 from i2i.images.deep import DeepImage, as_deep_as
 from i2i.images.formats import FORMAT_BY_SUFFIX, Format
 from i2i.images.grey import grey_profile, has_equal_channels, to_grey
@@ -38,6 +38,7 @@ class Writer:
         quality: of lossy formats, from 1 to 100.
         lossless: whether WebP and AVIF store the pixels as they are.
         deep: whether PNG and TIFF have 16 bits a channel also if the result has 8.
+        converts_back: whether results are in sRGB, and are converted to the colour profile of their source.
         policy: "keep" copies how and by whom the source was taken, but not where; "strip" copies nothing.
         provenance: the model to name in the metadata; None for no statement.
     """
@@ -46,6 +47,7 @@ class Writer:
     quality: int = QUALITY
     lossless: bool = False
     deep: bool = False
+    converts_back: bool = False
     policy: MetadataPolicy = "keep"
     provenance: Provenance | None = None
 
@@ -58,11 +60,11 @@ class Writer:
                 ``result`` is RGB; its metadata by ``policy``. If its file is grey and the channels of the result are
                 equal, the result is written with one channel.
         """
-        copied = source.source if source and self.policy == "keep" else SourceMetadata()
+        copied = self._copied(source)
         result = self._as_stored(result, source)
         exif = build_exif(copied, result.size, self.provenance)
         xmp = build_xmp(copied, self.provenance)
-        metadata = _Metadata(exif, xmp, _profile(result), copied.dpi(result.size))
+        metadata = _Metadata(exif, xmp, _profile(result, copied), copied.dpi(result.size))
         if isinstance(result, DeepImage):
             return _encode_deep(deep_levels(result, self._is_grey(source)), self.suffix, metadata)
         return _encode(result, self.suffix, self.quality, True, metadata, self.lossless)
@@ -77,7 +79,7 @@ class Writer:
         """
         results = [self._as_stored(result, source) for result, source in frames]
         sources = [source.source if source else SourceMetadata() for _, source in frames]
-        copied = sources if self.policy == "keep" else [SourceMetadata()] * len(sources)
+        copied = [self._copied(source) for _, source in frames]
         exifs = [
             build_exif(metadata, result.size, self.provenance) for metadata, result in zip(copied, results, strict=True)
         ]
@@ -87,15 +89,22 @@ class Writer:
                 (deep_levels(result, self._is_grey(source)) if isinstance(result, DeepImage) else result, exif)
                 for (_, source), result, exif in zip(frames, results, exifs, strict=True)
             ]
-            return encode_tiff_pages([(page, exif, _profile(page)) for page, exif in pages], xmp)
+            profiles = [_profile(page, source) for (page, _), source in zip(pages, copied, strict=True)]
+            return encode_tiff_pages([(*page, profile) for page, profile in zip(pages, profiles, strict=True)], xmp)
         results = [result.to_8bit() if isinstance(result, DeepImage) else result for result in results]
         comment = provenance_comment(self.provenance) if self.provenance else ""
         metadata = SequenceMetadata(
             durations=[source.duration for source in sources], plays=sources[0].plays, exif=exifs[0], xmp=xmp,
-            comment=comment,
+            profile=copied[0].profile, comment=comment,
         )  # fmt: skip
         format = FORMAT_BY_SUFFIX[self.suffix]
         return encode_animation(results, format, lossy_options(format, self.quality, self.lossless), metadata)
+
+    def _copied(self, source: LoadedImage | None) -> SourceMetadata:
+        """Return what of the metadata of a source is copied: always the colour profile, if the result has it."""
+        if source is None or self.policy == "keep":
+            return source.source if source else SourceMetadata()
+        return SourceMetadata(profile=source.source.profile)
 
     def _is_grey(self, source: LoadedImage | None) -> bool:
         return source is not None and source.grey
@@ -108,6 +117,8 @@ class Writer:
         if isinstance(result, DeepImage) and self.suffix not in DEEP_SUFFIXES:
             result = result.to_8bit()
         result = self._with_alpha(result, source)
+        if self.converts_back and source is not None and source.source.profile:
+            result = from_srgb(result, source.source.profile)
         if self.deep and not isinstance(result, DeepImage):
             result = DeepImage.from_8bit(result)
         format = FORMAT_BY_SUFFIX[self.suffix]
@@ -129,7 +140,10 @@ class Writer:
         return unblend_from_white(result, alpha)
 
 
-def _profile(image: Image.Image | np.ndarray) -> bytes:
+def _profile(image: Image.Image | np.ndarray, source: SourceMetadata) -> bytes:
+    """Return the ICC profile of a result."""
+    if source.profile:
+        return source.profile
     is_grey = image.shape[2] < 3 if isinstance(image, np.ndarray) else image.mode in ("L", "LA")
     return grey_profile() if is_grey else srgb_profile()
 
@@ -142,7 +156,8 @@ def deep_levels(image: DeepImage, is_grey: bool) -> np.ndarray:
 
 def _encode_deep(levels: np.ndarray, suffix: str, metadata: "_Metadata") -> bytes:
     """Encode uint16 (H, W, 1 to 4) as PNG or TIFF."""
-    metadata = replace(metadata, profile=_profile(levels))
+    if levels.shape[2] < 3:
+        metadata = replace(metadata, profile=grey_profile())
     if suffix != ".png":
         return encode_tiff_pages([(levels, metadata.exif, metadata.profile)], metadata.xmp)
     if levels.shape[2] == 2:  # OpenCV writes no grey with alpha

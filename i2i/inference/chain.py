@@ -47,6 +47,7 @@ class ChainedTranslator(Translator):
                     f"{member.name} fills what is masked in the photo, so it must be the first model: "
                     f"{'+'.join([member.name, *(other.name for other in members if other is not member)])}."
                 )
+        self.keeps_known_pixels = False
         self.finishing = Finishing(options.blend, options.grain)
         self.protection = load_protection(options.protect, options.mask_fill, self.name, self.scale)
         self.mask_reader = None
@@ -73,8 +74,8 @@ class ChainedTranslator(Translator):
         return prod(member.scale for member in self.members)
 
     @property
-    def keeps_known_pixels(self) -> bool:
-        return False
+    def restores(self) -> bool:
+        return all(member.restores for member in self.members)
 
     def compile(self) -> None:
         """Compile the networks, see ``Translator.compile``."""

@@ -88,6 +88,7 @@ class Translator:
             device=self.device,
         )
         self._stage = Stage(self.preprocessor, self.runner, self.postprocessor, self.device)
+        self.keeps_known_pixels = self.postprocessor.keep_known
         self.finishing = Finishing(options.blend, options.grain)
         self.protection = load_protection(options.protect, options.mask_fill, self.name, scale)
         mask = Path(options.mask) if options.mask is not None else None
@@ -117,9 +118,9 @@ class Translator:
         return self.postprocessor.scale
 
     @property
-    def keeps_known_pixels(self) -> bool:
-        """Whether the pixels of an image that are not masked are in its result as they are."""
-        return self.postprocessor.keep_known
+    def restores(self) -> bool:
+        """Whether the model restores photos, or is the identity: it can work in any colour space of RGB."""
+        return self.info is None or (bool(self.info.task_name) and self.preprocessor.colour_side is None)
 
     def compile(self) -> None:
         """Compile the network at its first passes, which takes minutes and pays for thousands of images.

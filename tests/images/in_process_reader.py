@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from i2i.images import MAX_PIXELS, LoadedImage, load_image, probe
-from i2i.images.reading import measure_unfixed
+from i2i.images.reading import ProfilePolicy, measure_unfixed
 from i2i.images.value_range import SampleSummary, ValueRanges
 
 
@@ -13,6 +13,7 @@ class InProcessReader:
     def __init__(self, max_pixels: int = MAX_PIXELS, deep: bool = False) -> None:
         self.max_pixels = max_pixels
         self.deep = deep
+        self.profiles: ProfilePolicy = "convert"
 
     def probe(self, path: Path) -> tuple[tuple[int, int], int]:
         return probe(path)
@@ -21,6 +22,8 @@ class InProcessReader:
         return measure_unfixed(path, self.max_pixels)
 
     def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
-        return load_image(path, frame, self.max_pixels, blend=blend, ranges=ranges, deep=self.deep)
+        return load_image(
+            path, frame, self.max_pixels, blend=blend, ranges=ranges, deep=self.deep, profiles=self.profiles
+        )
 
     def close(self) -> None: ...
