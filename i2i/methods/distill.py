@@ -171,9 +171,15 @@ def feature_layers(network: Resnet) -> dict[str, int]:
 
 
 def feature_distance(features: Tensor, target: Tensor) -> Tensor:
-    """Return the mean squared distance of features (N, C, h, w), in units of the target's mean square: a scalar."""
+    """Return the mean squared distance of features, in units of each image's mean square: a mean over the images.
+
+    Args:
+        features: (N, C, h, w).
+        target: (N, C, h, w).
+    """
     target = target.float()
-    return F.mse_loss(features.float(), target) / target.square().mean().clamp(min=1e-8)
+    squares = (features.float() - target).square().mean((1, 2, 3))
+    return (squares / target.square().mean((1, 2, 3)).clamp(min=1e-8)).mean()
 
 
 def load_teacher(name: str, direction: str) -> tuple[nn.Module, GeneratorConfig]:

@@ -99,6 +99,8 @@ def test_the_distance_of_features_is_in_units_of_the_target() -> None:
     target = torch.randn(2, 3, 4, 4)
     assert float(feature_distance(torch.zeros_like(target), target)) == pytest.approx(1)
     assert float(feature_distance(10 * target, 10 * target)) == 0
+    parts = [feature_distance(target[k : k + 1] + 1, target[k : k + 1]) for k in range(2)]
+    assert float(feature_distance(target + 1, target)) == pytest.approx(float(sum(parts)) / 2), "a mean over images"
 
 
 @pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
