@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from i2i.images.deep import PEAK, DeepImage, image_from_levels
+from i2i.images.icc import to_srgb
 from i2i.images.sample_images import SampleImage
 from i2i.images.samples import read_deep_levels, to_8bit
 from i2i.images.value_range import ValueRanges
@@ -65,7 +66,9 @@ def read_deep_colours(image: Image.Image, *, profiles: bool, ranges: ValueRanges
     """
     levels = read_deep_levels(image, ranges)
     profile = image.info.get("icc_profile") if profiles else None
-    if levels is None or (profile and _needs_conversion(profile, "L" if levels.ndim == 2 else "RGB")):
+    if levels is not None and profile and _needs_conversion(profile, "L" if levels.ndim == 2 else "RGB"):
+        levels = to_srgb(levels, profile)
+    if levels is None:
         return None
     levels = np.repeat(levels[..., None], 3, 2) if levels.ndim == 2 else levels
     return DeepImage(np.ascontiguousarray(_upright(levels, image)))
