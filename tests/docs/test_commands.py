@@ -35,7 +35,7 @@ from tests.metrics.standin import ChannelStatistics
 
 TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in PAGES}
 COMMANDS = {" ".join(words): words for text in TEXTS.values() for words in commands(text)}
-NO_COMMANDS = ("limits", "extending", "architecture")
+NO_COMMANDS = ("limits", "extending", "architecture", "security")
 NOT_RUN = ("demo", "data download")  # they serve until they are stopped, or need a host
 EXAMPLES = [pytest.param(code, id=f"{page}-{i}") for page, text in TEXTS.items()
             for i, code in enumerate(python_blocks(text)) if page != "extending"]  # fmt: skip
