@@ -100,7 +100,6 @@ class KillSyscall(Attack):
             TrainOperation(shared, "cyclegan"), ConvertOperation(shared), TrainOperation(shared, "regression"),
             DownloadOperation(shared, is_known=False), EvaluateOperation(shared),
         ]  # fmt: skip
-        self._totals: dict[str, int] = {}
 
     def close(self) -> None:
         for operation in self.operations:
@@ -128,22 +127,9 @@ class KillSyscall(Attack):
         return failure and Failure(failure.verdict, failure.what, self.fault)
 
     def _kill_at_operation(self, operation: Operation, number: int, folder: Path) -> tuple[str, children.Ended]:
-        if operation.name not in self._totals:
-            self._totals[operation.name] = self._count(operation)
-        number = number % self._totals[operation.name] + 1
+        number = number % operation.num_file_operations + 1
         run = Injection(folder, number).around(operation.next_command(folder))
         return f"{operation.name} killed before its operation {number} on files", children.run(run, folder)
-
-    def _count(self, operation: Operation) -> int:
-        """Return the operations on files of an uninterrupted command."""
-        folder = self.folder / f"count-{operation.name}"
-        folder.mkdir()
-        operation.prepare(folder)
-        count_file = self.folder / f"{operation.name}.count"
-        ended = children.run(Injection(folder, 0).around(operation.next_command(folder), count_file), folder)
-        if failure := ended.failure(0):
-            raise RuntimeError(failure.what)
-        return int(count_file.read_text())
 
     def _kill_in_write(self, operation: Operation, rng: random.Random, folder: Path) -> tuple[str, children.Ended]:
         limit = int(WRITE_LIMIT ** rng.uniform(0.2, 1.0))

@@ -11,6 +11,7 @@ from tests.cli.test_convert import InProcessPool
 from tests.faults import children, workplace
 from tests.faults.attack import LOST, WRONG, Failure
 from tests.faults.comparison import compare_folders, compare_runs, leftover_files
+from tests.faults.injection import Injection
 
 
 class Shared:
@@ -31,11 +32,13 @@ class Shared:
         if not folder.exists():
             folder.mkdir()
             operation.prepare(folder)
-            ended = children.run(operation.next_command(folder), folder)
+            count = Injection(folder, 0).around(operation.next_command(folder), folder / "operations")
+            ended = children.run(count, folder)
             if failure := ended.failure(0):
                 raise RuntimeError(f"{operation.name} without a fault: {failure.what}")
             (folder / "seconds").write_text(str(ended.seconds))
         operation.seconds = float((folder / "seconds").read_text())
+        operation.num_file_operations = int((folder / "operations").read_text())
         return folder
 
 
@@ -45,10 +48,12 @@ class Operation(ABC):
     Attributes:
         name: of the operation.
         seconds: that it takes without a fault, once ``Shared.expected`` has run it.
+        num_file_operations: its operations on files, counted in that run.
     """
 
     name: str
     seconds: float = 1.0
+    num_file_operations: int = 1
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared

@@ -8,7 +8,7 @@ from typing import Any
 from i2i.recipes import find_recipe
 from tests.conftest import SIZE, TINY_NETWORKS, random_image, write_random_images
 
-STEPS = 6
+STEPS = 5
 METHODS = {"cyclegan": "two", "pix2pix": "pairs", "regression": "clean", "cut": "two", "gan": "clean"}
 _RESNET = {"network": "resnet", "blocks": 1, "dropout": 0.5, **TINY_NETWORKS["generator"]}
 _RESTORER = {"network": "restorer", "width": 4, "depth": 1}
@@ -35,7 +35,7 @@ def settings(method: str) -> dict[str, Any]:
     """Return all settings of a tiny training, as ``--config`` reads them."""
     recipe = find_recipe(method, None)
     training = {
-        "steps": STEPS, "ema": 0.9, "precision": "float32", "sample_every": 2, "log_every": 1, "device": "cpu",
+        "steps": STEPS, "ema": 0.9, "precision": "float32", "sample_every": 3, "log_every": 1, "device": "cpu",
         "snapshot_every": 3, "save_every_minutes": 0.0, "workers": 0, "batch_size": 1,
     }  # fmt: skip
     data: dict[str, Any] = {"data": METHODS[method], "size": SIZE}
