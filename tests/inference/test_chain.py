@@ -109,6 +109,15 @@ def test_the_results_of_a_chain_name_all_models() -> None:
     assert len(i2i.convert("superres+denoise", "photo.png", "out", device="cpu").converted) == 1
 
 
+def test_frames_of_a_video_share_the_norms_of_all_models() -> None:
+    chain = i2i.load("denoise+superres", device="cpu")
+    frame = random_image(0, 20, 12)
+    with chain.temporal_norm(25.0) as norm:
+        norm.reset()
+        (wait,) = chain.submit([frame])
+    assert np.array_equal(pixels(wait()), pixels(chain(frame)))
+
+
 def test_progress_covers_all_models() -> None:
     fractions: list[float] = []
     chain = i2i.load("denoise+superres", device="cpu")
