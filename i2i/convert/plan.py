@@ -7,7 +7,7 @@ from pathlib import Path
 
 from i2i.convert.ignored import NO_IMAGE, is_raw, is_system_file, reason_to_ignore, summarize_ignored
 from i2i.convert.naming import Frame, output_names
-from i2i.convert.records import read_owners
+from i2i.convert.records import read_results
 from i2i.errors import UsageError
 from i2i.images import IMAGE_SUFFIXES
 from i2i.images.files import describe_missing
@@ -113,7 +113,7 @@ def make_plan(
     if plan.is_named:
         plan.jobs = [_named_job(sources, frames, out)] if frames else []
     else:
-        names = output_names(frames, kind, read_owners(out))
+        names = output_names(frames, kind, read_results(out))
         plan.jobs = [
             Job(frame.source, out / name, frame.index, frame.frame_count)
             for frame, name in zip(frames, names, strict=True)

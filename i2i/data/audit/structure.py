@@ -36,7 +36,9 @@ def _missing_partners(snapshot: DatasetSnapshot) -> Iterator[Finding]:
     unpaired = list(snapshot.layout.without_partner)
     images = [path for folder in snapshot.folders() for path in list_images(folder)]
     stems = Counter(path.with_suffix("") for path in images)
-    ambiguous = [path for path in images if stems[path.with_suffix("")] > 1]
+    paired = set(snapshot.paths())
+    unused = {path.with_suffix("") for path in images if path not in paired}
+    ambiguous = [path for path in images if stems[path.with_suffix("")] > 1 and path.with_suffix("") in unused]
     if unpaired:
         yield Finding(
             level="warning",
