@@ -27,12 +27,7 @@ from i2i.training.cuda_graphs import GraphedTrainStep, accelerate
 from i2i.training.ema import EMA
 from i2i.training.monitor import TrainingMonitor
 from i2i.training.progress import RunningMeans, TrainingProgress, format_losses
-from i2i.training.recovery import (
-    MemoryGuard,
-    left_out_if_out_of_memory,
-    roll_back_nonfinite,
-    warn_of_batch_statistics,
-)
+from i2i.training.recovery import MemoryGuard, left_out_if_out_of_memory, roll_back_nonfinite, warn_of_batch_statistics
 from i2i.training.samples import inference_copies, save_sample_grid
 from i2i.training.schedule import is_due, lr_factor
 from i2i.training.signals import GracefulShutdown
@@ -240,12 +235,11 @@ class Trainer:
             is_best = validator.validate(translators, partial(to_device, device=self.device), self.step, log)
         if not is_best:
             return
-        if nonfinite_names(self.method.state_dict()) or not self.checkpointer.save_best(
-            self._model_file(validator.best)
-        ):
-            validator.best = best_before
-        else:
+        is_finite = not nonfinite_names(self.method.state_dict())
+        if is_finite and self.checkpointer.save_best(self._model_file(validator.best)):
             self.save_in_background()  # the state must refer to the best model that was saved
+        else:
+            validator.best = best_before
 
     def _save_snapshot(self) -> None:
         if not nonfinite_names(self.method.state_dict()):
