@@ -32,7 +32,7 @@ from i2i.inference.finishing import Finishing
 CLOSE_EDITOR = "() => [null, {__type__: 'update', open: false}, null]"
 EMPTY = "Your translation will appear here. Drag the line across it to compare."
 MASK_LABEL = "Or upload a mask: white where the model is to fill"
-NOTHING = ("nothing else", "")
+NOTHING = ("none", "")
 PAINT_FILL = "Paint what the model is to fill, or make it transparent in the photo."
 PAINT_KEEP = "Paint what is to stay exactly as it is in the photo."
 ZOOM_IN = "View at 100 %"
@@ -62,10 +62,13 @@ class TranslateTab:
     def _build_inputs(self) -> None:
         self.photo = photo_input("Photo", height=280, elem_id="photo", alt_text="The photo to translate")
         self.name, self.direction, self.strength = model_picker("translate")
-        self.then = gr.Dropdown([NOTHING], value="", label="Then", info="Its input is the result", elem_id="then")
-        self.blend, self.grain = finishing_inputs("translate")
         self.start = gr.Button("Translate", variant="primary", size="lg", elem_id="start")
         self.about = gr.Markdown(elem_id="about", elem_classes="hint")
+        with gr.Accordion("Blend, grain, second model", open=False, elem_id="finishing"):
+            self.blend, self.grain = finishing_inputs("translate")
+            self.then = gr.Dropdown(
+                [NOTHING], value="", label="Second model", info="Translates the result", elem_id="then"
+            )
         with gr.Accordion("Paint a region", open=False, elem_id="paint") as self.paint:
             self.paint_hint = gr.Markdown(PAINT_KEEP, elem_classes="hint")
             self.editor = region_editor(self.store)
