@@ -112,23 +112,21 @@ class _Names:
         numbers = filter(None, (_number_of(result.path, _ending(file[0], self.kind)) for result in results))
         numbered = (names for number in numbers for names in _numbered_names(file, self.kind, number))
         for names in chain(_plain_names(file, self.kind), numbered):
-            own = list(map(comparison_key, names))
-            if own[0] in keys and not self._taken.intersection(own):
+            if comparison_key(names[0]) in keys and self._are_free(file, names):
                 return names
         return None
 
     def free(self, file: Sequence[Frame]) -> list[Path]:
         """Return names for a file without results; those of the results of its old place, if it was moved."""
         for names in _plain_names(file, self.kind):
-            pairs = list(zip(file, names, strict=True))
-            if self._is_successor(*pairs[0]) and not any(self._is_occupied(*pair) for pair in pairs):
+            if self._is_successor(file[0], names[0]) and self._are_free(file, names):
                 return names
         numbered = (next(_numbered_names(file, self.kind, str(number))) for number in count(2))
-        return next(
-            names
-            for names in chain([_preferred_names(file, self.kind)], numbered)
-            if not any(self._is_occupied(*pair) for pair in zip(file, names, strict=True))
-        )
+        candidates = chain([_preferred_names(file, self.kind)], numbered)
+        return next(names for names in candidates if self._are_free(file, names))
+
+    def _are_free(self, file: Sequence[Frame], names: Sequence[Path]) -> bool:
+        return not any(self._is_occupied(frame, name) for frame, name in zip(file, names, strict=True))
 
     def _is_successor(self, frame: Frame, name: Path) -> bool:
         """Return whether a result was made from a file of the same name that does not exist any more."""

@@ -130,6 +130,14 @@ def test_an_earlier_name_in_another_spelling_is_found() -> None:
         assert output_names([photo], "jpg", results) == [Path(name)]
 
 
+def test_frames_that_are_added_to_a_file_do_not_replace_the_result_of_another() -> None:
+    photo = Owner(Path("/gone/a.gif.003.png"), 0)
+    results = [RecordedResult(Path(f"a.gif.00{k + 1}.png"), Owner(Path("/in/a.gif"), k), exists=True) for k in range(2)]
+    results.append(RecordedResult(Path("a.gif.003.png"), photo, exists=True))
+    frames = [Frame(Path("/in/a.gif"), Path("a.gif"), index, 3) for index in range(3)]
+    assert output_names(frames, "png", results)[2] == Path("a.gif-2.003.png")
+
+
 def test_a_number_once_given_stays_although_the_lower_ones_are_free(tmp_path: Path) -> None:
     out = tmp_path / "out"
     for folder in "xyz":

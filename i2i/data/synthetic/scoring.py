@@ -27,7 +27,7 @@ def score(
 
     Args:
         translated: a folder of images, or RGB arrays (H, W, 3) by name. The names are those of test images without
-            suffix ("00000"); a subset is enough.
+            suffixes ("00000", also of "00000.png.jpg"); a subset is enough.
         folder: a generated `stripes` dataset.
         direction: "AtoB" or "BtoA".
 
