@@ -43,37 +43,39 @@ def _pair(
     folders: Sequence[Path], images: Sequence[Sequence[Path]], suffixes: Suffixes
 ) -> tuple[list[Item], list[Path]]:
     """Return the pairs in the order of their names, and the files of different stems that have no partner."""
-    pairs: dict[Path, Item] = {}
+    pairs: list[tuple[Path, Item]] = []  # each with its name
 
     def names_of_unpaired(name_of: Callable[[Path], str]) -> list[list[tuple[Path, Path]]]:
-        paired = {path for item in pairs.values() for path in item}
+        paired = {path for _, item in pairs for path in item}
         return [
             list(_names(folder, [path for path in paths if path not in paired], suffix, name_of))
             for folder, paths, suffix in zip(folders, images, suffixes, strict=True)
         ]
 
     if suffixes == NO_SUFFIXES:
-        pairs |= _photos_and_results(folders, images)
+        pairs += _photos_and_results(folders, images)
     by_stem = [dict(names) for names in names_of_unpaired(_stem)]
-    pairs |= _join(*by_stem)
+    pairs += _join(*by_stem)
     by_base = [_unique(names) for names in names_of_unpaired(_base)]
-    pairs |= {key: item for key, item in _join(*by_base).items() if any(_base(path) != _stem(path) for path in item)}
-    paired = {path for item in pairs.values() for path in item}
+    pairs += [(name, item) for name, item in _join(*by_base) if any(_base(path) != _stem(path) for path in item)]
+    paired = {path for _, item in pairs for path in item}
     unpaired = [path for files in by_stem for path in sorted(files.values()) if path not in paired]
-    return [pairs[key] for key in sorted(pairs)], unpaired
+    return [item for _, item in sorted(pairs)], unpaired
 
 
-def _photos_and_results(folders: Sequence[Path], images: Sequence[Sequence[Path]]) -> dict[Path, Item]:
-    """Return the pairs of a photo and its result, in either order, by the photo's name: 1.jpg and 1.jpg.png."""
+def _photos_and_results(folders: Sequence[Path], images: Sequence[Sequence[Path]]) -> list[tuple[Path, Item]]:
+    """Return the pairs of a photo and its result, in either order, with the photo's name: 1.jpg and 1.jpg.png."""
     a, b = ({path.relative_to(folder): path for path in paths} for folder, paths in zip(folders, images, strict=True))
     only_a, only_b = a.keys() - b.keys(), b.keys() - a.keys()  # files of equal names are pairs
-    pairs: dict[Path, Item] = {}
-    for name in only_a | only_b:
+    pairs: list[tuple[Path, Item]] = []
+    paired: set[Path] = set()
+    for name in sorted(only_a | only_b):
         photo = name.with_suffix("")
-        if name in only_a and photo in only_b:
-            pairs[photo] = (a[name], b[photo])
-        elif name in only_b and photo in only_a:
-            pairs[photo] = (a[photo], b[name])
+        if (name in only_a) == (photo in only_a) or not {name, photo} <= only_a | only_b or {name, photo} & paired:
+            continue
+        first, second = (name, photo) if name in only_a else (photo, name)
+        pairs.append((photo, (a[first], b[second])))
+        paired |= {name, photo}
     return pairs
 
 
@@ -105,8 +107,8 @@ def _unique(names: Iterable[tuple[Path, Path]]) -> dict[Path, Path]:
     return {name: path for name, path in names if counts[name] == 1}
 
 
-def _join(a: Mapping[Path, Path], b: Mapping[Path, Path]) -> dict[Path, Item]:
-    return {name: (a[name], b[name]) for name in a.keys() & b.keys()}
+def _join(a: Mapping[Path, Path], b: Mapping[Path, Path]) -> list[tuple[Path, Item]]:
+    return [(name, (a[name], b[name])) for name in a.keys() & b.keys()]
 
 
 def check_suffixes(suffixes: Suffixes) -> None:

@@ -66,6 +66,9 @@ def test_ends_that_no_names_have_are_an_error(tmp_path: Path) -> None:
         (["1.jpg.png", "1.jpg"], ["1.jpg.png", "1.jpg"], [("1.jpg", "1.jpg"), ("1.jpg.png", "1.jpg.png")]),
         (["1.jpg.png", "1.tif.png", "2.png"], ["1.png", "2.png"], [("2.png", "2.png")]),
         (["1.jpg", "1.png"], ["1.jpg", "1.png"], [("1.png", "1.png")]),
+        (["1.bmp.gif", "1.png"], ["1.jpg", "1.tif"], [("1.bmp.gif", "1.jpg"), ("1.png", "1.tif")]),
+        (["1.jpg.png", "1.jpg.webp"], ["1.jpg", "1.jpg.tif"], [("1.jpg.png", "1.jpg"), ("1.jpg.webp", "1.jpg.tif")]),
+        (["1.png.jpg"], ["1.png", "1.png.webp"], [("1.png.jpg", "1.png")]),
     ],
 )
 def test_a_result_is_paired_with_its_photo_or_with_an_image_of_its_name(
