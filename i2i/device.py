@@ -1,6 +1,7 @@
 """Choice of the device and the precision, autocast, and random numbers on a device."""
 
 import ctypes
+import errno
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -12,7 +13,12 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["auto", "float32", "bfloat16"]
-_OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
+_OUT_OF_MEMORY = re.compile(
+    r"can't allocate memory|cannot allocate memory|out of memory|not enough memory|ALLOC_FAILED|bad_alloc|"
+    # oneDNN, which computes convolutions on a CPU, has these words only. An unsupported operation names a descriptor.
+    r"could not (create|execute) a primitive(?! descriptor)|could not create a memory object",
+    re.IGNORECASE,
+)
 
 
 def resolve_device(name: str) -> "torch.device":
@@ -81,7 +87,14 @@ def is_out_of_memory(error: Exception) -> bool:
 
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
+    if isinstance(error, OSError):  # of fork or mmap
+        return error.errno == errno.ENOMEM
     return isinstance(error, RuntimeError) and bool(_OUT_OF_MEMORY.search(str(error)))
+
+
+def out_of_memory_reason(error: Exception) -> str:
+    """Return the first line of an error for which ``is_out_of_memory`` holds, without a full stop."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
 
 
 def autocast(device: "torch.device", dtype: "torch.dtype") -> AbstractContextManager[None]:

@@ -1,3 +1,4 @@
+import errno
 import platform
 import subprocess
 import sys
@@ -6,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from i2i.device import cpu_has_fast_bfloat16, resolve_dtype
+from i2i.device import cpu_has_fast_bfloat16, is_out_of_memory, resolve_dtype
 
 CPU_FEATURES = Path("/proc/cpuinfo")
 
@@ -46,3 +47,21 @@ def test_precision_is_float32_if_torch_cannot_list_the_features_of_the_cpu(monke
     monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
     assert not cpu_has_fast_bfloat16()
     assert resolve_dtype("auto", torch.device("cpu")) == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (RuntimeError("could not create a primitive"), True),  # oneDNN
+        (RuntimeError("could not execute a primitive"), True),
+        (RuntimeError("could not create a primitive descriptor for a convolution forward primitive"), False),
+        (RuntimeError("std::bad_alloc"), True),
+        (RuntimeError("unable to mmap 43697616 bytes from file <w.safetensors>: Cannot allocate memory (12)"), True),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
+        (OSError(errno.ENOSPC, "No space left on device"), False),
+        (MemoryError(), True),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_the_errors_of_all_libraries_for_exhausted_memory_are_known(error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected

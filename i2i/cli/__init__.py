@@ -102,6 +102,14 @@ def main() -> None:
             raise
         log_line("[bold red]error:[/bold red] {}", str(error))
         sys.exit(error.exit_code)
+    except (MemoryError, RuntimeError) as error:
+        from i2i.device import is_out_of_memory, out_of_memory_reason
+
+        if debug or not is_out_of_memory(error):
+            raise
+        advice = "Close other programs, or make the job smaller. Files that were saved before are intact."
+        log_line("[bold red]error:[/bold red] Out of memory ({}). {}", out_of_memory_reason(error), advice)
+        sys.exit(1)
     except OSError as error:
         if debug:
             raise

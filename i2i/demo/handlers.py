@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 import gradio as gr
 
 from i2i.demo.translation import ProgressCallback
+from i2i.device import is_out_of_memory
 from i2i.errors import I2IError
 
 P = ParamSpec("P")
@@ -34,9 +35,9 @@ def user_errors(handler: Callable[P, T]) -> Callable[P, T]:
             raise
         except I2IError as error:
             raise _page_error(str(error)) from error
-        except MemoryError as error:
-            raise _page_error("There is not enough memory just now. Try a smaller photo, or try later.") from error
         except Exception as error:
+            if is_out_of_memory(error):
+                raise _page_error("There is not enough memory just now. Try a smaller photo, or try later.") from error
             _log.exception("%s failed", getattr(handler, "__name__", "a handler"))
             name = type(error).__name__
             raise _page_error(f"An internal error occurred in i2i ({name}). See the server's log.") from error

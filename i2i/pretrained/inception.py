@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from i2i.device import is_out_of_memory
 from i2i.errors import ModelFileError
 from i2i.pretrained import find_weights, load_weights
 
@@ -35,6 +36,8 @@ def load_inception() -> nn.Module:
     try:
         return _build(layers, buffer)
     except RuntimeError as error:
+        if is_out_of_memory(error):  # the file is right
+            raise
         raise ModelFileError(
             f"{path} does not fit Inception v3: its tensors differ from those of torch-fidelity ({error}). "
             "Replace or remove the file."
@@ -52,6 +55,8 @@ def _build_pretrained() -> nn.Module:
     try:
         return _build(["2048", "logits_unbiased"])
     except (OSError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         raise ModelFileError(
             f"FID and KID need the weights of their network. {WEIGHT_FILES[1]} is in no folder of $I2I_WEIGHTS "
             f"({os.environ.get('I2I_WEIGHTS') or 'not set'}), and torch-fidelity could not download its own ({error}). "

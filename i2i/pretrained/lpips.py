@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from i2i.device import is_out_of_memory
 from i2i.errors import ModelFileError
 from i2i.pretrained import find_weights, load_weights
 
@@ -61,6 +62,8 @@ def _build_pretrained(alternative: str) -> Any:
         with torch.random.fork_rng(devices=[]):  # the library initialises AlexNet at random before it loads the weights
             return _build()
     except (OSError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         raise ModelFileError(
             f"LPIPS needs the weights of its AlexNet. {WEIGHTS_FILE} is in no folder of $I2I_WEIGHTS "
             f"({os.environ.get('I2I_WEIGHTS') or 'not set'}), and AlexNet could not be downloaded ({error}). Set "

@@ -216,6 +216,22 @@ class GraphedTrainStep:
         self.train_step.load_state_dict(state)
 
 
+def check_acceleration(train_step: TrainStep) -> None:
+    """Raise ConfigError if ``cuda_graph`` or ``compile`` is "on" where it cannot be used."""
+    config = train_step.config
+    device = train_step.device
+    if config.cuda_graph == "on":
+        allowed = f"auto or off: there are no CUDA graphs on {device}"
+        require(device.type == "cuda", "cuda_graph", "on", allowed)
+        allowed = (
+            "auto or off: this generator has dropout, and a CUDA graph cannot repeat its random numbers, as "
+            "--checkpoint-activations and --accumulate need"
+        )
+        require(not _repeats_dropout(train_step), "cuda_graph", "on", allowed)
+    allowed = "auto or off with --checkpoint-activations: the compiler chooses itself what to compute again"
+    require(not config.checkpoint_activations or config.compile != "on", "compile", "on", allowed)
+
+
 def accelerate(train_step: TrainStep, remaining: int) -> TrainStep | GraphedTrainStep:
     """Return ``train_step``, compiled and captured as its config and device allow.
 
@@ -223,24 +239,16 @@ def accelerate(train_step: TrainStep, remaining: int) -> TrainStep | GraphedTrai
         train_step: the steps to run.
         remaining: number of steps that are still to run.
 
-    Raises ConfigError if ``cuda_graph`` or ``compile`` is "on" where it cannot be used.
+    Raises ConfigError as ``check_acceleration`` does.
     """
+    check_acceleration(train_step)
     config = train_step.config
     device = train_step.device
     cuda = device.type == "cuda"
-    require(cuda or config.cuda_graph != "on", "cuda_graph", "on", f"auto or off: there are no CUDA graphs on {device}")
-    checkpointing = config.checkpoint_activations
-    allowed = "auto or off with --checkpoint-activations: the compiler chooses itself what to compute again"
-    require(not checkpointing or config.compile != "on", "compile", "on", allowed)
-    worthwhile = cuda and remaining >= MIN_STEPS_TO_COMPILE and not checkpointing
+    worthwhile = cuda and remaining >= MIN_STEPS_TO_COMPILE and not config.checkpoint_activations
     compiled = config.compile == "on" or (config.compile == "auto" and worthwhile)
-    allowed = (
-        "auto or off: this generator has dropout, and a CUDA graph cannot repeat its random numbers, as "
-        "--checkpoint-activations and --accumulate need"
-    )
-    repeats_dropout = _repeats_dropout(train_step)
-    require(not repeats_dropout or config.cuda_graph != "on", "cuda_graph", "on", allowed)
-    backend = CudaGraphBackend(device) if cuda and config.cuda_graph != "off" and not repeats_dropout else None
+    captured = cuda and config.cuda_graph != "off" and not _repeats_dropout(train_step)
+    backend = CudaGraphBackend(device) if captured else None
     if not compiled and backend is None:
         return train_step
     return GraphedTrainStep(train_step, compiled=compiled, backend=backend)

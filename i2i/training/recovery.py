@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from i2i.checkpoints.log import MetricsLog
-from i2i.device import is_out_of_memory
+from i2i.device import is_out_of_memory, out_of_memory_reason
 from i2i.diagnostics import nonfinite_names
 from i2i.errors import TrainingError
 from i2i.methods.base import Method
@@ -84,12 +84,12 @@ class MemoryGuard:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+            reason = out_of_memory_reason(error)
         else:
             self._completed.add(key)
             return True
         # Outside the handler, the error does not hold the tensors of the failed step any more.
-        self._split_further(step, before, reason.rstrip("."), log)
+        self._split_further(step, before, reason, log)
         return False
 
     def _split_further(self, step: int, before: Mapping[str, Any] | None, reason: str, log: MetricsLog) -> None:
@@ -184,7 +184,7 @@ def left_out_if_out_of_memory(trainer: "Trainer", what: str) -> Iterator[None]:
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        reason = out_of_memory_reason(error)
         logger.warning("step %d: out of memory for %s, which is left out. (%s)", trainer.step, what, reason)
     else:
         return

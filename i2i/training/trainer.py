@@ -23,7 +23,7 @@ from i2i.methods.base import Method
 from i2i.training.batches import load_batches, to_device
 from i2i.training.checkpointer import Checkpoint, Checkpointer, require_finite
 from i2i.training.config import TrainingConfig
-from i2i.training.cuda_graphs import GraphedTrainStep, accelerate
+from i2i.training.cuda_graphs import GraphedTrainStep, accelerate, check_acceleration
 from i2i.training.ema import EMA
 from i2i.training.monitor import TrainingMonitor
 from i2i.training.progress import RunningMeans, TrainingProgress, format_losses
@@ -78,6 +78,7 @@ class Trainer:
         self.time_budget = TimeBudget(config.max_hours)
         self.time_limit = TimeLimit(None)
         self.train_step: TrainStep | GraphedTrainStep = TrainStep(self.method, config, self.device, self.dtype)
+        check_acceleration(self.train_step)  # before the run has any file
         warn_of_batch_statistics(self.method, config)
         self.ema = EMA(method.translators(), config.ema) if config.ema else None
         self.checkpointer = Checkpointer(run)
@@ -253,9 +254,7 @@ class Trainer:
     def save(self) -> None:
         """Write the model file, the model card and the training state, once per step, and wait until they are written.
 
-        Raises:
-            TrainingError: a weight is not finite.
-            I2IError: a file cannot be written.
+        Raises I2IError if a file cannot be written, or as TrainingError if a weight is not finite.
         """
         written = self.checkpointer.wait()
         if not written or self.step != self.saved_step:

@@ -143,3 +143,28 @@ def test_the_config_of_a_run_finds_its_data_from_another_directory(
     monkeypatch.chdir(tmp_path / "elsewhere")
     result = run("train", "cyclegan", "--config", str(config), "--name", "c")
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("flags", [["--compile", "on", "--checkpoint-activations"], ["--cuda-graph", "on"]])
+def test_flags_that_exclude_each_other_leave_no_run_and_no_change(flags: list[str], trained: Path) -> None:
+    new = run("train", "cyclegan", "--data", "two", "--name", "new", "--steps", "1", *TINY, *flags)
+    assert (new.returncode, "must be auto or off" in new.stderr) == (2, True)
+    assert not Path("checkpoints/new").exists()
+    before = (trained / "config.json").read_bytes()
+    resumed = run("train", "cyclegan", "--resume", trained.name, "--steps", "2", *flags)
+    assert (resumed.returncode, "must be auto or off" in resumed.stderr) == (2, True)
+    assert (trained / "config.json").read_bytes() == before
+
+
+def test_memory_that_runs_out_outside_of_a_step_is_an_error_in_words(
+    unpaired: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096 bytes.")
+
+    monkeypatch.setattr("i2i.training.trainer.resolve_dtype", build)
+    result = run("train", "cyclegan", "--data", "two", "--steps", "1", *TINY)
+    assert result.returncode == 1
+    assert "Out of memory (DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096 bytes)." in (
+        result.stderr
+    )

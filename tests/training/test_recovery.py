@@ -1,5 +1,6 @@
 """Out of memory in training: the batch is split further, and the step is repeated."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ def oom_rows(trainer: Trainer) -> list[str]:
 ERRORS: dict[str, Callable[[], Exception]] = {
     "cuda": lambda: torch.OutOfMemoryError(FULL),
     "cpu": lambda: RuntimeError("[enforce fail at alloc_cpu.cpp:118] err == 0. DefaultCPUAllocator: not enough memory"),
+    "oneDNN": lambda: RuntimeError("could not create a primitive"),
+    "fork": lambda: OSError(errno.ENOMEM, "Cannot allocate memory"),
     "python": MemoryError,
 }
 
