@@ -132,7 +132,7 @@ def _read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
     """
     rows = []
     damaged = []
-    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    lines = path.read_bytes().split(b"\n") if path.is_file() else []
     for number, line in enumerate(lines):
         if line.strip():
             try:

@@ -164,7 +164,7 @@ class Run:
         Raises:
             RunError: the file is missing, or damaged without a copy, or the name is that of a shipped model.
         """
-        if not self.exists():
+        if not self.exists() and not self.has_state():
             refuse_shipped(self.path, "resumed", by_name=True)
         try:
             return self._read_config()
@@ -182,6 +182,8 @@ class Run:
                 raise ValueError(CHANGED)
             return upgrade_config(content)
         except FileNotFoundError as error:
+            if self.has_state():
+                raise RunError(f"{self.path / 'config.json'} is missing.") from error
             raise RunError(f"{self.path} is no run: it has no config.json. Start one without --resume.") from error
         except JsonError as error:
             raise RunError(f"{self.path / 'config.json'} is damaged: it {error}.") from error
@@ -193,7 +195,7 @@ class Run:
     def _config_of_state(self) -> dict[str, Any] | None:
         """Return the settings that were saved with the training state, or None if there are none."""
         try:
-            state = self.load_state() if self.exists() else None
+            state = self.load_state()
         except RunError:
             return None
         config = state.get("config") if state else None

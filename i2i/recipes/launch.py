@@ -149,7 +149,7 @@ def existing_run(method: str, overrides: dict[str, Any], run_name: str | None) -
     Raises UsageError if neither a name nor a dataset is given.
     """
     run = Run.find(run_name or _run_name_from_data(method, overrides.get("data", {})))
-    return run if run.exists() else None
+    return run if run.exists() or run.has_state() else None
 
 
 def _run_name_from_data(method: str, data: dict[str, Any]) -> str:

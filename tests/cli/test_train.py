@@ -168,3 +168,13 @@ def test_memory_that_runs_out_outside_of_a_step_is_an_error_in_words(
     assert "Out of memory (DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096 bytes)." in (
         result.stderr
     )
+
+
+@pytest.mark.parametrize("words", [["--resume", "two-cyclegan"], ["--data", "two", "--resume", "auto"]])
+def test_a_run_without_its_config_is_resumed_by_the_copy_in_its_state(words: list[str], trained: Path) -> None:
+    before = json.loads((trained / "config.json").read_text())
+    (trained / "config.json").unlink()
+    result = run("train", "cyclegan", *words, "--steps", "2", *(TINY if "auto" in words else ()))
+    assert result.returncode == 0, result.stderr
+    assert "config.json is missing. Its copy in the last training state is used." in result.stderr
+    assert json.loads((trained / "config.json").read_text())["model"] == before["model"]
