@@ -33,6 +33,8 @@ from tests.docs.commands import (
 )
 from tests.metrics.standin import ChannelStatistics
 
+pytestmark = pytest.mark.slow
+
 TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in PAGES}
 COMMANDS = {" ".join(words): words for text in TEXTS.values() for words in commands(text)}
 NO_COMMANDS = ("limits", "extending", "architecture", "security")

@@ -33,6 +33,8 @@ from i2i.training.config import TrainingConfig
 from i2i.training.train_step import TrainStep
 from tests.methods.helpers import random_batch
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 SIZE = 16
 COUNT = 4  # images of each domain in a step

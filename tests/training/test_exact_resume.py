@@ -18,6 +18,8 @@ from i2i.training.trainer import Trainer
 from tests.conftest import write_random_images
 from tests.training.test_trainer import assert_equal_states
 
+pytestmark = pytest.mark.slow
+
 EPOCH = 5  # samples
 BATCH = 2
 STEPS = 7
