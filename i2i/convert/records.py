@@ -57,7 +57,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class RecordedResult:
-    """A result of which a manifest states the source.
+    """A result and its source, as a manifest states it.
 
     Attributes:
         path: its path below the output folder.

@@ -81,7 +81,7 @@ class DirectedConfig(UnpairedConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class SourceConfig(DirectedConfig):
-    """Two sets of images of which the first is translated, or single images that a restoration task degrades."""
+    """Two sets of images, the first to be translated, or single images that a restoration task degrades."""
 
     task: TaskConfig = option(
         NoTask(),

@@ -53,8 +53,8 @@ class MemoryGuard:
     """Runs training steps, and repeats a step that runs out of memory with its batch in smaller parts.
 
     The gradients of the parts are added up, so the arithmetic stays the same. The state before the first step of each
-    ``Method.graph_key`` is kept in memory: these are the steps of which it is not known yet whether they fit. A later
-    step that runs out of memory, such as beside another process on the GPU, returns to the last saved state.
+    ``Method.graph_key`` is kept in memory, because it is not known yet whether such a step fits. A later step that runs
+    out of memory, such as beside another process on the GPU, returns to the last saved state.
 
     Args:
         trainer: whose steps are run.
