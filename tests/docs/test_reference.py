@@ -15,6 +15,8 @@ def test_the_reference_of_the_public_modules_builds_without_warnings(work_dir: P
         importlib.import_module(module)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # Once torch.compile has run in the process, pdoc does not find where modules take this attribute from.
+        warnings.filterwarnings("ignore", r"Cannot determine where \S+\.training is taken from")
         build_reference(work_dir / "reference")
     for module in PUBLIC_MODULES:
         page = (work_dir / "reference" / module.replace(".", "/")).with_suffix(".html")
