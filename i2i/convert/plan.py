@@ -7,7 +7,7 @@ from pathlib import Path
 
 from i2i.convert.ignored import NO_IMAGE, is_raw, is_system_file, reason_to_ignore, summarize_ignored
 from i2i.convert.naming import Frame, output_names
-from i2i.convert.records import read_results
+from i2i.convert.records import read_owners
 from i2i.errors import UsageError
 from i2i.images import IMAGE_SUFFIXES
 from i2i.images.files import describe_missing
@@ -108,15 +108,12 @@ def make_plan(
         image and there is not exactly one photo.
     """
     plan = Plan(is_named=is_image_name(out), folders=[source for source in sources if source.is_dir()])
-    files: dict[tuple[Path, Path], tuple[Path, Path]] = {}  # each once, also if it is named twice
-    for source in sources:
-        for path, relative in _source_files(source, out, patterns, plan):
-            files.setdefault((path.absolute(), relative), (path, relative))
-    frames = _list_frames(list(files.values()), count_frames, is_joined, plan)
+    files = [file for source in sources for file in _source_files(source, out, patterns, plan)]
+    frames = _list_frames(files, count_frames, is_joined, plan)
     if plan.is_named:
         plan.jobs = [_named_job(sources, frames, out)] if frames else []
     else:
-        names = output_names(frames, kind, read_results(out))
+        names = output_names(frames, kind, read_owners(out))
         plan.jobs = [
             Job(frame.source, out / name, frame.index, frame.frame_count)
             for frame, name in zip(frames, names, strict=True)

@@ -55,30 +55,14 @@ class Owner:
     frame: int
 
 
-@dataclass(frozen=True)
-class RecordedResult:
-    """A result and its source, as a manifest states it.
-
-    Attributes:
-        path: its path below the output folder.
-        owner: the image that it was made from.
-        exists: whether the file exists: it may have been deleted, or never finished.
-    """
-
-    path: Path
-    owner: Owner
-    exists: bool
-
-
-def read_results(out: Path) -> list[RecordedResult]:
-    """Return the results that the manifest of a folder records with their source."""
-    results = []
+def read_owners(out: Path) -> dict[Path, Owner]:
+    """Return the owner of each result that exists in a folder, by its path below the folder."""
+    owners = {}
     for output, rows in read_records(out).rows_by_output.items():
         owner = next(filter(None, map(_owner_of, reversed(rows))), None)
-        if owner:
-            exists = os.path.exists(out / output)  # noqa: PTH110 (Path.exists raises for some names)
-            results.append(RecordedResult(Path(output), owner, exists))
-    return results
+        if owner and os.path.exists(out / output):  # noqa: PTH110 (Path.exists raises for some names)
+            owners[Path(output)] = owner
+    return owners
 
 
 def _owner_of(row: dict[str, Any]) -> Owner | None:

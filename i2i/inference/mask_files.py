@@ -12,7 +12,6 @@ from PIL import Image
 from i2i.data.layout import list_images
 from i2i.errors import ImageError, UsageError
 from i2i.images import LoadedImage, load_image
-from i2i.images.file_names import FilesByName, base_name, closest_names
 from i2i.inference.mask_images import MaskFill, mask_from_image
 
 ReadImage = Callable[[Path], LoadedImage]
@@ -23,8 +22,7 @@ class MaskFiles:
     """Finds the mask image of a photo.
 
     Args:
-        mask: a mask image for all photos, or a folder with a mask of the same name for each photo. Suffixes of images
-            do not count, so a mask may be the result of a photo: ``a.jpg.png`` for ``a.jpg``.
+        mask: a mask image for all photos, or a folder with a mask of the same name for each photo.
         flag: that names the masks, for messages.
 
     Raises: UsageError if ``mask`` does not exist.
@@ -36,24 +34,21 @@ class MaskFiles:
                 f"{mask} does not exist. {flag} takes an image, or a folder with an image of each photo's name."
             )
         self.mask = mask
-        self._masks_in_folder = FilesByName(list_images(mask)) if mask.is_dir() else None
+        self._masks_in_folder = list_images(mask) if mask.is_dir() else None
 
     def mask_of(self, path: Path) -> Path:
         """Return the path of a photo's mask. Raises ImageError if the folder has none, or several."""
         if self._masks_in_folder is None:
             return self.mask
-        masks = self._masks_in_folder.of(path)
-        masks = closest_names(path, [mask for mask in masks if self._is_in_same_subfolder(mask, path)] or masks)
+        masks = [mask for mask in self._masks_in_folder if mask.stem == path.stem]
+        if len(masks) > 1:  # prefer a mask in a subfolder of the same name as the photo's
+            parents = {mask: mask.relative_to(self.mask).parent.parts for mask in masks}
+            masks = [mask for mask in masks if path.parent.parts[-len(parents[mask]) :] == parents[mask]] or masks
         if len(masks) > 1:
             raise ImageError(f"{path} has {len(masks)} masks: {masks[0]} and {masks[1]}. Keep one of them.")
         if not masks:
-            raise ImageError(f"{path} has no mask: {self.mask} holds no image of the name {base_name(path.stem)}.")
+            raise ImageError(f"{path} has no mask: {self.mask} holds no image of the name {path.stem}.")
         return masks[0]
-
-    def _is_in_same_subfolder(self, mask: Path, path: Path) -> bool:
-        """Return whether a mask is in a subfolder that has the name of the photo's folder."""
-        parts = mask.relative_to(self.mask).parent.parts
-        return bool(parts) and path.parent.parts[-len(parts) :] == parts
 
 
 class ProtectedRegions:
@@ -74,7 +69,7 @@ class ProtectedRegions:
         """Return the photo with its protected region as ``kept``.
 
         Args:
-            path: path of the photo; its name selects the mask within a folder.
+            path: path of the photo; its stem selects the mask within a folder.
             photo: the photo.
             read_mask: reads a mask image, not blended.
 

@@ -106,7 +106,7 @@ class MaskReader:
         """Return the photo with its mask as alpha channel.
 
         Args:
-            path: path of the photo; its name selects the mask within a folder.
+            path: path of the photo; its stem selects the mask within a folder.
             photo: the photo, not blended: ``load_image(path, blend=False)``.
             read_mask: reads a mask image, not blended.
 

@@ -72,7 +72,7 @@ def test_the_exit_code_is_1_if_a_file_failed(tmp_path: Path) -> None:
 def test_a_dry_run_lists_what_would_be_converted_and_writes_nothing(tmp_path: Path) -> None:
     write_random_images(tmp_path / "in", 2)
     report = run_json("--dry-run", "--format", "webp")
-    assert report["planned"] == [{"source": f"in/00{i}.png", "output": f"out/00{i}.png.webp"} for i in range(2)]
+    assert report["planned"] == [{"source": f"in/00{i}.png", "output": f"out/00{i}.webp"} for i in range(2)]
     assert report["converted"] == []
     assert run("--dry-run").stdout.splitlines() == ["in/000.png -> out/000.png", "in/001.png -> out/001.png"]
     assert not (tmp_path / "out").exists()
@@ -108,7 +108,7 @@ def test_frames_all_converts_every_frame(tmp_path: Path) -> None:
     frames[0].save(tmp_path / "in" / "pages.tif", save_all=True, append_images=frames[1:])
     run("--frames", "all")
     for index, frame in enumerate(frames, 1):
-        with Image.open(tmp_path / "out" / f"pages.tif.{index:03}.png") as image:
+        with Image.open(tmp_path / "out" / f"pages.{index:03}.png") as image:
             assert np.array_equal(np.asarray(image), np.asarray(frame))
     run("--format", "tif")
     assert {path.name for path in (tmp_path / "out").glob("*.tif")} == {"pages.tif"}

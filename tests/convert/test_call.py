@@ -40,7 +40,7 @@ def test_photos_are_converted_and_the_result_says_so(tmp_path: Path) -> None:
         "identity", str(tmp_path / "in"), "out", format="webp", progress=lambda *counts: steps.append(counts)
     )
     assert repr(result) == "<Result: 2 converted, 0 skipped, 0 failed>"
-    assert result.converted[0] == (tmp_path / "in" / "000.png", Path("out/000.png.webp"))
+    assert result.converted[0] == (tmp_path / "in" / "000.png", Path("out/000.webp"))
     assert steps[-1] == (2, 0, 2)
     assert len(i2i.convert("identity", [tmp_path / "in"], "out", format="webp").skipped) == 2
     (tmp_path / "in" / "bad.png").write_text("text")

@@ -54,7 +54,7 @@ def test_a_photo_is_turned_by_its_exif_orientation(tmp_path: Path) -> None:
     exif[0x0112] = 6
     random_image(0, 30, 20).save(tmp_path / "photo.jpg", exif=exif)
     convert(keep, [tmp_path / "photo.jpg"], tmp_path / "out")
-    with Image.open(tmp_path / "out" / "photo.jpg.png") as output:
+    with Image.open(tmp_path / "out" / "photo.png") as output:
         assert output.size == (20, 30)
 
 
@@ -92,10 +92,10 @@ def test_existing_results_are_skipped_unless_overwriting(tmp_path: Path) -> None
 
 def test_conflicting_names_are_made_unique(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    for name in ("a.jpg", "a.jpg.png", "a.png"):
+    for name in ("a.jpg", "a.png", "b.png"):
         random_image(0).save(tmp_path / "in" / name)
     convert(keep, [tmp_path / "in"], tmp_path / "out")
-    assert tree(tmp_path / "out") == {"a.jpg-2.png", "a.jpg.png", "a.png"}
+    assert tree(tmp_path / "out") == {"a.png", "a.png.png", "b.png"}
 
 
 def test_equal_names_of_two_sources_are_numbered(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_an_image_that_the_format_cannot_hold_does_not_stop_the_others(tmp_path:
     assert [reason for _, reason in result.failed] == [
         "An image of 65600x1 pixels cannot be written as JPEG: broken data stream when writing image file."
     ]
-    assert tree(tmp_path / "out") == {"short.png.jpg"}
+    assert tree(tmp_path / "out") == {"short.jpg"}
 
 
 def test_the_metadata_of_a_result_names_the_model(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def convert(source: str, model: str = "identity", **options: Any) -> np.ndarray:
     format = options.setdefault("format", "png")
     result = i2i.convert(model, source, "out", device="cpu", overwrite=True, **options)
     assert not result.failed
-    ((_, path),) = result.converted
+    path = Path("out") / f"{Path(source).stem}.{format}"
     if format == "tif":
         return tifffile.imread(path)
     levels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)

@@ -29,10 +29,10 @@ def use_in_process_pool(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def convert(source: str, model: str = "identity", **options: Any) -> Path:
+    format = options.setdefault("format", "png")
     result = i2i.convert(model, source, "out", device="cpu", keep_profile=True, overwrite=True, **options)
     assert not result.failed
-    ((_, path),) = result.converted
-    return path
+    return Path("out") / f"{Path(source).stem}.{format}"
 
 
 @pytest.mark.parametrize("space", [ADOBE_RGB, DISPLAY_P3, PROPHOTO])

@@ -1,14 +1,12 @@
-"""The name of a result follows from its source, and stays from run to run."""
+"""A result keeps its name from run to run, whatever files arrive beside its source."""
 
-from collections.abc import Sequence
+import json
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from i2i.convert import Result, convert_jobs, make_plan
-from i2i.convert.naming import Frame, output_names
-from i2i.convert.records import MANIFEST_NAME, Owner, RecordedResult
+from i2i.convert.records import MANIFEST_NAME
 from i2i.images import Writer
 from tests.conftest import random_image
 from tests.images.in_process_reader import InProcessReader
@@ -31,129 +29,46 @@ def converted(result: Result) -> dict[str, str]:
     return {source.name: target.name for source, target in result.converted}
 
 
-NAMES = {
-    "png": {
-        "a.jpg": "a.jpg.png", "a.png": "a.png", "A.PNG": "A.PNG", "a.webp": "a.webp.png", "a.b.tif": "a.b.tif.png",
-        "scan": "scan.png", "a.jpg_large": "a.jpg_large.png", "a.apng": "a.apng", "a.heic": "a.heic.png",
-    },
-    "jpg": {"a.jpg": "a.jpg", "B.JPG": "B.JPG", "a.jpeg": "a.jpeg", "a.png": "a.png.jpg", "scan": "scan.jpg"},
-    "tif": {"a.tiff": "a.tiff", "a.tif": "a.tif", "a.jpg": "a.jpg.tif"},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", NAMES)
-def test_a_name_follows_from_the_source_alone(kind: str) -> None:
-    for name, result in NAMES[kind].items():
-        assert planned_names([name], kind) == [result]
-    names = [name for name in NAMES[kind] if name != "A.PNG"]
-    assert planned_names(names, kind) == [NAMES[kind][name] for name in names]
-
-
-def planned_names(names: Sequence[str], kind: str = "png", count: int = 1) -> list[str]:
-    """Return the names of the results of files in a folder, each with ``count`` frames."""
-    frames = [Frame(Path("/in") / name, Path(name), index, count) for name in names for index in range(count)]
-    return [str(path) for path in output_names(frames, kind, [])]
-
-
-def test_the_frames_of_a_file_have_its_whole_name_and_a_number() -> None:
-    assert planned_names(["a.gif"], count=2) == ["a.gif.001.png", "a.gif.002.png"]
-    assert planned_names(["a.png"], count=2) == ["a.png.001.png", "a.png.002.png"]
-    assert planned_names(["a.tif"], "tif", count=1001)[-1] == "a.tif.1001.tif"
-    assert planned_names(["a.gif", "a.png", "a.webp"], count=2)[::2] == [
-        "a.gif.001.png", "a.png.001.png", "a.webp.001.png",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("name", "other"), [("a.jpg", "a.png"), ("a.png", "a.jpg"), ("b.webp", "B.JPG")])
-def test_a_neighbour_does_not_change_the_name_of_a_result(tmp_path: Path, name: str, other: str) -> None:
-    root, out = save(tmp_path / "in", name), tmp_path / "out"
-    alone = converted(convert(root, out=out))
-    save(root, other)
-    both = converted(convert(root, out=tmp_path / "new"))
-    assert alone.items() < both.items()
-    assert converted(convert(root, out=out)) == {other: both[other]}
-    assert converted(convert(root, out=out)) == {}
-    (root / name).unlink()
+@pytest.mark.parametrize(("first", "second"), [("a.jpg", "a.png"), ("a.png", "a.jpg"), ("b.webp", "B.JPG")])
+def test_a_neighbour_does_not_change_the_name_of_a_result(tmp_path: Path, first: str, second: str) -> None:
+    root, out = save(tmp_path / "in", first), tmp_path / "out"
+    plain = f"{Path(first).stem}.png"
+    assert converted(convert(root, out=out)) == {first: plain}
+    save(root, second)
+    for _ in range(2):
+        result = convert(root, out=out)
+        assert {source.name: target.name for source, target, _ in result.skipped if target}[first] == plain
+        assert converted(result) in ({second: f"{second}.png"}, {})
+    (root / first).unlink()
     assert converted(convert(root, out=out)) == {}  # the result of the deleted photo stays
-    assert {path.name for path in out.glob("*.png")} == {*both.values()}
+    assert {path.name for path in out.glob("*.png")} == {plain, f"{second}.png"}
 
 
-def test_a_source_that_keeps_its_name_comes_first_and_a_given_name_stays(tmp_path: Path) -> None:
+def test_a_neighbour_later_in_the_alphabet_changes_nothing_in_a_new_folder_either(tmp_path: Path) -> None:
     root = save(tmp_path / "in", "a.jpg")
-    assert converted(convert(root, out=tmp_path / "out")) == {"a.jpg": "a.jpg.png"}
-    save(root, "a.jpg.png")
-    assert converted(convert(root, out=tmp_path / "out")) == {"a.jpg.png": "a.jpg.png-2.png"}
-    assert converted(convert(root, out=tmp_path / "new")) == {"a.jpg": "a.jpg-2.png", "a.jpg.png": "a.jpg.png"}
-    for out in ("out", "new"):
-        assert converted(convert(root, out=tmp_path / out)) == {}
+    alone = converted(convert(root, out=tmp_path / "out1"))
+    assert converted(convert(save(root, "a.png"), out=tmp_path / "out2")) == {**alone, "a.png": "a.png.png"}
 
 
-def convert_by_the_earlier_rule(root: Path, out: Path) -> None:
-    """Convert a.png, a.jpg, and b.jpg: "a.png" was the result of the first in the alphabet."""
-    convert(save(root, "a.jpg", "a.png", "b.jpg"), out=out)
-    (out / "a.png").rename(out / "a.png.png")
-    lines = (out / MANIFEST_NAME).read_text().replace('"output": "a.png"', '"output": "a.png.png"')
-    for name in "ab":
-        (out / f"{name}.jpg.png").rename(out / f"{name}.png")
-        lines = lines.replace(f'"output": "{name}.jpg.png"', f'"output": "{name}.png"')
-    (out / MANIFEST_NAME).write_text(lines)
-
-
-OLD_NAMES = {"a.jpg": "a.png", "a.png": "a.png.png", "b.jpg": "b.png"}
-
-
-def test_results_with_the_names_of_an_earlier_version_are_continued(tmp_path: Path) -> None:
-    root, out = tmp_path / "in", tmp_path / "out"
-    convert_by_the_earlier_rule(root, out)
+def test_results_with_the_names_of_an_earlier_version_are_recognised(tmp_path: Path) -> None:
+    """Earlier versions called both results of a.jpg and a.png by their full names from the first run on."""
+    root, out = save(tmp_path / "in", "a.jpg", "a.png", "c.jpg"), tmp_path / "out"
+    convert(root, out=out)
+    lines = [json.loads(line) for line in (out / MANIFEST_NAME).read_text().splitlines()]
+    (out / "a.png").rename(out / "a.jpg.png")
+    for line in lines:
+        line["output"] = {"a.png": "a.jpg.png"}.get(line["output"], line["output"])
+    (out / MANIFEST_NAME).write_text("".join(json.dumps(line) + "\n" for line in lines))
     again = convert(root, out=out)
     assert again.converted == []
-    assert {source.name: target.name for source, target, _ in again.skipped if target} == OLD_NAMES
-    random_image(50).save(root / "a.jpg")
-    (out / "b.png").unlink()
-    save(root, "c.jpg")
-    assert converted(convert(root, out=out)) == {"a.jpg": "a.png", "b.jpg": "b.png", "c.jpg": "c.jpg.png"}
-    assert {path.name for path in out.glob("*.png")} == {*OLD_NAMES.values(), "c.jpg.png"}
-
-
-def test_results_of_an_earlier_version_are_replaced_when_their_photos_were_moved(tmp_path: Path) -> None:
-    root, out = tmp_path / "in", tmp_path / "out"
-    convert_by_the_earlier_rule(root, out)
-    root.rename(tmp_path / "moved")
-    assert converted(convert(tmp_path / "moved", out=out)) == OLD_NAMES
-    assert {path.name for path in out.glob("*.png")} == {*OLD_NAMES.values()}
-
-
-def test_an_earlier_name_in_another_spelling_is_found() -> None:
-    photo = Frame(Path("/in/A.JPG"), Path("A.JPG"), 0, 1)
-    for source, name in (("/in/A.JPG", "A.jpg"), ("/gone/A.JPG", "A.jpg"), ("/gone/A.jpeg", "A.JPG-2.jpg")):
-        results = [RecordedResult(Path("A.jpg"), Owner(Path(source), 0), exists=True)]
-        assert output_names([photo], "jpg", results) == [Path(name)]
-
-
-def test_frames_that_are_added_to_a_file_do_not_replace_the_result_of_another() -> None:
-    photo = Owner(Path("/gone/a.gif.003.png"), 0)
-    results = [RecordedResult(Path(f"a.gif.00{k + 1}.png"), Owner(Path("/in/a.gif"), k), exists=True) for k in range(2)]
-    results.append(RecordedResult(Path("a.gif.003.png"), photo, exists=True))
-    frames = [Frame(Path("/in/a.gif"), Path("a.gif"), index, 3) for index in range(3)]
-    assert output_names(frames, "png", results)[2] == Path("a.gif-2.003.png")
-
-
-def test_a_number_once_given_stays_although_the_lower_ones_are_free(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    for folder in "xyz":
-        convert(save(tmp_path / folder, "a.png"), out=out)
-    assert {path.name for path in out.glob("*.png")} == {"a.png", "a.png-2.png", "a.png-3.png"}
-    (out / "a.png-2.png").unlink()
-    lines = (out / MANIFEST_NAME).read_text().splitlines(keepends=True)
-    (out / MANIFEST_NAME).write_text("".join(line for line in lines if "a.png-2.png" not in line))
-    assert converted(convert(tmp_path / "z", out=out)) == {}
+    assert {target.name for _, target, _ in again.skipped if target} == {"a.jpg.png", "a.png.png", "c.png"}
 
 
 def test_photos_of_two_folders_with_equal_names_do_not_replace_each_other(tmp_path: Path) -> None:
     first, second, out = save(tmp_path / "x", "a.png"), save(tmp_path / "y", "a.png"), tmp_path / "out"
     assert converted(convert(first, out=out)) == {"a.png": "a.png"}
-    assert converted(convert(second, out=out)) == {"a.png": "a.png-2.png"}
-    assert converted(convert(save(tmp_path / "z", "a.png"), out=out)) == {"a.png": "a.png-3.png"}
+    assert converted(convert(second, out=out)) == {"a.png": "a.png.png"}
+    assert converted(convert(save(tmp_path / "z", "a.png"), out=out)) == {"a.png": "a.png-2.png"}
     for folder in "zyx":
         assert converted(convert(tmp_path / folder, out=out)) == {}
 
@@ -162,31 +77,22 @@ def test_results_of_photos_that_were_moved_are_replaced(tmp_path: Path) -> None:
     root, out = save(tmp_path / "in", "a.jpg"), tmp_path / "out"
     convert(root, out=out)
     root.rename(tmp_path / "moved")
-    assert converted(convert(tmp_path / "moved", out=out)) == {"a.jpg": "a.jpg.png"}
-    assert [path.name for path in out.glob("*.png")] == ["a.jpg.png"]
+    assert converted(convert(tmp_path / "moved", out=out)) == {"a.jpg": "a.png"}
+    assert [path.name for path in out.glob("*.png")] == ["a.png"]
 
 
 def test_a_deleted_result_gets_its_name_again(tmp_path: Path) -> None:
     root, out = save(tmp_path / "in", "a.jpg", "a.png"), tmp_path / "out"
     convert(root, out=out)
-    (out / "a.jpg.png").unlink()
-    assert converted(convert(root, out=out)) == {"a.jpg": "a.jpg.png"}
+    (out / "a.png").unlink()
+    assert converted(convert(root, out=out)) == {"a.jpg": "a.png"}
 
 
 def test_another_format_does_not_touch_the_results_of_the_first(tmp_path: Path) -> None:
     root, out = save(tmp_path / "in", "a.jpg", "a.png"), tmp_path / "out"
     convert(root, out=out)
-    assert converted(convert(root, out=out, kind="webp")) == {"a.jpg": "a.jpg.webp", "a.png": "a.png.webp"}
+    assert converted(convert(root, out=out, kind="webp")) == {"a.jpg": "a.webp", "a.png": "a.png.webp"}
     assert convert(root, out=out).converted == []
-
-
-def test_a_jpeg_file_by_the_name_of_a_png_becomes_a_png(tmp_path: Path) -> None:
-    root, out = tmp_path / "in", tmp_path / "out"
-    root.mkdir()
-    random_image(0).save(root / "a.png", format="JPEG")
-    assert converted(convert(root, out=out)) == {"a.png": "a.png"}
-    with Image.open(out / "a.png") as image:
-        assert image.format == "PNG"
 
 
 def test_the_order_and_spelling_of_sources_do_not_change_the_names(
@@ -194,7 +100,7 @@ def test_the_order_and_spelling_of_sources_do_not_change_the_names(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     first, second = save(Path("x"), "a.png") / "a.png", save(Path("b"), "a.png") / "a.png"
-    names = {"b": "a.png", "x": "a.png-2.png"}
+    names = {"b": "a.png", "x": "a.png.png"}
 
     def names_of(result: Result) -> dict[str, str]:
         return {source.parent.name: target.name for source, target in result.converted}
@@ -235,7 +141,7 @@ def test_a_damaged_line_of_the_manifest_changes_nothing(tmp_path: Path, line: st
         file.write(f"{line}\n".encode(errors="surrogateescape"))
     result = convert(root, out=out)
     assert result.failed == []
-    assert {path.name for path in out.glob("*.png")} >= {"a.jpg.png", "b.jpg.png"}
+    assert {path.name for path in out.glob("*.png")} >= {"a.png", "b.png"}
 
 
 def test_a_file_name_that_is_no_text_keeps_its_result(tmp_path: Path) -> None:

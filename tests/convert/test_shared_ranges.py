@@ -12,7 +12,6 @@ from i2i.convert import convert_jobs, make_plan
 from i2i.convert.api import Result
 from i2i.convert.interfaces import SingleImageAdapter
 from i2i.images import Writer
-from i2i.images.file_names import base_name
 from i2i.images.value_range import ValueRanges, stated_ranges
 from tests.images.in_process_reader import InProcessReader
 
@@ -34,7 +33,7 @@ def run(sources: list[Path], out: Path, **options: Any) -> Result:
 
 
 def brightest(out: Path) -> dict[str, int]:
-    return {base_name(path.name): int(np.asarray(Image.open(path)).max()) for path in sorted(out.glob("*.png"))}
+    return {path.stem: int(np.asarray(Image.open(path)).max()) for path in sorted(out.glob("*.png"))}
 
 
 def test_the_images_of_a_folder_share_a_range(tmp_path: Path) -> None:

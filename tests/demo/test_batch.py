@@ -44,7 +44,7 @@ def test_a_zip_and_single_files_become_one_zip_with_the_reasons_of_failures(tran
     ]  # fmt: skip
     steps = list[str]()
     result = translator(uploads, "both", "BtoA", progress=lambda fraction, description: steps.append(description))
-    assert sorted(result.converted) == ["a.png", "a.png-2.png", "holiday/sea/a.png"]
+    assert sorted(result.converted) == ["a.png", "a.png.png", "holiday/sea/a.png"]
     failed = dict(result.failed)
     assert set(failed) == {"photos/holiday/b.png", "photos/holiday/notes.txt", "bomb.png", "video.mp4"}
     assert "web page" in failed["photos/holiday/b.png"]

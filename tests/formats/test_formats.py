@@ -14,9 +14,7 @@ from safetensors.torch import load_file
 from i2i.checkpoints.log import read_log
 from i2i.checkpoints.model_file import load_model_info
 from i2i.checkpoints.run import Run
-from i2i.convert import make_plan
 from i2i.convert.conversion import ConvertOptions, open_conversion
-from i2i.convert.manifest import Manifest
 from i2i.data.image_cache import build_image_cache
 from i2i.data.layout import detect_layout
 from i2i.data.partial_file import PartialFile, RemoteVersion
@@ -150,22 +148,6 @@ def test_the_results_of_a_manifest_are_current(specimens: Path) -> None:
         translated = conversion.translator(Image.open(sources[0] / "00000.png"))
     stored = np.asarray(Image.open(out / "00000.png").convert("RGB")).astype(int)
     assert np.abs(np.asarray(translated) - stored).max() <= 1
-
-
-def test_results_keep_the_names_that_an_earlier_version_gave(tmp_path: Path) -> None:
-    shutil.copytree(FORMATS / "names", tmp_path / "names")
-    photos, out = tmp_path / "names" / "photos", tmp_path / "names" / "results"
-    for path in photos.iterdir():
-        os.utime(path, (SOURCE_TIME, SOURCE_TIME))
-    manifest_path = out / ".i2i.jsonl"
-    manifest_path.write_text(manifest_path.read_text().replace(f"{MADE_IN}/photos", str(photos)))
-    plan = make_plan([photos], out, "png", count_frames=lambda paths: [1 + (path.name == "c.gif") for path in paths])
-    assert {job.target.name: job.source.name for job in plan.jobs} == {
-        "a.png": "a.jpg", "a.png.png": "a.png", "b.png": "b.webp", "c.001.png": "c.gif", "c.002.png": "c.gif",
-    }  # fmt: skip
-    manifest = Manifest(out, "d969124eb0ad9456")
-    manifest.load()
-    assert {manifest.state(job) for job in plan.jobs} == {"current"}
 
 
 @pytest.mark.parametrize(("dataset", "side", "mode"), [("tiny", 18, "stretch"), ("tinyphotos", 16, "native")])

@@ -147,20 +147,6 @@ def test_white_in_a_mask_image_is_masked(tmp_path: Path) -> None:
         assert np.array_equal(mask_of(path, mask_path) == 0, mask == 255)
 
 
-def test_the_mask_of_a_photo_may_have_the_name_of_its_result_or_of_the_photo_of_a_result(tmp_path: Path) -> None:
-    (tmp_path / "masks" / "d").mkdir(parents=True)
-    names = ("a.jpg.png", "a.png", "b.png", "d/c.png")
-    for index, name in enumerate(names):
-        mask = np.zeros((29, 37), np.uint8)
-        mask[index] = 255
-        Image.fromarray(mask).save(tmp_path / "masks" / name)
-    photos = {"a.jpg": 0, "a.png": 1, "b.jpg.png": 2, "b.jpg": 2, "d/c.jpg.png": 3}
-    (tmp_path / "d").mkdir()
-    for name, row in photos.items():
-        filled = mask_of(save_noise(tmp_path / name, "RGB"), tmp_path / "masks") == 0
-        assert np.flatnonzero(filled.all(axis=1)).tolist() == [row]
-
-
 def test_photos_without_a_mask_and_masks_of_another_size_are_rejected(tmp_path: Path) -> None:
     path = save_noise(tmp_path / "photo.png", "RGB")
     small = save_noise(tmp_path / "small.png", "L", (8, 8))

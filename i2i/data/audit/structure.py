@@ -36,9 +36,7 @@ def _missing_partners(snapshot: DatasetSnapshot) -> Iterator[Finding]:
     unpaired = list(snapshot.layout.without_partner)
     images = [path for folder in snapshot.folders() for path in list_images(folder)]
     stems = Counter(path.with_suffix("") for path in images)
-    paired = set(snapshot.paths())
-    unused = {path.with_suffix("") for path in images if path not in paired}
-    ambiguous = [path for path in images if stems[path.with_suffix("")] > 1 and path.with_suffix("") in unused]
+    ambiguous = [path for path in images if stems[path.with_suffix("")] > 1]
     if unpaired:
         yield Finding(
             level="warning",

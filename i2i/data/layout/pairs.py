@@ -1,12 +1,10 @@
 """Pair the images of two folders by name, and say why names do not agree."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from i2i.data.layout.types import Item
 from i2i.errors import DatasetError
-from i2i.images.file_names import base_name
 from i2i.images.folders import list_images
 
 Suffixes = tuple[str, str]  # ends of the names of A and B, before the file's suffix
@@ -18,9 +16,6 @@ QUOTES = "''"
 def pair_by_stem(a: Path, b: Path, suffixes: Suffixes = NO_SUFFIXES) -> tuple[list[Item], list[Path]]:
     """Pair the images of two folders that have the same relative path without suffix.
 
-    A result of ``i2i convert`` or ``i2i degrade`` is the partner of its photo, else of an image with the photo's name
-    and another suffix: "1.jpg.png" is that of "1.jpg", else of "1.png".
-
     Args:
         a: folder of the first images.
         b: folder of the second images.
@@ -28,87 +23,35 @@ def pair_by_stem(a: Path, b: Path, suffixes: Suffixes = NO_SUFFIXES) -> tuple[li
 
     Returns: the pairs (file of ``a``, file of ``b``), and the files without a partner.
     """
-    return _pair((a, b), (list_images(a), list_images(b)), suffixes)
+    by_stem = [_by_stem(folder, list_images(folder), suffix) for folder, suffix in zip((a, b), suffixes, strict=True)]
+    return _join(*by_stem)
 
 
 def pair_in_one_folder(folder: Path, images: Sequence[Path], suffixes: Suffixes) -> tuple[list[Item], list[Path]]:
     """Pair the images of one folder whose names differ only by the two suffixes, as ``pair_by_stem`` does."""
-    ends = [[path for path in images if _stem(path).endswith(end) or _base(path).endswith(end)] for end in suffixes]
-    pairs, unpaired = _pair((folder, folder), ends, suffixes)
+    ends = [[path for path in images if path.stem.endswith(suffix)] for suffix in suffixes]
+    by_stem = [_by_stem(folder, paths, suffix) for paths, suffix in zip(ends, suffixes, strict=True)]
+    pairs, unpaired = _join(*by_stem)
     used = {path for item in pairs for path in item}
     return pairs, sorted((set(images) | set(unpaired)) - used)
 
 
-def _pair(
-    folders: Sequence[Path], images: Sequence[Sequence[Path]], suffixes: Suffixes
-) -> tuple[list[Item], list[Path]]:
-    """Return the pairs in the order of their names, and the files of different stems that have no partner."""
-    pairs: list[tuple[Path, Item]] = []  # each with its name
-
-    def names_of_unpaired(name_of: Callable[[Path], str]) -> list[list[tuple[Path, Path]]]:
-        paired = {path for _, item in pairs for path in item}
-        return [
-            list(_names(folder, [path for path in paths if path not in paired], suffix, name_of))
-            for folder, paths, suffix in zip(folders, images, suffixes, strict=True)
-        ]
-
-    if suffixes == NO_SUFFIXES:
-        pairs += _photos_and_results(folders, images)
-    by_stem = [dict(names) for names in names_of_unpaired(_stem)]
-    pairs += _join(*by_stem)
-    by_base = [_unique(names) for names in names_of_unpaired(_base)]
-    pairs += [(name, item) for name, item in _join(*by_base) if any(_base(path) != _stem(path) for path in item)]
-    paired = {path for _, item in pairs for path in item}
-    unpaired = [path for files in by_stem for path in sorted(files.values()) if path not in paired]
-    return [item for _, item in sorted(pairs)], unpaired
-
-
-def _photos_and_results(folders: Sequence[Path], images: Sequence[Sequence[Path]]) -> list[tuple[Path, Item]]:
-    """Return the pairs of a photo and its result, in either order, with the photo's name: 1.jpg and 1.jpg.png."""
-    a, b = ({path.relative_to(folder): path for path in paths} for folder, paths in zip(folders, images, strict=True))
-    only_a, only_b = a.keys() - b.keys(), b.keys() - a.keys()  # files of equal names are pairs
-    pairs: list[tuple[Path, Item]] = []
-    paired: set[Path] = set()
-    for name in sorted(only_a | only_b):
-        photo = name.with_suffix("")
-        if (name in only_a) == (photo in only_a) or not {name, photo} <= only_a | only_b or {name, photo} & paired:
-            continue
-        first, second = (name, photo) if name in only_a else (photo, name)
-        pairs.append((photo, (a[first], b[second])))
-        paired |= {name, photo}
-    return pairs
-
-
-def _stem(path: Path) -> str:
-    return path.stem
-
-
-def _base(path: Path) -> str:
-    return base_name(path.name)
-
-
-def _names(
-    folder: Path, paths: Iterable[Path], suffix: str, name_of: Callable[[Path], str]
-) -> Iterator[tuple[Path, Path]]:
-    """Yield the name of each file without a suffix that it must have, as a path below the folder, and the file."""
+def _by_stem(folder: Path, paths: Iterable[Path], suffix: str) -> dict[Path, Path]:
+    stems = {}
     for path in paths:
-        name = name_of(path)
+        name = path.stem
         if suffix:
             if not name.endswith(suffix) or name == suffix:
                 continue
             name = name.removesuffix(suffix)
-        yield path.relative_to(folder).with_name(name), path
+        stems[path.relative_to(folder).with_name(name)] = path
+    return stems
 
 
-def _unique(names: Iterable[tuple[Path, Path]]) -> dict[Path, Path]:
-    """Return the files whose names no other one has."""
-    names = list(names)
-    counts = Counter(name for name, _ in names)
-    return {name: path for name, path in names if counts[name] == 1}
-
-
-def _join(a: Mapping[Path, Path], b: Mapping[Path, Path]) -> list[tuple[Path, Item]]:
-    return [(name, (a[name], b[name])) for name in a.keys() & b.keys()]
+def _join(a: Mapping[Path, Path], b: Mapping[Path, Path]) -> tuple[list[Item], list[Path]]:
+    common = sorted(a.keys() & b.keys())
+    unpaired = [files[stem] for files in (a, b) for stem in sorted(files.keys() - set(common))]
+    return [(a[stem], b[stem]) for stem in common], unpaired
 
 
 def check_suffixes(suffixes: Suffixes) -> None:

@@ -11,7 +11,6 @@ from i2i.data.synthetic.drawing import ImageArray
 from i2i.directions import Direction
 from i2i.errors import DatasetError, UsageError
 from i2i.images import read
-from i2i.images.file_names import base_name
 
 MAX_PSNR = 100.0  # dB; for equal images, whose PSNR would be infinite
 
@@ -27,7 +26,7 @@ def score(
 
     Args:
         translated: a folder of images, or RGB arrays (H, W, 3) by name. The names are those of test images without
-            suffixes ("00000", also of "00000.png.jpg"); a subset is enough.
+            suffix ("00000"); a subset is enough.
         folder: a generated `stripes` dataset.
         direction: "AtoB" or "BtoA".
 
@@ -48,7 +47,7 @@ def score(
         raise DatasetError(f"{folder} has no truth/{direction}: only a generated `stripes` dataset can be scored.")
     if isinstance(translated, Path):
         test_names = {path.stem for path in inputs.iterdir()}
-        translated = _load_results(translated, test_names)
+        translated = {path.stem: _load(path) for path in translated.iterdir() if path.stem in test_names}
     if not translated:
         raise DatasetError(f"There is no translated image with the name of an image in {inputs}.")
 
@@ -66,16 +65,6 @@ def score(
     means = np.mean(rows, axis=0)
     names = ("inside", "outside", "input_inside", "input_outside")
     return {**dict(zip(names, means.tolist(), strict=True)), "pictures": len(rows)}
-
-
-def _load_results(folder: Path, test_names: set[str]) -> dict[str, ImageArray]:
-    """Return the images of a folder by the test image that they are the result of: "0.png" and "0.png.jpg" of "0"."""
-    results = {}
-    for path in sorted(folder.iterdir()):
-        name = path.stem if path.stem in test_names else base_name(path.name)
-        if name in test_names:
-            results[name] = _load(path)
-    return results
 
 
 def _load(path: Path) -> ImageArray:

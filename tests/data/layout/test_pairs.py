@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from i2i.data.audit import audit
-from i2i.data.layout import detect_layout, pair_by_stem
+from i2i.data.layout import detect_layout
 from i2i.errors import DatasetError
 from tests.data.layout.images import save_images
 
@@ -53,42 +53,3 @@ def test_ends_that_no_names_have_are_an_error(tmp_path: Path) -> None:
         detect_layout(tmp_path, pair_suffixes=("_a", "_b"))
     with pytest.raises(DatasetError, match="must differ"):
         detect_layout(tmp_path, pair_suffixes=("_in", "_in"))
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "expected"),
-    [
-        (["1.jpg.png", "2.png"], ["1.jpg", "2.png"], [("1.jpg.png", "1.jpg"), ("2.png", "2.png")]),
-        (["1.jpg", "2.png"], ["1.jpg.png", "2.png"], [("1.jpg", "1.jpg.png"), ("2.png", "2.png")]),
-        (["1.jpg.png", "1.png"], ["1.jpg", "1.png"], [("1.png", "1.png"), ("1.jpg.png", "1.jpg")]),
-        (["1.jpg.png", "1.png"], ["1.jpg"], [("1.jpg.png", "1.jpg")]),
-        (["1.jpg.png", "d/2.tif.png"], ["1.tif", "d/2.png"], [("1.jpg.png", "1.tif"), ("d/2.tif.png", "d/2.png")]),
-        (["1.jpg.png", "1.jpg"], ["1.jpg.png", "1.jpg"], [("1.jpg", "1.jpg"), ("1.jpg.png", "1.jpg.png")]),
-        (["1.jpg.png", "1.tif.png", "2.png"], ["1.png", "2.png"], [("2.png", "2.png")]),
-        (["1.jpg", "1.png"], ["1.jpg", "1.png"], [("1.png", "1.png")]),
-        (["1.bmp.gif", "1.png"], ["1.jpg", "1.tif"], [("1.bmp.gif", "1.jpg"), ("1.png", "1.tif")]),
-        (["1.jpg.png", "1.jpg.webp"], ["1.jpg", "1.jpg.tif"], [("1.jpg.png", "1.jpg"), ("1.jpg.webp", "1.jpg.tif")]),
-        (["1.png.jpg"], ["1.png", "1.png.webp"], [("1.png.jpg", "1.png")]),
-    ],
-)
-def test_a_result_is_paired_with_its_photo_or_with_an_image_of_its_name(
-    tmp_path: Path, a: list[str], b: list[str], expected: list[tuple[str, str]]
-) -> None:
-    save_images(tmp_path, *(f"A/{name}" for name in a), *(f"B/{name}" for name in b))
-    pairs, _ = pair_by_stem(tmp_path / "A", tmp_path / "B")
-    assert [
-        (x.relative_to(tmp_path / "A").as_posix(), y.relative_to(tmp_path / "B").as_posix()) for x, y in pairs
-    ] == expected
-
-
-def test_results_are_paired_by_the_ends_of_the_names_of_their_photos(tmp_path: Path) -> None:
-    save_images(tmp_path, "p_in.jpg.png", "p_out.jpg", "q_in.png", "q_out.png")
-    layout = detect_layout(tmp_path, pair_suffixes=("_in", "_out"))
-    assert [tuple(path.name for path in item) for item in layout.splits["train"][0]] == [
-        ("p_in.jpg.png", "p_out.jpg"), ("q_in.png", "q_out.png"),
-    ]  # fmt: skip
-
-
-def test_images_that_are_all_used_are_not_called_ambiguous(tmp_path: Path) -> None:
-    save_images(tmp_path, "A/1.jpg.png", "A/1.png", "B/1.jpg", "B/1.png")
-    assert not [finding for finding in audit(tmp_path).findings if "only by their suffix" in finding.text]

@@ -108,12 +108,6 @@ def test_scores_are_computed_at_the_size_of_the_translated_images(striped: Path)
     assert result["pictures"] == 1
 
 
-def test_results_in_another_format_are_scored(striped: Path, tmp_path: Path) -> None:
-    for path in (striped / "testA").iterdir():
-        Image.open(path).save(tmp_path / f"{path.name}.webp", lossless=True)
-    assert score(tmp_path, striped) == score(striped / "testA", striped)
-
-
 def test_an_image_that_is_not_in_the_dataset_cannot_be_scored(striped: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no image '00099'"):
         score({"00099": np.zeros((64, 64, 3), np.uint8)}, striped)
