@@ -89,7 +89,7 @@ def _recorded_names(
     for number, names in enumerate(_candidates(file, kind)):
         keys = list(map(comparison_key, names))
         if owners.get(keys[0]) == file[0].owner and not taken & set(keys):
-            return names
+            return None if any(_is_occupied(*pair, taken, owners) for pair in zip(file, names, strict=True)) else names
         if number > 1 and keys[0] not in owners:  # numbers have no gaps
             return None
     return None

@@ -108,8 +108,11 @@ def make_plan(
         image and there is not exactly one photo.
     """
     plan = Plan(is_named=is_image_name(out), folders=[source for source in sources if source.is_dir()])
-    files = [file for source in sources for file in _source_files(source, out, patterns, plan)]
-    frames = _list_frames(files, count_frames, is_joined, plan)
+    files: dict[tuple[Path, Path], tuple[Path, Path]] = {}  # each once, also if it is named twice
+    for source in sources:
+        for path, relative in _source_files(source, out, patterns, plan):
+            files.setdefault((path.absolute(), relative), (path, relative))
+    frames = _list_frames(list(files.values()), count_frames, is_joined, plan)
     if plan.is_named:
         plan.jobs = [_named_job(sources, frames, out)] if frames else []
     else:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from i2i.convert import Result, convert_jobs, make_plan
-from i2i.convert.records import MANIFEST_NAME
+from i2i.convert.naming import Frame, output_names
+from i2i.convert.records import MANIFEST_NAME, Owner
 from i2i.images import Writer
 from tests.conftest import random_image
 from tests.images.in_process_reader import InProcessReader
@@ -71,6 +72,13 @@ def test_photos_of_two_folders_with_equal_names_do_not_replace_each_other(tmp_pa
     assert converted(convert(save(tmp_path / "z", "a.png"), out=out)) == {"a.png": "a.png-2.png"}
     for folder in "zyx":
         assert converted(convert(tmp_path / folder, out=out)) == {}
+
+
+def test_frames_that_are_added_to_a_file_do_not_replace_the_result_of_another() -> None:
+    owners = {Path(f"a.00{k + 1}.png"): Owner(Path("/in/a.gif"), k) for k in range(2)}
+    owners[Path("a.003.png")] = Owner(Path("/gone/a.003.bmp"), 0)
+    frames = [Frame(Path("/in/a.gif"), Path("a.gif"), index, 3) for index in range(3)]
+    assert output_names(frames, "png", owners) == [Path(f"a.gif.00{k + 1}.png") for k in range(3)]
 
 
 def test_results_of_photos_that_were_moved_are_replaced(tmp_path: Path) -> None:

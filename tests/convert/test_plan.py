@@ -44,6 +44,12 @@ def test_output_names_do_not_depend_on_the_order_of_the_files(tmp_path: Path, mo
     assert planned(root) == expected
 
 
+def test_a_file_that_is_named_twice_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files(tmp_path, "in/a.jpg", "in/b.jpg"))
+    sources = [Path("in"), Path("in/a.jpg"), tmp_path / "in" / "b.jpg"]
+    assert [job.target.name for job in make_plan(sources, tmp_path / "out", "png").jobs] == ["a.png", "b.png"]
+
+
 def test_names_that_a_file_system_may_treat_as_equal_stay_distinct(tmp_path: Path) -> None:
     names = ("Horse.jpg", "horse.png", "caf\u00e9.jpg", "cafe\u0301.png")
     taken = {target.casefold() for target in planned(files(tmp_path / "in", *names)).values()}
