@@ -20,7 +20,7 @@ from i2i.checkpoints.foreign import describe_foreign
 from i2i.checkpoints.model_info import FORMAT, ModelInfo
 from i2i.checkpoints.run import STATE_NAMES, Run, checkpoints_dir, write_or_explain
 from i2i.checkpoints.shipped import is_shipped, shipped_model_files
-from i2i.checkpoints.upgrade import upgrade_metadata
+from i2i.checkpoints.upgrade import add_later_fields, upgrade_metadata
 from i2i.errors import ModelFileError
 from i2i.images import Provenance
 from i2i.json_parsing import JsonError, parse_json_table, replace_surrogates
@@ -186,6 +186,7 @@ def _parse_info(path: Path, header: Mapping[str, str] | None) -> ModelInfo:
         version = metadata["format"]
         if version == 1:
             metadata = upgrade_metadata(metadata)
+        metadata = add_later_fields(metadata)
     except JsonError as error:
         raise ModelFileError(f"{path} is no usable model file: its metadata {error}.") from error
     except (KeyError, TypeError, ValueError) as error:

@@ -54,6 +54,7 @@ FIELD_NAMES = {
     "weight_gp": "weight_gradient_penalty",
 }
 TASK_FIELD_NAMES = {"denoise": {"known": "noise_level_input"}, "dejpeg": {"known": "quality_input"}}
+LATER_TASK_FIELDS = {"denoise": {"camera_noise_reduction": 0.0}}  # name → its value before it was a field
 VALUES = {
     "conditioning": {"picture": "image"},
     "prediction": {"plain": "direct", "patch": "masked_residual"},
@@ -76,7 +77,14 @@ def upgrade_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 def upgrade_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of a run's ``config.json``, of any version, with the names of format 2."""
-    return _upgrade_names(config) if "objective" in config else dict(config)
+    return add_later_fields(_upgrade_names(config) if "objective" in config else config)
+
+
+def add_later_fields(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the tasks of nested tables the fields that they lack, so that a run goes on with the samples it had."""
+    added = {name: add_later_fields(value) if isinstance(value, dict) else value for name, value in table.items()}
+    task = added.get("task")
+    return {**(LATER_TASK_FIELDS.get(task, {}) if isinstance(task, str) else {}), **added}
 
 
 def upgrade_state(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,10 @@ class CleanCropConfig(Config):
         0.0, "share of the training crops of a --task whose hue, saturation, contrast and brightness are changed",
         ge=0, le=1,
     )  # fmt: skip
+    enlarged_fraction: float = option(
+        0.0, "share of the training crops of a --task that are enlarged up to 2 times: as soft as photos at a camera's "
+        "full resolution", ge=0, le=1,
+    )  # fmt: skip
 
     def vary(self, crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the crop, a changed one, or a drawing in its place.
@@ -35,9 +39,21 @@ class CleanCropConfig(Config):
             crop = draw_crop(crop.shape[0], rng)
         elif self.colour_jitter and rng.random() < self.colour_jitter:
             crop = jitter_colours(crop, rng)
+        if self.enlarged_fraction and rng.random() < self.enlarged_fraction:
+            crop = enlarge(crop, rng)
         if self.grey_fraction and rng.random() < self.grey_fraction:
             crop = to_grayscale(crop)
         return crop
+
+
+def enlarge(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a random part of a uint8 image (H, W, 3), enlarged 1 to 2 times by cubic interpolation to (H, W, 3)."""
+    height, width = image.shape[:2]
+    factor = rng.uniform(1, 2)
+    part_height, part_width = max(1, round(height / factor)), max(1, round(width / factor))
+    top, left = rng.integers(height - part_height + 1), rng.integers(width - part_width + 1)
+    part = image[top : top + part_height, left : left + part_width]
+    return np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def jitter_colours(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -14,6 +14,7 @@ from i2i.restoration.kernels import filter2d, gaussian_kernel
 from i2i.restoration.srgb import linear_to_srgb, srgb_to_linear
 from i2i.restoration.task import Range, Task, append_channel
 
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 MIDDLE_GREY = 0.18  # linear light at which the σ of camera noise is defined
 MIXED_SHARES = {"gaussian": 0.45, "grain": 0.2, "camera": 0.3, "none": 0.05}  # of the kinds in --noise mixed
 
@@ -55,6 +56,10 @@ class Denoise(Task):
         le=100,
         rising=True,
     )
+    camera_noise_reduction: float = option(
+        0.5, "share of the images with camera noise whose noise the camera has smoothed, colour more than brightness",
+        ge=0, le=1,
+    )  # fmt: skip
     quantize: bool = option(True, "clip and round the noisy image to 8 bit, as in a file", was="quantised")
     unclipped_fraction: float = option(
         0.0, "share of the images with Gaussian noise or grain that --quantize does not clip and round", ge=0, le=1
@@ -90,7 +95,9 @@ class Denoise(Task):
     def _add_noise(self, clean: np.ndarray, kind: str, sigma: float, rng: np.random.Generator) -> np.ndarray:
         if kind == "camera":
             quality = round(rng.uniform(*self.camera_jpeg_quality))
-            return jpeg_compress(add_camera_noise(clean, sigma, rng).round().astype(np.uint8), quality)
+            is_reduced = bool(self.camera_noise_reduction) and rng.random() < self.camera_noise_reduction
+            noisy = add_camera_noise(clean, sigma, rng, noise_reduction=is_reduced)
+            return jpeg_compress(noisy.round().astype(np.uint8), quality)
         if kind == "grain":
             noisy = add_grain(clean, sigma, rng)
         else:
@@ -119,7 +126,9 @@ def add_poisson_gaussian_noise(image: np.ndarray, sigma: float, shot: float, rng
     return noise
 
 
-def add_camera_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+def add_camera_noise(
+    image: np.ndarray, sigma: float, rng: np.random.Generator, *, noise_reduction: bool = False
+) -> np.ndarray:
     """Return the image with camera noise, as float32 (H, W, 3) clipped to 0 to 255.
 
     After Brooks et al. 2019, section 3: Poisson–Gaussian noise on the light that reaches a Bayer mosaic, white balance,
@@ -128,8 +137,10 @@ def add_camera_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) 
 
     Args:
         image: uint8 (H, W, 3).
-        sigma: σ of the noise of green on middle grey, in grey levels.
+        sigma: σ of the noise of green on middle grey, in grey levels, before noise reduction.
         rng: for the noise, the white balance, the mosaic's phase and the smoothing.
+        noise_reduction: smooth the noise of the finished image, as cameras do: its colour by a Gaussian with a σ of 0.5
+            to 3 pixels, its brightness by up to 1.2 pixels.
     """
     light = srgb_to_linear(image)
     gains = np.array([rng.uniform(1, 2.2), 1, rng.uniform(1, 2.2)], np.float32)
@@ -152,7 +163,23 @@ def add_camera_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) 
     kernels = [_demosaicing_kernel(green, smoothing) for green in (False, True, False)]
     green_gain = np.sqrt(np.square(kernels[1]).sum() / 2)
     demosaiced = np.stack([filter2d(noise[..., i], kernel) for i, kernel in enumerate(kernels)], -1) / green_gain
-    return linear_to_srgb(light + demosaiced)
+    noisy = linear_to_srgb(light + demosaiced)
+    return reduce_noise(noisy, image, rng.uniform(0, 1.2), rng.uniform(0.5, 3)) if noise_reduction else noisy
+
+
+def reduce_noise(noisy: np.ndarray, image: np.ndarray, luma_blur: float, chroma_blur: float) -> np.ndarray:
+    """Return an image with its noise smoothed, in brightness (luma of Rec. 601) and in colour, as float32 (H, W, 3).
+
+    Args:
+        noisy: (H, W, 3) in grey levels.
+        image: (H, W, 3) in grey levels, without noise: it is not smoothed.
+        luma_blur: σ of the Gaussian for the luma of the noise, in pixels.
+        chroma_blur: σ of the Gaussian for the rest of the noise, in pixels.
+    """
+    noise = noisy - image.astype(np.float32)
+    luma = np.repeat(noise @ LUMA, 3).reshape(noise.shape)
+    smoothed = filter2d(luma, gaussian_kernel(luma_blur)) + filter2d(noise - luma, gaussian_kernel(chroma_blur))
+    return (image + smoothed).clip(0, 255)
 
 
 def _demosaicing_kernel(green: bool, smoothing: float) -> np.ndarray:

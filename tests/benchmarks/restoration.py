@@ -10,6 +10,7 @@ python -m tests.benchmarks.restoration MODEL … --noise clipped --sets black fi
   grey       a grey photo with such noise of one channel, as a file
   grain      a colour photo with noise that is equal in R, G and B, as a file
   camera     camera noise saved as JPEG (--camera-quality); σ is that of green on middle grey
+  reduced    the same noise, smoothed as cameras do, saved as JPEG; σ is that before the smoothing
   clean      the photo itself; σ does not matter
 The result is rounded to 8 bits. PSNR is computed over RGB on [0, 255] and averaged over the images; the mean absolute
 error is in grey levels. The noise of an image depends only on its name and σ. CBSD68 consists of those 68 of the 100
@@ -47,7 +48,7 @@ PUBLISHED = {  # σ = 15 / 25 / 50, as reported in the FFDNet (2018) and DRUNet 
     "FFDNet": {"cbsd68": (33.87, 31.21, 27.96), "kodak24": (34.63, 32.13, 28.98)},
     "DRUNet": {"cbsd68": (34.30, 31.69, 28.51), "kodak24": (35.31, 32.89, 29.86)},
 }
-NOISES = ("published", "clipped", "grey", "grain", "camera", "clean")
+NOISES = ("published", "clipped", "grey", "grain", "camera", "reduced", "clean")
 DRAWN: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
     "black": lambda rng: np.zeros((256, 256, 3), np.uint8),
     "fields": lambda rng: draw_flat_field(256, rng),
@@ -133,8 +134,8 @@ def degrade(clean: np.ndarray, name: str, noise: str, sigma: float, quality: int
     rng = np.random.default_rng([zlib.crc32(name.encode()), int(sigma)])
     if noise == "clean":
         return clean, clean.astype(np.float32)
-    if noise == "camera":
-        noisy = add_camera_noise(clean, sigma, rng).round().astype(np.uint8)
+    if noise in ("camera", "reduced"):
+        noisy = add_camera_noise(clean, sigma, rng, noise_reduction=noise == "reduced").round().astype(np.uint8)
         return clean, jpeg_compress(noisy, quality).astype(np.float32)
     if noise == "grey":
         clean = to_grayscale(clean)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from i2i.data.clean_crops import CleanCropConfig, jitter_colours
+from i2i.data.clean_crops import CleanCropConfig, enlarge, jitter_colours
 from i2i.data.config import PairedConfig
 from i2i.data.dataset import TrainingDataset
 from i2i.data.drawn_crops import draw_crop
@@ -51,6 +51,17 @@ def test_jitter_changes_hue_and_saturation_and_keeps_grey_grey() -> None:
         assert np.ptp(jitter_colours(grey, rng(seed)), axis=2).max() == 0
     varied = [jitter_colours(PHOTO, rng(seed)) for seed in range(10)]
     assert all(np.abs(image.astype(int) - PHOTO).mean() > 5 for image in varied)
+
+
+def test_an_enlarged_crop_is_a_smaller_part_at_the_size_of_the_crop() -> None:
+    ramp = np.repeat(np.arange(0, 256, 4, np.uint8)[None, :, None].repeat(64, 0), 3, 2)
+    enlarged = [enlarge(ramp, rng(seed)) for seed in range(30)]
+    assert {(image.shape, image.dtype.str) for image in enlarged} == {((64, 64, 3), "|u1")}
+    slopes = [float(np.diff(image[32, 8:-8, 0].astype(int)).mean()) for image in enlarged]
+    assert 1.9 < min(slopes) < 2.6
+    assert 3.4 < max(slopes) < 4.1
+    assert any(image[0, 0, 0] > 20 for image in enlarged)
+    assert np.array_equal(CleanCropConfig(enlarged_fraction=1.0).vary(PHOTO, rng()).shape, PHOTO.shape)
 
 
 def dataset(folder: Path, make_task: Callable[[], object], **fractions: float) -> TrainingDataset:

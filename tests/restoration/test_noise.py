@@ -3,7 +3,7 @@ import pytest
 
 from i2i.restoration.grain import add_grain
 from i2i.restoration.jpeg import jpeg_compress
-from i2i.restoration.noise import Denoise, add_camera_noise
+from i2i.restoration.noise import Denoise, add_camera_noise, reduce_noise
 from i2i.restoration.srgb import linear_to_srgb, srgb_to_linear
 
 FLAT = np.full((96, 96, 3), 128, np.uint8)
@@ -132,3 +132,33 @@ def test_a_fraction_of_the_images_is_not_clipped() -> None:
     degraded = [task.degrade(FLAT, rng(seed), 25.0) for seed in range(100)]
     assert {image.dtype for image in degraded} == {np.dtype(np.float32)}, "images of one type make a batch"
     assert 12 <= sum(not np.array_equal(image, image.round()) for image in degraded) <= 40
+
+
+def test_noise_reduction_smooths_the_colour_of_camera_noise_more_than_its_brightness() -> None:
+    image = np.full((128, 128, 3), 118, np.uint8)
+    noises = [add_camera_noise(image, 12.0, rng(seed), noise_reduction=True) - image for seed in range(12)]
+    plain = [add_camera_noise(image, 12.0, rng(seed)) - image for seed in range(12)]
+
+    def colour(noise: np.ndarray) -> np.ndarray:
+        return noise - (noise @ np.array([0.299, 0.587, 0.114], np.float32))[..., None]
+
+    def neighbours(values: np.ndarray) -> float:
+        return float((values[:, 2:] * values[:, :-2]).mean() / values.var())
+
+    assert np.mean([neighbours(colour(noise)) for noise in noises]) > 0.5
+    assert np.mean([neighbours(colour(noise)) for noise in plain]) < 0.25
+    assert np.mean([noise[..., 1].std() for noise in noises]) < 0.8 * np.mean([noise[..., 1].std() for noise in plain])
+
+
+def test_reduce_noise_keeps_the_image_and_the_mean_of_the_noise() -> None:
+    image = photo()
+    shifted = image.astype(np.float32) + np.array([3, -2, 5], np.float32)
+    inside = (image > 10).all(2) & (image < 245).all(2)
+    assert np.abs(reduce_noise(shifted, image, 1.0, 3.0) - shifted)[inside].max() < 1e-2
+
+
+def test_half_of_the_camera_noise_is_reduced_by_default_and_none_on_demand() -> None:
+    reduced, plain = (Denoise(noise="camera", sigma=(20, 20), camera_noise_reduction=share) for share in (0.5, 0.0))
+    spread = [[task.degrade(FLAT, rng(seed)).std() for seed in range(60)] for task in (reduced, plain)]
+    assert np.mean(spread[0]) < 0.93 * np.mean(spread[1])
+    assert (np.array(spread[0]) < 0.6 * np.mean(spread[1])).any()
