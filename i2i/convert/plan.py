@@ -12,7 +12,7 @@ from i2i.errors import UsageError
 from i2i.images import IMAGE_SUFFIXES
 from i2i.images.files import describe_missing
 from i2i.images.folders import real_path, walk_folder
-from i2i.images.formats import HEIC_SUFFIXES
+from i2i.images.formats import ARRAY_SUFFIXES, HEIC_SUFFIXES
 
 MAX_FRAMES = 10_000  # of one file
 VIDEO_SUFFIXES = {
@@ -188,12 +188,18 @@ def _walk_images(root: Path, out: Path, patterns: Sequence[str], plan: Plan) -> 
     listing = walk_folder(root, excluded=out)
     plan.skipped += listing.skipped
     plan.failed += listing.failed
+    holds_arrays = not any(path.suffix.lower() in IMAGE_SUFFIXES for path in listing.files)
     for path in listing.files:
         if is_system_file(path) or not _matches(path.relative_to(root), patterns):
             continue
         if is_video(path):
             plan.skipped.append((path, "is a video: name it as a source to convert it"))
-        elif path.suffix.lower() in IMAGE_SUFFIXES | HEIC_SUFFIXES or (reason := reason_to_ignore(path)) is None:
+        elif path.suffix.lower() in ARRAY_SUFFIXES and not holds_arrays:
+            plan.skipped.append((path, f"{NO_IMAGE}an array of NumPy beside images; name it as a source to convert it"))
+        elif (
+            path.suffix.lower() in IMAGE_SUFFIXES | HEIC_SUFFIXES | ARRAY_SUFFIXES
+            or (reason := reason_to_ignore(path)) is None
+        ):
             yield path
         else:
             plan.skipped.append((path, reason))

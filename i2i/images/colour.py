@@ -71,7 +71,7 @@ def read_deep_colours(image: Image.Image, *, profiles: bool, ranges: ValueRanges
     if levels is None:
         return None
     levels = np.repeat(levels[..., None], 3, 2) if levels.ndim == 2 else levels
-    return DeepImage(np.ascontiguousarray(_upright(levels, image)))
+    return DeepImage(np.ascontiguousarray(to_upright(levels, image)))
 
 
 def kept_profile(image: Image.Image) -> bytes:
@@ -101,7 +101,7 @@ def _needs_conversion(profile: bytes, mode: str) -> bool:
     return fits and _srgb_transform(profile, mode) is not None
 
 
-def _upright(levels: np.ndarray, source: Image.Image) -> np.ndarray:
+def to_upright(levels: np.ndarray, source: Image.Image) -> np.ndarray:
     """Rotate pixels (H, W, C) upright by the EXIF orientation of the file that they are from."""
     try:
         orientation = source.getexif().get(_ORIENTATION, 1)

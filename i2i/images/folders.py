@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from i2i.images.formats import IMAGE_SUFFIXES
+from i2i.images.formats import ARRAY_SUFFIXES, IMAGE_SUFFIXES
 
 # Folders that operating systems and programs fill with images of their own.
 SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
@@ -27,8 +27,13 @@ class FolderListing:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Return the image files under ``folder`` at any depth, sorted, as ``walk_folder`` finds them."""
-    return [path for path in walk_folder(folder).files if path.suffix.lower() in IMAGE_SUFFIXES]
+    """Return the image files under ``folder`` at any depth, sorted, as ``walk_folder`` finds them.
+
+    NumPy's files count as images where there are no others: beside photos they hold features and statistics.
+    """
+    files = walk_folder(folder).files
+    images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    return images or [path for path in files if path.suffix.lower() in ARRAY_SUFFIXES]
 
 
 def real_path(path: Path | str) -> Path:

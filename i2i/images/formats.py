@@ -44,6 +44,7 @@ FORMAT_BY_SUFFIX = {suffix: format for format in _FORMATS for suffix in format.s
 FORMAT_BY_NAME = {format.name: format for format in _FORMATS}
 HEIC_SUFFIXES = {".heic", ".heif"}
 HAS_HEIC = find_spec("pillow_heif") is not None
+ARRAY_SUFFIXES = {".npy", ".npz"}  # of NumPy's files
 # Files with these suffixes count as images when a folder is listed.
 IMAGE_SUFFIXES = set(FORMAT_BY_SUFFIX) | (HEIC_SUFFIXES if HAS_HEIC else set())
 

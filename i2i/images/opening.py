@@ -1,5 +1,6 @@
 """Opening of image files by their content, with the reason where a file is no image that i2i reads."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,16 +11,21 @@ from PIL import Image, UnidentifiedImageError
 from i2i.errors import ImageError
 from i2i.images.files import open_regular
 from i2i.images.formats import HAS_HEIC, allowed_decoders
-from i2i.images.sample_images import has_deep_samples, open_sample_image
+from i2i.images.sample_images import SampleImage, has_deep_samples, open_sample_image
 from i2i.images.samples import needs_sample_tiff
 from i2i.images.signatures import describe_non_image, jpeg_bits, sniff_image_format
+
+logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)  # tifffile reads what Pillow does not
 
 
 @contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
     """Open an image, not yet decoded. Raises ImageError that names the content if it is no readable image."""
     with open_regular(path) as file:
-        yield _identify(path, file)
+        image = _identify(path, file)
+        if isinstance(image, SampleImage):
+            image.filename = str(path)  # for messages
+        yield image
 
 
 def _identify(path: Path, file: BinaryIO) -> Image.Image:
@@ -27,6 +33,8 @@ def _identify(path: Path, file: BinaryIO) -> Image.Image:
     head = file.read(512)
     file.seek(0)
     name, is_readable = sniff_image_format(head) or ("", False)
+    if name == "NumPy" or (path.suffix.lower() == ".npz" and head.startswith(b"PK\3\4")):
+        return _open_array(path, file)
     try:
         if has_deep_samples(head) and (sample_image := open_sample_image(file, name)):
             return sample_image
@@ -62,6 +70,28 @@ def _open_unusual_tiff(path: Path, file: BinaryIO) -> Image.Image | None:
         raise ImageError(f"{path} {error}.") from error
     except Exception:  # decoders raise all kinds of errors for hostile bytes
         return None
+
+
+def _open_array(path: Path, file: BinaryIO) -> Image.Image:
+    """Open a file of NumPy. Raises ImageError with the reason if it holds no image."""
+    try:
+        if image := open_sample_image(file, "NumPy"):
+            return image
+    except ImageError as error:
+        raise ImageError(f"{path} {error}.") from error
+    except Exception as error:
+        raise ImageError(f"{path} is damaged: {str(error).strip('. ') or type(error).__name__}.") from error
+    raise ImageError(f"{path}: not an image that i2i can read (it looks like a NumPy file, damaged at its start).")
+
+
+def open_tiff_samples(file: BinaryIO) -> SampleImage | None:
+    """Open a TIFF by its samples, also where Pillow can read it as a picture; None if its samples are no levels."""
+    try:
+        return open_sample_image(file, "TIFF")
+    except ImageError:  # a palette, CMYK or packed bits: pictures, or refused by Pillow
+        return None
+    finally:
+        file.seek(0)
 
 
 def _heic_decoder(path: Path) -> list[str]:

@@ -86,7 +86,7 @@ def read(
 
     Raises: ImageError with the reason if the file is missing, is no image, is too large or is damaged.
     """
-    with _decode(path, 0, max_pixels) as image:
+    with decode(path, 0, max_pixels) as image:
         return blend_on_white(*to_upright_srgb_with_alpha(image, profiles=profiles, ranges=ranges))
 
 
@@ -112,7 +112,7 @@ def load_image(
         profiles: "convert" converts colours to sRGB by an embedded ICC profile; "state" also returns one of RGB, in
             ``source``; "keep" returns it and leaves the numbers as they are.
     """
-    with _decode(path, frame, max_pixels) as image:
+    with decode(path, frame, max_pixels) as image:
         return _to_loaded_image(image, blend, ranges, deep, profiles)
 
 
@@ -121,7 +121,7 @@ def read_summary(path: Path, max_pixels: int = MAX_PIXELS) -> SampleSummary | No
 
     Raises: ImageError as ``read`` does.
     """
-    with _decode(path, 0, max_pixels) as image:
+    with decode(path, 0, max_pixels) as image:
         samples = read_samples(image)
         return None if samples is None else summarize(samples)
 
@@ -267,7 +267,8 @@ def probe(path: Path) -> tuple[tuple[int, int], int]:
 
 
 @contextmanager
-def _decode(path: Path, frame: int, max_pixels: int) -> Iterator[Image.Image]:
+def decode(path: Path, frame: int, max_pixels: int) -> Iterator[Image.Image]:
+    """Open a frame whose pixels the block decodes. Raises ImageError as ``read`` does, also for errors of the block."""
     with open_image(path) as image, _at_frame(path, image, frame, max_pixels):
         yield image
 
@@ -282,8 +283,10 @@ def _at_frame(path: Path, image: Image.Image, frame: int, max_pixels: int) -> It
             size = f"{image.width}x{image.height} pixels"
             raise ImageError(f"{path} has {size}; at most {_format_pixels(max_pixels)} are read.")
         yield
-    except ImageError:
-        raise
+    except ImageError as error:
+        if str(path) in str(error):
+            raise
+        raise ImageError(f"{path} {error}.") from error
     except Exception as error:
         raise _damage_error(path, error) from error
 

@@ -6,6 +6,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageFile
 
+from i2i.errors import ImageError
 from i2i.images.value_range import SampleType, ValueRange
 
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -34,9 +35,19 @@ class SampleImage(ImageFile.ImageFile):
     """An opened image that has samples instead of 8-bit pixels; ``to_upright_srgb`` scales them to 8 bits.
 
     Subclasses set size, mode, info and ``sample_type`` in ``_open``, and decode in ``_decode``.
+
+    Attributes:
+        dtype: of the stored samples.
+        num_channels: stored channels, with alpha.
+        not_a_picture: why the samples are neither grey nor RGB, such as "has 8 channels"; "" if they are.
+        max_pixels: limit of the memory, see ``check_memory``; None for the default.
     """
 
     sample_type: SampleType = "float"
+    dtype: np.dtype[Any] = np.dtype("uint16")
+    num_channels = 1
+    not_a_picture = ""
+    max_pixels: int | None = None
 
     @property
     def declared(self) -> ValueRange | None:
@@ -53,11 +64,24 @@ class SampleImage(ImageFile.ImageFile):
     def _decode(self) -> Samples:
         raise NotImplementedError
 
+    def channels(self) -> np.ndarray:
+        """Decode the current frame, with all channels as stored: (H, W, C). Raises any error for a damaged file."""
+        raise NotImplementedError
+
+    def check_picture(self) -> None:
+        """Raise ImageError if the samples are neither grey nor RGB."""
+        if self.not_a_picture:
+            raise ImageError(
+                f"{str(self.filename) or 'The image'} {self.not_a_picture}; grey or RGB, each with or without alpha, "
+                "is needed here. Models that are trained on such files take them."
+            )
+
     def load(self) -> Any:
         """Decode as ``to_upright_srgb`` does, for code that treats this as any other image."""
         if self._im is None:
             from i2i.images.samples import samples_to_image
 
+            self.check_picture()
             self.im = samples_to_image(self.samples(), {}).convert(self.mode).im
         return Image.Image.load(self)
 
@@ -78,11 +102,20 @@ class DeepPng(SampleImage):
             header.load()  # metadata may follow the pixels
             self._size = header.size
             self._mode = "L" if header.mode == "I;16" else header.mode
+            self.num_channels = len(self._mode)
             self.info = dict(header.info)
 
     @property
     def declared(self) -> ValueRange | None:
         return None if self._bits is None else (0.0, float((1 << self._bits) - 1))
+
+    def channels(self) -> np.ndarray:
+        values = _decode_by_opencv(self.fp)
+        if values.ndim == 2:
+            return values[..., None]
+        if self.mode in ("L", "LA"):
+            return values[..., [0, 3]] if self.mode == "LA" else values[..., :1]
+        return values[..., [2, 1, 0, 3]] if values.shape[2] == 4 else values[..., ::-1]
 
     def _decode(self) -> Samples:
         values = _decode_by_opencv(self.fp)
@@ -111,10 +144,16 @@ class PortableAnymap(SampleImage):
             if not 0 < self._white < 65536 or self._white == 255:
                 raise SyntaxError("white is 255, as Pillow reads it, or invalid")
             self.sample_type = "uint8" if self._white < 256 else "uint16"
+        self.dtype = np.dtype("float32" if self._white is None else self.sample_type)
+        self.num_channels = len(self._mode)
 
     @property
     def declared(self) -> ValueRange | None:
         return None if self._white is None else (0.0, float(self._white))
+
+    def channels(self) -> np.ndarray:
+        values = _decode_by_opencv(self.fp)
+        return values[..., None] if values.ndim == 2 else values[..., 2::-1]
 
     def _decode(self) -> Samples:
         values = _decode_by_opencv(self.fp)
@@ -129,13 +168,17 @@ def open_sample_image(file: BinaryIO, name: str) -> SampleImage | None:
         file: the opened file.
         name: the format's name by its first bytes.
 
-    Raises: ImageError with the reason if it is a TIFF with bands that are no colours.
+    Raises: ImageError with the reason if it is a TIFF or an array with samples that i2i does not read.
     """
     opener: type[SampleImage]
     if name == "TIFF":
         from i2i.images.sample_tiff import SampleTiff
 
         opener = SampleTiff
+    elif name == "NumPy":
+        from i2i.images.numpy_files import NumpyImage
+
+        opener = NumpyImage
     else:
         opener = DeepPng if name == "PNG" else PortableAnymap
     file.seek(0)
@@ -155,7 +198,8 @@ def has_deep_samples(head: bytes) -> bool:
 
 def may_have_other_samples(head: bytes) -> bool:
     """Return whether a file may hold other samples than levels of 8 bits, by its first bytes."""
-    return has_deep_samples(head) or head[:4] in _TIFF_SIGNATURES or head[:2] == b"Pf"
+    is_array = head.startswith((b"\x93NUMPY", b"PK\3\4"))
+    return has_deep_samples(head) or head[:4] in _TIFF_SIGNATURES or head[:2] == b"Pf" or is_array
 
 
 def integer_alpha(alpha: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""TIFF with samples of other types than 8 bits: floats, signed and 32-bit integers, colours and alpha of 16 bits."""
+"""TIFF with samples of other types than 8 bits, or with other bands than grey, RGB and alpha."""
 
 import logging
+import re
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from tifffile import TiffFile, TiffPage
 
 from i2i.errors import ImageError
 from i2i.images.sample_images import SampleImage, Samples, integer_alpha
+from i2i.images.sample_types import check_channels, check_memory, sample_type_of
+from i2i.images.tiff_codecs import register_codecs
 from i2i.images.value_range import OVERSHOOT, SampleType, ValueRange
 
 # TIFF tags
@@ -26,12 +29,17 @@ _OPENCV_TYPES = ("uint8", "uint16", "int16", "uint32", "int32", "float32", "floa
 
 
 class SampleTiff(SampleImage):
-    """A TIFF with samples, decoded by tifffile, or by OpenCV if it is compressed by LZW or a float predictor."""
+    """A TIFF with samples, decoded by tifffile, or by OpenCV if tifffile has no decoder for its compression.
+
+    Attributes:
+        has_alpha: whether the band after the colours is alpha.
+    """
 
     format = "TIFF"
 
     def _open(self) -> None:
         assert self.fp is not None
+        register_codecs()
         try:
             self._tiff = TiffFile(self.fp, name="image.tif")  # files opened by descriptor have no name
             self.n_frames = len(self._tiff.pages)
@@ -59,9 +67,14 @@ class SampleTiff(SampleImage):
         if page.dtype is None:
             raise ImageError(f"has samples of {page.bitspersample} bits; i2i reads integers and floats of 8 to 64 bits")
         self._size = (page.imagewidth, page.imagelength)
-        self._has_alpha = _has_alpha(page)
-        self._mode = ("L", "LA")[self._has_alpha] if page.samplesperpixel < 3 else ("RGB", "RGBA")[self._has_alpha]
-        self.sample_type = _sample_type(page.dtype)
+        self.has_alpha = _has_alpha(page)
+        is_grey = page.samplesperpixel - self.has_alpha < 3
+        self._mode = ("L", "LA")[self.has_alpha] if is_grey else ("RGB", "RGBA")[self.has_alpha]
+        self.not_a_picture = "" if _is_picture(page) else f"has {page.samplesperpixel} bands"
+        self.dtype = page.dtype.newbyteorder("=")
+        self.sample_type = sample_type_of(page.dtype)
+        self._channel_pages = _channel_pages(page.description, self.n_frames)
+        self.num_channels = page.samplesperpixel * self._channel_pages
         self._im = None
         self.info = _info(page)
         self._exif = None
@@ -76,19 +89,51 @@ class SampleTiff(SampleImage):
             self._exif.load_from_fp(self.fp, self._page.offset)
         return self._exif
 
+    def channels(self) -> np.ndarray:
+        """Return the bands of the current page; of a microscope's file whose pages are channels, those of all pages."""
+        check_channels(self.num_channels)
+        check_memory(*self.size, self.num_channels, self.dtype.itemsize, self.max_pixels)
+        if self._channel_pages == 1:
+            return self._decode_page()
+        current = self._frame
+        pages = []
+        for frame in range(self._channel_pages):
+            self._set_page(frame)
+            pages.append(self._decode_page())
+        self._set_page(current)
+        if len({(page.shape, page.dtype) for page in pages}) > 1:
+            raise OSError("its pages differ in size or type")
+        return np.concatenate(pages, 2)
+
+    @property
+    def white_is_zero(self) -> bool:
+        """Whether the smallest value is white."""
+        return self._page.photometric == _WHITE_IS_ZERO
+
+    @property
+    def tiff(self) -> TiffFile:
+        """The file as tifffile opened it, for its metadata."""
+        return self._tiff
+
+    @property
+    def page(self) -> TiffPage:
+        """The current page of tifffile, for its tags."""
+        return self._page
+
     def _decode(self) -> Samples:
+        if self.not_a_picture:
+            return Samples(self.channels(), self.sample_type, declared=self.declared)
         values = self._decode_page()  # (H, W, bands)
         num_colours = 1 if values.shape[2] < 3 else 3
         colours = values[..., 0] if num_colours == 1 else values[..., :3]
-        return self._samples(colours, values[..., num_colours] if self._has_alpha else None)
+        return self._samples(colours, values[..., num_colours] if self.has_alpha else None)
 
     def _samples(self, colours: np.ndarray, alpha: np.ndarray | None) -> Samples:
-        opacity = None if alpha is None else _to_uint8_alpha(alpha)
+        opacity = None if alpha is None else to_uint8_alpha(alpha)
         if opacity is not None and self._page.extrasamples[0] == _ASSOCIATED:
             factor = 255 / np.maximum(opacity, 1).astype(np.float32)
             colours = colours * (factor if colours.ndim == 2 else factor[..., None])
-        inverted = self._page.photometric == _WHITE_IS_ZERO
-        return Samples(colours, self.sample_type, opacity, self.declared, inverted)
+        return Samples(colours, self.sample_type, opacity, self.declared, self.white_is_zero)
 
     @property
     def declared(self) -> ValueRange | None:
@@ -98,6 +143,8 @@ class SampleTiff(SampleImage):
     def _decode_page(self) -> np.ndarray:
         """Return the samples of the current page, (H, W, bands)."""
         page = self._page
+        if page.imagedepth > 1:
+            raise OSError("it is a volume")
         try:
             values = page.asarray().reshape(page.shaped)  # (planes, depth, H, W, bands)
             return np.moveaxis(values[:, 0, :, :, 0], 0, -1) if len(values) > 1 else values[0, 0]
@@ -122,28 +169,33 @@ class SampleTiff(SampleImage):
         return values[..., [2, 1, 0, 3][: values.shape[2]]] if values.shape[2] > 1 else values  # BGR(A) to RGB(A)
 
 
-def _sample_type(dtype: np.dtype[Any]) -> SampleType:
-    if dtype.kind == "f":
-        return "float"
-    if dtype.kind not in "iu":
-        raise ImageError(f"has samples of the type {dtype}; i2i reads integers and floats")
-    if dtype.itemsize > 2:
-        return "int32"
-    return {"u1": "uint8", "i1": "int8", "u2": "uint16", "i2": "int16"}[dtype.kind + str(dtype.itemsize)]  # type: ignore[return-value]
-
-
 def _has_alpha(page: TiffPage) -> bool:
-    """Return whether the band after the colours is alpha. Raises ImageError if the bands are not grey or RGB."""
-    bands = page.samplesperpixel
+    """Return whether the last band is the alpha of grey or of RGB."""
     extra = tuple(map(int, page.extrasamples))
-    alpha = bool(extra) and extra[0] in (_ASSOCIATED, _UNASSOCIATED)
-    num_colours = 3 if page.photometric == _RGB or bands == 3 else 1
-    if bands == num_colours or (bands == num_colours + 1 and (alpha or num_colours == 3)):
-        return alpha
-    raise ImageError(f"has {bands} bands; i2i reads grey and RGB, each with alpha")
+    num_colours = 3 if page.photometric == _RGB else 1
+    return page.samplesperpixel == num_colours + 1 and extra[:1] in ((_ASSOCIATED,), (_UNASSOCIATED,))
 
 
-def _to_uint8_alpha(alpha: np.ndarray) -> np.ndarray:
+def _is_picture(page: TiffPage) -> bool:
+    """Return whether the bands are grey or RGB, with or without alpha; of RGB a fourth band may be unspecified."""
+    bands = page.samplesperpixel
+    return bands in (1, 3) or _has_alpha(page) or (bands == 4 and page.photometric == _RGB)
+
+
+def _channel_pages(description: str, pages: int) -> int:
+    """Return how many pages are the channels of one image, as ImageJ and OME state it; 1 if none are."""
+    if pages < 2:
+        return 1
+    if description.startswith("ImageJ="):
+        found = re.search(r"^channels=(\d{1,3})\s*$", description, re.MULTILINE)
+        return pages if found and int(found[1]) == pages else 1
+    start = description[:4000]
+    sizes = dict(re.findall(r'\bSize([CZT])="(\d{1,3})"', start)) if "<OME" in start else {}
+    return pages if sizes == {"C": str(pages), "Z": "1", "T": "1"} else 1
+
+
+def to_uint8_alpha(alpha: np.ndarray) -> np.ndarray:
+    """Return alpha of any type as uint8, opaque as 255."""
     if alpha.dtype.kind == "u":
         return integer_alpha(alpha)
     white = 255 if alpha.max(initial=0) > OVERSHOOT else 1

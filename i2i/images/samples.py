@@ -130,6 +130,7 @@ def read_deep_levels(image: Image.Image, ranges: ValueRanges) -> np.ndarray | No
     """
     if sample_type(image) in (None, "uint8", "int8"):
         return None
+    _check_picture(image)
     samples = read_samples(image)
     assert samples is not None
     return _scale(samples, ranges.get(samples.type) or common_ranges([summarize(samples)])[samples.type], np.uint16)
@@ -172,11 +173,17 @@ def to_8bit(image: Image.Image, ranges: ValueRanges) -> Image.Image:
         return image
     if type == "uint8" and not isinstance(image, SampleImage):
         return _rescaled(image, ranges["uint8"])
+    _check_picture(image)
     samples = read_samples(image)
     assert samples is not None
     scaled = samples_to_image(samples, ranges)
     scaled.info = {key: value for key, value in image.info.items() if key in ("exif", "icc_profile")}
     return scaled
+
+
+def _check_picture(image: Image.Image) -> None:
+    if isinstance(image, SampleImage):
+        image.check_picture()
 
 
 def _rescaled(image: Image.Image, value_range: ValueRange) -> Image.Image:

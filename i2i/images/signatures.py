@@ -9,7 +9,7 @@ _IMAGE_SIGNATURES = (
     (0, b"\xff\x4f\xff\x51", "JPEG 2000", True), (4, b"ftyphei", "HEIC", False), (4, b"ftypmif1", "HEIC", False),
     (4, b"ftyphev", "HEIC", False), (0, b"8BPS", "Photoshop", False), (0, b"\0\0\1\0", "icon", False),
     (0, b"\xff\x0a", "JPEG XL", False), (4, b"JXL ", "JPEG XL", False), (0, b"FUJIFILM", "raw camera", False),
-    (0, b"P5\n", "PGM", True), (0, b"P6\n", "PPM", True),
+    (0, b"P5\n", "PGM", True), (0, b"P6\n", "PPM", True), (0, b"\x93NUMPY", "NumPy", True),
 )  # fmt: skip
 _OTHER_SIGNATURES = (
     (b"%PDF", "a PDF"), (b"%!PS", "a PostScript drawing"), (b"\xc5\xd0\xd3\xc6", "a PostScript drawing"),

@@ -81,15 +81,11 @@ def test_colours_that_are_multiplied_by_alpha_are_divided_by_it(tmp_path: Path) 
 
 @pytest.mark.parametrize(("bands", "photometric"), [(2, 1), (4, 1), (5, 1), (8, 1)])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_a_tiff_of_other_bands_is_refused_with_their_number(
-    tmp_path: Path, bands: int, photometric: int, dtype: str
-) -> None:
+def test_a_tiff_of_other_bands_is_no_picture(tmp_path: Path, bands: int, photometric: int, dtype: str) -> None:
     path = write(tmp_path / "bands.tif", np.dstack([typed_ramp(dtype)] * bands), photometric=photometric)
-    reason = f"bands.tif has {bands} bands; i2i reads grey and RGB, each with alpha"
-    with pytest.raises(ImageError, match=reason):
+    with pytest.raises(ImageError, match=f"bands.tif has {bands} bands; grey or RGB, each with or without alpha"):
         read(path)
-    with pytest.raises(ImageError, match=reason):
-        read_header(path)
+    assert read_header(path)[0] == (16, 4)
 
 
 def test_a_truncated_tiff_of_floats_is_refused(tmp_path: Path) -> None:

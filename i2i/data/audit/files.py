@@ -8,6 +8,7 @@ from i2i.data.audit.report import Finding, join_some, plural, printable
 from i2i.data.audit.snapshot import DatasetSnapshot
 from i2i.images import IMAGE_SUFFIXES, read_header
 from i2i.images.folders import walk_folder
+from i2i.images.formats import ARRAY_SUFFIXES
 
 _FAULT_TEXTS = {
     "empty": ("file is empty", "files are empty", "copy them again, or remove them"),
@@ -79,7 +80,7 @@ def _other_files(folders: list[Path]) -> Iterator[Path]:
     """Yield the regular files without the suffix of an image. Hidden files are skipped."""
     for folder in folders:
         for path in walk_folder(folder).files:
-            if path.suffix.lower() not in IMAGE_SUFFIXES and path.is_file():
+            if path.suffix.lower() not in IMAGE_SUFFIXES | ARRAY_SUFFIXES and path.is_file():
                 yield path
 
 

@@ -9,6 +9,7 @@ from i2i.data.layout.types import SPLITS, Kind
 from i2i.errors import DatasetError
 from i2i.images import IMAGE_SUFFIXES
 from i2i.images.folders import is_visible, list_images, subfolders
+from i2i.images.formats import ARRAY_SUFFIXES
 
 # Names of the folders of A and B, in lower case.
 DOMAIN_NAMES = (
@@ -150,7 +151,7 @@ def _is_two_domains(folders: Folders) -> bool:
 
 def _has_images_at_top(folder: Path) -> bool:
     names = (path.name for path in folder.iterdir())
-    return any(is_visible(name) and Path(name).suffix.lower() in IMAGE_SUFFIXES for name in names)
+    return any(is_visible(name) and Path(name).suffix.lower() in IMAGE_SUFFIXES | ARRAY_SUFFIXES for name in names)
 
 
 def _with_inner_splits(a: Path, b: Path, kind: Kind) -> Arrangement:

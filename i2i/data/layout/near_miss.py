@@ -8,6 +8,7 @@ from i2i.data.layout.find import HINT
 from i2i.errors import DatasetError
 from i2i.images import IMAGE_SUFFIXES
 from i2i.images.folders import is_visible, real_path, subfolders
+from i2i.images.formats import ARRAY_SUFFIXES
 
 MAX_FOLDERS = 1000  # subfolders that are looked into
 
@@ -44,7 +45,7 @@ def check_one_folder_higher(root: Path) -> None:
 
 def _holds_images(folder: Path) -> bool:
     names = (path.name for path in folder.iterdir())
-    return any(is_visible(name) and Path(name).suffix.lower() in IMAGE_SUFFIXES for name in names)
+    return any(is_visible(name) and Path(name).suffix.lower() in IMAGE_SUFFIXES | ARRAY_SUFFIXES for name in names)
 
 
 def _is_dataset(folder: Path) -> bool:

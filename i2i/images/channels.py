@@ -1,0 +1,246 @@
+"""Images of 1 to 16 channels of any type: integers of 8 to 64 bits and floats, as their files store them.
+
+``read`` and ``load_image`` return pictures, RGB of 8 bits. ``read_channels`` returns samples: multispectral bands, the
+channels of a microscope, heights, temperatures, class ids.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from i2i.errors import ImageError
+from i2i.images.colour import to_upright, to_upright_srgb_with_alpha
+from i2i.images.formats import MAX_PIXELS
+from i2i.images.geotiff import GeoTags, band_names, read_geo_tags
+from i2i.images.grey import stores_grey
+from i2i.images.opening import open_image, open_tiff_samples
+from i2i.images.reading import decode
+from i2i.images.sample_images import SampleImage
+from i2i.images.sample_types import check_channels, sample_type_of
+from i2i.images.samples import declared_by
+from i2i.images.value_range import SampleSummary, SampleType, ValueRange
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelImage:
+    """An image of any number of channels.
+
+    Args:
+        values: (H, W, C), C from 1 to 16; integers of 8 to 64 bits or floats of 16 to 64, in the byte order of this
+            machine.
+        declared: the values of black and white that the file states; None if it states none.
+        bands: a name for each channel; empty if they have none.
+        geo: the tags that place the image on the Earth; empty for most images.
+    """
+
+    values: np.ndarray
+    declared: ValueRange | None = None
+    bands: tuple[str, ...] = ()
+    geo: GeoTags = field(default_factory=dict)
+
+    @property
+    def type(self) -> SampleType:
+        """The type of the samples."""
+        return sample_type_of(self.values.dtype)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.values.shape[1], self.values.shape[0]
+
+    @property
+    def channels(self) -> int:
+        return int(self.values.shape[2])
+
+    def summary(self) -> SampleSummary:
+        """Return the least and the greatest finite value."""
+        values = self.values
+        if values.dtype.kind == "f":
+            values = values[np.isfinite(values)]
+        low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+        return SampleSummary(type=self.type, low=low, high=high, declared=self.declared)
+
+
+@dataclass(frozen=True)
+class ChannelHeader:
+    """What the header of a file states.
+
+    Args:
+        size: width and height in pixels, as stored.
+        channels: without alpha.
+        alpha: whether the file has alpha beside the channels.
+        dtype: of the samples, such as "uint16".
+        bands: a name for each channel; empty if they have none.
+        is_picture: whether the file holds levels of 8 bits, grey or RGB, as most photos do.
+        is_indexed: whether its samples are indices of a palette.
+    """
+
+    size: tuple[int, int]
+    channels: int
+    alpha: bool
+    dtype: str
+    bands: tuple[str, ...] = ()
+    is_picture: bool = False
+    is_indexed: bool = False
+
+
+def read_channels(path: Path, channels: int | None = None, *, max_pixels: int = MAX_PIXELS) -> ChannelImage:
+    """Read the samples of an image file: TIFF of any bands, ``.npy``, ``.npz``, PNG of 16 bits, and every picture.
+
+    The bands of a TIFF may be interleaved or planar. Of a TIFF with pages the first is read; pages that ImageJ or OME
+    state as the channels of one image are joined. Pictures are rotated upright and converted to sRGB, as ``read`` does.
+
+    Args:
+        path: the file.
+        channels: 1 to 16; None for those of the file without its alpha, which is then blended on white. One more than
+            the colours keeps alpha as the last channel, unblended, so 4 reads RGBA; 3 repeats the channel of a grey
+            file.
+        max_pixels: the largest image that is decoded; its samples take at most 12 times as many bytes.
+
+    Raises:
+        ImageError: the file is missing, is no image, is too large or damaged, or has another number of channels.
+    """
+    with decode(path, 0, max_pixels) as image:
+        source = _sample_source(image)
+        if source is None:
+            colours, alpha = _picture(image)
+        else:
+            source.max_pixels = max_pixels
+            colours, alpha = _stored(source)
+        values = _select(path, colours, alpha, channels)
+        if source is None:
+            return ChannelImage(values)
+        names = _band_names(source)
+        values = np.ascontiguousarray(to_upright(values, source), values.dtype.newbyteorder("="))
+        return ChannelImage(
+            values, source.declared, names if len(names) == values.shape[2] else (), read_geo_tags(source)
+        )
+
+
+def read_channel_header(path: Path) -> ChannelHeader:
+    """Return what ``read_channels`` would read, without decoding.
+
+    Raises: ImageError as ``read_channels`` does, except for damage that only decoding detects.
+    """
+    with open_image(path) as image:
+        source = _sample_source(image)
+        if source is None:
+            grey = stores_grey(image)
+            alpha = image.has_transparency_data
+            dtype = "uint16" if image.mode.startswith("I") else "float32" if image.mode == "F" else "uint8"
+            is_indexed = image.mode in ("P", "PA")
+            return ChannelHeader(
+                image.size, 1 if grey else 3, alpha, dtype, is_picture=dtype == "uint8", is_indexed=is_indexed
+            )
+        alpha = _has_alpha(source)
+        count = source.num_channels - alpha
+        if count > 1 or alpha:
+            check = count + alpha
+            try:
+                check_channels(check)
+            except ImageError as error:
+                raise ImageError(f"{path} {error}.") from error
+        is_picture = source.dtype == np.uint8 and not source.not_a_picture and count in (1, 3)
+        return ChannelHeader(source.size, count, alpha, str(source.dtype), _band_names(source), is_picture)
+
+
+def _sample_source(image: Image.Image) -> SampleImage | None:
+    """Return an opened image as one of samples; None for a picture that Pillow reads."""
+    if isinstance(image, SampleImage):
+        return image
+    if image.format == "TIFF" and getattr(image, "fp", None) is not None:
+        source = open_tiff_samples(image.fp)  # type: ignore[attr-defined]
+        if source is not None:
+            source.filename = getattr(image, "filename", "")
+        return source
+    return None
+
+
+def _has_alpha(source: SampleImage) -> bool:
+    return bool(getattr(source, "has_alpha", source.mode in ("LA", "RGBA") and not source.not_a_picture))
+
+
+def _band_names(source: SampleImage) -> tuple[str, ...]:
+    return band_names(source)[: source.num_channels]
+
+
+def _stored(source: SampleImage) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the channels of a file as stored (H, W, C), and its alpha (H, W, 1); None if it has none."""
+    values = source.channels()
+    if values.shape[:2] != (source.height, source.width):
+        raise OSError("its pixels cannot be decoded")
+    if getattr(source, "white_is_zero", False) and values.dtype.kind == "u":
+        values = np.iinfo(values.dtype).max - values
+    return (values[..., :-1], values[..., -1:]) if _has_alpha(source) else (values, None)
+
+
+def _picture(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the colours of a picture (H, W, 1 or 3), and its alpha (H, W, 1); None if it has none."""
+    if image.mode.startswith("I") or image.mode == "F":
+        declared_by(image)
+        image.load()
+        values = np.asarray(image)
+        values = values.astype(np.uint16) if image.mode.startswith("I") and values.max(initial=0) < 65536 else values
+        return to_upright(values[..., None], image), None
+    grey = stores_grey(image)
+    has_alpha = image.has_transparency_data
+    colours, opacity = to_upright_srgb_with_alpha(image)
+    values = np.asarray(colours)
+    if has_alpha and opacity is None:
+        opacity = Image.new("L", colours.size, 255)
+    alpha = None if opacity is None else np.asarray(opacity)[..., None]
+    return values[..., :1] if grey else values, alpha
+
+
+def _select(path: Path, colours: np.ndarray, alpha: np.ndarray | None, channels: int | None) -> np.ndarray:
+    """Return as many channels as are wanted."""
+    count = colours.shape[2]
+    if alpha is not None and channels == count + 1:
+        return np.concatenate([colours, alpha.astype(colours.dtype)], 2)
+    if alpha is not None:
+        colours = _blend_on_white(colours, alpha)
+    if channels in (None, count):
+        return colours
+    if count == 1 and channels == 3:
+        return colours.repeat(3, 2)
+    with_alpha = " and alpha" if alpha is not None else ""
+    plural = "channels" if count > 1 else "channel"
+    raise ImageError(f"{path} has {count} {plural}{with_alpha}; {channels} are needed.")
+
+
+def _blend_on_white(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Return colours blended on the white of their type; those of floats on 1."""
+    opaque = 1.0 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max
+    if (alpha == opaque).all():
+        return colours
+    white = 1.0 if colours.dtype.kind == "f" else np.iinfo(colours.dtype).max
+    blended = white + (colours.astype(np.float64) - white) * (alpha / opaque)
+    return (blended if colours.dtype.kind == "f" else blended.round()).astype(colours.dtype)
+
+
+def stack_channels(images: Sequence[ChannelImage], names: Sequence[str]) -> ChannelImage:
+    """Return one image of the channels of several files, which have one size and one type.
+
+    Args:
+        images: in the order of their channels.
+        names: of the files, for messages.
+
+    Raises: ImageError if they differ.
+    """
+    first = images[0]
+    for image, name in zip(images[1:], names[1:], strict=True):
+        if (image.size, image.values.dtype) != (first.size, first.values.dtype):
+            found, wanted = (f"{x.size[0]}x{x.size[1]} pixels of {x.values.dtype}" for x in (image, first))
+            raise ImageError(f"{name} has {found}, and {names[0]} {wanted}: the files of a stack must agree.")
+    values = np.concatenate([image.values for image in images], 2)
+    try:
+        check_channels(values.shape[2])
+    except ImageError as error:
+        raise ImageError(f"The stack of {names[0]} {error}.") from error
+    bands = tuple(name for image in images for name in image.bands)
+    declared: Any = first.declared if all(image.declared == first.declared for image in images) else None
+    return ChannelImage(values, declared, bands if len(bands) == values.shape[2] else (), first.geo)
