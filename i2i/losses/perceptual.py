@@ -1,4 +1,6 @@
-"""Perceptual loss: the LPIPS distance between two images."""
+"""Perceptual losses: distances between the features of two images in a frozen, pretrained network."""
+
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -7,18 +9,37 @@ from i2i.errors import ConfigError
 from i2i.losses._reduce import sum_terms
 from i2i.pretrained.alexnet import freeze
 from i2i.pretrained.lpips import LPIPS_MIN_SIZE, load_lpips
+from i2i.pretrained.vgg import VGG_MIN_SIZE, build_vgg
+
+PerceptualNetwork = Literal["alexnet", "vgg16", "vgg19"]
+PERCEPTUAL_HELP = (
+    "network of the perceptual loss: alexnet or vgg16 (LPIPS), or vgg19 (L1 of its features, as pix2pixHD has it)"
+)
+MIN_SIZES = {"alexnet": LPIPS_MIN_SIZE, "vgg16": VGG_MIN_SIZE, "vgg19": VGG_MIN_SIZE}  # pixels a side
+_ALTERNATIVE = "use --weight-perceptual 0"
+
+
+def build_perceptual_loss(network: PerceptualNetwork) -> nn.Module:
+    """Return the perceptual loss with a network; a module that takes images and targets in [-1, 1], (N, 3, H, W) each.
+
+    Raises: ModelFileError if its weights can neither be found nor downloaded.
+    """
+    return VGGLoss() if network == "vgg19" else LPIPSLoss(network)
 
 
 class LPIPSLoss(nn.Module):
-    """LPIPS v0.1 with AlexNet (Zhang et al. 2018, eq. 1), frozen. Its weights are in no state and in no optimizer.
+    """LPIPS v0.1 (Zhang et al. 2018, eq. 1), frozen. Its weights are in no state and in no optimizer.
+
+    Args:
+        backbone: the network whose features are compared.
 
     Raises:
         ModelFileError: if the weights can be neither found nor downloaded.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, backbone: Literal["alexnet", "vgg16"] = "alexnet") -> None:
         super().__init__()
-        self.network = load_lpips("use --weight-perceptual 0")
+        self.network = load_lpips(_ALTERNATIVE, backbone)
         freeze(self.network)
 
     def train(self, mode: bool = True) -> "LPIPSLoss":
@@ -29,7 +50,7 @@ class LPIPSLoss(nn.Module):
         """Return the mean distance of ``images`` to ``target``.
 
         Args:
-            images: (N, 3, H, W) in [-1, 1], H and W at least LPIPS_MIN_SIZE.
+            images: (N, 3, H, W) in [-1, 1], H and W at least that of ``MIN_SIZES``.
             target: (N, 3, H, W) in [-1, 1]; no gradient flows into it.
 
         Returns: a scalar in float32.
@@ -50,18 +71,70 @@ class LPIPSLoss(nn.Module):
         return [x / (x.square().sum(1, keepdim=True) + 1e-20).sqrt() for x in self.network.net(scaled)]
 
 
-def require_lpips_size(weight: float, size: int) -> None:
+class VGGLoss(nn.Module):
+    """Σᵢ wᵢ ‖Fᵢ(x) − Fᵢ(y)‖₁ over the first ReLU of each block of VGG19, as in pix2pixHD (Wang et al. 2018).
+
+    The weights wᵢ are 1/32, 1/16, 1/8, 1/4 and 1, and the norm is a mean, as in the authors' code. Images are
+    normalised by ImageNet's mean and deviation, as in the network's training; the authors' code leaves that out. The
+    network is frozen, and its weights are in no state and in no optimizer.
+
+    Raises:
+        ModelFileError: if the weights can be neither found nor downloaded.
+    """
+
+    LAYERS = (1, 6, 11, 20, 29)  # index in torchvision's list of layers
+    WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = build_vgg("vgg19", self.LAYERS[-1] + 1, _ALTERNATIVE)
+        freeze(self.network)
+        for name, values in (("mean", (0.485, 0.456, 0.406)), ("deviation", (0.229, 0.224, 0.225))):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor, target: Tensor) -> Tensor:
+        """Return the mean distance of ``images`` to ``target``.
+
+        Args:
+            images: (N, 3, H, W) in [-1, 1], H and W at least VGG_MIN_SIZE.
+            target: (N, 3, H, W) in [-1, 1]; no gradient flows into it.
+
+        Returns: a scalar in float32.
+        """
+        with torch.autocast(images.device.type, enabled=False):
+            with torch.no_grad():
+                target_features = self._features(target)
+            return sum_terms(
+                weight * (x - y).abs().mean()
+                for weight, x, y in zip(self.WEIGHTS, self._features(images), target_features, strict=True)
+            )
+
+    def _features(self, images: Tensor) -> list[Tensor]:
+        x = images if images.dtype == torch.float64 else images.float()
+        x = ((x + 1) / 2 - self.mean) / self.deviation
+        features = []
+        for index, layer in enumerate(self.network):
+            x = layer(x)
+            if index in self.LAYERS:
+                features.append(x)
+        return features
+
+
+def require_perceptual_size(weight: float, network: PerceptualNetwork, size: int) -> None:
     """Check that images are large enough for a perceptual loss.
 
     Args:
         weight: λ of the perceptual loss; with 0 every size is allowed.
+        network: its network.
         size: pixels a side.
 
     Raises:
-        ConfigError: if ``size`` is below LPIPS_MIN_SIZE.
+        ConfigError: if ``size`` is below that of ``MIN_SIZES``.
     """
-    if weight and size < LPIPS_MIN_SIZE:
+    if weight and size < MIN_SIZES[network]:
         raise ConfigError(
-            f"The perceptual loss needs images of at least {LPIPS_MIN_SIZE} px; size is {size}. Use a larger --size, "
-            "or --weight-perceptual 0."
+            f"The perceptual loss needs images of at least {MIN_SIZES[network]} px; size is {size}. Use a larger "
+            "--size, or --weight-perceptual 0."
         )

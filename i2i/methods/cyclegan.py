@@ -12,7 +12,12 @@ from i2i.diagnostics import SampleView
 from i2i.directions import Direction
 from i2i.losses.adversarial import AdversarialConfig, AdversarialLoss, check_norm_for_penalty
 from i2i.losses.discriminator_input import AugmentedDiscriminator
-from i2i.losses.perceptual import LPIPSLoss, require_lpips_size
+from i2i.losses.perceptual import (
+    PERCEPTUAL_HELP,
+    PerceptualNetwork,
+    build_perceptual_loss,
+    require_perceptual_size,
+)
 from i2i.methods.base import Batch, ImageDict, Method, Turn
 from i2i.methods.image_pool import ImagePool
 from i2i.networks import (
@@ -37,8 +42,9 @@ class CycleGANConfig(Config):
         0.5, "weight of the identity loss, as a fraction of --weight-cycle; 0 disables it", ge=0
     )
     weight_perceptual: float = option(
-        0.0, "λ of the perceptual distance (LPIPS) of the cycle, in both directions; 0 disables it", ge=0
+        0.0, "λ of the perceptual distance of the cycle, in both directions; 0 disables it", ge=0
     )
+    perceptual_network: PerceptualNetwork = option("alexnet", PERCEPTUAL_HELP)
     pool_size: int = option(
         50, "past fakes kept for each discriminator, which sees some again; 0: no pool", was="pool", ge=0, le=10_000
     )
@@ -63,7 +69,7 @@ class CycleGAN(Method):
     def __init__(self, config: CycleGANConfig, size: int) -> None:
         super().__init__()
         check_input_size(config.discriminator, size)
-        require_lpips_size(config.weight_perceptual, size)
+        require_perceptual_size(config.weight_perceptual, config.perceptual_network, size)
         self.config = config
         self.discriminator_outputs = config.discriminator.num_outputs()
         self.G = config.generator.build(size)
@@ -75,7 +81,7 @@ class CycleGAN(Method):
         self.adversarial = AdversarialLoss(config.adversarial)
         self.augment_a = self.adversarial.build_augment()
         self.augment_b = self.adversarial.build_augment()
-        self.perceptual = LPIPSLoss() if config.weight_perceptual else None
+        self.perceptual = build_perceptual_loss(config.perceptual_network) if config.weight_perceptual else None
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.G, self.F], "D": [self.D_A, self.D_B]}

@@ -18,7 +18,12 @@ from i2i.diagnostics import SampleView
 from i2i.directions import Direction
 from i2i.errors import ConfigError
 from i2i.images import to_uint8
-from i2i.losses.perceptual import LPIPSLoss, require_lpips_size
+from i2i.losses.perceptual import (
+    PERCEPTUAL_HELP,
+    PerceptualNetwork,
+    build_perceptual_loss,
+    require_perceptual_size,
+)
 from i2i.methods.base import Batch, ImageDict, Method, Turn
 from i2i.metrics.paired import psnr
 from i2i.metrics.ssim import ms_ssim
@@ -52,9 +57,8 @@ class DistillConfig(Config):
         ge=0,
     )
     weight_ms_ssim: float = option(0.0, "λ of 1 − MS-SSIM to the teacher's output; 0 disables it", ge=0)
-    weight_perceptual: float = option(
-        0.0, "λ of the perceptual distance (LPIPS) to the teacher's output; 0 disables it", ge=0
-    )
+    weight_perceptual: float = option(0.0, "λ of the perceptual distance to the teacher's output; 0 disables it", ge=0)
+    perceptual_network: PerceptualNetwork = option("alexnet", PERCEPTUAL_HELP)
 
     def build(self, size: int, direction: str = Direction.A_TO_B) -> "Distill":
         """Return the method for images of ``size`` pixels a side.
@@ -75,12 +79,12 @@ class Distill(Method):
 
     def __init__(self, config: DistillConfig, size: int, direction: str) -> None:
         super().__init__()
-        require_lpips_size(config.weight_perceptual, size)
+        require_perceptual_size(config.weight_perceptual, config.perceptual_network, size)
         self.config = config
         self.teacher, teacher_config = load_teacher(config.teacher, direction)
         _require_same_images(config, teacher_config, size)
         self.G = config.generator.build(size)
-        self.perceptual = LPIPSLoss() if config.weight_perceptual else None
+        self.perceptual = build_perceptual_loss(config.perceptual_network) if config.weight_perceptual else None
         self._teacher_mode = self.teacher.training
         self.connectors = build_connectors(self.G, self.teacher) if config.weight_feature else nn.ModuleDict()
 

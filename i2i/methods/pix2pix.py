@@ -13,7 +13,12 @@ from i2i.directions import Direction
 from i2i.images import to_uint8
 from i2i.losses.adversarial import AdversarialConfig, AdversarialLoss, check_norm_for_penalty
 from i2i.losses.discriminator_input import AugmentedDiscriminator
-from i2i.losses.perceptual import LPIPSLoss, require_lpips_size
+from i2i.losses.perceptual import (
+    PERCEPTUAL_HELP,
+    PerceptualNetwork,
+    build_perceptual_loss,
+    require_perceptual_size,
+)
 from i2i.methods.base import Batch, ImageDict, Method, Turn
 from i2i.metrics.paired import psnr
 from i2i.networks import (
@@ -40,7 +45,8 @@ class Pix2PixConfig(Config):
     )
     adversarial: AdversarialConfig = option(AdversarialConfig(loss="non-saturating"), "the adversarial loss")
     weight_l1: float = option(100.0, "λ of the L1 distance to the target", ge=0)
-    weight_perceptual: float = option(0.0, "λ of the perceptual distance (LPIPS) to the target; 0 disables it", ge=0)
+    weight_perceptual: float = option(0.0, "λ of the perceptual distance to the target; 0 disables it", ge=0)
+    perceptual_network: PerceptualNetwork = option("alexnet", PERCEPTUAL_HELP)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,14 +65,14 @@ class Pix2Pix(Method):
     def __init__(self, config: Pix2PixConfig, size: int) -> None:
         super().__init__()
         check_input_size(config.discriminator, size)
-        require_lpips_size(config.weight_perceptual, size)
+        require_perceptual_size(config.weight_perceptual, config.perceptual_network, size)
         self.config = config
         self.discriminator_outputs = config.discriminator.num_outputs()
         self.G = config.generator.build(size)
         self.D = config.discriminator.build(channels=6)
         self.adversarial = AdversarialLoss(config.adversarial)
         self.augment = self.adversarial.build_augment()
-        self.perceptual = LPIPSLoss() if config.weight_perceptual else None
+        self.perceptual = build_perceptual_loss(config.perceptual_network) if config.weight_perceptual else None
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.G], "D": [self.D]}

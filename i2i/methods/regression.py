@@ -14,7 +14,12 @@ from i2i.config import Config, option
 from i2i.diagnostics import SampleView
 from i2i.directions import Direction
 from i2i.images import to_uint8
-from i2i.losses.perceptual import LPIPSLoss, require_lpips_size
+from i2i.losses.perceptual import (
+    PERCEPTUAL_HELP,
+    PerceptualNetwork,
+    build_perceptual_loss,
+    require_perceptual_size,
+)
 from i2i.losses.pixel import charbonnier
 from i2i.methods.base import Batch, ImageDict, Method, Turn
 from i2i.metrics.paired import psnr
@@ -33,7 +38,8 @@ class RegressionConfig(Config):
     )
     weight_pixel: float = option(1.0, "λ of the pixel loss", ge=0)
     weight_ms_ssim: float = option(0.0, "λ of 1 − MS-SSIM; 0 disables it", ge=0)
-    weight_perceptual: float = option(0.0, "λ of the perceptual distance (LPIPS) to the target; 0 disables it", ge=0)
+    weight_perceptual: float = option(0.0, "λ of the perceptual distance to the target; 0 disables it", ge=0)
+    perceptual_network: PerceptualNetwork = option("alexnet", PERCEPTUAL_HELP)
 
     def build(self, size: int) -> "Regression":
         """Return the method for images of ``size`` pixels a side. Raises ConfigError if they are too small."""
@@ -47,10 +53,10 @@ class Regression(Method):
 
     def __init__(self, config: RegressionConfig, size: int) -> None:
         super().__init__()
-        require_lpips_size(config.weight_perceptual, size)
+        require_perceptual_size(config.weight_perceptual, config.perceptual_network, size)
         self.config = config
         self.G = config.generator.build(size)
-        self.perceptual = LPIPSLoss() if config.weight_perceptual else None
+        self.perceptual = build_perceptual_loss(config.perceptual_network) if config.weight_perceptual else None
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.G]}

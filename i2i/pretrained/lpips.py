@@ -1,31 +1,35 @@
-"""LPIPS (Zhang et al. 2018) as its library builds it, with the weights of a local file if there is one."""
+"""LPIPS v0.1 (Zhang et al. 2018) as its library builds it, with the weights of local files if there are any."""
 
 import os
 import re
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from i2i.device import is_out_of_memory
 from i2i.errors import ModelFileError
 from i2i.pretrained import find_weights, load_weights
+from i2i.pretrained.vgg import load_vgg_weights, weights_file
 
 WEIGHTS_FILE = "lpips-alexnet-v0.1.safetensors"
 LPIPS_MIN_SIZE = 31  # pixels a side for which AlexNet's last layers have one position
 
 
-def load_lpips(alternative: str) -> Any:
-    """Load LPIPS v0.1 with AlexNet.
+def load_lpips(alternative: str, backbone: Literal["alexnet", "vgg16"] = "alexnet") -> Any:
+    """Load LPIPS v0.1.
 
     Args:
         alternative: what the user can do without LPIPS; ends the error message.
+        backbone: the network whose features are compared. Published values of LPIPS are mostly those of AlexNet.
 
     Returns: a module that takes images and references in [-1, 1], (N, 3, H, W) each, and returns (N, 1, 1, 1).
 
     Raises: ModelFileError if the weights do not fit, or can neither be found nor downloaded.
     """
+    if backbone == "vgg16":
+        return _build_vgg(alternative)
     path = find_weights(WEIGHTS_FILE)
     return _build_pretrained(alternative) if path is None else _load_file(path)
 
@@ -35,7 +39,30 @@ def _build(**options: Any) -> Any:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torchvision warns about the arguments of the library
-        return lpips.LPIPS(net="alex", verbose=False, **options)
+        return lpips.LPIPS(verbose=False, **{"net": "alex", **options})
+
+
+def _build_vgg(alternative: str) -> Any:
+    """Build LPIPS with VGG16: torchvision's weights of the convolutions, and the heads that are in the library."""
+    with torch.device("meta"):
+        network = _build(net="vgg", pretrained=False, pnet_rand=True)
+    import lpips
+
+    heads = torch.load(Path(lpips.__file__).parent / "weights/v0.1/vgg.pth", map_location="cpu", weights_only=True)
+    convolutions = load_vgg_weights("vgg16", alternative)
+    state = {name: value for name, value in network.state_dict().items() if not value.is_meta}
+    for name in network.state_dict().keys() - state:
+        # The library has "net.slice2.5.weight" for "features.5.weight", and "lins.0.…" beside "lin0.…".
+        source = re.sub(r"^lins\.(\d)", r"lin\1", re.sub(r"^net\.slice\d", "features", name))
+        tensor = convolutions.get(source, heads.get(source))
+        if tensor is None:
+            raise ModelFileError(f"{weights_file('vgg16')} has no tensor {source!r}. It is not VGG16.")
+        state[name] = tensor
+    try:
+        network.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        raise ModelFileError(f"{weights_file('vgg16')} does not fit VGG16: {error}.") from error
+    return network
 
 
 def _load_file(path: Path) -> Any:

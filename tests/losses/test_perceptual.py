@@ -6,14 +6,24 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from i2i.errors import ConfigError, ModelFileError
-from i2i.losses.perceptual import LPIPSLoss, require_lpips_size
+from i2i.losses.perceptual import (
+    LPIPSLoss,
+    PerceptualNetwork,
+    VGGLoss,
+    build_perceptual_loss,
+    require_perceptual_size,
+)
 from i2i.pretrained import find_weights
 from i2i.pretrained import lpips as pretrained_lpips
 from i2i.pretrained.lpips import LPIPS_MIN_SIZE, WEIGHTS_FILE
+from i2i.pretrained.vgg import VGG_MIN_SIZE, weights_file
+
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 REAL = find_weights(WEIGHTS_FILE)
 with_real_weights = pytest.mark.skipif(REAL is None, reason=f"{WEIGHTS_FILE} is in no folder of I2I_WEIGHTS")
@@ -123,10 +133,10 @@ def test_loading_leaves_the_random_state_unchanged(perceptual_weights: Path) -> 
 
 def test_images_of_the_minimum_size_are_accepted_and_smaller_ones_refused(loss: LPIPSLoss) -> None:
     assert loss(images(LPIPS_MIN_SIZE), -images(LPIPS_MIN_SIZE)).isfinite()
-    require_lpips_size(1.0, LPIPS_MIN_SIZE)
-    require_lpips_size(0.0, 1)
+    require_perceptual_size(1.0, "alexnet", LPIPS_MIN_SIZE)
+    require_perceptual_size(0.0, "alexnet", 1)
     with pytest.raises(ConfigError, match=f"at least {LPIPS_MIN_SIZE} px; size is {LPIPS_MIN_SIZE - 1}"):
-        require_lpips_size(1.0, LPIPS_MIN_SIZE - 1)
+        require_perceptual_size(1.0, "alexnet", LPIPS_MIN_SIZE - 1)
     with pytest.raises(RuntimeError):
         loss(images(LPIPS_MIN_SIZE - 1), images(LPIPS_MIN_SIZE - 1))
 
@@ -167,3 +177,96 @@ def test_a_method_without_perceptual_loss_imports_neither_lpips_nor_torchvision(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
     )
     assert result.stdout.split() == []
+
+
+@pytest.fixture(scope="module")
+def vgg_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, generator = tmp_path_factory.mktemp("vgg"), torch.Generator().manual_seed(0)
+    for name in ("vgg16", "vgg19"):
+        with torch.device("meta"):
+            features = getattr(torchvision.models, name)(weights=None).features
+        tensors = {}
+        for key, value in features.state_dict().items():
+            scale = (2 / value[0].numel()) ** 0.5 if value.dim() == 4 else 0.1
+            tensors[f"features.{key}"] = torch.randn(value.shape, generator=generator).mul_(scale).half()
+        torch.save(tensors, folder / weights_file(name))
+    return folder
+
+
+class TestVGG:
+    """The networks VGG16 (LPIPS) and VGG19, with random weights in the files that torchvision has."""
+
+    @pytest.fixture(autouse=True)
+    def weights(self, vgg_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("I2I_WEIGHTS", str(vgg_folder))
+
+    def test_vgg19_is_the_weighted_l1_distance_of_its_features(self, vgg_folder: Path) -> None:
+        x, y = images(), -images()
+        with torch.device("meta"):
+            network = torchvision.models.vgg19(weights=None).features[:30]
+        state = torch.load(vgg_folder / weights_file("vgg19"), weights_only=True)
+        network.load_state_dict({key: state[f"features.{key}"].float() for key in network.state_dict()}, assign=True)
+        mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in IMAGENET)
+        expected, a, b = torch.zeros(()), ((x + 1) / 2 - mean) / deviation, ((y + 1) / 2 - mean) / deviation
+        weights = {1: 1 / 32, 6: 1 / 16, 11: 1 / 8, 20: 1 / 4, 29: 1.0}
+        with torch.no_grad():
+            for index, layer in enumerate(network):
+                a, b = layer(a), layer(b)
+                if index in weights:
+                    expected += weights[index] * (a - b).abs().mean()
+        loss = build_perceptual_loss("vgg19")
+        assert loss(x, y).item() == pytest.approx(expected.item(), rel=1e-5)
+        assert loss(x, x) == 0
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_vgg16_equals_the_lpips_package_with_its_own_heads(self, vgg_folder: Path) -> None:
+        import lpips
+
+        with torch.device("meta"):
+            backbone = lpips.pretrained_networks.vgg16(pretrained=False, requires_grad=False)
+        state = torch.load(vgg_folder / weights_file("vgg16"), weights_only=True)
+        named = {key: state["features." + key.split(".", 1)[1]].float() for key in backbone.state_dict()}
+        backbone.load_state_dict(named, assign=True)
+        heads = Path(lpips.__file__).parent / "weights/v0.1/vgg.pth"
+        lins = list(torch.load(heads, map_location="cpu", weights_only=True).values())
+        x, y = images(), -images()
+        expected = torch.zeros(())
+        with torch.no_grad():
+            scaled = [lpips.ScalingLayer()(image) for image in (x, y)]
+            for a, b, head in zip(*(backbone(image) for image in scaled), lins, strict=True):
+                unit_a, unit_b = lpips.normalize_tensor(a), lpips.normalize_tensor(b)
+                expected += torch.nn.functional.conv2d((unit_a - unit_b) ** 2, head).mean()
+        assert build_perceptual_loss("vgg16")(x, y).item() == pytest.approx(expected.item(), rel=1e-4)
+
+    @pytest.mark.parametrize("network", ["vgg16", "vgg19"])
+    def test_only_the_images_get_a_gradient_and_the_network_is_in_no_state(self, network: PerceptualNetwork) -> None:
+        loss = build_perceptual_loss(network)
+        x, y = images().requires_grad_(), (-images()).requires_grad_()
+        loss(x, y).backward()
+        assert x.grad.any()
+        assert y.grad is None
+        assert list(loss.parameters()) == []
+        assert loss.state_dict() == {}
+        assert loss(images(VGG_MIN_SIZE), -images(VGG_MIN_SIZE)).isfinite()
+        with pytest.raises(ConfigError, match="at least 16 px; size is 15"):
+            require_perceptual_size(1.0, network, 15)
+
+    def test_a_damaged_file_is_named_and_a_missing_one_too(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("I2I_WEIGHTS", str(tmp_path))
+        path = tmp_path / weights_file("vgg19")
+        path.write_bytes(b"no weights")
+        with pytest.raises(ModelFileError, match=rf"{path.name} is no readable file of weights.*Replace or remove"):
+            VGGLoss()
+        torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3)}, path)
+        with pytest.raises(ModelFileError, match=r"vgg19-dcbb9e9d\.pth has no tensor 'features\.0\.bias'"):
+            VGGLoss()
+        path.unlink()
+        monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
+        with pytest.raises(ModelFileError, match=r"vgg19-dcbb9e9d\.pth is in no folder.*no route to host.*Set I2I_W"):
+            VGGLoss()
+
+
+def offline(*_: object, **__: object) -> None:
+    raise OSError("no route to host")
