@@ -57,6 +57,7 @@ class Preprocessor:
         self.colour_side = size if restorer.prediction == "chroma" else None
         self.size_multiple = config.size_multiple(size)
         self.receptive_radius = restorer.receptive_radius if restorer is config else None
+        self.min_side = max(MIN_SIDE, getattr(config, "min_side", 0))
         self.margin = self._margin()
         self._conditioning_level = conditioning_level
         self._pin_memory = pin_memory
@@ -95,7 +96,7 @@ class Preprocessor:
         return size if self.colour_side is None else downscaled_size(size, self.colour_side)
 
     def _padded_length(self, length: int) -> int:
-        return -(-(max(length, MIN_SIDE) + 2 * self.margin) // self.size_multiple) * self.size_multiple
+        return -(-(max(length, self.min_side) + 2 * self.margin) // self.size_multiple) * self.size_multiple
 
     def preprocess(self, images: Sequence[Image.Image]) -> PaddedBatch:
         """Lay images from ``load_rgb`` that share a padded size out in one batch, extended by reflection."""

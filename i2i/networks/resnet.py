@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -17,6 +18,9 @@ from i2i.networks.cpu_conv import FewChannelConv2d
 from i2i.networks.layers import Init, Norm, conv, conv_transpose, init_and_constrain, norm, run_in_float32
 
 ATANH_LIMIT = 0.996
+_PADDINGS: dict[str, type[nn.Module]] = {
+    "reflect": nn.ReflectionPad2d, "replicate": nn.ReplicationPad2d, "zeros": nn.ZeroPad2d,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,12 @@ class ResnetConfig(Config):
     network: Literal["resnet"] = option("resnet", "architecture")
     ngf: int = option(64, "channels of the generator's first layer", ge=1, le=1024)
     blocks: int = option(9, "residual blocks; the paper uses 9 at 256 px and above, 6 at 128 px", ge=0, le=64)
+    downsamplings: int = option(
+        2, "times that the generator halves the resolution before its residual blocks; pix2pixHD uses 4", ge=1, le=5
+    )
+    padding: Literal["reflect", "replicate", "zeros"] = option(
+        "reflect", "how the residual blocks pad their inputs", flag="block-padding"
+    )
     separable: bool = option(
         False, "depthwise-separable convolutions in the residual blocks, which take a ninth of the arithmetic"
     )
@@ -34,6 +44,9 @@ class ResnetConfig(Config):
     )
     residual_output: bool = option(
         False, "add the output to the input before tanh, so that training starts from the identity", was="residual"
+    )
+    output_activation: Literal["tanh", "none"] = option(
+        "tanh", "last function of the generator; without one, values beyond black and white are clipped"
     )
     skip_input: bool = option(
         False, "concatenate the input before the last convolution, so that colours can bypass instance norm"
@@ -53,42 +66,57 @@ class ResnetConfig(Config):
 
     def size_multiple(self, size: int) -> int:
         """Return the number, in pixels, that must divide the height and width of an input."""
-        return math.lcm(4, self.skip_reduction) if self.skip_input else 4
+        multiple = 2**self.downsamplings
+        return math.lcm(multiple, self.skip_reduction) if self.skip_input else multiple
+
+    @property
+    def min_side(self) -> int:
+        """Pixels a side of the smallest input: the residual blocks reflect one pixel of at least two."""
+        return 2 * 2**self.downsamplings
 
     def build(self, size: int) -> "Resnet":
         """Build the generator, trained on images of ``size`` pixels a side. Raises ConfigError for a bad size."""
         multiple = self.size_multiple(size)
-        if size % multiple or size < 8:
+        smallest = max(8, self.min_side)
+        if size % multiple or size < smallest:
             raise ConfigError(
-                f"This resnet generator needs a size that is a multiple of {multiple}, from 8; found {size}."
+                f"This resnet generator needs a size that is a multiple of {multiple}, from {smallest}; found {size}."
             )
+        if self.residual_output and self.output_activation == "none":
+            raise ConfigError("--residual-output needs the output activation tanh.")
         return Resnet(self)
 
 
 class Resnet(nn.Module):
     """c7s1-ngf, two strided convolutions, residual blocks, two upsamplings, c7s1-3, tanh.
 
-    Takes (N, 3, H, W) in [-1, 1], H and W multiples of 4 and at least 8; returns the same shape and range.
+    With four of each it is the global generator of pix2pixHD (Wang et al. 2018, section 3.1).
+
+    Takes (N, 3, H, W) in [-1, 1], H and W multiples of ``size_multiple`` and at least twice that; returns the same
+    shape and range.
     """
 
     def __init__(self, config: ResnetConfig) -> None:
         super().__init__()
         n = config.ngf
         kind = config.norm
+        widths = [n * 2**level for level in range(config.downsamplings + 1)]
+        levels = list(pairwise(widths))
         self.encoder = CheckpointedSequential(
             nn.ReflectionPad2d(3), conv(kind, 3, n, 7), norm(kind, n), nn.ReLU(True),
-            *downsample(n, 2 * n, config), *downsample(2 * n, 4 * n, config),
+            *(layer for above, below in levels for layer in downsample(above, below, config)),
         )  # fmt: skip
-        self.blocks = nn.Sequential(*(ResidualBlock(4 * n, config) for _ in range(config.blocks)))
+        self.blocks = nn.Sequential(*(ResidualBlock(widths[-1], config) for _ in range(config.blocks)))
         decoder_config = config if config.decoder_norm else replace(config, norm="none")
         self.decoder = CheckpointedSequential(
-            *upsample(4 * n, 2 * n, decoder_config), norm(decoder_config.norm, 2 * n), nn.ReLU(True),
-            *upsample(2 * n, n, decoder_config), norm(decoder_config.norm, n), nn.ReLU(True),
+            *(layer for above, below in reversed(levels) for layer in (
+                *upsample(below, above, decoder_config), norm(decoder_config.norm, above), nn.ReLU(True)
+            ))
         )  # fmt: skip
         self.skip_input = config.skip_input
         self.skip_reduction = config.skip_reduction
         last_conv = FewChannelConv2d(n + 3 if config.skip_input else n, 3, 7)
-        tanh = [] if config.residual_output else [nn.Tanh()]
+        tanh = [] if config.residual_output or config.output_activation == "none" else [nn.Tanh()]
         self.to_rgb = nn.Sequential(nn.ReflectionPad2d(3), last_conv, *tanh)
         self.residual_output = config.residual_output
         init_and_constrain(self, config.weight_init, config.spectral_norm)
@@ -151,16 +179,17 @@ class Resnet(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """x + conv-norm-(ReLU-dropout-)conv-norm (x), reflection-padded; no ReLU after the sum."""
+    """x + conv-norm-(ReLU-dropout-)conv-norm (x), padded by ``config.padding``; no ReLU after the sum."""
 
     def __init__(self, channels: int, config: ResnetConfig) -> None:
         super().__init__()
         kind = config.norm
         dropout = [nn.Dropout(config.dropout)] if config.dropout else []
+        pad = _PADDINGS[config.padding]
         self.body = CheckpointedSequential(
-            nn.ReflectionPad2d(1), *block_conv(channels, config), norm(kind, channels),
+            pad(1), *block_conv(channels, config), norm(kind, channels),
             nn.ReLU(True), *dropout,
-            nn.ReflectionPad2d(1), *block_conv(channels, config), norm(kind, channels),
+            pad(1), *block_conv(channels, config), norm(kind, channels),
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:

@@ -21,7 +21,12 @@ class UnetConfig(Config):
     network: Literal["unet"] = option("unet", "architecture")
     ngf: int = option(64, "channels of the generator's first layer", ge=1, le=1024)
     norm: Norm = option("batch", "normalisation of the generator")
-    dropout: float = option(0.5, "dropout probability in the three innermost decoder blocks", ge=0, lt=1)
+    dropout: float = option(0.5, "dropout probability in the decoder blocks of --dropout-blocks", ge=0, lt=1)
+    dropout_blocks: Literal["innermost", "reference"] = option(
+        "innermost",
+        "decoder blocks with dropout: the three innermost ones (Isola et al.), or those of the reference "
+        "implementation, which has none in the innermost block, but in all further ones of 8·ngf channels",
+    )
     inference_mode: Literal["train", "eval"] = option(
         "train", "at inference: dropout and batch statistics as in training (Isola et al., section 3.4), or frozen",
         was="inference",
@@ -94,6 +99,11 @@ def _up_block(config: UnetConfig, channels: list[int], level: int) -> Checkpoint
     layers: list[nn.Module] = [
         nn.ReLU(), conv_transpose(config.norm, in_channels, out_channels, 4, 2, 1), norm(config.norm, out_channels)
     ]  # fmt: skip
-    if config.dropout and level >= len(channels) - 3 and out_channels == 8 * config.ngf:
+    if config.dropout and _has_dropout(config, len(channels), level) and out_channels == 8 * config.ngf:
         layers.append(nn.Dropout(config.dropout))
     return CheckpointedSequential(*layers)
+
+
+def _has_dropout(config: UnetConfig, depth: int, level: int) -> bool:
+    """Return whether the decoder block of a level is one of ``config.dropout_blocks``."""
+    return level >= depth - 3 if config.dropout_blocks == "innermost" else 4 <= level < depth - 1

@@ -75,3 +75,9 @@ def test_the_extension_of_a_photo_repeats_its_edges(tmp_path: Path) -> None:
     assert np.array_equal(pixels[top : top + 22, left : left + 40], levels)
     assert np.array_equal(pixels[top - 1, left : left + 40], levels[0])
     assert np.array_equal(pixels[top : top + 22, left + 40 :][:, :margin], levels[:, ::-1][:, :margin])
+
+
+def test_a_small_image_is_padded_until_a_deep_generator_can_reflect_it() -> None:
+    config = ResnetConfig(ngf=1, blocks=1, downsamplings=4)
+    assert Preprocessor(config, 64).padded_size((5, 40)) == (32, 48)
+    config.build(32)(torch.zeros(1, 3, 32, 48))

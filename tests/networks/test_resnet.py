@@ -253,3 +253,25 @@ def test_separable_blocks_have_a_ninth_of_the_weights_and_train_all_of_them() ->
     network = ResnetConfig(ngf=2, blocks=2, separable=True, weight_init="kaiming").build(16)
     network(torch.rand(1, 3, 16, 16)).square().mean().backward()
     assert all(weight.grad is not None and weight.grad.any() for weight in network.parameters() if weight.requires_grad)
+
+
+@pytest.mark.parametrize("downsamplings", [1, 3, 4])
+@pytest.mark.parametrize("padding", ["reflect", "replicate", "zeros"])
+def test_a_generator_of_other_depth_and_padding_returns_the_shape_of_its_input(
+    downsamplings: int, padding: str
+) -> None:
+    config = ResnetConfig(ngf=1, blocks=1, downsamplings=downsamplings, padding=padding)
+    network = config.build(2 * config.size_multiple(64) * 2)
+    assert config.size_multiple(64) == 2**downsamplings
+    assert len([layer for layer in network.encoder if isinstance(layer, nn.Conv2d)]) == 1 + downsamplings
+    assert network(torch.rand(1, 3, 32, 64) * 2 - 1).shape == (1, 3, 32, 64)
+    with pytest.raises(ConfigError, match=f"multiple of {2**downsamplings}, from"):
+        config.build(2**downsamplings + 1)
+
+
+def test_a_generator_without_tanh_exceeds_the_range() -> None:
+    network = ResnetConfig(ngf=1, blocks=1, output_activation="none").build(16)
+    nn.init.constant_(network.to_rgb[1].bias, 3.0)
+    assert network(torch.zeros(1, 3, 16, 16)).min() > 2
+    with pytest.raises(ConfigError, match="output activation"):
+        ResnetConfig(residual_output=True, output_activation="none").build(16)

@@ -118,3 +118,10 @@ def test_spectral_norm_reaches_every_convolution_of_a_unet() -> None:
     layers = [part for part in network.modules() if isinstance(part, nn.Conv2d | nn.ConvTranspose2d)]
     assert len(layers) == 10
     assert all(hasattr(layer, "parametrizations") for layer in layers)
+
+
+@pytest.mark.parametrize(("size", "levels"), [(32, []), (128, [1, 2]), (256, [1, 2, 3]), (1024, [1, 2, 3, 4, 5])])
+def test_the_dropout_of_the_reference_starts_beside_the_innermost_block(size: int, levels: list[int]) -> None:
+    with torch.device("meta"):
+        network = Unet(UnetConfig(ngf=2, dropout_blocks="reference"), size)
+    assert levels_with_dropout(network) == levels
