@@ -31,6 +31,9 @@ def write_model_card(folder: Path, info: ModelInfo, best: BestMetric | None = No
         best: result of the best checkpoint, if the training keeps one.
         unreadable: which training images could not be read; empty if there are none.
     """
+    if info.source:
+        write_or_explain(folder / "card.md", _imported_card(folder.name, info).encode())
+        return
     name = folder.name
     image_counts = " + ".join(map(str, info.data.image_counts))
     best_line = _best_line(best) if best else "not kept"
@@ -68,6 +71,41 @@ Settings:
 ```
 """.encode(),
     )
+
+
+def _imported_card(name: str, info: ModelInfo) -> str:
+    """Return the card of a model of another program."""
+    title = f"{_one_line(info.title)}\n\n" if info.title else ""
+    task = f"| task | {_one_line(info.task_title)} |\n" if info.task_title else ""
+    notes = "\n".join(_one_line(note) for note in info.source_notes)
+    commands = "\n".join(f"    {command}" for command in usage_examples(_one_line(name), info.directions))
+    return f"""# {_one_line(name)}
+
+{title}A model of another program, imported by i2i {_one_line(info.version)}.
+
+| | |
+| --- | --- |
+{task}| imported from | {_cell(info.source)} |
+| licence | {_cell(info.licence) or "not stated"} |
+| trained on | {_cell(info.data.name) or "not stated"} |
+| directions | {", ".join(info.directions)} |
+
+{notes}
+
+Use:
+
+{commands}
+
+Network:
+
+```json
+{json.dumps(dict(info.generator), indent=2)}
+```
+"""
+
+
+def _cell(text: str) -> str:
+    return _one_line(text).replace("|", " ")
 
 
 def _best_line(best: BestMetric) -> str:

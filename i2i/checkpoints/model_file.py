@@ -11,26 +11,23 @@ import os
 import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import safetensors
+from typing import TYPE_CHECKING
 
 from i2i._version import __version__
-from i2i.checkpoints.foreign import describe_foreign
-from i2i.checkpoints.model_info import FORMAT, ModelInfo
-from i2i.checkpoints.run import STATE_NAMES, Run, checkpoints_dir, write_or_explain
+from i2i.checkpoints.foreign import import_foreign
+from i2i.checkpoints.model_header import METADATA_KEY, is_foreign, open_model_file, parse_info
+from i2i.checkpoints.model_info import ModelInfo
+from i2i.checkpoints.run import Run, checkpoints_dir, write_or_explain
 from i2i.checkpoints.shipped import is_shipped, shipped_model_files
-from i2i.checkpoints.upgrade import add_later_fields, upgrade_metadata
 from i2i.errors import ModelFileError
 from i2i.images import Provenance
-from i2i.json_parsing import JsonError, parse_json_table, replace_surrogates
+from i2i.json_parsing import replace_surrogates
 from i2i.paths import expand_user
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 MAX_DIMENSIONS = 8  # of a tensor
-_METADATA_KEY = "i2i"
 _CHECKSUM_KEY = "i2i.sha256"  # of the metadata and the tensors; absent in files of i2i 0.1.0
 
 
@@ -79,7 +76,7 @@ def save_model_file(path: Path, model_file: ModelFile) -> None:
     metadata = replace_surrogates(json.dumps(model_file.info.to_metadata(), ensure_ascii=False))
     checksum = checksum_of(metadata, tensors)
     write_or_explain(
-        path, _with_sorted_metadata(save(tensors, metadata={_METADATA_KEY: metadata, _CHECKSUM_KEY: checksum}))
+        path, _with_sorted_metadata(save(tensors, metadata={METADATA_KEY: metadata, _CHECKSUM_KEY: checksum}))
     )
 
 
@@ -97,31 +94,42 @@ def _with_sorted_metadata(data: bytes) -> bytes:
 
 
 def load_model_info(path: Path) -> ModelInfo:
-    """Return the metadata of a model file, without loading tensors or importing torch.
+    """Return the metadata of a model file of i2i, without loading tensors or importing torch.
 
     Raises:
         ModelFileError: the file is missing, unreadable, not written by i2i, of an unknown format, or its metadata are
             not usable.
     """
-    with _open(path, "np") as file:
-        return _parse_info(path, file.metadata())
+    with open_model_file(path, "np") as file:
+        return parse_info(path, file.metadata())
+
+
+def load_any_model_info(path: Path) -> ModelInfo:
+    """Return the metadata of a model file of i2i, or those that ``import_foreign`` makes for one of another program.
+
+    Raises:
+        ModelFileError: as ``load_model_file``.
+    """
+    return import_foreign(path)[0] if is_foreign(path) else load_model_info(path)
 
 
 def load_model_file(path: Path) -> ModelFile:
-    """Load a model file.
+    """Load a model file of i2i, or one of another program whose network i2i has.
 
     Raises:
-        ModelFileError: the file is missing, unreadable, not written by i2i, of an unknown format, its metadata are not
-            usable, it differs from its checksum, or it holds a value that is not finite.
+        ModelFileError: the file is missing, unreadable, of an unknown format or network, its metadata are not usable,
+            it differs from its checksum, or it holds a value that is not finite.
     """
-    with _open(path) as file:
+    if is_foreign(path):
+        return ModelFile(*import_foreign(path))
+    with open_model_file(path) as file:
         header = file.metadata()
-        info = _parse_info(path, header)
+        info = parse_info(path, header)
         names = list(file.keys())
         _check_dimensions(path, {name: len(file.get_slice(name).get_shape()) for name in names})
         tensors = {name: file.get_tensor(name) for name in names}
     expected = header.get(_CHECKSUM_KEY)
-    if expected is not None and checksum_of(header[_METADATA_KEY], tensors) != expected:
+    if expected is not None and checksum_of(header[METADATA_KEY], tensors) != expected:
         raise ModelFileError(f"{path} differs from its checksum. The file is damaged: copy or download it again.")
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
@@ -152,53 +160,6 @@ def checksum_of(metadata: str, tensors: "Mapping[str, Tensor]") -> str:
         digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode("utf-8", "surrogatepass"))
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def _open(path: Path, framework: str = "pt") -> Any:
-    if not path.is_file():
-        raise ModelFileError(f"{path} does not exist. `i2i models list` lists the models.")
-    try:
-        return safetensors.safe_open(path, framework=framework)
-    except (safetensors.SafetensorError, OSError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> ModelFileError:
-    """Return the error for a file that is not a safetensors file, with what it is instead."""
-    if path.name in STATE_NAMES and Run(path.parent).exists():
-        return ModelFileError(f"{path} is the state of a training, for --resume. The model is the run: {path.parent}.")
-    try:
-        foreign = describe_foreign(path)
-    except OSError:
-        foreign = ""
-    if not foreign:
-        return ModelFileError(f"{path} is not a readable safetensors file: {error}.")
-    return ModelFileError(
-        f"{path} is {foreign}. i2i reads only the .safetensors files of its own trainings (`i2i train`), and runs no "
-        "code of other files."
-    )
-
-
-def _parse_info(path: Path, header: Mapping[str, str] | None) -> ModelInfo:
-    """Return the checked metadata of a model file of any format up to FORMAT."""
-    try:
-        metadata = parse_json_table((header or {})[_METADATA_KEY])
-        version = metadata["format"]
-        if version == 1:
-            metadata = upgrade_metadata(metadata)
-        metadata = add_later_fields(metadata)
-    except JsonError as error:
-        raise ModelFileError(f"{path} is no usable model file: its metadata {error}.") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(
-            f"{path} is a safetensors file that was not written by i2i: its header has no i2i metadata. i2i reads the "
-            "files of its own trainings (`i2i train`)."
-        ) from error
-    if version not in (1, FORMAT):
-        raise ModelFileError(
-            f"{path} has model file format {reprlib.repr(version)}; this i2i reads formats 1 to {FORMAT}. Update i2i."
-        )
-    return ModelInfo.from_metadata(metadata, str(path))
 
 
 def to_half(model_file: ModelFile) -> ModelFile:

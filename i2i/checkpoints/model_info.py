@@ -100,6 +100,9 @@ class ModelInfo:
         settings: all settings of the training, as JSON.
         value_ranges: black and white of the training images A and B by sample type, where the type does not fix them.
         plugins: packages whose method, recipe, network or task the model uses, such as "i2i-wavelet 1.0".
+        source: the file of another program that the weights were imported from, with its SHA-256; "" for own models.
+        source_notes: sentences about what it is and how it runs.
+        licence: of the weights; "" if unknown.
     """
 
     method: str = ""
@@ -118,6 +121,9 @@ class ModelInfo:
     settings: Mapping[str, Any] = field(default_factory=dict)
     value_ranges: tuple[ValueRanges, ValueRanges] = ({}, {})
     plugins: tuple[str, ...] = ()
+    source: str = ""
+    source_notes: tuple[str, ...] = ()
+    licence: str = ""
 
     def missing_plugin_hint(self) -> str:
         """Return what to do if i2i does not know the network or the task of the model."""
@@ -208,6 +214,9 @@ class ModelInfo:
             settings=fields.table("settings", {}),
             value_ranges=fields.value_ranges("value_ranges"),
             plugins=fields.texts("plugins"),
+            source=fields.text("source", ""),
+            source_notes=fields.texts("source_notes"),
+            licence=fields.text("licence", ""),
         )
 
     def to_metadata(self) -> dict[str, Any]:
@@ -234,6 +243,9 @@ class ModelInfo:
                 else {}
             ),
             **({"plugins": list(self.plugins)} if self.plugins else {}),
+            **({"source": self.source} if self.source else {}),
+            **({"source_notes": list(self.source_notes)} if self.source_notes else {}),
+            **({"licence": self.licence} if self.licence else {}),
             **({"task": dict(self.task)} if self.task is not None else {}),
             **{name: count for name, count in counts.items() if count is not None},
             "ema": self.ema,

@@ -8,16 +8,18 @@ import typer
 
 from i2i.cli.console import log_line, print_json, safe_text, stdout
 from i2i.cli.models_cleanup import format_bytes, prune_models, remove_models
+from i2i.cli.models_import import import_
 
 if TYPE_CHECKING:
     from i2i.checkpoints.inventory import StoredModel
     from i2i.checkpoints.model_info import ModelInfo
 
-app = typer.Typer(no_args_is_help=True, help="List, inspect, export and remove trained models.")
+app = typer.Typer(no_args_is_help=True, help="List, inspect, import, export and remove models.")
 
 
 app.command("rm", no_args_is_help=True)(remove_models)
 app.command("prune")(prune_models)
+app.command("import", no_args_is_help=True)(import_)
 
 
 @app.command("list")
@@ -103,10 +105,10 @@ def show_info(
     if model == "identity":
         log_line("identity returns its input unchanged. Commands accept it in place of a model.")
         return
-    from i2i.checkpoints.model_file import find_model_file, load_model_info
+    from i2i.checkpoints.model_file import find_model_file, load_any_model_info
 
     path = find_model_file(model)
-    info = load_model_info(path)
+    info = load_any_model_info(path)
     num_parameters = _count_parameters(model, info)
     if json:
         print_json(_to_json(info))
@@ -153,6 +155,13 @@ def _info_table(path: Path, info: "ModelInfo", num_parameters: int) -> Any:
     for domain, ranges in zip("AB", info.value_ranges, strict=True):
         for type, limits in sorted(ranges.items()):
             table.add_row("value range", f"{format_range(limits).replace(' ', ' to ')} ({type}, images {domain})")
+    if info.source:
+        for note in info.source_notes:
+            table.add_row("", safe_text(note))
+        table.add_row("imported from", safe_text(info.source))
+        table.add_row("licence", safe_text(info.licence or "not stated"))
+        table.add_row("data", safe_text(info.data.name or "not stated"))
+        return table
     counts = " + ".join(map(str, info.data.image_counts))
     table.add_row("data", f"{safe_text(info.data.name)}: {counts} training images")
     table.add_row("fingerprint", safe_text(info.data.fingerprint))

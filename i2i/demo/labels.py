@@ -77,6 +77,8 @@ def origin(model: RegisteredModel) -> str:
     info = model.info
     method = _METHOD_NAMES.get(info.method, info.method)
     parts = [f"{method or 'trained'} on {info.data.name}" if info.data.name else method, f"{info.size} px"]
+    if info.source:
+        parts = [f"imported from {info.source.partition(',')[0]}"]
     if model.is_shipped:
         parts.append("comes with i2i")
     elif model.trained is not None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 
 from i2i.arguments import check_types
-from i2i.checkpoints.model_file import find_model_file, load_model_file, load_model_info, provenance_of
+from i2i.checkpoints.model_file import find_model_file, load_any_model_info, load_model_file, provenance_of
 from i2i.device import Precision
 from i2i.directions import Direction
 from i2i.errors import ModelFileError, UsageError
@@ -85,7 +85,7 @@ def load_chain(members: Sequence[str], direction: str | None, options: Inference
     Raises: ModelFileError or UsageError, also if no model takes an option.
     """
     own = [(member, None, None) if _is_one_model(member) else split_member(member) for member in members]
-    infos = [None if name == "identity" else load_model_info(find_model_file(name)) for name, _, _ in own]
+    infos = [None if name == "identity" else load_any_model_info(find_model_file(name)) for name, _, _ in own]
     directions = [list(Direction) if info is None else info.directions for info in infos]
     if direction is not None and not any(direction in of_member for of_member in directions):
         raise UsageError(f"No model of {'+'.join(members)} has the direction {direction!r}.")

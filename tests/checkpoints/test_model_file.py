@@ -59,7 +59,7 @@ def test_foreign_damaged_and_missing_files_have_different_errors(tmp_path: Path)
     save_file({"x": torch.zeros(1)}, tmp_path / "foreign.safetensors")
     (tmp_path / "damaged.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0not json")
     for name, reason in (
-        ("foreign", "not written by i2i"),
+        ("foreign", "no network that i2i knows"),
         ("damaged", "not a readable"),
         ("missing", "does not exist"),
     ):

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import torch
 from PIL import Image
 
 from i2i.api.reference_options import REFERENCE_OPTIONS
 from i2i.cli import main
 from i2i.metrics import inception
+from tests.checkpoints.foreign.architectures import ReferenceResnet, randomise
 from tests.conftest import random_image, write_random_images
 from tests.convert.test_video import write_video
 from tests.docs.commands import (
@@ -69,6 +71,7 @@ RESULTS = (
     "convert stripes-cyclegan datasets/horse2zebra/testA --out zebras/",
     "sample shapes-gan --num-images 3 --out-dir generated/",
     "train cyclegan --data horse2zebra --save-config horses.json",
+    "models import latest_net_G_A.pth latest_net_G_B.pth --name horses",
 )
 
 
@@ -119,6 +122,9 @@ def make_data() -> None:
     mask.paste(255, (4, 4, 20, 12))
     mask.save("mask.png")
     write_video(Path("video.mp4"), count=3)
+    for seed, end in enumerate("AB"):
+        network = randomise(ReferenceResnet(ngf=2, blocks=1), seed)
+        torch.save(network.state_dict(), f"latest_net_G_{end}.pth")
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +164,7 @@ def with_new_results(words: list[str]) -> list[str]:
         if flag == "--save-config":
             Path(target).unlink()
     starts_a_run = words[0] == "train" and not {"--resume", "--help", "--help-all", "--save-config"} & {*words}
-    return [*words, "--name", "new-run"] if starts_a_run else words
+    return [*words, "--name", "new-run"] if starts_a_run or words[:2] == ["models", "import"] else words
 
 
 @pytest.mark.parametrize("words", [pytest.param(words, id=line) for line, words in COMMANDS.items()])

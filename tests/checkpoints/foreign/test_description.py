@@ -49,18 +49,22 @@ def foreign() -> dict[str, str]:
 def test_a_foreign_file_is_named_as_what_it_is(foreign: dict[str, str]) -> None:
     for name, what in foreign.items():
         with pytest.raises(ModelFileError) as caught:
-            i2i.load(name)
+            load_model_info(Path(name))
         assert str(caught.value).startswith(f"{name} is ")
         assert what in str(caught.value), name
-        assert "i2i reads only the .safetensors files of its own trainings" in str(caught.value)
-        with pytest.raises(ModelFileError):
-            load_model_info(Path(name))
+        can_hold_weights = "PyTorch checkpoint" in what or name in ("half.pth", "pickled.ckpt")
+        advice = "`i2i models import" if can_hold_weights else "It runs no code of files."
+        assert advice in str(caught.value), name
+        with pytest.raises(ModelFileError, match=name):
+            i2i.load(name)
     assert not Path("unpickled").exists()
 
 
 def test_safetensors_of_another_program_are_named_too() -> None:
     save_file({"w": torch.zeros(1)}, "sd.safetensors")
-    with pytest.raises(ModelFileError, match="a safetensors file that was not written by i2i"):
+    with pytest.raises(ModelFileError, match=r"a safetensors file that was not written by i2i.*`i2i models import"):
+        load_model_info(Path("sd.safetensors"))
+    with pytest.raises(ModelFileError, match=r"no network that i2i knows\. It has one tensor: w"):
         i2i.load("sd.safetensors")
 
 
