@@ -15,12 +15,14 @@ from i2i.cli._data_options import (
     TestAOption,
     TestBOption,
 )
+from i2i.cli._preview import HELP as PREVIEW_HELP
+from i2i.cli._preview import LazyPreview
 from i2i.cli.console import log_line, print_json, stdout
 
 OutOption = Annotated[
     Path | None, typer.Option("--out", help=r"folder to create \[default: datasets/NAME]", show_default=False)
 ]
-app = typer.Typer(no_args_is_help=True, help="List, download, generate, check and score datasets.")
+app = typer.Typer(no_args_is_help=True, help="List, download, generate, check, preview and score datasets.")
 
 
 @app.command("list")
@@ -209,6 +211,9 @@ def check(
         stdout.print(report.text(), markup=False, soft_wrap=True)
     if not report.ok:
         raise typer.Exit(1)
+
+
+app.command("preview", cls=LazyPreview, help=PREVIEW_HELP)(lambda: None)
 
 
 @app.command(no_args_is_help=True)

@@ -1,7 +1,7 @@
 """Config fields with their bounds."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from i2i.errors import ConfigError
@@ -65,6 +65,7 @@ def option(
     prefix: str = "",
     was: str = "",
     was_values: Mapping[str, str] | None = None,
+    parse: Callable[[Any], Any] | None = None,
     ge: float | None = None,
     gt: float | None = None,
     le: float | None = None,
@@ -81,6 +82,9 @@ def option(
         prefix: prefix of the flags of a nested config.
         was: an earlier name of the field; ``from_json`` and ``merge`` accept it.
         was_values: earlier names of values → their present names; ``from_json`` and ``merge`` accept them.
+        parse: returns the value to keep of one that a user gave, such as the content of a file. ``merge`` calls it, and
+            ``from_json`` does not, so that settings of a file of others read no further files. It must return such a
+            value as it is.
         ge, gt, le, lt: bounds of the number, or of each number of a tuple. None is always allowed as a value.
         choices: the allowed values; () for any.
         rising: whether the numbers of a tuple must be in ascending order.
@@ -92,6 +96,7 @@ def option(
         "prefix": prefix,
         "was": was,
         "was_values": was_values or {},
+        "parse": parse,
         "bounds": bounds,
     }
     return dataclasses.field(default=default, metadata=metadata)

@@ -60,6 +60,7 @@ def merge(config: C, changes: Mapping[str, Any]) -> C:
         ConfigError: a field is unknown, has the wrong type or is out of its bounds.
     """
     hints = field_types(type(config))
+    parsers = {field.name: field.metadata.get("parse") for field in dataclasses.fields(config)}  # type: ignore[arg-type]
     new: dict[str, Any] = {}
     for key, value in _with_current_names(type(config), changes).items():
         if key not in hints:
@@ -75,6 +76,8 @@ def merge(config: C, changes: Mapping[str, Any]) -> C:
             new[key] = merge(current, value)
         else:
             new[key] = _coerce(hints[key], value, key)
+            if parse := parsers[key]:
+                new[key] = parse(new[key])
     return dataclasses.replace(config, **new)  # type: ignore[type-var]
 
 

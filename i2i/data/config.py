@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from i2i.augmentations import NAMES, load_pipeline
 from i2i.config import Config, option, require
 from i2i.data.clean_crops import CleanCropConfig
 from i2i.data.layout import LayoutName
@@ -12,6 +13,10 @@ from i2i.restoration import NoTask, Task, TaskConfig
 _RESIZE_SCALE_HELP = "images are resized to this times --size, then cropped to --size at random"
 _RESIZE_HELP = (
     "resizing before the crop: stretch (to a square), cover (shorter side, aspect ratio kept) or native (no resizing)"
+)
+_AUGMENTATIONS_HELP = (
+    f"random changes of the training images after the crop: {', '.join(NAMES)}, or a file with a pipeline of "
+    "Albumentations in JSON or YAML (`i2i docs data`)"
 )
 
 
@@ -25,6 +30,7 @@ class ImageConfig(Config):
     resize_scale: float = option(286 / 256, _RESIZE_SCALE_HELP, was="jitter", ge=1, le=4)
     resize: ResizeMode = option("stretch", _RESIZE_HELP, was="fit")
     flip: bool = option(True, "flip images horizontally at random")
+    augmentations: str = option("none", _AUGMENTATIONS_HELP, parse=load_pipeline)
     value_range: tuple[float, float] | None = option(
         None,
         "values of black and of white, such as 0 4095, for images of a type that can hold them; without it, the type "

@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from i2i.data.augmentation import SampleAugmenter
 from i2i.data.config import DataConfig, DirectedConfig, SourceConfig
 from i2i.data.image_cache import ImageCache
 from i2i.data.layout import Item, Layout
@@ -78,6 +79,7 @@ class TrainingDataset(Dataset[Any]):
         self.epoch_length = layout.count("train")
         self.scales = layout.sizes.scales
         self.superres_scale = max(self.scales)  # size of a target relative to its input
+        self.augmenter = SampleAugmenter.from_config(config, layout.kind, self.superres_scale)
 
     def __getitem__(self, k: int) -> Sample | I2IError:
         items, rng = self._draw_items(k)
@@ -106,6 +108,8 @@ class TrainingDataset(Dataset[Any]):
 
     def _sample(self, items: list[list[np.ndarray]], rng: np.random.Generator) -> tuple[Tensor, ...]:
         sample = [self._augment(images, rng) for images in items]
+        if self.augmenter is not None:
+            sample = self.augmenter(sample, rng.spawn(1)[0])  # a child, so that other choices stay the same
         if task := self.config.restoration_task:
             return self._degraded_pair(task, self._vary_clean_crop(task, sample[0][0], rng), rng)
         if self.layout.kind == "unpaired":

@@ -195,8 +195,8 @@ def _check_resumable(recipe: Recipe, overrides: dict[str, Any]) -> None:
         for path, old, new in _differences(before, after, section):
             if path.split(".")[1] not in fields:
                 raise ConfigError(
-                    f"This run was started with {path} = {old!r}, not {new!r}. Resume without that flag, or start "
-                    "a new run with another --name."
+                    f"This run was started with {path} = {old!r:.200}, not {new!r:.200}. Resume without that flag, or "
+                    "start a new run with another --name."
                 )
 
 

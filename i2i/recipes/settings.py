@@ -1,5 +1,6 @@
 """The settings of a method by the names of their flags, as keyword arguments."""
 
+import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -51,9 +52,13 @@ def overrides_from_settings(function: str, method: str, settings: Mapping[str, A
 
 
 def _as_plain(value: Any) -> Any:
-    """Return a path or a device, or each of a tuple or list, as text."""
+    """Return a path, a device or an Albumentations pipeline, or each of a tuple or list, as text."""
     if isinstance(value, tuple | list):
         return type(value)(map(_as_plain, value))
     if isinstance(value, torch.device):
         return str(value)
+    if type(value).__module__.startswith("albumentations."):  # a pipeline: as its file would hold it
+        from albumentations.core.serialization import serialize_enum
+
+        return json.dumps(serialize_enum(value.to_dict()))
     return os.fspath(value) if isinstance(value, os.PathLike) else value

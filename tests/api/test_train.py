@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 import i2i
+from i2i.augmentations import pipeline_title
+from i2i.augmentations.library import albumentations
+from i2i.checkpoints.model_file import load_model_info
 from i2i.cli.method_commands import _recipe_options
 from i2i.errors import ConfigError, DatasetError, UsageError
 from i2i.recipes import RECIPES
@@ -75,3 +78,13 @@ def test_wrong_values_are_errors_in_words(unpaired: Path) -> None:
     with pytest.raises(DatasetError, match="No dataset 'strips'"):
         i2i.train("cyclegan", data="strips")
     assert "epochs=50" in (inspect.getdoc(i2i.train) or "")
+
+
+def test_augmentations_may_be_a_pipeline_of_albumentations(paired: Path) -> None:
+    A = albumentations()
+    pipeline = A.Compose([A.VerticalFlip(), A.Affine(rotate=(-5, 5))], additional_targets={"target": "image"})
+    run = i2i.train("pix2pix", data=paired, augmentations=pipeline, name="mine", **tiny("pix2pix"))
+    settings = load_model_info(run.path / "weights.safetensors").settings
+    assert pipeline_title(settings["data"]["augmentations"]) == "Compose(VerticalFlip, Affine)"
+    with pytest.raises(ConfigError, match="Did you mean strong"):
+        i2i.train("pix2pix", data=paired, augmentations="stron", name="other", **tiny("pix2pix"))

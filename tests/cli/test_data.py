@@ -130,3 +130,20 @@ def test_a_model_file_with_odd_metadata_does_not_break_the_list(
         *SHIPPED_MODELS,
     ]
     assert "data is 'hi[/b]'; it must be a table" in errors.replace("\n", "")
+
+
+def test_a_preview_is_written_also_for_a_task_and_overwrites_nothing(run: Run, paired: Path) -> None:
+    options = ("--size", "16", "--num-images", "2", "--augmentations", "photo")
+    code, _, log = run("data", "preview", str(paired), *options, "--out", "sheet.png")
+    assert code == 0
+    assert "sheet.png" in log
+    with Image.open("sheet.png") as sheet:
+        assert sheet.width == 4 * 130 - 2
+    code, _, log = run("data", "preview", str(paired), *options, "--out", "sheet.png")
+    assert code == 2
+    assert "exists already" in log
+    task = ("--layout", "photos", "--task", "denoise", "--sigma", "40", "50")
+    assert run("data", "preview", str(paired), *options, *task, "--out", "task.png")[0] == 0
+    code, _, log = run("data", "preview", str(paired), "--augmentations", "foto", "--out", "other.png")
+    assert code == 2
+    assert "Did you mean photo?" in log

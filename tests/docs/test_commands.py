@@ -16,6 +16,7 @@ from PIL import Image
 from i2i.api.reference_options import REFERENCE_OPTIONS
 from i2i.cli import main
 from i2i.metrics import inception
+from tests.augmentations.pipelines import text, transform
 from tests.checkpoints.foreign.architectures import ReferenceResnet, randomise
 from tests.conftest import random_image, write_random_images
 from tests.convert.test_video import write_video
@@ -118,6 +119,7 @@ def make_data() -> None:
         for seed in range(3):
             values = np.random.default_rng(seed).integers(low, low + 4000, (SIZE, SIZE)).astype(dtype)
             tifffile.imwrite(Path(folder) / f"{seed}.tif", values)
+    Path("mine.json").write_text(text(transform("RandomRotate90", p=0.5)))  # as the Python example makes it
     mask = Image.new("L", (SIZE, SIZE))
     mask.paste(255, (4, 4, 20, 12))
     mask.save("mask.png")

@@ -15,6 +15,7 @@ from i2i.checkpoints.log import read_log
 from i2i.recipes import launch
 from i2i.training.progress import TrainingProgress
 from i2i.training.trainer import Trainer
+from tests.augmentations.pipelines import RANDOM_PIPELINE
 from tests.conftest import write_random_images
 from tests.training.test_trainer import assert_equal_states
 
@@ -49,6 +50,7 @@ METHODS: dict[str, tuple[str, str, dict[str, Any]]] = {  # method, data, model
         "generator": RESNET, "discriminator": {**PATCHGAN, "spectral_norm": True}, "adversarial": {"d_steps": 2},
     }),
     "regression": ("regression", "paired", {"generator": {"network": "restorer", "width": 4, "depth": 1}}),
+    "augmented": ("regression", "paired", {"generator": {"network": "restorer", "width": 4, "depth": 1}}),
     "task": ("regression", "photos", {"generator": {"width": 4, "depth": 1}}),
     "gan": ("gan", "photos", {
         "networks": {"network": "mlp", "generator": {"width": 4}, "discriminator": {"width": 4}},
@@ -74,7 +76,10 @@ def write_data(kind: str) -> Path:
 def settings(name: str) -> tuple[str, dict[str, Any]]:
     method, kind, model = METHODS[name]
     data = {"data": str(write_data(kind)), "size": 16, "resize_scale": 18 / 16}
+    if name == "augmented":
+        data["augmentations"] = "strong"
     if name == "task":
+        data["augmentations"] = RANDOM_PIPELINE
         data["task"] = {"task": "denoise"}
         data["size"] = 32
         del data["resize_scale"]
