@@ -1,12 +1,13 @@
 """The networks that a model file describes."""
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from i2i.checkpoints.model_file import ModelFile
 from i2i.config import from_json
@@ -54,12 +55,25 @@ def read_network_config(path: Path, model_file: ModelFile, configs: Mapping[str,
         )
     try:
         config = from_json(found, info.generator, "generator")
-        with torch.device("meta"):
+        with torch.device("meta"), _WithoutRandomWeights():
             state_dict = config.build(info.size).state_dict()
         _check_tensors(state_dict, model_file)
     except (ConfigError, TypeError) as error:
         raise ModelFileError(f"{path}: its metadata does not describe a {kind} ({error}).") from error
     return config
+
+
+class _WithoutRandomWeights(TorchFunctionMode):
+    """Leave out drawing from a normal distribution: on the device meta, its first use takes a second of imports."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is Tensor.normal_:
+            return args[0]
+        if func is nn.init.normal_:
+            return (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def _check_tensors(state_dict: Mapping[str, Tensor], model_file: ModelFile) -> None:

@@ -5,7 +5,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: tiny networks are slower on two threads
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+
+from tests.images.shared_decoders import SharedDecoders
 
 torch.set_num_threads(1)
 
@@ -97,6 +99,21 @@ def changes() -> Callable[..., dict[str, Any]]:
         }  # fmt: skip
 
     return make
+
+
+@pytest.fixture(scope="session")
+def decoder_processes() -> Iterator[None]:
+    """Ends the processes of ``SharedDecoders`` after the tests."""
+    yield
+    while not SharedDecoders.processes.empty():
+        SharedDecoders.processes.get().close()
+
+
+@pytest.fixture
+def shared_decoders(decoder_processes: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let conversions and the demo decode with ``SharedDecoders``."""
+    for module in ("i2i.convert.api", "i2i.convert.conversion", "i2i.demo.uploads"):
+        monkeypatch.setattr(f"{module}.DecoderPool", SharedDecoders)
 
 
 @pytest.fixture(scope="session")

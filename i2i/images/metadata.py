@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape, quoteattr
 
 from PIL import Image, ImageCms
 
@@ -253,6 +252,8 @@ def build_xmp(source: SourceMetadata, provenance: Provenance | None) -> bytes:
         }
     if not properties and not source.credits:
         return b""
+    from xml.sax.saxutils import quoteattr  # it imports urllib, which readers do without
+
     attributes = "".join(f"\n   {name}={quoteattr(_xml_safe(value))}" for name, value in properties.items())
     elements = "".join(_credit_element(name, values) for name, values in sorted(source.credits.items()))
     return (
@@ -270,6 +271,8 @@ def provenance_comment(provenance: Provenance) -> str:
 
 
 def _credit_element(name: str, values: tuple[str, ...]) -> str:
+    from xml.sax.saxutils import escape
+
     container = _CREDITS[name]
     language = ' xml:lang="x-default"' if container == "Alt" else ""
     entries = "".join(f"<rdf:li{language}>{escape(_xml_safe(value))}</rdf:li>" for value in values)

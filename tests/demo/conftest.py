@@ -40,7 +40,7 @@ def registry(work_dir: Path) -> ModelRegistry:
 
 
 @pytest.fixture
-def store() -> Iterator[UploadStore]:
+def store(shared_decoders: None) -> Iterator[UploadStore]:
     """An upload store with small limits."""
     store = UploadStore(Limits(max_pixels=1_000_000, max_files=5, max_unpacked_bytes=10_000_000))
     yield store

@@ -149,7 +149,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def prepared(template: Path, work_dir: Path, perceptual_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def prepared(
+    template: Path, work_dir: Path, perceptual_weights: Path, shared_decoders: None, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A copy of the template as the working directory, with stand-ins for the metric networks."""
     monkeypatch.delenv("I2I_DATASETS", raising=False)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # it takes a third of the time
