@@ -2,6 +2,7 @@
 
 import difflib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def load_pipeline(value: str) -> str:
     if value.startswith("{"):
         content, source = parse_content(value), "The pipeline"
     else:
-        content, source = _read(value), value
+        content, source = load_file(value, NAMES), value
     from i2i.augmentations.build import build_parts
 
     build_parts(content, source)  # raises ConfigError for transforms and arguments that do not exist
@@ -77,13 +78,22 @@ def parse_content(text: str | bytes, source: str = "The pipeline") -> Table:
     return _checked(content, source)
 
 
-def _read(value: str) -> Table:
+def load_file(value: str, names: Sequence[str] = ()) -> Table:
+    """Return the pipeline of a file in JSON or YAML.
+
+    Args:
+        value: path of the file.
+        names: what may stand in the place of a path, for the message.
+
+    Raises:
+        ConfigError: there is no such file, or it is none of a pipeline.
+    """
     path = expand_user(value)
     if not path.exists():
-        near = difflib.get_close_matches(value, NAMES, n=1)
-        hint = f"Did you mean {near[0]}?" if near else "There is no such file."
-        names = ", ".join(NAMES)
-        raise ConfigError(f"augmentations is {value!r}; it must be one of {names}, or a file with a pipeline. {hint}")
+        near = difflib.get_close_matches(value, names, n=1)
+        hint = f"Did you mean {near[0]}?" if near else HOW_TO_WRITE
+        choice = f"one of {', '.join(names)}, or " if names else ""
+        raise ConfigError(f"The pipeline {value!r} does not exist; it must be {choice}a file in JSON or YAML. {hint}")
     if not path.is_file():
         raise ConfigError(f"{value} is no file; a pipeline is a file in JSON or YAML. {HOW_TO_WRITE}")
     with io_errors(path, "could not be read", error_type=ConfigError), path.open("rb") as file:

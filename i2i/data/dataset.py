@@ -79,6 +79,8 @@ class TrainingDataset(Dataset[Any]):
         self.epoch_length = layout.count("train")
         self.scales = layout.sizes.scales
         self.superres_scale = max(self.scales)  # size of a target relative to its input
+        if task := config.restoration_task:
+            task.check_for(config.size)
         self.augmenter = SampleAugmenter.from_config(config, layout.kind, self.superres_scale)
 
     def __getitem__(self, k: int) -> Sample | I2IError:

@@ -23,6 +23,16 @@ _TASK_TEXTS = {
     "dehaze": "haze → clear",
     "lowlight": "dark → bright",
     "oldphoto": "old photo → restored",
+    "dewebp": "WebP artefacts → clean",
+    "deglass": "behind frosted glass → clear",
+    "dezoom": "zoom blur → sharp",
+    "deshadow": "shadows → none",
+    "deflare": "lens flare → none",
+    "dering": "ringing → clean",
+    "depixelate": "pixelated → smooth",
+    "deposterize": "few levels → smooth",
+    "despatter": "drops on the lens → clear",
+    "albumentations": "degraded → clean",
 }
 _METHOD_NAMES = {
     "cyclegan": "CycleGAN",

@@ -11,6 +11,18 @@ from i2i.restoration.blur import Deblur
 from i2i.restoration.colorize import Colorize
 from i2i.restoration.inpaint import Inpaint
 from i2i.restoration.jpeg import Dejpeg
+from i2i.restoration.library import (
+    AlbumentationsTask,
+    Deflare,
+    Deglass,
+    Depixelate,
+    Deposterize,
+    Dering,
+    Deshadow,
+    Despatter,
+    Dewebp,
+    Dezoom,
+)
 from i2i.restoration.noise import Denoise
 from i2i.restoration.old_photo import OldPhoto
 from i2i.restoration.superres import Superres
@@ -30,7 +42,10 @@ class NoTask(Task):
         return clean
 
 
-TaskConfig = NoTask | Denoise | Dejpeg | Deblur | Superres | Inpaint | Colorize | Derain | Dehaze | Lowlight | OldPhoto
+TaskConfig = (
+    NoTask | Denoise | Dejpeg | Deblur | Superres | Inpaint | Colorize | Derain | Dehaze | Lowlight | OldPhoto | Dewebp
+    | Deglass | Dezoom | Deshadow | Deflare | Dering | Depixelate | Deposterize | Despatter | AlbumentationsTask
+)  # fmt: skip
 TASKS: dict[str, type[TaskConfig]] = {
     "none": NoTask,
     "denoise": Denoise,
@@ -43,6 +58,16 @@ TASKS: dict[str, type[TaskConfig]] = {
     "dehaze": Dehaze,
     "lowlight": Lowlight,
     "oldphoto": OldPhoto,
+    "dewebp": Dewebp,
+    "deglass": Deglass,
+    "dezoom": Dezoom,
+    "deshadow": Deshadow,
+    "deflare": Deflare,
+    "dering": Dering,
+    "depixelate": Depixelate,
+    "deposterize": Deposterize,
+    "despatter": Despatter,
+    "albumentations": AlbumentationsTask,
 }
 
 

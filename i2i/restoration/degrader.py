@@ -8,6 +8,8 @@ from PIL import Image
 from i2i.errors import ImageError, UsageError
 from i2i.restoration import Task
 
+TRIAL_SIZE = 64  # pixels a side of an image on which the settings of a task are tried
+
 
 class Degrader:
     """Degrades photos into inputs of a restoration model.
@@ -17,7 +19,7 @@ class Degrader:
         strength: its main strength; None to draw one for each photo.
         seed: the random choices for a photo depend on the seed and on its pixels alone.
 
-    Raises UsageError if the task has no such strength.
+    Raises UsageError if the task has no such strength, or cannot degrade photos with its settings.
     """
 
     def __init__(self, task: Task, strength: float | None = None, seed: int = 0) -> None:
@@ -29,6 +31,7 @@ class Degrader:
                 f"--strength is {strength:g}; it must be from {limits[0]:g} to {limits[1]:g}. A flag of the task "
                 "changes this range."
             )
+        task.check_for(TRIAL_SIZE)
         self.task = task
         self.strength = strength
         self.seed = seed

@@ -35,6 +35,9 @@ class Task(Config):
         """Return the range of the main strength of the degradation; None if the task has no such strength."""
         return None
 
+    def check_for(self, size: int) -> None:
+        """Raise ConfigError or DatasetError if the task cannot degrade photos of ``size`` pixels a side."""
+
     def degrade(self, clean: np.ndarray, rng: np.random.Generator, strength: float | None = None) -> np.ndarray:
         """Return the degraded image, which is the network's input.
 

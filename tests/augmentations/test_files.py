@@ -56,8 +56,8 @@ def test_every_usable_transform_can_be_written_and_read_again() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("geometrik", "one of none, flip, geometric, photo, strong, or a file.* Did you mean geometric?"),
-        ("no/such.json", "There is no such file"),
+        ("geometrik", "'geometrik' .*one of none, flip, geometric, photo, strong, or a file.* Did you mean geometric?"),
+        ("no/such.json", "does not exist"),
         (".", "is no file"),
         ("{", "is no JSON"),
         ('{"transform": NaN}', "holds nan"),

@@ -120,6 +120,7 @@ def make_data() -> None:
             values = np.random.default_rng(seed).integers(low, low + 4000, (SIZE, SIZE)).astype(dtype)
             tifffile.imwrite(Path(folder) / f"{seed}.tif", values)
     Path("mine.json").write_text(text(transform("RandomRotate90", p=0.5)))  # as the Python example makes it
+    Path("rain.json").write_text(text(transform("RandomRain", p=0.5), transform("ISONoise", p=1)))
     mask = Image.new("L", (SIZE, SIZE))
     mask.paste(255, (4, 4, 20, 12))
     mask.save("mask.png")

@@ -17,6 +17,7 @@ from i2i.restoration.jpeg import Dejpeg
 from i2i.restoration.noise import Denoise
 from i2i.restoration.superres import Superres
 from tests.conftest import write_random_images
+from tests.restoration.test_tasks import default_task
 
 DEGRADATIONS = [name for name in TASKS if name != "none"]
 
@@ -29,7 +30,7 @@ def make_dataset(folder: Path, **config: Any) -> TrainingDataset:
 
 @pytest.mark.parametrize("name", DEGRADATIONS)
 def test_samples_are_the_same_for_0_1_and_2_workers(name: str, tmp_path: Path) -> None:
-    dataset = make_dataset(tmp_path / "photos", task=TASKS[name]())
+    dataset = make_dataset(tmp_path / "photos", task=default_task(name))
     expected = next(data_loader(dataset, 4, 0, 0))
     assert len(expected) == 2
     for workers in (1, 2) if name in ("denoise", "oldphoto") else ():  # starting a process takes a second
