@@ -76,6 +76,10 @@ class TrainingError(I2IError):
     """Training cannot continue."""
 
 
+class RankError(I2IError):
+    """Another process of a distributed training has ended, or cannot be reached."""
+
+
 @contextmanager
 def io_errors(
     path: Path, problem: str = "could not be written", *, error_type: type[I2IError] = I2IError, advice: str = ""

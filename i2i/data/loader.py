@@ -31,6 +31,7 @@ def data_loader(
     workers: int,
     prefetch: int = 0,
     report: Callable[[UnreadableImage], None] = lambda image: None,
+    stride: int | None = None,
 ) -> Generator[tuple[Tensor, ...]]:
     """Yield batches without end: a tuple of uint8 (batch_size, 3, H, W), one tensor for each domain.
 
@@ -42,14 +43,14 @@ def data_loader(
         start: index of the first sample.
         workers: processes that load samples; 0 loads them in this process.
         prefetch: batches that a thread loads in advance. The thread ends with the iterator.
+        stride: samples from the start of a batch to the start of the next; None for ``batch_size``.
         report: called for each file that could not be read, just before the batch that has another in its place.
 
     Raises:
         I2IError: a sample cannot be loaded. It is raised after the batches before it.
     """
-    load = (
-        _load_in_workers(workers, dataset, batch_size, start) if workers else _load_inline(dataset, batch_size, start)
-    )
+    sampler = _SequentialBatchSampler(start, batch_size, stride or batch_size)
+    load = _load_in_workers(workers, dataset, sampler) if workers else _load_inline(dataset, sampler)
     with closing(_prefetch(load, prefetch)) as batches:  # ends workers and thread in any case
         for batch in batches:
             if isinstance(batch, I2IError):
@@ -59,19 +60,21 @@ def data_loader(
             yield tuple(batch.images)
 
 
-def _load_inline(dataset: TrainingDataset, batch_size: int, start: int) -> Generator[Any]:
+def _load_inline(dataset: TrainingDataset, sampler: "_SequentialBatchSampler") -> Generator[Any]:
     pin = torch.cuda.is_available()  # CUDA copies from pinned memory asynchronously
-    for indices in _SequentialBatchSampler(start, batch_size):
+    for indices in sampler:
         batch = _collate([dataset[k] for k in indices])
         if pin and isinstance(batch, _Batch):
             batch = _Batch(tuple(images.pin_memory() for images in batch.images), batch.unreadable)
         yield batch
 
 
-def _load_in_workers(workers: int, dataset: TrainingDataset, batch_size: int, start: int) -> Generator[Any]:
+def _load_in_workers(
+    workers: int, dataset: TrainingDataset, sampler: "_SequentialBatchSampler"
+) -> Generator[Any]:
     yield from DataLoader(
         dataset,
-        batch_sampler=_SequentialBatchSampler(start, batch_size),
+        batch_sampler=sampler,
         num_workers=workers,
         collate_fn=_collate,
         worker_init_fn=_init_worker,
@@ -116,17 +119,24 @@ def _prefetch(source: Generator[T], count: int) -> Generator[T]:
 
 
 class _SequentialBatchSampler:
-    """Batches of consecutive sample indices, without end."""
+    """Batches of consecutive sample indices, without end.
 
-    def __init__(self, start: int, batch_size: int) -> None:
+    Args:
+        start: first index of the first batch.
+        batch_size: indices in a batch.
+        stride: from the start of a batch to the start of the next.
+    """
+
+    def __init__(self, start: int, batch_size: int, stride: int) -> None:
         self.start = start
         self.batch_size = batch_size
+        self.stride = stride
 
     def __iter__(self) -> Iterator[list[int]]:
         k = self.start
         while True:
             yield list(range(k, k + self.batch_size))
-            k += self.batch_size
+            k += self.stride
 
 
 def _collate(samples: Sequence[Any]) -> Any:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from i2i.config import Config, option
+from i2i.distributed import own_rows
 from i2i.errors import ConfigError
 from i2i.losses._reduce import sum_terms
 from i2i.losses.augment import AdaptiveAugment, Augment, DiffAugment
@@ -85,7 +86,7 @@ class AdversarialLoss:
         discriminator.augment.update_stats(real_logits)
         terms = {"adversarial": sum_terms(map(self.gan_loss.discriminator, real_logits, fake_logits))}
         if self.gan_loss.gradient_penalty:
-            interpolation = torch.rand(len(real), 1, 1, 1, device=real.device)
+            interpolation = own_rows(lambda count: torch.rand(count, 1, 1, 1, device=real.device), len(real))
             penalty = gradient_penalty(discriminator, real, fake, interpolation)
             terms["penalty"] = self.config.weight_gradient_penalty * penalty
         if self._r1_due(step):

@@ -4,14 +4,16 @@ The operations and their strengths are those of DiffAugment (Zhao et al. 2020). 
 parameters are sampled on the device of the images, and their results are not clipped to [-1, 1].
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from i2i.networks.batching import StepState
+from i2i.distributed import own_rows, sum_over_ranks
+from i2i.networks.batching import MicroBatch, StepState
 
 TRANSLATION_RATIO = 1 / 8  # largest translation, as a fraction of the side
 CUTOUT_RATIO = 1 / 2  # side of the cutout, as a fraction of the side
@@ -28,21 +30,27 @@ class AugmentParams(NamedTuple):
     cutout: Tensor  # (N, 2), row and column of the centre of the cutout; a centre far outside cuts nothing
 
 
-def sample_params(images: Tensor, p: Tensor | None = None) -> AugmentParams:
+def sample_params(images: Tensor, p: Tensor | None = None, groups: int = 1) -> AugmentParams:
     """Sample the parameters of every operation.
 
     Args:
         images: (N, 3k, H, W).
         p: (), probability of each operation, from 0 to 1; None applies every operation. A skipped operation has the
             parameters that leave the image unchanged.
+        groups: batches that the images belong to, see ``i2i.distributed.own_rows``.
     """
     sides, device = images.shape[2:], images.device
-    uniform = torch.rand(3, len(images), 1, 1, 1, 1, device=device, dtype=images.dtype)
+
+    def rows(draw: Callable[[int], Tensor], axis: int = 0) -> Tensor:
+        return own_rows(lambda count: draw(count).movedim(axis, 0), len(images), groups).movedim(0, axis)
+
+    uniform = rows(lambda count: torch.rand(3, count, 1, 1, 1, 1, device=device, dtype=images.dtype), 1)
     translations, cutouts = [], []
     for side in sides:
         limit = _pixels_of(side, TRANSLATION_RATIO)
-        translations.append(torch.randint(-limit, limit + 1, (len(images),), device=device))
-        cutouts.append(torch.randint(0, side + 1 - _pixels_of(side, CUTOUT_RATIO) % 2, (len(images),), device=device))
+        end = side + 1 - _pixels_of(side, CUTOUT_RATIO) % 2
+        translations.append(rows(partial(_integers, -limit, limit + 1, device)))
+        cutouts.append(rows(partial(_integers, 0, end, device)))
     params = AugmentParams(
         brightness=uniform[0] - 0.5,
         saturation=2 * uniform[1],
@@ -52,12 +60,16 @@ def sample_params(images: Tensor, p: Tensor | None = None) -> AugmentParams:
     )
     if p is None:
         return params
-    skipped = torch.rand(len(params), len(images), device=device) >= p
+    skipped = rows(lambda count: torch.rand(len(params), count, device=device), 1) >= p
     identity = (0.0, 1.0, 1.0, 0, -2 * max(sides))
     return AugmentParams(*(
         values.masked_fill(mask.view(-1, *[1] * (values.dim() - 1)), neutral)
         for mask, values, neutral in zip(skipped, params, identity, strict=True)
     ))  # fmt: skip
+
+
+def _integers(low: int, high: int, device: torch.device, count: int) -> Tensor:
+    return torch.randint(low, high, (count,), device=device)
 
 
 def apply_params(images: Tensor, params: AugmentParams | None) -> Tensor:
@@ -106,6 +118,10 @@ def _cutout(x: Tensor, centres: Tensor) -> Tensor:
 class Augment(StepState):
     """Base class of the augmentations; this one leaves images unchanged."""
 
+    def groups(self, images: Tensor) -> int:
+        """Return how many batches ``images`` consist of, such as real ones and fakes."""
+        return len(images) // self.micro_batch.size if self.micro_batch else 1
+
     def sample_params(self, images: Tensor) -> AugmentParams | None:
         """Sample the parameters for ``images`` (N, 3k, H, W); None means no augmentation."""
         return None
@@ -118,7 +134,7 @@ class DiffAugment(Augment):
     """Apply every operation to every image (Zhao et al. 2020)."""
 
     def sample_params(self, images: Tensor) -> AugmentParams:
-        return sample_params(images)
+        return sample_params(images, groups=self.groups(images))
 
 
 class AdaptiveAugment(Augment):
@@ -146,15 +162,16 @@ class AdaptiveAugment(Augment):
             self.register_buffer(name, torch.zeros(()))
 
     def sample_params(self, images: Tensor) -> AugmentParams:
-        return sample_params(images, self.p)
+        return sample_params(images, self.p, self.groups(images))
 
     @torch.no_grad()
     def update_stats(self, real_logits: Sequence[Tensor]) -> None:
         count = len(real_logits[0])
-        start, total = self.micro_batch or (0, count)
+        part = self.micro_batch or MicroBatch(0, count, count, is_last=True)
+        total = part.total
         signs = [(logits - self.decision_threshold).sign().mean() for logits in real_logits]
-        self.sureness += torch.stack(signs).mean() * (count / total)
-        if start + count < total:  # further micro-batches follow
+        self.sureness += sum_over_ranks(torch.stack(signs).mean() * (count / total))
+        if not part.is_last:
             return
         self.batches += 1
         due = self.batches >= ADA_INTERVAL

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from i2i.distributed import mean_over_ranks
 from i2i.losses._reduce import sum_terms
 
 
@@ -27,7 +28,7 @@ def feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
 def mean_feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     """Σᵢ ‖E[fᵢ(x)] − E[fᵢ(G(z))]‖₂² over the layers i (Salimans et al. 2016, section 3.1, where there is one layer).
 
-    For unpaired images. The expectation is the mean over the batch and the locations of a layer.
+    For unpaired images. The expectation is the mean over the batch, of all ranks, and the locations of a layer.
 
     >>> mean_feature_matching(real=[torch.zeros(1, 3, 8, 8)], fake=[torch.full((1, 3, 8, 8), 0.5)])
     tensor(0.7500)
@@ -39,7 +40,7 @@ def mean_feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Ten
 
 
 def _channel_means(x: Tensor) -> Tensor:
-    return x.mean([axis for axis in range(x.dim()) if axis != 1])
+    return mean_over_ranks(x.mean([axis for axis in range(x.dim()) if axis != 1]))
 
 
 def _to_float(layers: Sequence[Tensor]) -> list[Tensor]:

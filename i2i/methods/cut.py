@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from i2i.config import Config, option, require
 from i2i.diagnostics import SampleView
 from i2i.directions import Direction
+from i2i.distributed import own_rows
 from i2i.errors import ConfigError
 from i2i.losses.adversarial import AdversarialConfig, AdversarialLoss, check_norm_for_penalty
 from i2i.losses.contrastive import patch_nce
@@ -136,7 +137,7 @@ class CUT(Method):
         reals = [real_a, real_b] if generator_due and uses_b else [real_a]
         inputs = reals if depends_on_batch(self.G) else [torch.cat(reals)]
         with torch.set_grad_enabled(generator_due):
-            outputs = [self._generate(x) for x in inputs]
+            outputs = [self._generate(x, len(x) // len(real_a)) for x in inputs]
         fake_b = outputs[0].fakes[: len(real_a)]
 
         discriminator = AugmentedDiscriminator(self.D_B, self.augment)
@@ -158,9 +159,10 @@ class CUT(Method):
                 losses["G/background"] = self.config.weight_background * robust_colour_distance(fake_b, source)
             yield "G", losses
 
-    def _generate(self, images: Tensor) -> GeneratorOutput:
+    def _generate(self, images: Tensor, groups: int) -> GeneratorOutput:
+        """Translate ``images``, which belong to ``groups`` batches: those of A, then those of B."""
         if self.config.flip_equivariance:
-            flipped = coin_flips(images)
+            flipped = coin_flips(images, groups)
             return GeneratorOutput(
                 self.run_generator(self.G, _flip_where(flipped, images)), self._keys(images), flipped
             )
@@ -176,14 +178,14 @@ class CUT(Method):
         """Return the weighted "G/nce" and, if ``outputs`` include images of B, "G/nce_identity"."""
         if not self.config.nce_identity:
             outputs = [_first(outputs[0], batch_size)]
-        parts = torch.cat([self._nce(output) for output in outputs]).split(batch_size)
+        parts = torch.cat([self._nce(output, len(output.fakes) // batch_size) for output in outputs]).split(batch_size)
         weight = self.config.weight_nce / len(parts)
         return {name: weight * nce.mean() for name, nce in zip(("G/nce", "G/nce_identity"), parts, strict=False)}
 
-    def _nce(self, output: GeneratorOutput) -> Tensor:
-        """Return PatchNCE between the translations and their inputs, mean over the layers: (N,)."""
+    def _nce(self, output: GeneratorOutput, groups: int) -> Tensor:
+        """Return PatchNCE between translations, of ``groups`` batches, and their inputs, mean over the layers: (N,)."""
         features = self.encode(output.fakes, self.layers)
-        key_locations = [sample_locations(x, self.config.nce_num_patches) for x in features]
+        key_locations = [sample_locations(x, self.config.nce_num_patches, groups) for x in features]
         query_locations = key_locations
         if output.flipped is not None:
             query_locations = [
@@ -206,9 +208,14 @@ class CUT(Method):
         return [SampleView(direction="translation", output=images["translation"], target=real_b, input=real_a)]
 
 
-def coin_flips(images: Tensor) -> Tensor:
-    """Draw True or False with p = ½ for each of ``images`` (N, …), on their device: (N, 1)."""
-    return torch.rand(len(images), 1, device=images.device) < 0.5
+def coin_flips(images: Tensor, groups: int = 1) -> Tensor:
+    """Draw True or False with p = ½ for each of ``images`` (N, …), on their device: (N, 1).
+
+    Args:
+        images: (N, …).
+        groups: batches that the images belong to, see ``i2i.distributed.own_rows``.
+    """
+    return own_rows(lambda count: torch.rand(count, 1, device=images.device), len(images), groups) < 0.5
 
 
 def _first(output: GeneratorOutput, count: int) -> GeneratorOutput:

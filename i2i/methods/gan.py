@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from i2i.config import Config, option
 from i2i.diagnostics import SampleView
 from i2i.directions import SAMPLE
+from i2i.distributed import own_rows
 from i2i.losses.adversarial import AdversarialConfig, AdversarialLoss, check_norm_for_penalty
 from i2i.losses.discriminator_input import AugmentedDiscriminator
 from i2i.methods.base import Batch, ImageDict, Method, Turn
@@ -73,7 +74,8 @@ class GAN(Method):
 
     def draw_latents(self, like: Tensor) -> Tensor:
         """Draw latents (N, latent) for as many images as ``like`` has, on its device and in its dtype."""
-        return torch.randn(len(like), self.config.generator.latent, device=like.device, dtype=like.dtype)
+        latent = self.config.generator.latent
+        return own_rows(lambda count: torch.randn(count, latent, device=like.device, dtype=like.dtype), len(like))
 
     def turns(self, batch: Batch, step: int) -> Iterator[Turn]:
         (real,) = batch

@@ -1,8 +1,11 @@
 """A pool of past fakes for the discriminators of CycleGAN."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
+from i2i.distributed import all_rows, num_ranks, rank
 from i2i.networks.batching import StepState
 
 
@@ -69,14 +72,27 @@ class ImagePool(StepState):
         if not self.capacity:
             return fakes
         images = []
-        start = self.micro_batch.start if self.micro_batch else 0
-        for index, fake in enumerate(fakes, start):
+        for index, fake in self._fakes_of_all_ranks(fakes):
             slot = self.slots[index : index + 1]
             stored = self.pictures[slot][0]
             images.append(torch.where(self.use_stored[index], stored.to(fake.dtype), fake))
             replacement = torch.where(self.store[index], fake.to(stored.dtype), stored)
             self.pictures.index_copy_(0, slot, replacement[None])
-        return torch.stack(images)
+        own = rank() * len(fakes) if num_ranks() > 1 else 0
+        return torch.stack(images[own : own + len(fakes)])
+
+    def _fakes_of_all_ranks(self, fakes: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Yield the index in the batch and the image of each fake: every rank keeps the pool of all of them."""
+        start = self.micro_batch.start if self.micro_batch else 0
+        if num_ranks() == 1:
+            yield from enumerate(fakes, start)
+            return
+        assert self.micro_batch is not None
+        images_of_rank = self.micro_batch.total // num_ranks()
+        start -= rank() * images_of_rank
+        for index, fake in enumerate(all_rows(fakes)):
+            owner, offset = divmod(index, len(fakes))
+            yield owner * images_of_rank + start + offset, fake
 
     def get_extra_state(self) -> Tensor:
         return torch.tensor(self.num_filled)

@@ -5,15 +5,38 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.nn.utils.parametrize import is_parametrized
 
+from i2i.distributed import mean_over_ranks, num_ranks, own_rows
+
 
 class MicroBatch(NamedTuple):
-    """The part of a training step's batch that is computed at one time."""
+    """The part of a training step's batch that is computed at one time.
+
+    In a distributed training, the batch is that of all ranks, and each rank computes one part at the same time.
+    """
 
     start: int  # index of its first image in the batch
+    size: int  # images of each domain in the part
     total: int  # images of each domain in the batch
+    is_last: bool  # whether it is the last part of this rank
+
+
+class Dropout(nn.Dropout):
+    """``torch.nn.Dropout`` whose random numbers in a distributed training are those of one process for all ranks."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or num_ranks() == 1:
+            return super().forward(x)
+        layout = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+
+        def factors(rows: int) -> Tensor:
+            ones = torch.ones((rows, *x.shape[1:]), dtype=x.dtype, device=x.device)
+            return F.dropout(ones.contiguous(memory_format=layout) if x.dim() == 4 else ones, self.p)
+
+        return x * own_rows(factors, len(x))
 
 
 class StepState(nn.Module):
@@ -71,10 +94,15 @@ def power_iteration_buffers(network: nn.Module) -> list[Tensor]:
 class MinibatchStd(nn.Module):
     """Append one constant channel: how much the features of the batch differ (Karras et al. 2018, section 3).
 
-    Its value is the standard deviation over the batch, averaged over channels and positions. Takes (N, C, H, W),
-    returns (N, C + 1, H, W).
+    Its value is the standard deviation over the batch, of all ranks, averaged over channels and positions. Takes
+    (N, C, H, W), returns (N, C + 1, H, W).
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        std = (x.float().var(0, correction=0) + 1e-8).sqrt().mean()
+        values = x if x.dtype == torch.float64 else x.float()
+        if num_ranks() > 1:
+            variance = mean_over_ranks((values - mean_over_ranks(values.mean(0))).square().mean(0))
+        else:
+            variance = values.var(0, correction=0)
+        std = (variance + 1e-8).sqrt().mean()
         return torch.cat([x, std.to(x.dtype).expand(len(x), 1, *x.shape[2:])], 1)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function
 
+from i2i.distributed import mean_over_ranks, num_ranks
+
 StatisticsHook = Callable[[Tensor], Tensor]
 """Takes the mean and the variance of each channel of each image, as float32 (N, 2, C), and returns those to use."""
 
@@ -36,6 +38,8 @@ class InstanceNorm(nn.Module):
 class BatchNorm2d(nn.BatchNorm2d):
     """``torch.nn.BatchNorm2d`` with the hook of ``InstanceNorm``.
 
+    In a distributed training the statistics are those of the images of all ranks.
+
     Attributes:
         statistics: replaces the statistics at inference, for each image by itself; None for those of torch.
     """
@@ -47,7 +51,26 @@ class BatchNorm2d(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if self.statistics is not None:
             return norm_with_statistics(x, self.eps, self.weight, self.bias, self.statistics)
+        if self.training and num_ranks() > 1:
+            return self._forward_over_ranks(x)
         return super().forward(x)
+
+    def _forward_over_ranks(self, x: Tensor) -> Tensor:
+        """Normalise by the mean and the variance of all ranks, and update the running statistics by them."""
+        values = x if x.dtype == torch.float64 else x.float()
+        mean = mean_over_ranks(values.mean((0, 2, 3)))
+        centred = values - mean[:, None, None]
+        variance = mean_over_ranks(centred.square().mean((0, 2, 3)))
+        with torch.no_grad():
+            count = num_ranks() * x.numel() // x.shape[1]
+            momentum = self.momentum or 0.0
+            for running, new in ((self.running_mean, mean), (self.running_var, variance * count / max(1, count - 1))):
+                assert running is not None
+                running.lerp_(new.to(running.dtype), momentum)
+            assert self.num_batches_tracked is not None
+            self.num_batches_tracked += 1
+        scale = self.weight / (variance + self.eps).sqrt()
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
 
 
 def instance_norm(x: Tensor, eps: float) -> Tensor:

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from i2i.config import Config, option
+from i2i.networks.batching import Dropout
 from i2i.networks.checkpointing import CheckpointedSequential
 from i2i.networks.layers import Init, forward_with_activations, init_and_constrain, run_in_float32
 
@@ -92,7 +93,7 @@ class MLPDiscriminator(nn.Module):
             layers.append(nn.Linear(in_features, out_features * pieces))
             layers.append(nn.LeakyReLU(0.2, True) if pieces == 1 else Maxout(pieces))
             if config.dropout:
-                layers.append(nn.Dropout(config.dropout))
+                layers.append(Dropout(config.dropout))
         self.body = nn.Sequential(*layers)
         self.to_logits = nn.Linear(widths[-1], 1)
         init_and_constrain(self, config.weight_init, config.spectral_norm)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from i2i.distributed import own_rows
 from i2i.networks.layers import Init, initialize, run_in_float32
 
 
@@ -35,17 +36,18 @@ def _normalize(x: Tensor) -> Tensor:
     return x / (torch.linalg.vector_norm(x, dim=-1, keepdim=True) + 1e-7)
 
 
-def sample_locations(features: Tensor, count: int) -> Tensor:
+def sample_locations(features: Tensor, count: int, groups: int = 1) -> Tensor:
     """Sample different locations of each feature map, on its device, without synchronising with the host.
 
     Args:
         features: (N, C, h, w).
         count: locations for each map; all of them where the map has fewer.
+        groups: batches that the maps belong to, see ``i2i.distributed.own_rows``.
 
     Returns: (N, P), row · w + column of each location.
     """
     batch_size, _, height, width = features.shape
-    scores = torch.rand(batch_size, height * width, device=features.device)
+    scores = own_rows(lambda rows: torch.rand(rows, height * width, device=features.device), batch_size, groups)
     return scores.topk(min(count, height * width), dim=1).indices
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from i2i.config import Config, option
 from i2i.errors import ConfigError
+from i2i.networks.batching import Dropout
 from i2i.networks.blurpool import BilinearUpsample2x, BlurPool2d
 from i2i.networks.checkpointing import CheckpointedSequential
 from i2i.networks.cpu_conv import FewChannelConv2d
@@ -184,7 +185,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int, config: ResnetConfig) -> None:
         super().__init__()
         kind = config.norm
-        dropout = [nn.Dropout(config.dropout)] if config.dropout else []
+        dropout = [Dropout(config.dropout)] if config.dropout else []
         pad = _PADDINGS[config.padding]
         self.body = CheckpointedSequential(
             pad(1), *block_conv(channels, config), norm(kind, channels),

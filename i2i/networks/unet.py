@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from i2i.config import Config, option
 from i2i.errors import ConfigError
+from i2i.networks.batching import Dropout
 from i2i.networks.checkpointing import CheckpointedSequential
 from i2i.networks.layers import Init, Norm, conv, conv_transpose, init_and_constrain, norm, run_in_float32, uses_bias
 
@@ -100,7 +101,7 @@ def _up_block(config: UnetConfig, channels: list[int], level: int) -> Checkpoint
         nn.ReLU(), conv_transpose(config.norm, in_channels, out_channels, 4, 2, 1), norm(config.norm, out_channels)
     ]  # fmt: skip
     if config.dropout and _has_dropout(config, len(channels), level) and out_channels == 8 * config.ngf:
-        layers.append(nn.Dropout(config.dropout))
+        layers.append(Dropout(config.dropout))
     return CheckpointedSequential(*layers)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from i2i.data.dataset import TrainingDataset
 from i2i.data.loader import data_loader
 from i2i.data.unreadable import UnreadableImage
+from i2i.distributed import rank
 from i2i.images import to_float
 from i2i.training.config import TrainingConfig
 
@@ -32,6 +33,8 @@ def load_batches(
         step: index of the step that the first batch is for.
         report: see ``data_loader``.
 
+    In a distributed training each rank gets its own part of each batch.
+
     Yields: float32 images (N, 3, H, W) in [-1, 1], one tensor per domain, channels-last.
     """
     cached = dataset.cache is not None
@@ -39,8 +42,9 @@ def load_batches(
     if workers is None:
         workers = 0 if cached or device.type == "cpu" else min(8, max(1, (os.cpu_count() or 1) - 1))
     prefetch = PREFETCH if cached and device.type == "cuda" and not workers else 0
-    count = config.images_per_step
-    with closing(data_loader(dataset, count, step * count, workers, prefetch, report)) as loader:
+    count, stride = config.images_per_rank, config.images_per_step
+    start = step * stride + rank() * count
+    with closing(data_loader(dataset, count, start, workers, prefetch, report, stride=stride)) as loader:
         for batch in loader:
             yield to_device(batch, device)
 

@@ -39,6 +39,10 @@ class TrainingConfig(Config):
         ge=1,
         le=65_536,
     )
+    ranks: int = option(
+        1, "processes that compute a step together, each --batch-size times --accumulate images [set by torchrun]",
+        ge=1, le=65_536,
+    )  # fmt: skip
     checkpoint_activations: bool = option(
         False,
         "compute the generators' activations again in the backward pass instead of keeping them: less memory, more "
@@ -119,9 +123,14 @@ class TrainingConfig(Config):
         return self.sample_every if self.best_metric != "off" else 0
 
     @property
+    def images_per_rank(self) -> int:
+        """Images of each domain that a process computes in a step."""
+        return self.batch_size * self.accumulate
+
+    @property
     def images_per_step(self) -> int:
         """Images of each domain in a step."""
-        return self.batch_size * self.accumulate
+        return self.images_per_rank * self.ranks
 
     def total_steps(self, epoch_length: int) -> int:
         """Return the steps of the whole training. ``epoch_length``: samples in an epoch."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from i2i.config import require
 from i2i.device import is_out_of_memory, rng_state, set_rng_state
+from i2i.distributed import num_ranks
 from i2i.methods.base import Batch
 from i2i.networks.checkpointing import draws_random_numbers
 from i2i.training.train_step import TrainStep
@@ -223,6 +224,7 @@ def check_acceleration(train_step: TrainStep) -> None:
     if config.cuda_graph == "on":
         allowed = f"auto or off: there are no CUDA graphs on {device}"
         require(device.type == "cuda", "cuda_graph", "on", allowed)
+        require(num_ranks() == 1, "cuda_graph", "on", "auto or off with several processes")
         allowed = (
             "auto or off: this generator has dropout, and a CUDA graph cannot repeat its random numbers, as "
             "--checkpoint-activations and --accumulate need"
@@ -247,7 +249,7 @@ def accelerate(train_step: TrainStep, remaining: int) -> TrainStep | GraphedTrai
     cuda = device.type == "cuda"
     worthwhile = cuda and remaining >= MIN_STEPS_TO_COMPILE and not config.checkpoint_activations
     compiled = config.compile == "on" or (config.compile == "auto" and worthwhile)
-    captured = cuda and config.cuda_graph != "off" and not _repeats_dropout(train_step)
+    captured = cuda and config.cuda_graph != "off" and num_ranks() == 1 and not _repeats_dropout(train_step)
     backend = CudaGraphBackend(device) if captured else None
     if not compiled and backend is None:
         return train_step

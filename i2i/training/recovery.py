@@ -13,6 +13,7 @@ from torch import Tensor
 from i2i.checkpoints.log import MetricsLog
 from i2i.device import is_out_of_memory, out_of_memory_reason
 from i2i.diagnostics import nonfinite_names
+from i2i.distributed import from_rank_0, num_ranks, rank
 from i2i.errors import TrainingError
 from i2i.methods.base import Method
 from i2i.training.checkpointer import CopyBuffers
@@ -37,7 +38,7 @@ def roll_back_nonfinite(trainer: "Trainer", log: MetricsLog) -> None:
     files = [file for k in range(step * size, (step + 1) * size) for file in trainer.dataset.files(k)]
     names = nonfinite_names(trainer.loss_means.pending(), trainer.method)
     trainer.checkpointer.wait()
-    state = trainer.run.load_state()
+    state = from_rank_0(trainer.run.load_state)
     decision = trainer.monitor.recovery.on_nonfinite(step, names, state["step"] if state else None, files)
     if decision.action == "stop" or state is None:
         trainer.saved_step = trainer.step  # the present weights must not be saved
@@ -68,7 +69,7 @@ class MemoryGuard:
     @property
     def images_at_once(self) -> int:
         """Images of each domain that are computed at one time."""
-        return self.trainer.train_step.micro_batch_size or self.trainer.config.images_per_step
+        return self.trainer.train_step.micro_batch_size or self.trainer.config.images_per_rank
 
     def run_step(self, batch: tuple[Tensor, ...], log: MetricsLog) -> bool:
         """Run a step. Return False if memory ran out: the trainer is then in an earlier state, to go on from there.
@@ -78,7 +79,8 @@ class MemoryGuard:
         """
         step = self.trainer.step + 1
         key = self.trainer.method.graph_key(step - 1)
-        before = None if key in self._completed else CopyBuffers().copy(self.trainer.state_dict())
+        can_split = num_ranks() == 1
+        before = CopyBuffers().copy(self.trainer.state_dict()) if can_split and key not in self._completed else None
         try:
             self.trainer._run_step(batch)
         except Exception as error:
@@ -88,6 +90,8 @@ class MemoryGuard:
         else:
             self._completed.add(key)
             return True
+        if not can_split:  # the other ranks are within the step
+            raise TrainingError(self._too_large_for_rank_message(step, reason))
         # Outside the handler, the error does not hold the tensors of the failed step any more.
         self._split_further(step, before, reason, log)
         return False
@@ -126,13 +130,21 @@ class MemoryGuard:
             message += f" The results change a little: {' and '.join(names)} depend on the images of a part."
         return message
 
+    def _too_large_for_rank_message(self, step: int, reason: str) -> str:
+        config = self.trainer.config
+        fewer = f"--batch-size 1 --accumulate {config.images_per_rank}" if config.batch_size > 1 else "more processes"
+        return (
+            f"Out of memory in step {step} on rank {rank()} ({reason}). The last good state of "
+            f"{self.trainer.run.path} is kept. Resume with {fewer}, or with --checkpoint-activations."
+        )
+
     def _too_large_message(self, step: int, size: int, reason: str) -> str:
         config = self.trainer.config
         checkpointing = "" if config.checkpoint_activations else "add --checkpoint-activations to --resume, "
         problem = (
             "1 image at a time does not fit" if size == 1 else f"the batch was split {self.halvings} times already"
         )
-        fewer = "" if size == 1 else f"resume with --batch-size 1 --accumulate {config.images_per_step}, "
+        fewer = "" if size == 1 else f"resume with --batch-size 1 --accumulate {config.images_per_rank}, "
         return (
             f"Out of memory in step {step} ({reason}), and {problem}. To go on, {fewer}{checkpointing}close other "
             f"programs that use {self.trainer.device}, or start a new run with a lower --size or smaller networks. The "

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from i2i.device import autocast
+from i2i.distributed import num_ranks, rank
 from i2i.methods.base import Batch, Method, Turn
 from i2i.networks.batching import MicroBatch, StepState, power_iteration_buffers
 from i2i.networks.checkpointing import set_checkpointing
 from i2i.training.config import TrainingConfig
+from i2i.training.gradient_sum import GradientSum, sum_losses
 from i2i.training.optim import ChannelsLastAdam
 from i2i.training.training_state import check_optimizer
 
@@ -47,6 +49,9 @@ class TrainStep:
         self.micro_batch_size: int | None = config.batch_size if config.accumulate > 1 else None
         self.step_states = [module for module in method.modules() if isinstance(module, StepState)]
         self.power_iterations = power_iteration_buffers(method)
+        self.gradient_sums = (
+            {player: GradientSum(weights) for player, weights in self.parameters.items()} if num_ranks() > 1 else {}
+        )
         if config.checkpoint_activations:
             parts = [set_checkpointing(network) for network in method.translators().values()]
             if not any(parts):
@@ -74,13 +79,14 @@ class TrainStep:
         """Run one training step.
 
         Args:
-            batch: images (N, 3, H, W) in [-1, 1], one tensor per domain, on the device.
+            batch: images (N, 3, H, W) in [-1, 1], one tensor per domain, on the device; in a distributed training those
+                of this rank, of which all ranks have N.
             step: index of the step, from 0.
             lr: learning rate of every player.
 
         Returns: the losses that the players minimised, "player/term" → scalar. Does not wait for the device.
         """
-        self.prepare(len(batch[0]), lr)
+        self.prepare(num_ranks() * len(batch[0]), lr)
         return self.run(batch, step)
 
     def reset_counters(self, step: int) -> None:
@@ -115,12 +121,15 @@ class TrainStep:
             turns: the remaining turns of each part of the batch.
             sizes: images of each domain in each part.
         """
-        total = sum(sizes)
+        own_total = sum(sizes)
+        total = num_ranks() * own_total
         power_iterations = [buffer.clone() for buffer in self.power_iterations] if len(sizes) > 1 else []
         sums: dict[str, Tensor] = {}
         player = ""
         for index, size in enumerate(sizes):
-            self._start_part(MicroBatch(sum(sizes[:index]), total), power_iterations if index else [])
+            start = rank() * own_total + sum(sizes[:index]) if num_ranks() > 1 else sum(sizes[:index])
+            part = MicroBatch(start, size, total, is_last=index == len(sizes) - 1)
+            self._start_part(part, power_iterations if index else [])
             # Autocast ends before the optimizer step: the next turn must not use autocast's cached, older weights, and
             # the second derivative of a penalty is computed in the precision of its first.
             with autocast(self.device, self.dtype):
@@ -128,15 +137,20 @@ class TrainStep:
             if turn is None:
                 continue
             player, losses = turn
-            if len(sizes) > 1:  # the loss of the whole batch is the mean over its images
+            if size < total:  # the loss of the whole batch is the mean over its images
                 losses = {name: loss * (size / total) for name, loss in losses.items()}
             if self.parameters[player]:
                 if index == 0:
                     self.optimizers[player].zero_grad(set_to_none=True)
+                if part.is_last and self.gradient_sums:
+                    self.gradient_sums[player].start()
                 # Compute the gradient of the player's weights only.
                 _sum(losses).backward(inputs=self.parameters[player])
             for name, loss in losses.items():
                 sums[name] = sums[name] + loss.detach() if name in sums else loss.detach()
+        if sums and self.gradient_sums:
+            self.gradient_sums[player].finish()
+            sums = sum_losses(sums)
         if sums and self.parameters[player]:
             self._optimizer_step(player, _sum(sums))
         return sums

@@ -75,10 +75,10 @@ def draws_by_image(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(torch, "rand", constant_interpolation)
     monkeypatch.setattr("i2i.methods.gan.GAN.draw_latents", lambda self, like: like.flatten(1)[:, :4])
-    monkeypatch.setattr("i2i.methods.cut.coin_flips", lambda images: images.flatten(1)[:, :1] > 0)
+    monkeypatch.setattr("i2i.methods.cut.coin_flips", lambda images, groups: images.flatten(1)[:, :1] > 0)
     monkeypatch.setattr(
         "i2i.methods.cut.sample_locations",
-        lambda features, count: torch.arange(8).expand(len(features), 8),
+        lambda features, count, groups: torch.arange(8).expand(len(features), 8),
     )
 
 
