@@ -8,6 +8,8 @@ process computes with N times the batch.
 
 import os
 import pickle
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -90,7 +92,9 @@ def process_group(device: torch.device) -> Iterator[None]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     with _lost_ranks():
-        dist.init_process_group(backend, timeout=TIMEOUT)
+        store, own_rank, size = next(iter(dist.rendezvous("env://", timeout=TIMEOUT)))
+        store = dist.PrefixStore(_agree_on_prefix(store, own_rank, size), store)
+        dist.init_process_group(backend, store=store, rank=own_rank, world_size=size, timeout=TIMEOUT)
         _state.host_group = _group_of_all("gloo")
         _state.gradient_group = _group_of_all(backend)
     try:
@@ -98,6 +102,34 @@ def process_group(device: torch.device) -> Iterator[None]:
     finally:
         _state.host_group = _state.gradient_group = None
         dist.destroy_process_group()
+
+
+def _agree_on_prefix(store: dist.Store, own_rank: int, size: int) -> str:
+    """Return a new prefix for the keys of the store, the same on all ranks.
+
+    torchrun keeps the store when it restarts its processes (torch 2.15), and Gloo would read the addresses of those
+    that have ended. So each rank asks with a number of its own, and rank 0 answers until it has heard from all.
+
+    Raises: RuntimeError if a rank does not answer within ``TIMEOUT``.
+    """
+    own = uuid.uuid4().hex
+    end = time.monotonic() + TIMEOUT.total_seconds()
+    if own_rank == 0:
+        prefix, missing = f"i2i/{own}", set(range(1, size))
+        while missing and time.monotonic() < end:
+            for other in sorted(missing):
+                if store.check([f"i2i/asks/{other}"]):
+                    store.set(f"i2i/answer/{store.get(f'i2i/asks/{other}').decode()}", prefix)
+                if store.check([f"{prefix}/here/{other}"]):
+                    missing.discard(other)
+            time.sleep(0.02)
+        if missing:
+            raise RuntimeError(f"no answer from rank {min(missing)}")
+        return prefix
+    store.set(f"i2i/asks/{own_rank}", own)
+    prefix = store.get(f"i2i/answer/{own}").decode()  # waits
+    store.set(f"{prefix}/here/{own_rank}", "")
+    return prefix
 
 
 def _group_of_all(backend: str) -> dist.ProcessGroup:

@@ -12,6 +12,8 @@ from i2i.api.reference_options import refuse_reference_settings
 from i2i.arguments import PathLike, check_types
 from i2i.checkpoints.model_info import BestMetric
 from i2i.checkpoints.run import Run
+from i2i.device import resolve_device
+from i2i.distributed import device_of_rank, is_restart, process_group, rank
 from i2i.errors import UsageError
 from i2i.inference import loading, sampler
 from i2i.inference.sampler import Sampler
@@ -121,8 +123,28 @@ def train(
     check_types(train, locals())
     refuse_reference_settings("train", settings, setting_paths(method))
     overrides = overrides_from_settings("train", method, {"data": data, **settings})
-    display = TrainingProgress(Console(stderr=True, highlight=False, quiet=not progress))
     limit = TimeLimit(parse_duration(time_limit) if time_limit is not None else None)
+    device = device_of_rank(overrides.get("training", {}).get("device", "auto"))
+    with process_group(resolve_device(device)):
+        return _train(
+            method, overrides, recipe, name, resume="auto" if is_restart() else resume, config=config, limit=limit,
+            allow_changed_data=allow_changed_data, progress=progress and rank() == 0,
+        )  # fmt: skip
+
+
+def _train(
+    method: str,
+    overrides: dict[str, Any],
+    recipe: str | None,
+    name: str | None,
+    *,
+    resume: bool | PathLike,
+    config: PathLike | None,
+    limit: TimeLimit,
+    allow_changed_data: bool,
+    progress: bool,
+) -> TrainingResult:
+    display = TrainingProgress(Console(stderr=True, highlight=False, quiet=not progress))
     if resume == "auto":
         resume = launch.existing_run(method, overrides, name) is not None
         config = None if resume else config

@@ -131,16 +131,29 @@ def distill_as_training(args: list[str]) -> list[str]:
 
 
 def _train(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> None:
-    from i2i.checkpoints.model_card import usage_examples
-
     if values["save_config"] is not None:
         _save_config(method, overrides, values)
         return
+    from i2i.device import resolve_device
+    from i2i.distributed import device_of_rank, process_group
     from i2i.training.time_budget import TimeLimit, parse_duration
 
     time_limit = TimeLimit(parse_duration(values["time_limit"]) if values["time_limit"] else None)
-    trainer = _make_trainer(method, overrides, values)
-    trainer.time_limit = time_limit
+    device = overrides.get("training", {}).get("device", "auto")
+    with process_group(resolve_device(device_of_rank(device))):
+        trainer = _make_trainer(method, overrides, values)
+        trainer.time_limit = time_limit
+        _run(method, trainer)
+
+
+def _run(method: str, trainer: "Trainer") -> None:
+    """Train, and say how to go on or to use the model. Of several processes, the first one says it."""
+    from i2i.checkpoints.model_card import usage_examples
+    from i2i.distributed import rank
+
+    if rank():
+        stop_signal = trainer.train() if trainer.step < trainer.total_steps() else None
+        sys.exit(0 if stop_signal is None else 128 + stop_signal)
     run = trainer.run.path
     if trainer.step >= trainer.total_steps():
         log_line("{} is finished: {} steps. To continue: --resume --steps N.", run, trainer.step)
@@ -162,13 +175,18 @@ def _train(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> No
 
 
 def _make_trainer(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> "Trainer":
+    from rich.console import Console
+
+    from i2i.distributed import is_restart, rank
     from i2i.recipes import launch
     from i2i.recipes.config_file import load_base_recipe
     from i2i.training.progress import TrainingProgress
 
     if values["resume"] and values["resume_auto"]:
         raise UsageError("--resume and --resume auto exclude each other. Name the run by --name or --data.")
-    progress = TrainingProgress(stderr)
+    progress = TrainingProgress(stderr if rank() == 0 else Console(quiet=True))
+    if is_restart():  # after a process was lost, torchrun repeats the command
+        values = {**values, "resume": False, "resume_auto": True}
     if values["resume"] and values["config"] is not None:
         raise UsageError("--resume takes the settings of the run. Leave out --config, or start a new run with it.")
     if values["resume"] or (values["resume_auto"] and launch.existing_run(method, overrides, values["name"])):
@@ -201,7 +219,8 @@ def _log_start(trainer: "Trainer") -> None:
     length = f"steps {trainer.step} to {trainer.total_steps()}"
     if max_hours := trainer.config.max_hours:
         length = f"from step {trainer.step}, {max_hours:g} hours in total"
-    log_line("training [bold]{}[/bold] on {}, {}: {}", trainer.run.path, trainer.device, dtype, length)
+    ranks = f" in {trainer.config.ranks} processes" if trainer.config.ranks > 1 else ""
+    log_line("training [bold]{}[/bold] on {}{}, {}: {}", trainer.run.path, trainer.device, ranks, dtype, length)
     log_line("sample images appear in {}", trainer.run.path / "samples")
 
 

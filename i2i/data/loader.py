@@ -69,9 +69,7 @@ def _load_inline(dataset: TrainingDataset, sampler: "_SequentialBatchSampler") -
         yield batch
 
 
-def _load_in_workers(
-    workers: int, dataset: TrainingDataset, sampler: "_SequentialBatchSampler"
-) -> Generator[Any]:
+def _load_in_workers(workers: int, dataset: TrainingDataset, sampler: "_SequentialBatchSampler") -> Generator[Any]:
     yield from DataLoader(
         dataset,
         batch_sampler=sampler,

@@ -3,11 +3,11 @@
 import logging
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from i2i._version import __version__
-from i2i.checkpoints.model_file import load_model_info
 from i2i.checkpoints.model_info import DataInfo, ModelInfo
 from i2i.checkpoints.run import Run
 from i2i.checkpoints.writing import training_goes_on
@@ -22,8 +22,10 @@ from i2i.data.value_ranges import NO_RANGES, DomainRanges, dataset_ranges
 from i2i.device import resolve_device
 from i2i.diagnostics import AlarmMonitor, flag_values
 from i2i.directions import Direction
-from i2i.errors import CacheError, ConfigError, I2IError, RunError, UsageError
+from i2i.errors import CacheError, ConfigError, I2IError, UsageError
 from i2i.recipes import Recipe, find_recipe, plugin_packages, recipe_from_json
+from i2i.recipes.ranks import follow_rank_0, is_follower, share_trainer, with_ranks, with_resumed_ranks
+from i2i.recipes.resumable import check_resumable, require_state
 from i2i.recipes.training_data import (
     check_saved_scale,
     fit_to_pairs,
@@ -41,16 +43,6 @@ from i2i.training.warm_start import load_matching_weights
 
 logger = logging.getLogger(__name__)
 
-# Fields that a resume may change: they affect how the training runs and how long, not what it learns.
-RESUMABLE_FIELDS: dict[str, set[str]] = {
-    "data": {"data", "data_a", "data_b", "test_a", "test_b", "pairs"},
-    "model": set(),
-    "training": {
-        "steps", "epochs", "max_hours", "lr", "device", "precision", "workers", "cache", "compile", "cuda_graph",
-        "log_every", "sample_every", "snapshot_every", "eval_every", "eval_images", "best_metric", "stop_on_alarm",
-        "save_every_minutes", "title", "batch_size", "accumulate", "checkpoint_activations",
-    },
-}  # fmt: skip
 MAX_AUTO_CACHE_BYTES = 32e9  # --cache auto makes no larger image cache
 
 
@@ -76,7 +68,10 @@ def new_training(
     Raises:
         UsageError: the settings, the dataset or the run's name are not usable. Nothing is written then.
     """
+    if is_follower():
+        return follow_rank_0(partial(_follow, progress))
     base = base or find_recipe(method, recipe_name)
+    overrides = with_ranks(overrides)
     recipe = base.with_overrides(with_one_place(base.data, overrides))
     source = DataSource.from_config(recipe.data)
     if not source.is_named:
@@ -87,7 +82,7 @@ def new_training(
     log_data_warnings(recipe, layout)
     trainer = _build_trainer(recipe, source, layout, run, progress, recipe.training.init_from)
     run.create(run_config(recipe, source))
-    return trainer
+    return share_trainer(trainer, recipe, source)
 
 
 def resume_training(
@@ -104,7 +99,7 @@ def resume_training(
     Args:
         method: such as "cyclegan"; it must be the run's.
         recipe_name: None, or the run's recipe.
-        overrides: settings to replace; only those of RESUMABLE_FIELDS may differ from the run's.
+        overrides: settings to replace; only those of ``resumable.RESUMABLE_FIELDS`` may differ from the run's.
         run_name: name of the run or path of its folder; None for the name that ``new_training`` makes from the
             dataset's and the method's.
         progress: shows the progress of the training.
@@ -113,6 +108,8 @@ def resume_training(
     Raises:
         UsageError: there is no such run, or the settings differ from the run's.
     """
+    if is_follower():
+        return follow_rank_0(partial(_follow, progress))
     changes = overrides.get("data", {})
     run = Run.find(run_name or _run_name_from_data(method, changes))
     config = run.load_config()
@@ -121,9 +118,9 @@ def resume_training(
         raise UsageError(f"{run.path} is a {recipe.method} training: `i2i train {recipe.method} --resume …`.")
     if recipe_name not in (None, recipe.name):
         raise ConfigError(f"{run.path} was started with --recipe {recipe.name}, not {recipe_name}.")
-    overrides = with_one_place(recipe.data, overrides)
-    _check_resumable(recipe, overrides)
-    _require_state(run)
+    overrides = with_resumed_ranks(recipe.training, with_one_place(recipe.data, overrides))
+    check_resumable(recipe, overrides)
+    require_state(run)
     recipe = recipe.with_overrides(overrides)
     source = DataSource.from_config(
         recipe.data, None if changes.keys() & set(PLACES) else saved_places(config, run.path)
@@ -140,7 +137,12 @@ def resume_training(
         raise
     with training_goes_on("The changed config.json"):
         run.save_config(run_config(recipe, source))
-    return trainer
+    return share_trainer(trainer, recipe, source)
+
+
+def _follow(progress: TrainingProgress, recipe: Recipe, source: DataSource, run: Run) -> Trainer:
+    """Return the trainer of a rank that writes no file."""
+    return _build_trainer(recipe, source, load_and_check_layout(recipe, source), run, progress)
 
 
 def existing_run(method: str, overrides: dict[str, Any], run_name: str | None) -> Run | None:
@@ -168,46 +170,6 @@ def _default_run_name(source: DataSource, method: str, task: str) -> str:
     dataset = re.sub(r"[^A-Za-z0-9._-]+", "-", source.title).strip("-._")
     suffixes = [task] if task and method == "regression" else [method, task]
     return "-".join(filter(None, [dataset, *suffixes]))
-
-
-def _require_state(run: Run) -> None:
-    """Raise RunError if the run was trained and its training state is gone. A run that stopped before has none yet."""
-    if run.has_state() or not run.weights_path.is_file() or not load_model_info(run.weights_path).steps:
-        return
-    name = run.path.name
-    raise RunError(
-        f"{run.path} has no training state (state.pt) and cannot be continued: `i2i models prune` removes the states "
-        f"of finished runs. To train further from its weights, start a new run: --init-from {name} --name {name}-2."
-    )
-
-
-def _check_resumable(recipe: Recipe, overrides: dict[str, Any]) -> None:
-    """Raise ConfigError if the overrides change a setting that a resume must not change."""
-    changed = recipe.with_overrides(overrides)
-    images, changed_images = recipe.training.images_per_step, changed.training.images_per_step
-    if images != changed_images:
-        raise ConfigError(
-            f"A step of this run has {images} images (--batch-size times --accumulate), not {changed_images}. Resume "
-            "with the same product, or start a new run with another --name."
-        )
-    for section, fields in RESUMABLE_FIELDS.items():
-        before, after = to_json(getattr(recipe, section)), to_json(getattr(changed, section))
-        for path, old, new in _differences(before, after, section):
-            if path.split(".")[1] not in fields:
-                raise ConfigError(
-                    f"This run was started with {path} = {old!r:.200}, not {new!r:.200}. Resume without that flag, or "
-                    "start a new run with another --name."
-                )
-
-
-def _differences(before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the dotted path, the old and the new value of each field that differs."""
-    for field in sorted(before.keys() | after.keys()):
-        old, new = before.get(field), after.get(field)
-        if isinstance(old, dict) and isinstance(new, dict):
-            yield from _differences(old, new, f"{path}.{field}")
-        elif old != new:
-            yield f"{path}.{field}", old, new
 
 
 def _build_trainer(

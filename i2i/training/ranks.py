@@ -72,10 +72,12 @@ class RankAgreement:
         own_images, self.unreadable = self.unreadable, []
         return [image for images in gather_objects(own_images) for image in images]
 
+    def is_copy_due(self) -> bool:
+        """Return whether the last copy of a checkpoint is ``COPY_SECONDS`` old."""
+        return self._kept is None or time.monotonic() - self._kept_time >= COPY_SECONDS
+
     def keep(self, checkpoint: Checkpoint) -> None:
-        """Keep a copy of a checkpoint in memory, at most every ``COPY_SECONDS``."""
-        if self._kept is not None and time.monotonic() - self._kept_time < COPY_SECONDS:
-            return
+        """Keep a copy of a checkpoint in memory."""
         tensors, state = self._copies.copy([checkpoint.model_file.tensors, checkpoint.state])
         model_file = type(checkpoint.model_file)(checkpoint.model_file.info, tensors)
         self._kept = checkpoint._replace(model_file=model_file, state=state)

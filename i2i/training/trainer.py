@@ -16,19 +16,20 @@ from i2i.checkpoints.model_info import BestMetric, ModelInfo
 from i2i.checkpoints.run import Run
 from i2i.data.dataset import TrainingDataset
 from i2i.data.unreadable import UnreadableImage, UnreadableImages
-from i2i.device import autocast, fork_rng_with_seed, resolve_device, resolve_dtype
-from i2i.diagnostics import nonfinite_names
-from i2i.errors import DatasetError, ImageError, TrainingError
+from i2i.device import resolve_device, resolve_dtype
+from i2i.distributed import device_of_rank, num_ranks, rank
+from i2i.errors import DatasetError, ImageError, RankError, TrainingError
 from i2i.methods.base import Method
-from i2i.training.batches import load_batches, to_device
+from i2i.training.batches import load_batches
 from i2i.training.checkpointer import Checkpoint, Checkpointer, require_finite
 from i2i.training.config import TrainingConfig
 from i2i.training.cuda_graphs import GraphedTrainStep, accelerate, check_acceleration
 from i2i.training.ema import EMA
 from i2i.training.monitor import TrainingMonitor
-from i2i.training.progress import RunningMeans, TrainingProgress, format_losses
+from i2i.training.outputs import TrainingOutputs
+from i2i.training.progress import RunningMeans, TrainingProgress
+from i2i.training.ranks import NoLog, RankAgreement
 from i2i.training.recovery import MemoryGuard, left_out_if_out_of_memory, roll_back_nonfinite, warn_of_batch_statistics
-from i2i.training.samples import inference_copies, save_sample_grid
 from i2i.training.schedule import is_due, lr_factor
 from i2i.training.signals import GracefulShutdown
 from i2i.training.time_budget import TimeBudget, TimeLimit
@@ -64,7 +65,7 @@ class Trainer:
         monitor: TrainingMonitor,
         validator: Validator | None = None,
     ) -> None:
-        self.device = resolve_device(config.device)
+        self.device = resolve_device(device_of_rank(config.device))
         self.dtype = resolve_dtype(config.precision, self.device)
         self.method = method.to(self.device).to(memory_format=torch.channels_last)
         self.dataset = dataset
@@ -74,6 +75,8 @@ class Trainer:
         self.progress = progress
         self.monitor = monitor
         self.validator = validator
+        self.is_main = rank() == 0  # writes the files of the run
+        self.agreement = RankAgreement()
         self.step = 0  # number of steps that are done
         self.time_budget = TimeBudget(config.max_hours)
         self.time_limit = TimeLimit(None)
@@ -85,7 +88,7 @@ class Trainer:
         self.loss_means = RunningMeans()
         self.memory = MemoryGuard(self)
         self.unreadable = UnreadableImages(dataset.layout)
-        self._sample_batch: tuple[Tensor, ...] = ()
+        self.outputs = TrainingOutputs(self)
         self.data_change = ""  # what the log is to record of the images
         self.saved_step = -1  # of the last checkpoint on the disk, or on its way there
         self._save_time = time.monotonic()
@@ -112,7 +115,7 @@ class Trainer:
         with GracefulShutdown() as shutdown, self.progress.open(self.step, total):
             while self._train_until_stop(shutdown):  # again from each earlier state
                 pass
-        if self.step >= self.total_steps():
+        if self.step >= self.total_steps() and self.is_main:
             self.run.drop_previous_state()
         if summary := self.unreadable.summary():
             logger.warning("%s", summary)
@@ -120,12 +123,13 @@ class Trainer:
 
     def _train_until_stop(self, shutdown: GracefulShutdown) -> bool:
         """Train to the end, a signal, or a return to an earlier state. Return whether it was the latter."""
-        log = MetricsLog(self.run.path, self.step)
+        log = MetricsLog(self.run.path, self.step) if self.is_main else NoLog()
         report = partial(self._report_unreadable, log)
         loader = load_batches(self.dataset, self.config, self.device, self.step, report)
         self.train_step.reset_counters(self.step)
         self.time_budget.start()
         self._save_time = time.monotonic()
+        is_within_step = False
         try:
             # Save before the first step: a disk that is too small is noticed now and not after hours.
             if self.step == 0:
@@ -135,26 +139,36 @@ class Trainer:
                 self.data_change = ""
 
             # Main training loop.
-            while self.step < self.total_steps() and not shutdown and not self.time_limit.is_reached():
+            while self.step < self.total_steps() and not self._should_stop(shutdown):
                 # Run one training step. If memory runs out, go on from an earlier state, with smaller parts.
-                if not self.memory.run_step(next(loader), log):
+                batch = next(loader)
+                is_within_step = True
+                if not self.memory.run_step(batch, log):
                     return True
+                is_within_step = False
 
                 # Update the length of a training that is limited by time.
                 self.time_budget.tick()
+                should_save = time.monotonic() - self._save_time >= 60 * self.config.save_every_minutes
+                if num_ranks() > 1:
+                    should_save = self._agree(log, shutdown, should_save)
                 total = self.total_steps()
                 if self.config.max_hours:
                     self.monitor.alarms.set_total_steps(total)
 
                 # Roll back if an optimizer step was skipped. On a GPU, check only before results are used.
                 should_log = is_due(self.step, self.config.log_every) or self.step == total
-                should_save = time.monotonic() - self._save_time >= 60 * self.config.save_every_minutes
                 if self._has_nonfinite_step(wait=should_log or should_save or bool(shutdown)):
                     roll_back_nonfinite(self, log)
                     return True
 
                 self._run_due_actions(log, total, should_log, should_save)
             self.save()
+        except RankError as error:
+            if self.is_main and is_within_step:  # the weights are between two steps
+                self.agreement.save_kept(self, error)
+            self.save()
+            raise
         except (ImageError, DatasetError, TrainingError):  # the steps before the bad file or the alarm were good
             self.save()
             raise
@@ -164,6 +178,18 @@ class Trainer:
             loader.close()
         return False
 
+    def _should_stop(self, shutdown: GracefulShutdown) -> bool:
+        """Return whether the training ends or pauses before its last step."""
+        return self.agreement.stops if num_ranks() > 1 else bool(shutdown) or self.time_limit.is_reached()
+
+    def _agree(self, log: MetricsLog, shutdown: GracefulShutdown, should_save: bool) -> bool:
+        """Agree with the other ranks on what follows a step. Return whether it is time to save the state."""
+        for image in self.agreement.exchange(self, shutdown, should_save=should_save):
+            self._log_unreadable(log, image)
+        if self.is_main and self.agreement.is_copy_due():
+            self.agreement.keep(self._checkpoint())
+        return self.agreement.should_save
+
     def _run_step(self, batch: tuple[Tensor, ...]) -> None:
         self.loss_means.add(self.train_step(batch, self.step, self.lr(self.step)))
         self.step += 1
@@ -171,6 +197,12 @@ class Trainer:
             self.ema.update(self.step)
 
     def _report_unreadable(self, log: MetricsLog, image: UnreadableImage) -> None:
+        if num_ranks() > 1:
+            self.agreement.unreadable.append(image)
+        else:
+            self._log_unreadable(log, image)
+
+    def _log_unreadable(self, log: MetricsLog, image: UnreadableImage) -> None:
         if self.unreadable.add(image):
             row = {"unreadable": image.file, "reason": image.reason, "replacement": image.replacement}
             log.log(self.step, row)
@@ -181,18 +213,20 @@ class Trainer:
         Their order is a contract. The progress display shows the means that were just logged. The best translators are
         saved before the state that refers to them. An alarm stops the training after everything else of its step.
         """
+        if not self.is_main:
+            return
         is_last = self.step >= total
         if should_log:
             self._log_losses(log)
         self.progress.update(self.step, total, self.loss_means.last)
         if is_due(self.step, self.config.sample_every) or self.step == 1 or is_last:
             with left_out_if_out_of_memory(self, "a sample grid"):
-                self._save_samples(log)
+                self.outputs.save_samples(log)
         if is_due(self.step, self.config.snapshot_every):
-            self._save_snapshot()
+            self.outputs.save_snapshot()
         if self.validator is not None and self.validator.should_validate(self.step, total):
             with left_out_if_out_of_memory(self, "a validation"):
-                self._validate(self.validator, log)
+                self.outputs.validate(self.validator, log)
         self.monitor.raise_if_stopped()
         if should_save and not is_last:  # the last state is saved after the loop
             self.save_in_background()
@@ -214,48 +248,18 @@ class Trainer:
         """Return the networks that are saved: the EMA translators with EMA, else the ones in training."""
         return dict(self.ema.module.items()) if self.ema is not None else self.method.translators()
 
-    @torch.no_grad()
-    def _save_samples(self, log: MetricsLog) -> None:
-        """Save a grid of samples of the fixed batch, log their metrics and check their health."""
-        with fork_rng_with_seed(self.device, 0):
-            translators = inference_copies(self.method, self.translators())
-            self._sample_batch = self._sample_batch or self.dataset.sample_batch(self.method.num_samples)
-            batch = to_device(self._sample_batch, self.device)
-            with autocast(self.device, self.dtype):
-                columns = self.method.sample_images(batch, translators)
-                if metrics := self.method.metrics(batch, columns):
-                    log.log(self.step, metrics)
-                    logger.info("step %d: %s", self.step, format_losses(metrics))
-                self.monitor.check_samples(self.method.health_views(batch, columns, translators), self.step, log)
-        save_sample_grid(columns, self.dataset.config.size, self.run, self.step, log)
-
-    def _validate(self, validator: Validator, log: MetricsLog) -> None:
-        best_before = validator.best
-        with fork_rng_with_seed(self.device, 0), autocast(self.device, self.dtype):
-            translators = inference_copies(self.method, self.translators())
-            is_best = validator.validate(translators, partial(to_device, device=self.device), self.step, log)
-        if not is_best:
-            return
-        is_finite = not nonfinite_names(self.method.state_dict())
-        if is_finite and self.checkpointer.save_best(self._model_file(validator.best)):
-            self.save_in_background()  # the state must refer to the best model that was saved
-        else:
-            validator.best = best_before
-
-    def _save_snapshot(self) -> None:
-        if not nonfinite_names(self.method.state_dict()):
-            self.checkpointer.save_snapshot(self.step, self._model_file())
-
-    def _model_file(self, best: BestMetric | None = None) -> ModelFile:
+    def model_file(self, best: BestMetric | None = None) -> ModelFile:
         """Return the translators with their metadata. ``best``: the result for which they are kept, if any."""
         info = replace(self.info, steps=self.step, total_steps=self.total_steps(), ema=self.config.ema, best=best)
         return ModelFile.from_networks(info, list(self.translators().values()))
 
     def save(self) -> None:
-        """Write the model file, the model card and the training state, once per step, and wait until they are written.
+        """Write model file, model card and training state, once per step, and wait until rank 0 has written them.
 
         Raises I2IError if a file cannot be written, or as TrainingError if a weight is not finite.
         """
+        if not self.is_main:
+            return
         written = self.checkpointer.wait()
         if not written or self.step != self.saved_step:
             self.checkpointer.save(self._checkpoint())
@@ -275,7 +279,7 @@ class Trainer:
         """Return the present checkpoint. Its tensors are those in training."""
         require_finite(self.method, self.step, self.run)
         best = self.validator.best if self.validator is not None else None
-        return Checkpoint(self._model_file(), best, self.state_dict(), self.unreadable.summary())
+        return Checkpoint(self.model_file(), best, self.state_dict(), self.unreadable.summary())
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that an exact resume needs."""

@@ -8,7 +8,7 @@ from i2i.config import flags
 from i2i.diagnostics import flag_values
 from i2i.diagnostics.rules import DISCRIMINATOR_RULES, SAMPLE_RULES, Rule
 from i2i.diagnostics.suggestions import RESUMABLE_FLAGS, suggest_flags, use_hinge_and_r1
-from i2i.recipes import RECIPES, SECTIONS, Recipe, find_recipe, launch
+from i2i.recipes import RECIPES, SECTIONS, Recipe, find_recipe, resumable
 
 ALL_RECIPES = [row for rows in RECIPES.values() for row in rows.values()]
 RECIPE_IDS = [f"{row.method}-{row.name}" for row in ALL_RECIPES]
@@ -54,7 +54,7 @@ def test_every_suggested_flag_exists_and_its_value_is_valid(row: Recipe, rule: R
 
 
 def test_the_resumable_flags_can_be_changed_by_a_resume() -> None:
-    assert launch.RESUMABLE_FIELDS["training"] >= RESUMABLE_FLAGS
+    assert resumable.RESUMABLE_FIELDS["training"] >= RESUMABLE_FLAGS
 
 
 def test_a_suggestion_that_changes_nothing_is_skipped() -> None:
