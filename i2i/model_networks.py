@@ -12,12 +12,22 @@ from torch.overrides import TorchFunctionMode
 from i2i.checkpoints.model_file import ModelFile
 from i2i.config import from_json
 from i2i.errors import ConfigError, ModelFileError
-from i2i.networks import GENERATORS, NETWORK_PLUGINS, GeneratorConfig, NoiseGeneratorConfig
+from i2i.networks import (
+    GENERATORS,
+    NETWORK_PLUGINS,
+    GeneratorConfig,
+    NoiseGeneratorConfig,
+    SpandrelConfig,
+    SpandrelNetwork,
+)
+from i2i.pretrained.spandrel_models import describe, load_descriptor
 
 C = TypeVar("C", bound=GeneratorConfig | NoiseGeneratorConfig)
 
 
-def build_translator(path: Path, model_file: ModelFile, direction: str) -> tuple[nn.Module, GeneratorConfig]:
+def build_translator(
+    path: Path, model_file: ModelFile, direction: str
+) -> tuple[nn.Module, GeneratorConfig | SpandrelConfig]:
     """Return the network of one direction of a model file, with its weights, and its config.
 
     Args:
@@ -27,10 +37,27 @@ def build_translator(path: Path, model_file: ModelFile, direction: str) -> tuple
 
     Raises: ModelFileError as ``read_network_config``.
     """
+    if model_file.info.generator["network"] == "spandrel":
+        return _build_spandrel(path, model_file, direction)
     config = read_network_config(path, model_file, GENERATORS, "translator")
     network = config.build(model_file.info.size)
     network.load_state_dict(model_file.state_dict(direction))
     return network, config
+
+
+def _build_spandrel(path: Path, model_file: ModelFile, direction: str) -> tuple[SpandrelNetwork, SpandrelConfig]:
+    """Return a network of another program and its config. Raises ModelFileError unless its metadata describe it."""
+    tensors = model_file.state_dict(direction)
+    if len(tensors) != len(model_file.tensors):
+        raise ModelFileError(f"{path}: a model of {', '.join(model_file.info.directions)} cannot be one of spandrel's.")
+    descriptor = load_descriptor(tensors, str(path))
+    if descriptor is None:
+        raise ModelFileError(f"{path}: its tensors are of no network that this version of spandrel knows. Update it.")
+    found = describe(descriptor, str(path))
+    stated = model_file.info.generator
+    if any(found[name] != stated.get(name) for name in ("scale", "conditioning")):  # what its other readers rely on
+        raise ModelFileError(f"{path}: its metadata do not describe its network, {found['architecture']}.")
+    return SpandrelNetwork(descriptor), from_json(SpandrelConfig, found, "generator")
 
 
 def read_network_config(path: Path, model_file: ModelFile, configs: Mapping[str, type[C]], kind: str) -> C:

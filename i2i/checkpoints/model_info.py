@@ -151,6 +151,16 @@ class ModelInfo:
         return self.generator.get("conditioning") == "mask"
 
     @property
+    def restores(self) -> bool:
+        """Whether the model restores or enlarges photos, rather than translating them."""
+        return bool(self.task_title) or self.generator.get("network") == "spandrel"
+
+    @property
+    def works_in_any_space(self) -> bool:
+        """Whether it restores photos of any RGB space: all but models of super-resolution learnt from pairs."""
+        return bool(self.task_name) or self.generator.get("network") == "spandrel"
+
+    @property
     def task_name(self) -> str:
         """Name of the restoration task; "" for other models."""
         return self.task["task"] if self.task is not None else ""

@@ -65,8 +65,8 @@ def import_(
 ) -> None:  # fmt: skip
     """Make a model of i2i from weights of another program, recognised by their tensors alone. No code of a file is run.
 
-    Known are the generators of pytorch-CycleGAN-and-pix2pix and CUT, the global generator of pix2pixHD, and
-    SRVGGNetCompact of Real-ESRGAN.
+    Known are the generators of pytorch-CycleGAN-and-pix2pix and CUT, the global generator of pix2pixHD, SRVGGNetCompact
+    of Real-ESRGAN and, with the extra "foreign", restoration networks that spandrel knows.
 
     [bold]Examples[/bold]
 

@@ -75,6 +75,11 @@ class EvaluatedModel:
         return Superres(scale=scale) if scale > 1 else None
 
     @property
+    def has_unknown_task(self) -> bool:
+        """Whether it is a restoration model of another program that does not say what it undoes."""
+        return self.info is not None and self.info.restores and not self.info.task_title
+
+    @property
     def run(self) -> Path | None:
         """The run's folder, if the model file is in one."""
         folder = self.path.parent if self.path else None
@@ -174,12 +179,14 @@ def resolve_directions(models: Sequence[EvaluatedModel], direction: str | None) 
 def common_task(models: Sequence[EvaluatedModel]) -> Task | None:
     """Return the restoration task of all models; None for translators.
 
-    The models may have been trained with other settings of one task; the first model's are returned.
+    The models may have been trained with other settings of one task; the first model's are returned. A restoration
+    model of another program whose task is unknown takes that of the others.
 
     Raises:
         UsageError: the models have different tasks or scales.
     """
-    tasks = {model.title: model.task for model in models if model.path is not None}
+    known = [model for model in models if model.path is not None and not model.has_unknown_task]
+    tasks = {model.title: model.task for model in known}
     kinds = [(title, (to_json(task)["task"], task.scale) if task else None) for title, task in tasks.items()]
     for (title_a, kind_a), (title_b, kind_b) in pairwise(kinds):
         if kind_a != kind_b:

@@ -16,12 +16,13 @@ from i2i.directions import Direction
 from i2i.errors import ModelFileError, UsageError
 from i2i.inference.chain import ChainedTranslator
 from i2i.inference.chain_names import split_chain, split_member
+from i2i.inference.foreign_precision import with_safe_precision
 from i2i.inference.mask_images import MaskFill
 from i2i.inference.options import InferenceOptions
 from i2i.inference.preprocessing import MIN_SIDE
 from i2i.inference.translator import Translator
 from i2i.model_networks import build_translator
-from i2i.networks import Identity, IdentityConfig
+from i2i.networks import Identity, IdentityConfig, SpandrelConfig, SpandrelNetwork
 
 
 def load(
@@ -129,6 +130,8 @@ def _load_one(model: str, direction: str | None, options: InferenceOptions) -> T
     direction = _checked_direction(model, direction, info.directions)
     options.check_for(model, info)
     network, config = build_translator(path, model_file, direction)
+    if isinstance(network, SpandrelNetwork) and isinstance(config, SpandrelConfig):
+        options = with_safe_precision(network, config, options)
     provenance = provenance_of(path)
     return Translator(
         network,

@@ -15,7 +15,7 @@ from i2i.images.deep import STEP, DeepImage
 from i2i.images.pull_push import pull_push_fill
 from i2i.inference.chroma_transfer import downscaled_size
 from i2i.inference.masks import ALPHA_THRESHOLD
-from i2i.networks import GeneratorConfig, RestorationConfig, RestorerConfig
+from i2i.networks import GeneratorConfig, RestorationConfig, RestorerConfig, SpandrelConfig
 from i2i.restoration.colorize import to_grayscale
 
 MIN_SIDE = 16  # smaller images are padded to this many pixels a side, so that no layer gets an empty feature map
@@ -49,29 +49,39 @@ class Preprocessor:
     """
 
     def __init__(
-        self, config: GeneratorConfig, size: int, conditioning_level: float = 0.0, *, pin_memory: bool = False
+        self,
+        config: GeneratorConfig | SpandrelConfig,
+        size: int,
+        conditioning_level: float = 0.0,
+        *,
+        pin_memory: bool = False,
     ) -> None:
-        restorer = config if isinstance(config, RestorationConfig) else RestorerConfig()
+        restorer = config if isinstance(config, RestorationConfig | SpandrelConfig) else RestorerConfig()
         self.conditioning = restorer.conditioning
         # Colours are predicted on a copy whose shorter side has this many pixels, as in training.
         self.colour_side = size if restorer.prediction == "chroma" else None
         self.size_multiple = config.size_multiple(size)
-        self.receptive_radius = restorer.receptive_radius if restorer is config else None
+        self.receptive_radius = config.receptive_radius if isinstance(config, RestorationConfig) else None
         self.min_side = max(MIN_SIDE, getattr(config, "min_side", 0))
-        self.margin = self._margin()
+        self.margin = self._margin(unknown_radius=isinstance(config, SpandrelConfig))
         self._conditioning_level = conditioning_level
         self._pin_memory = pin_memory
 
-    def _margin(self) -> int:
-        """Return by how many pixels an image is extended on each side, a multiple of ``size_multiple``.
+    def _margin(self, *, unknown_radius: bool) -> int:
+        """Return by how many pixels an image is extended on each side.
+
+        It is a multiple of ``size_multiple``, for a network whose cells begin at such multiples.
 
         The convolutions of a restorer pad with zeros. Without the margin, the outermost pixels of a photo are restored
         worse than the others, and a field of saturated colour gets a frame. A network that predicts colours is trained
         on whole photos, and generators pad by reflection themselves.
         """
-        if self.receptive_radius is None or self.colour_side is not None:
+        if unknown_radius:
+            return MAX_MARGIN
+        radius = self.receptive_radius
+        if radius is None or self.colour_side is not None:
             return 0
-        return -(-min(self.receptive_radius, MAX_MARGIN) // self.size_multiple) * self.size_multiple
+        return -(-min(radius, MAX_MARGIN) // self.size_multiple) * self.size_multiple
 
     def load_rgb(self, image: Image.Image) -> Image.Image:
         """Return ``image`` as upright RGB; for an inpainting network, return it as upright RGBA.

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from i2i.device import autocast, fork_rng_with_seed, is_out_of_memory
 from i2i.images import to_uint8
 from i2i.images.tensors import to_uint16
+from i2i.inference.measured_tiles import MeasuredTiles
 from i2i.inference.preprocessing import Preprocessor, Size
 from i2i.inference.streaming import reporting_work, stream_rows, tiled_forward
 from i2i.networks.batching import depends_on_batch
@@ -30,10 +31,11 @@ class MemoryLimits:
 
     Args:
         device: the device of the network.
+        max_pixels_on_cpu: pixels of the largest image and batch that a CPU runs in one pass.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        limit = MAX_PIXELS_UNTILED if device.type == "cpu" else sys.maxsize
+    def __init__(self, device: torch.device, max_pixels_on_cpu: int) -> None:
+        limit = max_pixels_on_cpu if device.type == "cpu" else sys.maxsize
         self.max_image_pixels = limit
         self.max_batch_pixels = limit
         self._device = device
@@ -79,6 +81,7 @@ class NetworkRunner:
         preprocessor: makes the network's input.
         device: device of the network.
         dtype: data type of autocast.
+        measured_tiles: the tiles of a network of another program; None for other networks.
 
     Attributes:
         network: the network itself.
@@ -87,12 +90,18 @@ class NetworkRunner:
     """
 
     def __init__(
-        self, network: nn.Module, preprocessor: Preprocessor, device: torch.device, dtype: torch.dtype
+        self,
+        network: nn.Module,
+        preprocessor: Preprocessor,
+        device: torch.device,
+        dtype: torch.dtype,
+        measured_tiles: MeasuredTiles | None = None,
     ) -> None:
         self.network = network
         self.forward_fn: Callable[[Tensor], Tensor] = network
         self.on_progress: Callable[[float], None] | None = None
-        self.limits = MemoryLimits(device)
+        self.tiles = measured_tiles
+        self.limits = MemoryLimits(device, measured_tiles.max_pixels if measured_tiles else MAX_PIXELS_UNTILED)
         self.one_at_a_time = depends_on_batch(network)
         self._preprocessor = preprocessor
         self._device = device
@@ -100,6 +109,8 @@ class NetworkRunner:
         self._piecewise = [self.forward_tiled, self.forward_streaming]  # in the order in which they are tried
         if preprocessor.receptive_radius is None:
             self._piecewise.remove(self.forward_tiled)
+        if measured_tiles is not None:
+            self._piecewise = [self.forward_measured] if measured_tiles.are_possible else []
 
     def compile(self) -> None:
         """Compile the network at its first passes. If that fails, a warning is logged and it runs uncompiled."""
@@ -151,6 +162,8 @@ class NetworkRunner:
 
         Raises: RuntimeError or MemoryError if the device is out of memory.
         """
+        if self.tiles is not None:
+            self.tiles.check_size(pixels.shape[2], pixels.shape[1])
         while self.runs_piecewise((pixels.shape[2], pixels.shape[1])):
             try:
                 return self._run_seeded(self._piecewise[0], pixels)
@@ -172,13 +185,9 @@ class NetworkRunner:
 
         Raises: NotImplementedError if the receptive field is too large for tiles.
         """
-
-        def run_tile(rows: slice, columns: slice) -> Tensor:
-            network_input = self._preprocessor.network_input(pixels[:, rows, columns].to(self._device))
-            return _to_levels_hwc(self._call_network(network_input), pixels.dtype)
-
         radius = self._preprocessor.receptive_radius
         assert radius is not None
+        run_tile = self._tile_function(pixels)
         height, width = pixels.shape[1:3]
         max_tile_pixels = min(self.limits.max_image_pixels, MAX_PIXELS_UNTILED)
         report = self.on_progress or (lambda fraction: None)
@@ -186,6 +195,23 @@ class NetworkRunner:
             height, width, run_tile, radius, self._preprocessor.size_multiple, max_tile_pixels, report
         )
         return output[None]
+
+    def forward_measured(self, pixels: Tensor) -> Tensor:
+        """Run a network of another program on overlapping tiles of one image."""
+        assert self.tiles is not None
+        report = self.on_progress or (lambda fraction: None)
+        height, width = pixels.shape[1:3]
+        run_tile = self._tile_function(pixels)
+        return self.tiles.forward(height, width, run_tile, self.limits.max_image_pixels, report)[None]
+
+    def _tile_function(self, pixels: Tensor) -> Callable[[slice, slice], Tensor]:
+        """Return a function that runs the network on rows and columns of one image, and returns levels (h, w, 3)."""
+
+        def run_tile(rows: slice, columns: slice) -> Tensor:
+            network_input = self._preprocessor.network_input(pixels[:, rows, columns].to(self._device))
+            return _to_levels_hwc(self._call_network(network_input), pixels.dtype)
+
+        return run_tile
 
     def forward_streaming(self, pixels: Tensor) -> Tensor:
         """Run the network by rows of one image. Memory grows with a sixteenth of its pixels.

@@ -22,6 +22,7 @@ from i2i.inference.finishing import Finishing
 from i2i.inference.image_types import from_results, image_path, to_loaded_images
 from i2i.inference.mask_files import load_protection
 from i2i.inference.masks import MaskedPhoto, MaskReader
+from i2i.inference.measured_tiles import measured_tiles_of
 from i2i.inference.options import InferenceOptions
 from i2i.inference.postprocessing import PendingImage, Postprocessor, with_known_pixels
 from i2i.inference.preprocessing import Preprocessor, Size
@@ -29,7 +30,7 @@ from i2i.inference.restoration import conditioning_level
 from i2i.inference.runner import NetworkRunner
 from i2i.inference.stage import Stage
 from i2i.inference.temporal_norm import TemporalNorm
-from i2i.networks import GeneratorConfig, RestorationConfig, prepare_for_inference
+from i2i.networks import GeneratorConfig, RestorationConfig, SpandrelConfig, prepare_for_inference
 
 OneImage = Image.Image | str | os.PathLike[str]
 Progress = Callable[[float], None]  # called with the fraction done, from 0 to 1
@@ -57,7 +58,7 @@ class Translator:
     def __init__(
         self,
         network: nn.Module,
-        config: GeneratorConfig,
+        config: GeneratorConfig | SpandrelConfig,
         *,
         size: int,
         direction: str,
@@ -76,15 +77,16 @@ class Translator:
         level = conditioning_level(self.name, info, options.strength) if info is not None else 0.0
         network = prepare_for_inference(network, config).to(self.device).to(memory_format=torch.channels_last)
         self.preprocessor = Preprocessor(config, size, level, pin_memory=self.device.type == "cuda")
-        self.runner = NetworkRunner(network, self.preprocessor, self.device, self.dtype)
-        scale = config.scale if isinstance(config, RestorationConfig) else 1
+        tiles = measured_tiles_of(network, config, self.device)
+        self.runner = NetworkRunner(network, self.preprocessor, self.device, self.dtype, tiles)
+        scale = config.scale if isinstance(config, RestorationConfig | SpandrelConfig) else 1
         transfer_chroma = self.preprocessor.colour_side is not None
         takes_mask = self.preprocessor.conditioning == "mask"
         self.postprocessor = Postprocessor(
             scale,
             transfer_chroma=transfer_chroma,
             keep_known=takes_mask and scale == 1,
-            keep_grey=info is not None and bool(info.task_title) and not transfer_chroma,
+            keep_grey=info is not None and info.restores and not transfer_chroma,
             device=self.device,
         )
         self._stage = Stage(self.preprocessor, self.runner, self.postprocessor, self.device)
@@ -120,7 +122,7 @@ class Translator:
     @property
     def restores(self) -> bool:
         """Whether the model restores photos, or is the identity: it can work in any colour space of RGB."""
-        return self.info is None or (bool(self.info.task_name) and self.preprocessor.colour_side is None)
+        return self.info is None or (self.info.works_in_any_space and self.preprocessor.colour_side is None)
 
     def compile(self) -> None:
         """Compile the network at its first passes, which takes minutes and pays for thousands of images.

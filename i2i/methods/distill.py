@@ -36,6 +36,7 @@ from i2i.networks import (
     ResnetConfig,
     RestorationConfig,
     RestorerConfig,
+    SpandrelConfig,
     UnetConfig,
     prepare_for_inference,
 )
@@ -186,7 +187,7 @@ def feature_distance(features: Tensor, target: Tensor) -> Tensor:
     return (squares / target.square().mean((1, 2, 3)).clamp(min=1e-8)).mean()
 
 
-def load_teacher(name: str, direction: str) -> tuple[nn.Module, GeneratorConfig]:
+def load_teacher(name: str, direction: str) -> tuple[nn.Module, GeneratorConfig | SpandrelConfig]:
     """Return the frozen network of a trained model, and its config.
 
     Args:
@@ -213,10 +214,10 @@ def load_teacher(name: str, direction: str) -> tuple[nn.Module, GeneratorConfig]
     return network, config
 
 
-def _require_same_images(config: DistillConfig, teacher: GeneratorConfig, size: int) -> None:
+def _require_same_images(config: DistillConfig, teacher: GeneratorConfig | SpandrelConfig, size: int) -> None:
     """Raise ConfigError unless student and teacher take the same images and return them at the same scale."""
     student = config.generator
-    wanted = teacher if isinstance(teacher, RestorationConfig) else RestorerConfig()
+    wanted = teacher if isinstance(teacher, RestorationConfig | SpandrelConfig) else RestorerConfig()
     found = student if isinstance(student, RestorationConfig) else RestorerConfig()
     for name in ("conditioning", "scale"):
         if getattr(wanted, name) != getattr(found, name):

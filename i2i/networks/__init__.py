@@ -14,6 +14,7 @@ from i2i.networks.patchgan import PatchGAN, PatchGANConfig, check_input_size
 from i2i.networks.projected import ProjectedConfig, ProjectedDiscriminator
 from i2i.networks.resnet import Resnet, ResnetConfig
 from i2i.networks.restorer import Restorer, RestorerConfig
+from i2i.networks.spandrel import SpandrelConfig, SpandrelNetwork
 from i2i.networks.unet import Unet, UnetConfig
 from i2i.plugins import PluginGroup
 
@@ -23,6 +24,7 @@ __all__ = [
     "GeneratorConfig", "Identity", "IdentityConfig", "MLPConfig", "MLPDiscriminatorConfig",
     "MLPGeneratorConfig", "NoiseGeneratorConfig", "PatchGAN", "PatchGANConfig", "ProjectedConfig",
     "ProjectedDiscriminator", "Resnet", "ResnetConfig", "RestorationConfig", "Restorer", "RestorerConfig",
+    "SpandrelConfig", "SpandrelNetwork",
     "Unet", "UnetConfig", "check_input_size", "prepare_for_inference",
 ]  # fmt: skip
 
@@ -82,7 +84,9 @@ NoiseGeneratorConfig = DCGANGeneratorConfig | MLPGeneratorConfig  # networks fro
 NOISE_GENERATORS: dict[str, type[NoiseGeneratorConfig]] = {"dcgan": DCGANGeneratorConfig, "mlp": MLPGeneratorConfig}
 
 
-def prepare_for_inference(network: nn.Module, config: GeneratorConfig | NoiseGeneratorConfig) -> nn.Module:
+def prepare_for_inference(
+    network: nn.Module, config: GeneratorConfig | NoiseGeneratorConfig | SpandrelConfig
+) -> nn.Module:
     """Set ``network`` to the inference mode of its config, without gradients, and return it.
 
     In mode "train" dropout stays on and batch norm takes its statistics from the input (Isola et al. 2017,

@@ -18,6 +18,7 @@ from i2i.cli import main
 from i2i.metrics import inception
 from tests.augmentations.pipelines import text, transform
 from tests.checkpoints.foreign.architectures import ReferenceResnet, randomise
+from tests.checkpoints.foreign.restoration import write as write_restoration_model
 from tests.conftest import random_image, write_random_images
 from tests.convert.test_video import write_video
 from tests.docs.commands import (
@@ -73,6 +74,7 @@ RESULTS = (
     "sample shapes-gan --num-images 3 --out-dir generated/",
     "train cyclegan --data horse2zebra --save-config horses.json",
     "models import latest_net_G_A.pth latest_net_G_B.pth --name horses",
+    "models import 4x.safetensors --name upscale4",
 )
 
 
@@ -128,6 +130,7 @@ def make_data() -> None:
     for seed, end in enumerate("AB"):
         network = randomise(ReferenceResnet(ngf=2, blocks=1), seed)
         torch.save(network.state_dict(), f"latest_net_G_{end}.pth")
+    write_restoration_model("ESRGAN", "4x.safetensors")
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from i2i.checkpoints.foreign import ImportOptions
+from i2i.checkpoints.importing import read_models, save_import
 from i2i.checkpoints.model_file import ModelFile, load_model_file, save_model_file
 from i2i.checkpoints.model_info import BestMetric
 from i2i.errors import ModelFileError, UsageError
-from i2i.evaluation.models import load_translate_fn, resolve_directions, resolve_models
+from i2i.evaluation.models import common_task, load_translate_fn, resolve_directions, resolve_models
 from i2i.inference.options import InferenceOptions
+from i2i.restoration.noise import Denoise
+from i2i.restoration.superres import Superres
 from i2i.training.trainer import Trainer
+from tests.checkpoints.foreign.restoration import write
 from tests.conftest import random_image
 
 Trained = Callable[..., Trainer]
@@ -80,3 +85,15 @@ def test_the_identity_returns_its_inputs() -> None:
     (model,) = resolve_models(["identity"], "both")
     assert model.title == "unchanged input"
     assert load_translate_fn(model, "AtoB", InferenceOptions("cpu"))([random_image(1)]) == [random_image(1)]
+
+
+def test_a_restoration_model_of_another_program_takes_the_task_of_the_others() -> None:
+    save_import("other", read_models([write("DRUNet")], ImportOptions()))
+    save_import("stated", read_models([write("DRUNet")], ImportOptions(task="denoise")))
+    other, stated, shipped = (resolve_models([name], "last")[0] for name in ("other", "stated", "denoise"))
+    assert common_task([other]) is None
+    assert isinstance(common_task([stated, other]), Denoise)
+    assert common_task([other, shipped]) == shipped.task
+    large = resolve_models([str(write("ESRGAN"))], "last")[0]
+    assert large.task == Superres(scale=4)
+    assert load_translate_fn(large, "AtoB", InferenceOptions("cpu", "float32"))([random_image(0)])[0].size == (64, 64)

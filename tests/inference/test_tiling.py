@@ -7,7 +7,7 @@ from i2i.inference import runner
 from i2i.inference.loading import load
 from i2i.inference.options import InferenceOptions
 from i2i.inference.streaming import StreamedTensor, tensor
-from i2i.inference.tiling import tile_spans
+from i2i.inference.tiling import blended_forward, tile_spans
 from i2i.inference.translator import Translator
 from i2i.networks import CompactConfig, ResnetConfig, RestorationConfig, RestorerConfig
 from tests.conftest import random_image
@@ -145,3 +145,28 @@ def test_progress_of_small_images_is_reported_after_each_batch() -> None:
     fractions: list[float] = []
     translator([random_image(seed, 200, 200) for seed in range(4)], progress=fractions.append)
     assert fractions == [0.25, 0.5, 0.75, 1.0]
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (96, 160), (208, 80)])
+def test_blended_tiles_cover_the_image_and_fade_without_steps(scale: int, height: int, width: int) -> None:
+    shades = iter(range(0, 2550, 40))
+
+    def run(rows: slice, columns: slice) -> torch.Tensor:
+        shape = scale * (rows.stop - rows.start), scale * (columns.stop - columns.start), 3
+        return torch.full(shape, next(shades) % 255, dtype=torch.uint8)
+
+    done: list[float] = []
+    result = blended_forward(height, width, run, 16, 16, 64**2, done.append).int()
+    assert result.shape == (scale * height, scale * width, 3)
+    assert done[-1] == 1
+    assert done == sorted(done)
+    if len(done) > 1:
+        for dim in (0, 1):
+            assert result.diff(dim=dim).abs().max() <= -(-255 // 16) + 1
+
+
+def test_blended_tiles_of_a_pointwise_function_are_its_result() -> None:
+    image = torch.randint(0, 256, (80, 112, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    result = blended_forward(80, 112, lambda rows, columns: 255 - image[rows, columns], 16, 16, 64**2)
+    assert torch.equal(result, 255 - image)

@@ -2,6 +2,7 @@
 
 - generators of pytorch-CycleGAN-and-pix2pix and CUT, and the global generator of pix2pixHD
 - SRVGGNetCompact of Real-ESRGAN
+- restoration networks of many programs, through spandrel
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from i2i.checkpoints.foreign.description import describe_foreign
 from i2i.checkpoints.foreign.reading import read_tensors
 from i2i.checkpoints.foreign.recognition import Recognised, UnusableNetwork, strip_prefixes
 from i2i.checkpoints.foreign.resnet import recognise_resnet
+from i2i.checkpoints.foreign.restoration import recognise_restoration
 from i2i.checkpoints.foreign.unet import recognise_unet
 from i2i.checkpoints.foreign.unknown import describe_tensors
 from i2i.checkpoints.metadata_fields import MAX_TEXT
@@ -112,18 +114,27 @@ def recognise(path: Path, tensors: "Mapping[str, Tensor]") -> Recognised:
         path: of their file, for messages.
         tensors: by their names in the file.
 
-    Raises: ModelFileError if it is none that i2i can run.
+    Raises:
+        ModelFileError: it is none that i2i can run.
+        UsageError: it may be one of spandrel's, which is not installed.
     """
     plain = strip_prefixes(tensors)
     try:
         for recogniser in _RECOGNISERS:
             if (found := recogniser(plain)) is not None:
                 return found
+        restoration = recognise_restoration(plain, str(path))
+        if restoration is not None:
+            return restoration
+    except UsageError as error:
+        if isinstance(error, ModelFileError):
+            raise
+        raise UsageError(f"{error} {describe_tensors(plain)}") from error
     except UnusableNetwork as error:
         raise ModelFileError(f"{path} cannot be used. {error} {describe_tensors(plain)}") from error
     raise ModelFileError(
         f"{path} holds no network that i2i knows. {describe_tensors(plain)} i2i reads generators of CycleGAN, pix2pix, "
-        "CUT and pix2pixHD, and SRVGGNetCompact."
+        "CUT and pix2pixHD, and restoration networks that spandrel knows."
     )
 
 
@@ -177,6 +188,8 @@ def _mode_note(generator: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _task(generator: Mapping[str, Any], task: str) -> dict[str, Any] | None:
     scale = generator.get("scale", 1)
+    if generator.get("conditioning") == "mask":
+        return {"task": "inpaint"}
     if scale in (2, 3, 4):
         return {"task": "superres", "scale": scale}
     return {"task": task} if task else None

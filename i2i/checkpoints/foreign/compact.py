@@ -14,7 +14,7 @@ _MAX_WIDTH, _MAX_CONVOLUTIONS = 512, 128
 
 def recognise_compact(tensors: "dict[str, Tensor]") -> Recognised | None:
     """Return a compact network of RGB images with PReLU; None if the tensors are of another network."""
-    convolutions = (len(tensors) - 6) // 3 if len(tensors) % 3 == 2 else -1  # of three and two tensors each
+    convolutions = (len(tensors) - 5) // 3 if len(tensors) % 3 == 2 else -1  # of three and two tensors each
     last = 2 * (convolutions + 1)
     names = [f"body.{index}.{part}" for index in range(last + 1) for part in ("weight", "bias")]
     wanted = {name for name in names if not (name.endswith("bias") and int(name.split(".")[1]) % 2)}

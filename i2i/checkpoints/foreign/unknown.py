@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _SHOWN = 3
+_DISCRIMINATOR = "a PatchGAN discriminator; the generator is latest_net_G*.pth"
 _RESEMBLES = (  # a name that a network of this kind has, and what it is
     (r"model1_\d\.", "pix2pixHD's local enhancer; i2i has its global generator alone"),
     (
         r"(model|layer\d+|scale\d+_layer\d+)\.0(\.0)?\.weight",
-        "a PatchGAN discriminator; the generator is latest_net_G*.pth",
+        _DISCRIMINATOR,
     ),
     (r"model\.\d+\.(conv|up)\.weight|style_conv|to_rgb|modulated_conv", "a StyleGAN2 generator"),
     (r"mlp_\d+\.", "the patch sampler of CUT (latest_net_F.pth); the generator is latest_net_G.pth"),
@@ -34,4 +35,6 @@ def describe_tensors(tensors: "Mapping[str, Tensor]") -> str:
     count = "one tensor" if len(tensors) == 1 else f"{len(tensors)} tensors"
     sentence = f"It has {count}: {first}{more}."
     resembled = next((what for pattern, what in _RESEMBLES if any(re.match(pattern, name) for name in tensors)), "")
+    if resembled == _DISCRIMINATOR and not any(tuple(tensor.shape[2:]) == (4, 4) for tensor in tensors.values()):
+        resembled = ""  # other networks name their layers alike
     return f"{sentence} It resembles {resembled}." if resembled else sentence
