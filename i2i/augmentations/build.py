@@ -42,8 +42,9 @@ def build_parts(content: Table, source: str) -> dict[str, Any]:
     Raises:
         ConfigError: a transform or an argument does not exist, or has a value that it cannot have.
     """
-    shares_values(content, source)
     tables = {"both": content} if "transform" in content else content
+    for table in tables.values():
+        _additional_targets(table, source)
     return {part: build(table, source) for part, table in tables.items()}
 
 
@@ -52,15 +53,17 @@ def shares_values(content: Table, source: str) -> bool:
 
     A plain pipeline of Albumentations says so by ``additional_targets={"target": "image"}``.
     """
-    if "transform" not in content:
-        return True
-    targets = _transform_of(content, source).get("additional_targets") or {}
+    return "transform" not in content or bool(_additional_targets(content, source))
+
+
+def _additional_targets(table: Any, source: str) -> dict[str, str]:
+    targets = _transform_of(table, source).get("additional_targets") or {}
     if targets not in ({}, TARGET):
         raise ConfigError(
             f"{source}: additional_targets is {targets!r:.120}; it may be {TARGET!r}, which applies changes of the "
             "values to the target too. Without it, they apply to the source alone."
         )
-    return bool(targets)
+    return targets
 
 
 def build(table: Any, source: str, *, for_target: bool = False, shared: bool = True) -> Any:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from i2i.augmentations.build import build_parts, leaves
 from i2i.augmentations.files import load_file, parse_content
-from i2i.augmentations.library import find_transform
+from i2i.augmentations.library import find_transform, moves_pixels
 from i2i.augmentations.pipeline import AugmentationPipeline
 from i2i.errors import ConfigError
 
@@ -71,4 +72,10 @@ def _pipeline(text: str, thread: int) -> AugmentationPipeline:
     content = parse_content(text)
     if "transform" not in content:
         raise ConfigError("The pipeline has parts; one that degrades photos must be a single pipeline.")
+    for leaf in leaves(build_parts(content, "The pipeline")["both"]):
+        if moves_pixels(type(leaf)):
+            raise ConfigError(
+                f"The pipeline: {type(leaf).__name__} moves pixels, and the clean photo, which is the target, would "
+                "not fit any more. Leave it out; --augmentations moves both alike."
+            )
     return AugmentationPipeline(json.dumps({"source": content}), "paired")

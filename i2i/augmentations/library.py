@@ -3,6 +3,7 @@
 import difflib
 import os
 import sys
+import warnings
 from functools import cache
 from typing import Any
 
@@ -46,6 +47,7 @@ def albumentations() -> Any:
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
     import albumentations
 
+    warnings.filterwarnings("ignore", "The image is already ", UserWarning)  # of ToGray and ToRGB, for such images
     return albumentations
 
 

@@ -91,10 +91,17 @@ class AugmentationPipeline:
     def _check_size(self, pipeline: Any, data: Images) -> None:
         """Raise ConfigError if a transform changes the size at times and no later one restores it each time."""
         size = next(iter(data.values())).shape[:2]
-        unsafe = ""  # the transform after which the size may be another one
+        unsafe = ""  # the message on a transform after which the size may be another one
+        is_same = True  # whether the next transform gets images of the training's size
         for item in pipeline.transforms:
             for leaf in leaves(item):
-                changed = self._try(leaf, data)
+                try:
+                    changed = self._try(leaf, data)
+                except ConfigError:
+                    if is_same:
+                        raise
+                    continue  # the trials of the whole pipeline show whether it can be applied to its images
+                is_same = is_same and changed == size
                 if changed != size and (leaf.p < 1 or leaf is not item):
                     unsafe = self._size_message(type(leaf).__name__, data, changed)
             if unsafe and item.p == 1 and leaves(item) == [item] and self._makes_size(item, data):

@@ -46,6 +46,7 @@ def test_a_named_pipeline_is_one_that_files_may_have(name: str) -> None:
     load_pipeline(json.dumps(NAMED_PIPELINES[name]))
 
 
+@pytest.mark.filterwarnings("ignore:This augmenter is very slow", "ignore:ShiftScaleRotate is a special case")
 def test_every_usable_transform_can_be_written_and_read_again() -> None:
     for name, cls in known_transforms().items():
         if name not in COMPOSITIONS:
@@ -85,6 +86,7 @@ def test_every_usable_transform_can_be_written_and_read_again() -> None:
         (text(FLIP, seed=3), "follow from --seed"),
         (text(FLIP, additional_targets={"target": "mask"}), "additional_targets is"),
         (text(FLIP, additional_targets={"image2": "image"}), "additional_targets is"),
+        (json.dumps({"both": compose(FLIP, additional_targets={"t": "mask"})}), "additional_targets is"),
         (json.dumps({"both": compose(FLIP), "targets": compose(FLIP)}), "both, source, target"),
         (json.dumps({"source": {"transforms": []}}), "must be a table with the key transform"),
     ],

@@ -112,6 +112,22 @@ def test_named_pipelines_change_pairs_of_any_type_alike(name: str, dtype: str) -
     assert len({result["source"].tobytes() for result in results}) > 2
 
 
+@pytest.mark.filterwarnings("ignore:The image is already gray")
+@pytest.mark.parametrize("channels", [1, 2, 4, 16])
+def test_named_pipelines_take_images_of_other_channels_or_say_that_they_do_not(channels: int) -> None:
+    image = noise()[..., :1].repeat(channels, 2)
+    for name in NAMED_PIPELINES:
+        pipeline = AugmentationPipeline(name, "paired")
+        if name in ("photo", "strong") and channels > 1:
+            with pytest.raises(ConfigError, match=f"ColorJitter cannot be applied.* and {channels} channels"):
+                pipeline.check_on({"source": image, "target": image})
+            continue
+        pipeline.check_on({"source": image, "target": image})
+        result = pipeline({"source": image, "target": image}, np.random.default_rng(0))
+        assert result["source"].shape == image.shape
+        assert np.array_equal(result["source"], result["target"])
+
+
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
 def test_a_flip_keeps_every_value_of_16_bits_and_of_floats(dtype: type) -> None:
     values = np.arange(2**16).reshape(256, 256, 1).repeat(3, 2).astype(dtype)
@@ -153,6 +169,7 @@ def test_a_pipeline_may_change_the_size_on_its_way() -> None:
     pad = transform("PadIfNeeded", min_height=40, min_width=40, p=1)
     for first, last in (
         (pad, transform("RandomCrop", height=SIDE, width=SIDE, p=1)),
+        (pad, transform("Sequential", transforms=[transform("CenterCrop", height=36, width=36, p=1), RESIZE], p=1)),
         (transform("CenterCrop", height=16, width=16, p=0.3), RESIZE),
         (transform("OneOf", transforms=[transform("RandomScale"), pad]), RESIZE),
     ):

@@ -78,7 +78,7 @@ def test_a_transform_does_not_change_its_image_and_depends_on_its_generator_alon
     ("pipeline", "message"),
     [
         ("none.json", "does not exist; it must be a file in JSON or YAML"),
-        (text(transform("HorizontalFlip", p=1)), "moves the pixels of one image of a pair"),
+        (text(transform("HorizontalFlip", p=1)), "HorizontalFlip moves pixels, and the clean photo"),
         (text(transform("InvertImage")), "Did you mean InvertImg"),
         (json.dumps({"source": compose(INVERT)}), "must be a single pipeline"),
         (text(transform("os.system", command="touch sprung")), "nothing else of a file is imported"),
