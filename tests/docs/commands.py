@@ -18,7 +18,7 @@ _ROOT_COMMAND: Any = typer.main.get_command(app)
 ROOT = Path(i2i.__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "i2i" / "docs").glob("*.md"))]
 
-_COMMAND = re.compile(r"^(?:pip install uv && )?(?:uv run )?(i2i(?: .*)?)$")
+_COMMAND = re.compile(r"^(?:pip install uv && )?(?:uv run |torchrun .*-m )?(i2i(?: .*)?)$")
 _FENCE = re.compile(r"^ *```(\w*).*?\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _NOT_RUN = "<!-- not run"
 

@@ -195,7 +195,7 @@ def test_a_python_example_runs(code: str, prepared: Path) -> None:
     exec(compile(code, "example", "exec"), {})
 
 
-FOREIGN_FLAGS = {"--logdir"}  # of other programs
+FOREIGN_FLAGS = {"--logdir", "--max-restarts", "--nnodes", "--rdzv-endpoint"}  # of other programs
 
 
 @pytest.mark.parametrize("page", TEXTS)
