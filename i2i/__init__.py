@@ -15,6 +15,7 @@ The public names are:
 
 - ``load``: load a model by its name or path, as a ``Translator``.
 - ``Translator``: takes PIL images, paths, NumPy arrays and PyTorch tensors of any size, and returns the same kind.
+- ``load_auto``: load a translator that chooses among the restoration models for each photo, and explains the choice.
 - ``load_sampler``: load a model that generates images from noise, as a ``Sampler``.
 - ``Sampler``: takes seeds and returns PIL images.
 - ``train``: train a model; it takes the settings of ``i2i train`` and returns the run.
@@ -36,7 +37,8 @@ from i2i._version import __version__
 from i2i.errors import I2IError
 
 __all__ = [
-    "I2IError", "Sampler", "Translator", "__version__", "convert", "evaluate", "load", "load_sampler", "train",
+    "I2IError", "Sampler", "Translator", "__version__", "convert", "evaluate", "load", "load_auto",
+    "load_sampler", "train",
 ]  # fmt: skip
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # messages are printed only if logging is set up
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from i2i.api.evaluate import evaluate
     from i2i.api.train import train
     from i2i.convert.call import convert
-    from i2i.inference.loading import load
+    from i2i.inference.loading import load, load_auto
     from i2i.inference.sampler import Sampler
     from i2i.inference.sampler import load as load_sampler
     from i2i.inference.translator import Translator
@@ -55,6 +57,7 @@ _LAZY = {  # imported on first use, because these modules import torch
     "Translator": ("i2i.inference.translator", "Translator"),
     "evaluate": ("i2i.api.evaluate", "evaluate"),
     "load": ("i2i.inference.loading", "load"),
+    "load_auto": ("i2i.inference.loading", "load_auto"),
     "load_sampler": ("i2i.inference.sampler", "load"),
     "train": ("i2i.api.train", "train"),
 }

@@ -8,8 +8,10 @@ import typer
 from i2i.cli.console import log_line, print_json, printable, stderr
 
 if TYPE_CHECKING:
-    from i2i.convert import Job, Result
+    from i2i.convert import Result
+    from i2i.inference.auto import Choice
 
+INTERRUPTED = 130  # exit code of a command that Ctrl-C stopped
 MAX_LISTED_SKIPPED = 20  # skipped files, and notes, that are listed one by one
 
 
@@ -24,6 +26,7 @@ def print_result(result: "Result", out: Path, json: bool, scale: int = 1) -> Non
     """
     if json:
         print_json({**_result_dict(result), "seconds": round(result.seconds, 3)})
+    _log_choices(result, {source for source, _ in result.converted})
     for path, notice in result.notices[:MAX_LISTED_SKIPPED]:
         log_line("[yellow]note[/yellow] {}: {}", printable(path), printable(notice))
     if len(result.notices) > MAX_LISTED_SKIPPED:
@@ -42,24 +45,54 @@ def print_result(result: "Result", out: Path, json: bool, scale: int = 1) -> Non
         log_line("stopped: run the same command again to continue")
 
 
-def print_plan(jobs: "list[Job]", result: "Result", json: bool) -> None:
+def exit_with_outcome(result: "Result") -> None:
+    """End the command with an exit code for the outcome of a conversion, unless all went well."""
+    if result.stopped:
+        raise typer.Exit(INTERRUPTED)
+    if result.failed:
+        raise typer.Exit(1)
+
+
+def print_plan(planned: "list[tuple[Path, Path]]", result: "Result", json: bool) -> None:
     """Print what would be converted.
 
     Args:
-        jobs: the conversions that would be done.
+        planned: source and target of the conversions that would be done.
         result: files that would be skipped or cannot be read.
         json: whether to print JSON.
     """
     if json:
-        planned = [{"source": job.source, "output": job.target} for job in jobs]
-        print_json({"planned": planned, **_result_dict(result), "seconds": 0})
+        rows = [{"source": source, "output": output} for source, output in planned]
+        print_json({"planned": rows, **_result_dict(result), "seconds": 0})
         return
-    for job in jobs:
-        typer.echo(f"{printable(job.source)} -> {printable(job.target)}")
+    _log_choices(result, {source for source, _ in planned})
+    for source, output in planned:
+        typer.echo(f"{printable(source)} -> {printable(output)}")
     _print_skipped([(path, reason) for path, _, reason in result.skipped])
     if result.failed:
         _print_failures(result.failed)
-    log_line("{} to convert, {} skipped; nothing was written", len(jobs), len(result.skipped))
+    log_line("{} to convert, {} skipped; nothing was written", len(planned), len(result.skipped))
+
+
+def print_choices(result: "Result") -> None:
+    """Print what ``auto`` chooses for each photo on standard output, and the files that failed."""
+    for source, choice in result.choices:
+        typer.echo(f"{printable(source)}: {printable(choice)}")
+    _print_skipped([(path, reason) for path, _, reason in result.skipped])
+    if result.failed:
+        _print_failures(result.failed)
+
+
+def choice_dict(source: Path, choice: "Choice") -> dict[str, object]:
+    """Return a choice for JSON."""
+    return {"source": source, **choice.to_json()}
+
+
+def _log_choices(result: "Result", sources: set[Path]) -> None:
+    """Print what was chosen for some of the photos, one a line."""
+    for source, choice in result.choices:
+        if source in sources:
+            log_line("{}: {}", printable(source), printable(choice))
 
 
 def _print_skipped(skipped: list[tuple[Path, str]]) -> None:
@@ -80,7 +113,8 @@ def _print_skipped(skipped: list[tuple[Path, str]]) -> None:
 
 
 def _result_dict(result: "Result") -> dict[str, list[dict[str, object]]]:
-    return {
+    choices = {"choices": [choice_dict(*choice) for choice in result.choices]} if result.choices else {}
+    return choices | {
         "converted": [{"source": source, "output": output} for source, output in result.converted],
         "failed": [{"source": source, "reason": reason} for source, reason in result.failed],
         "skipped": [

@@ -1,11 +1,12 @@
 """`i2i convert`."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from i2i.cli._outcome import print_plan, print_result
+from i2i.cli._outcome import exit_with_outcome, print_plan, print_result
 from i2i.cli.console import log_line, printable
 
 if TYPE_CHECKING:
@@ -13,26 +14,26 @@ if TYPE_CHECKING:
     from i2i.convert.conversion import Conversion
     from i2i.convert.video import VideoResult
 
-INTERRUPTED = 130  # exit code of a command that Ctrl-C stopped
-
 
 def convert(
     model: Annotated[
         str,
         typer.Argument(
-            help="name of a run, path of a model file, or identity; or several in a row, such as denoise+superres2"
+            help="name of a run, path of a model file, or identity; several in a row, such as denoise+superres2; or "
+            "auto, which chooses among the installed restoration models for each photo"
         ),
     ],
     sources: Annotated[list[Path], typer.Argument(help="photos, folders of photos with their subfolders, and videos")],
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--out",
             "-o",
             help="folder for the results, created if missing; or the file name of the result, such as result.png or "
             "result.mp4, for a single photo or video",
+            show_default=False,
         ),
-    ],
+    ] = None,
     direction: Annotated[
         str | None, typer.Option(help=r"AtoB or BtoA \[default: the model's first]", show_default=False)
     ] = None,
@@ -72,6 +73,9 @@ def convert(
         bool, typer.Option("--skip-existing", help="keep existing results, also those of another source or model")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="list what would be converted, and write nothing")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="auto: say what it chooses for each photo, and convert nothing")
+    ] = False,
     metadata: Annotated[
         Literal["keep", "strip"],
         typer.Option(help="keep: copy the photo's metadata, such as camera and author, but never its location"),
@@ -163,31 +167,37 @@ def convert(
         i2i convert horse2zebra-cyclegan horse.jpg --out zebra.png --max-side 1024
 
         i2i convert horse2zebra-cyclegan video.mp4 --out zebras.mp4 --stabilize
+
+        i2i convert auto photos/ --out restored/
     """
+    from i2i.cli._convert_auto import AUTO, convert_auto
     from i2i.convert.conversion import open_conversion
     from i2i.convert.options import ConvertOptions, existing_policy, parse_pixels
 
+    if out is None and not explain:
+        raise typer.BadParameter("It names the folder or file for the results.", param_hint="--out / -o")
     options = ConvertOptions(
-        model=model, sources=sources, out=out, direction=direction, format=format, quality=quality, lossless=lossless,
-        depth=depth, keep_profile=keep_profile,
+        model=model, sources=sources, out=out or Path(os.devnull), direction=direction, format=format,
+        quality=quality, lossless=lossless, depth=depth, keep_profile=keep_profile,
         patterns=pattern or (), frames=frames, existing=existing_policy(overwrite, skip_existing),
         metadata=metadata, provenance=provenance, max_pixels=parse_pixels(max_pixels), max_side=max_side,
         stabilize=stabilize, device=device, precision=precision, strength=degradation_level, mask=mask,
         mask_fill=mask_fill, value_range=value_range, blend=blend, grain=grain,
         protect=protect, batch_size=batch_size, compile=compile,
     )  # fmt: skip
+    if explain or model == AUTO:
+        convert_auto(options, json=json, dry_run=dry_run, explain=explain)
+        return
     with open_conversion(options) as conversion:
         if dry_run:
-            print_plan(*conversion.pending(), json)
+            jobs, result = conversion.pending()
+            print_plan([(job.source, job.target) for job in jobs], result, json)
             return
         result = _convert_images(conversion, model)
     if not result.stopped:
         result += _convert_videos(conversion)
-    print_result(result, out, json, conversion.translator.scale)
-    if result.stopped:
-        raise typer.Exit(INTERRUPTED)
-    if result.failed:
-        raise typer.Exit(1)
+    print_result(result, options.out, json, conversion.translator.scale)
+    exit_with_outcome(result)
 
 
 def _convert_images(conversion: "Conversion", model: str) -> "Result":

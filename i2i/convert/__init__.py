@@ -9,15 +9,9 @@ The package is called, with the arguments of the function ``convert`` below, whi
 
 import sys
 
-from i2i.convert.api import (
-    ExistingPolicy,
-    OutputFormat,
-    Result,
-    convert_jobs,
-    count_frames,
-    pending_jobs,
-)
+from i2i.convert.api import OutputFormat, Result, convert_jobs, count_frames
 from i2i.convert.call import CallableModule, convert
+from i2i.convert.pending import ExistingPolicy, pending_jobs
 from i2i.convert.plan import Job, Plan, make_plan
 
 __all__ = [

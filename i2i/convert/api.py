@@ -8,16 +8,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
 from i2i.convert.interfaces import BatchTranslator, ImageReader, SingleImageAdapter, prepared_reader
 from i2i.convert.manifest import Manifest, NoManifest
+from i2i.convert.pending import ExistingPolicy, Remarks, open_manifest, pending_jobs
 from i2i.convert.pipeline import Pipeline, Progress, WorkItem, io_threads
 from i2i.convert.plan import Job, Plan, make_plan
 from i2i.convert.sequences import FrameCollector, Frames, check_sequence_pixels, fits_one_result, loses_times
-from i2i.convert.shared_ranges import RangedReader, plan_ranges
+from i2i.convert.shared_ranges import PlanRanges, RangedReader
+from i2i.convert.shared_ranges import plan_ranges as find_plan_ranges
 from i2i.errors import I2IError, ImageError, io_errors
 from i2i.images import DecoderPool, Writer
 from i2i.images.files import remove_unfinished
@@ -26,8 +28,10 @@ from i2i.images.value_range import ValueRanges
 from i2i.inference.compositing import compose
 from i2i.inference.masks import MaskedPhoto
 
+if TYPE_CHECKING:
+    from i2i.inference.auto import Choice
+
 OutputFormat = Literal["png", "jpg", "webp", "avif", "tif", "gif"]
-ExistingPolicy = Literal["continue", "skip", "overwrite"]
 ALL_FRAMES_ADVICE = " (--frames all takes them)"
 
 
@@ -43,6 +47,7 @@ class Result:
         seconds: duration.
         stopped: whether the user interrupted the conversion.
         planned: source and target of each image that a dry run would convert.
+        choices: source and choice of each image for which ``auto`` chose a model.
     """
 
     converted: list[tuple[Path, Path]] = field(default_factory=list)
@@ -52,6 +57,7 @@ class Result:
     seconds: float = 0.0
     stopped: bool = False
     planned: list[tuple[Path, Path]] = field(default_factory=list)
+    choices: list[tuple[Path, "Choice"]] = field(default_factory=list)
 
     def __repr__(self) -> str:
         planned = f"{len(self.planned)} planned, " if self.planned else ""
@@ -67,6 +73,7 @@ class Result:
             self.seconds + other.seconds,
             self.stopped or other.stopped,
             self.planned + other.planned,
+            self.choices + other.choices,
         )
 
 
@@ -134,6 +141,8 @@ def convert_jobs(
     batch_size: int = 0,
     max_side: int | None = None,
     value_ranges: ValueRanges | None = None,
+    plan_ranges: PlanRanges | None = None,
+    remarks: Remarks | None = None,
     reader: ImageReader | None = None,
     progress: Progress = lambda done, failed, total: None,
 ) -> Result:
@@ -154,6 +163,8 @@ def convert_jobs(
             their size.
         value_ranges: black and white by sample type; None for those of the translator. Images of other types share a
             range with their folder.
+        plan_ranges: black and white of each image of the plan, if they are known already.
+        remarks: see ``Manifest``.
         reader: reads the images; by default a ``DecoderPool``.
         progress: called in the calling thread, first with 0 files done.
     """
@@ -166,8 +177,8 @@ def convert_jobs(
         known = getattr(translate, "value_ranges", {}) if value_ranges is None else value_ranges
         options = getattr(translate, "options", None)
         is_stated = value_ranges is not None or getattr(options, "value_range", None) is not None
-        ranges = plan_ranges(plan, reader, known)
-        manifest = open_manifest(plan, out, ranges.settings_hash(settings_hash))
+        ranges = plan_ranges or find_plan_ranges(plan, reader, known)
+        manifest = open_manifest(plan, out, ranges.settings_hash(settings_hash), remarks)
         stack.enter_context(manifest)
         remove_unfinished({job.target.parent for job in plan.jobs})
         jobs = pending_jobs(plan.jobs, manifest, existing, result)
@@ -228,31 +239,6 @@ def _add_outcomes(result: Result, job_of: Mapping[WorkItem, Job]) -> None:
             result.failed.append((job.source, failed[0].reason))
         elif all(item.state == "converted" for item in items):
             result.converted.append((job.source, job.target))
-
-
-def open_manifest(plan: Plan, out: Path, settings_hash: str) -> Manifest | NoManifest:
-    """Return the manifest of the folder ``out``; for a result that the user named, one that records nothing."""
-    return NoManifest(out.parent) if plan.is_named else Manifest(out, settings_hash)
-
-
-def pending_jobs(
-    jobs: Sequence[Job], manifest: Manifest | NoManifest, existing: ExistingPolicy, result: Result
-) -> list[Job]:
-    """Return the jobs to be done. The others are added to ``result.skipped`` with their reason."""
-    pending = []
-    reasons = {
-        "current": "is up to date",
-        "outdated": "exists already",
-        "unrecorded": "exists already (--overwrite replaces it)",
-        "foreign": "exists already, and i2i did not make it from this source (--overwrite replaces it)",
-    }
-    for job in jobs:
-        state = manifest.state(job)
-        if state == "absent" or existing == "overwrite" or (state == "outdated" and existing == "continue"):
-            pending.append(job)
-        else:
-            result.skipped.append((job.source, job.target, f"{job.target} {reasons[state]}"))
-    return pending
 
 
 def _notices_of_left_frames(jobs: Sequence[Job], items: Sequence[WorkItem]) -> list[tuple[Path, str]]:

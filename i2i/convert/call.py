@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from i2i.arguments import PathLike, check_types, refuse_unknown, to_device_name, to_paths
 from i2i.convert.api import OutputFormat, Result
+from i2i.convert.auto import AUTO, run_auto
 from i2i.convert.conversion import open_conversion
 from i2i.convert.options import DEPTHS, ConvertOptions, existing_policy, parse_pixels
 from i2i.convert.sequences import Frames
@@ -31,7 +32,7 @@ _OTHER_NAMES = {
 def convert(
     model: "PathLike | Translator",
     sources: PathLike | Sequence[PathLike],
-    out: PathLike,
+    out: PathLike | None = None,
     *,
     direction: Literal["AtoB", "BtoA"] | None = None,
     format: OutputFormat | None = None,
@@ -44,6 +45,7 @@ def convert(
     overwrite: bool = False,
     skip_existing: bool = False,
     dry_run: bool = False,
+    explain: bool = False,
     metadata: MetadataPolicy = "keep",
     provenance: bool = True,
     max_pixels: int | str = "89MP",
@@ -69,9 +71,11 @@ def convert(
 
     Args:
         model: name of a run, path of a run or model file, "identity", or a loaded ``Translator``, which has its own
-            direction, device, precision, degradation level and mask.
+            direction, device, precision, degradation level and mask; or "auto", which chooses among the installed
+            restoration models for each photo: ``choices`` of the result lists what it chose, and why.
         sources: photos, folders and videos: a path or a list of paths.
-        out: folder for the results, or the file name of the result of a single photo or video.
+        out: folder for the results, or the file name of the result of a single photo or video. Only with ``explain`` it
+            may be omitted.
         direction: by default the model's first.
         format: png, jpg, webp, avif, tif or gif; by default that of ``out``, else png.
         quality: of jpg, webp and avif, from 1 to 100.
@@ -84,6 +88,7 @@ def convert(
         overwrite: whether existing results are replaced.
         skip_existing: whether existing results are kept, also those of another source or model.
         dry_run: whether to write nothing. ``planned`` of the result then lists what would be converted.
+        explain: for "auto": whether to convert nothing. ``choices`` of the result lists what was chosen, and why.
         metadata: "keep" copies the photo's metadata, but never its location; "strip" copies nothing.
         provenance: whether the metadata of the results name the model.
         max_pixels: pixels of the largest image that is read, such as "200MP".
@@ -121,8 +126,10 @@ def convert(
     refuse_unknown("convert", unknown, known, _OTHER_NAMES)
     check_types(convert, locals())
     name, translator = _name_or_translator(model)
+    if out is None and not explain:
+        raise ArgumentTypeError("out is None; it must be a path.")
     options = ConvertOptions(
-        model=name, sources=to_paths(sources, "sources"), out=Path(out),
+        model=name, sources=to_paths(sources, "sources"), out=Path(os.devnull if out is None else out),
         direction=direction, format=format, quality=int(quality), lossless=lossless, depth=DEPTHS[depth],
         keep_profile=keep_profile,
         patterns=[pattern] if isinstance(pattern, str) else pattern, frames=frames,
@@ -134,6 +141,8 @@ def convert(
         blend=float(blend), grain=float(grain), protect=Path(protect) if protect is not None else None,
         batch_size=int(batch_size), compile=compile,
     )  # fmt: skip
+    if name == AUTO or explain:
+        return run_auto(options, progress, dry_run=dry_run, explain=explain)
     return _run(options, translator, dry_run, progress)
 
 

@@ -4,28 +4,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i2i.convert.api import (
-    Result,
-    convert_jobs,
-    count_frames,
-    open_manifest,
-    pending_jobs,
-)
+from i2i.convert.api import Result, convert_jobs, count_frames
 from i2i.convert.manifest import Manifest
 from i2i.convert.options import (
     ConvertOptions,
+    inference_options,
     make_writer,
     output_format,
     profile_policy,
     settings_hash,
     with_options_of,
 )
+from i2i.convert.pending import Remarks, open_manifest, pending_jobs
 from i2i.convert.pipeline import Progress, io_threads
 from i2i.convert.plan import Job, Plan, make_plan, video_jobs
 from i2i.convert.sequences import fits_one_result
-from i2i.convert.shared_ranges import plan_ranges
+from i2i.convert.shared_ranges import PlanRanges, plan_ranges
 from i2i.device import disable_malloc_trim
 from i2i.errors import UsageError
 from i2i.images import DecoderPool
@@ -57,19 +54,10 @@ def open_conversion(options: ConvertOptions, translator: "Translator | None" = N
     image_sources = [path for path in options.sources if path not in video_sources]
     if videos and options.protect is not None:
         raise UsageError(f"--protect takes photos; {videos[0].source} is a video. Omit --protect.")
-    deep = options.depth != "8" and f".{options.format}" in DEEP_SUFFIXES
-    with DecoderPool(io_threads(), max_pixels=options.max_pixels, deep=deep) as reader:
+    with decoder_pool(options) as reader:
         plan = Plan()
         if image_sources:
-            frame_counter = partial(count_frames, reader=reader) if options.frames != "first" else None
-            plan = make_plan(
-                image_sources,
-                options.out,
-                options.format or "png",
-                patterns=options.patterns,
-                count_frames=frame_counter,
-                is_joined=lambda path: options.frames == "all" and fits_one_result(path, options.format or "png"),
-            )
+            plan = plan_images(options, image_sources, reader)
             reader.start()
         if translator is None:
             translator = _load(options)  # the decoder processes start while it imports torch
@@ -80,22 +68,29 @@ def open_conversion(options: ConvertOptions, translator: "Translator | None" = N
         yield Conversion(options, plan, videos, translator, reader if image_sources else None)
 
 
+def decoder_pool(options: ConvertOptions) -> DecoderPool:
+    """Return the decoder processes of a conversion, not started."""
+    deep = options.depth != "8" and f".{options.format}" in DEEP_SUFFIXES
+    return DecoderPool(io_threads(), max_pixels=options.max_pixels, deep=deep)
+
+
+def plan_images(options: ConvertOptions, sources: Sequence[Path], reader: DecoderPool) -> Plan:
+    """Return the plan for photos and folders. Raises UsageError as ``make_plan`` does."""
+    kind = options.format or "png"
+    return make_plan(
+        sources,
+        options.out,
+        kind,
+        patterns=options.patterns,
+        count_frames=partial(count_frames, reader=reader) if options.frames != "first" else None,
+        is_joined=lambda path: options.frames == "all" and fits_one_result(path, kind),
+    )
+
+
 def _load(options: ConvertOptions) -> "Translator":
     from i2i.inference.loading import load
 
-    return load(
-        options.model,
-        options.direction,
-        device=options.device,
-        precision=options.precision,
-        strength=options.strength,
-        mask=options.mask,
-        mask_fill=options.mask_fill,
-        value_range=options.value_range,
-        blend=options.blend,
-        grain=options.grain,
-        protect=options.protect,
-    )
+    return load(options.model, options.direction, **vars(inference_options(options)))
 
 
 class Conversion:
@@ -108,6 +103,9 @@ class Conversion:
         videos: Sequence[Job],
         translator: "Translator",
         reader: DecoderPool | None,
+        *,
+        ranges: PlanRanges | None = None,
+        remarks: Remarks | None = None,
     ) -> None:
         """Args:
         options: options of the conversion.
@@ -115,12 +113,16 @@ class Conversion:
         videos: the videos to convert.
         translator: the loaded model.
         reader: reads the images; None if there are none.
+        ranges: black and white of the images; None to find them.
+        remarks: see ``Manifest``.
         """
         self.translator = translator
         self._options = options
         self._plan = plan
         self._videos = videos
         self._reader = reader
+        self._ranges = ranges
+        self._remarks = remarks
         self._provenance = translator.provenance if options.provenance else None
         self._writer = make_writer(
             options.format or "png",
@@ -148,6 +150,11 @@ class Conversion:
             reader.profiles = profiles
         self._writer = replace(self._writer, converts_back=profiles == "state")
 
+    @property
+    def job_count(self) -> int:
+        """The number of images of the plan."""
+        return len(self._plan.jobs)
+
     def pending(self) -> tuple[list[Job], Result]:
         """Return the jobs that would be done, and a result with the files that cannot or need not be converted.
 
@@ -157,7 +164,8 @@ class Conversion:
 
         settings = self._settings_hash
         if self._reader is not None:
-            settings = plan_ranges(self._plan, self._reader, self.translator.value_ranges).settings_hash(settings)
+            ranges = self._ranges or plan_ranges(self._plan, self._reader, self.translator.value_ranges)
+            settings = ranges.settings_hash(settings)
         manifest = open_manifest(self._plan, self._options.out, settings)
         if isinstance(manifest, Manifest):
             manifest.load()
@@ -183,6 +191,8 @@ class Conversion:
             existing=self._options.existing,
             batch_size=self._options.batch_size,
             max_side=self._options.max_side,
+            plan_ranges=self._ranges,
+            remarks=self._remarks,
             reader=self._reader,
             progress=progress,
         )

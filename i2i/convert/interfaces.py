@@ -11,6 +11,7 @@ from PIL import Image
 from i2i.images import LoadedImage, Provenance
 from i2i.images.deep import DeepImage
 from i2i.images.downscale import downscale
+from i2i.images.quality import PhotoQuality
 from i2i.images.value_range import SampleSummary, ValueRanges
 from i2i.inference.mask_files import ProtectedRegions
 from i2i.inference.masks import MaskedPhoto, MaskReader
@@ -30,6 +31,11 @@ class ImageReader(Protocol):
 
     def measure(self, path: Path) -> SampleSummary | None:
         """Return what the samples hold, None for a type with a fixed range (``measure_unfixed``)."""
+
+    def assess(
+        self, path: Path, frame: int = 0, *, ranges: ValueRanges | None = None, max_side: int | None = None
+    ) -> PhotoQuality:
+        """Return the quality of one frame as ``assess_photo`` does."""
 
     def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
         """Read one frame as ``i2i.images.load_image`` does."""
@@ -53,6 +59,11 @@ class WrappingReader:
 
     def measure(self, path: Path) -> SampleSummary | None:
         return self.reader.measure(path)
+
+    def assess(
+        self, path: Path, frame: int = 0, *, ranges: ValueRanges | None = None, max_side: int | None = None
+    ) -> PhotoQuality:
+        return self.reader.assess(path, frame, ranges=ranges, max_side=max_side)
 
     def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
         return self.reader.read(path, frame, blend=blend, ranges=ranges)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -31,13 +32,15 @@ class Manifest:
     Args:
         out: the folder.
         settings_hash: identifies model and settings.
+        remarks: fields that the line of a job's result gets besides, such as why its model was chosen.
 
     Raises: UsageError on entry if another process has it open.
     """
 
-    def __init__(self, out: Path, settings_hash: str) -> None:
+    def __init__(self, out: Path, settings_hash: str, remarks: Mapping[Job, Mapping[str, Any]] | None = None) -> None:
         self.out = out
         self.settings_hash = settings_hash
+        self._remarks = remarks or {}
         self._process_lock = FileLock(out / LOCK_NAME, timeout=0)
         self._write_lock = threading.Lock()
         self._rows_by_output: dict[str, list[dict[str, Any]]] = {}
@@ -114,7 +117,8 @@ class Manifest:
 
         def append_line(written: os.stat_result) -> None:
             result = [written.st_size, written.st_mtime_ns, _digest(data)]
-            self._append({"output": self._output_name(job), **(fingerprint or {}), "result": result})
+            remarks = self._remarks.get(job, {})
+            self._append({"output": self._output_name(job), **(fingerprint or {}), **remarks, "result": result})
 
         write_atomic(job.target, data, append_line)
 

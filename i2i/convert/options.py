@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from i2i.config import require
-from i2i.convert.api import ExistingPolicy, OutputFormat
+from i2i.convert.api import OutputFormat
+from i2i.convert.pending import ExistingPolicy
 from i2i.convert.plan import is_image_name
 from i2i.convert.sequences import Frames
 from i2i.device import Precision
@@ -20,6 +21,7 @@ from i2i.images.formats import FORMAT_BY_SUFFIX
 from i2i.images.reading import ProfilePolicy
 from i2i.images.writing import DEEP_SUFFIXES, MetadataPolicy
 from i2i.inference.mask_images import MaskFill
+from i2i.inference.options import InferenceOptions
 
 if TYPE_CHECKING:
     from i2i.inference.translator import Translator
@@ -130,6 +132,14 @@ def with_options_of(options: ConvertOptions, translator: "Translator") -> Conver
     return replace(
         options, strength=own.strength, mask=_to_path(own.mask), mask_fill=own.mask_fill,
         value_range=own.value_range, blend=own.blend, grain=own.grain, protect=_to_path(own.protect),
+    )  # fmt: skip
+
+
+def inference_options(options: ConvertOptions) -> InferenceOptions:
+    """Return the options of the model."""
+    return InferenceOptions(
+        options.device, options.precision, options.strength, options.mask, options.mask_fill, options.value_range,
+        options.blend, options.grain, options.protect,
     )  # fmt: skip
 
 

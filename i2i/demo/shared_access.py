@@ -10,6 +10,7 @@ from PIL import Image
 from i2i.demo.fair_lock import FairLock
 from i2i.demo.uploads import UploadStore
 from i2i.images import LoadedImage, Provenance
+from i2i.images.quality import PhotoQuality
 from i2i.images.value_range import SampleSummary, ValueRanges
 
 if TYPE_CHECKING:
@@ -60,6 +61,12 @@ class SharedReader:
     def measure(self, path: Path) -> SampleSummary | None:
         """Return what the samples of an image file hold, if their type does not fix the range."""
         return self._decoders.measure(path)
+
+    def assess(
+        self, path: Path, frame: int = 0, *, ranges: ValueRanges | None = None, max_side: int | None = None
+    ) -> PhotoQuality:
+        """Return the quality of a frame of an image file."""
+        return self._decoders.assess(path, frame, ranges=ranges, max_side=max_side)
 
     def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
         """Decode a frame of an image file."""

@@ -1,13 +1,7 @@
 """Decoding in separate processes, so that no file can crash or block the calling process."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -16,21 +10,16 @@ import numpy as np
 from PIL import Image
 
 from i2i.errors import ImageError
+from i2i.images.decoder_process import DecoderDied, DecoderProcess
 from i2i.images.deep import DeepImage
 from i2i.images.formats import MAX_PIXELS
 from i2i.images.metadata import SourceMetadata
+from i2i.images.quality import PhotoQuality
 from i2i.images.reading import LoadedImage, ProfilePolicy
 from i2i.images.value_range import SampleSummary, ValueRanges, ranges_to_json, summary_from_json
-from i2i.json_parsing import parse_json_table
 
 TIMEOUT_SECONDS = 60.0  # for one image, and one second more for each million pixels
 _STARTUP_SECONDS = 60.0  # that a process may take to start, on the slowest machine
-_ALARM = getattr(signal, "SIGALRM", 14)
-_TIMED_OUT = "took too long to decode and was given up"
-_CLOSED = "was not read: reading was given up"
-_NOT_STARTED = "could not be read: no decoder can be started"
-_PIPE_BYTES = 1 << 20
-_MAX_HEADER_BYTES = 10_000_000
 
 
 class DecoderPool:
@@ -60,8 +49,8 @@ class DecoderPool:
         self.profiles: ProfilePolicy = "convert"  # see ``load_image``
         self.max_pixels = max_pixels
         self.seconds = seconds
-        self._workers = [_Worker(reader) for _ in range(count)]
-        self._free: SimpleQueue[_Worker] = SimpleQueue()
+        self._workers = [DecoderProcess(reader) for _ in range(count)]
+        self._free: SimpleQueue[DecoderProcess] = SimpleQueue()
         for worker in self._workers:
             self._free.put(worker)
 
@@ -79,6 +68,14 @@ class DecoderPool:
         """Return what ``measure_unfixed`` returns."""
         with self._request("measure", path) as (reply, _):
             return summary_from_json(reply["summary"])
+
+    def assess(
+        self, path: Path, frame: int = 0, *, ranges: ValueRanges | None = None, max_side: int | None = None
+    ) -> PhotoQuality:
+        """Return the quality of a frame, see ``assess_photo``."""
+        options = {"frame": frame, "ranges": ranges_to_json(ranges or {}), "max_side": max_side}
+        with self._request("assess", path, **options) as (reply, _):
+            return PhotoQuality.from_json(reply["quality"])
 
     def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
         """Read a frame as ``load_image`` does."""
@@ -111,7 +108,7 @@ class DecoderPool:
             or lengths[1] not in (0, pixels)
             or lengths[3] not in (0, 6 * pixels)
         ):
-            raise _WorkerDied
+            raise DecoderDied
 
     @contextmanager
     def _request(
@@ -156,139 +153,3 @@ class DecoderPool:
 def _print_size(reply: dict[str, Any]) -> tuple[float, float] | None:
     inches = reply["print_size"]
     return (float(inches[0]), float(inches[1])) if inches else None
-
-
-class _WorkerDied(Exception):
-    """The process ended, or sent a reply that the worker would never send."""
-
-
-class _Worker:
-    """A process that can be restarted. One thread at a time uses it; any thread may close it."""
-
-    def __init__(self, reader: str) -> None:
-        self.reader = reader
-        self.process: subprocess.Popen[bytes] | None = None
-        self.timed_out = False
-        self.closed = False
-        self.has_replied = False
-        self.exit_reason = _NOT_STARTED  # of the last process; continues a sentence that starts with the file's name
-        self.timer: threading.Timer | None = None
-        self._lock = threading.Lock()
-
-    def start(self) -> subprocess.Popen[bytes]:
-        """Return the running process, started if necessary. Raises _WorkerDied if the worker is closed."""
-        if self.process is not None and self.process.poll() is not None:
-            self.end()  # it ended while idle
-        with self._lock:
-            if self.closed:
-                raise _WorkerDied
-            if self.process is None:
-                self.timed_out = False
-                self.has_replied = False
-                self.exit_reason = _NOT_STARTED
-                self.process = self._spawn()
-            return self.process
-
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        # -P: modules are not imported from the working directory.
-        command = [sys.executable, "-P", "-m", "i2i.images.worker", self.reader]
-        import_paths = [*(path for path in sys.path if path), str(Path(__file__).resolve().parents[2])]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(import_paths)}
-        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
-        )
-        with suppress(ImportError, AttributeError, OSError):  # on Linux: a larger pipe, fewer reads for a large image
-            import fcntl
-
-            fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)  # type: ignore[arg-type]
-        return process
-
-    def request(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Return the reply to a request. If the process crashes, retry once in a new one.
-
-        An earlier file may have broken the old process.
-        """
-        try:
-            return self._request_once(request)
-        except _WorkerDied:
-            if not self.has_replied or self.end() in (_TIMED_OUT, _CLOSED):
-                raise
-        return self._request_once(request)
-
-    def _request_once(self, request: dict[str, Any]) -> dict[str, Any]:
-        process = self.start()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            process.stdin.write(json.dumps(request).encode() + b"\n")
-            process.stdin.flush()
-            line = process.stdout.readline(_MAX_HEADER_BYTES)
-        except (OSError, ValueError) as error:
-            raise _WorkerDied from error
-        if not line.endswith(b"\n"):
-            raise _WorkerDied
-        reply = parse_json_table(line, keep_file_names=True)
-        self.has_replied = True
-        return reply
-
-    def read_exactly(self, length: int) -> bytearray:
-        """Read ``length`` bytes of the process's output."""
-        assert self.process is not None
-        assert self.process.stdout is not None
-        data = bytearray(length)
-        view = memoryview(data)
-        while view:
-            count = self.process.stdout.readinto(view)  # type: ignore[attr-defined]
-            if not count:
-                raise _WorkerDied
-            view = view[count:]
-        return data
-
-    def start_timeout(self, seconds: float) -> None:
-        """Kill the process after ``seconds``. A thread that waits for its reply then gets _WorkerDied."""
-        self.timer = threading.Timer(seconds, self._kill_timed_out)
-        self.timer.daemon = True
-        self.timer.start()
-
-    def cancel_timeout(self) -> None:
-        with self._lock:
-            if self.timer is not None:
-                self.timer.cancel()
-            self.timer = None
-
-    def _kill_timed_out(self) -> None:
-        with self._lock:
-            # A cancelled timer may still run: it is no longer the current one.
-            if self.timer is threading.current_thread() and self.process is not None:
-                self.timed_out = True
-                self.process.kill()
-
-    def close(self) -> None:
-        """End the process for good."""
-        with self._lock:
-            self.closed = True
-            if self.process is not None:
-                self.process.kill()
-        self.end()
-
-    def end(self) -> str:
-        """End the process if one is running. Returns the reason why reading failed."""
-        process = self.process
-        self.process = None
-        if process is None:
-            return _CLOSED if self.closed else self.exit_reason
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(0.2)  # if it is ending by itself, its own exit code is the informative one
-        if process.returncode is None:
-            process.kill()
-            process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
-        if self.timed_out or process.returncode == -_ALARM:
-            self.exit_reason = _TIMED_OUT
-        else:
-            self.exit_reason = f"crashed its decoder (exit code {process.returncode})"
-        return _CLOSED if self.closed else self.exit_reason

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from PIL import AvifImagePlugin, Image
 
 from i2i.errors import ImageError
-from i2i.images.value_range import ranges_from_json, summary_to_json
+from i2i.images.value_range import ValueRanges, ranges_from_json, summary_to_json
 
 PIXEL_BYTES = 48  # address space allowed for each pixel: alpha compositing holds seven copies of four bytes
 SPARE_BYTES = 512_000_000
@@ -50,6 +50,8 @@ def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[
         if request["task"] == "measure":
             return {"summary": summary_to_json(reader.measure(path, max_pixels))}, []
         ranges = ranges_from_json(request["ranges"])
+        if request["task"] == "assess":
+            return _assess(reader, path, request, ranges), []
         loaded = reader.load_image(
             path,
             request["frame"],
@@ -86,6 +88,13 @@ def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[
         loaded.deep.tobytes() if loaded.deep else b"",
         source.profile,
     ]
+
+
+def _assess(reader: Any, path: Path, request: dict[str, Any], ranges: ValueRanges) -> dict[str, Any]:
+    from i2i.images.quality.assessment import assess_photo  # most conversions do not need it
+
+    loaded = reader.load_image(path, request["frame"], request["max_pixels"], ranges=ranges)
+    return {"quality": assess_photo(path, loaded, request["max_side"]).to_json()}
 
 
 def _send(replies: BinaryIO, header: dict[str, Any], parts: list[bytes]) -> None:

@@ -6,6 +6,7 @@ Every number and tensor shape of the file is checked before memory is allocated 
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,6 +15,7 @@ from i2i.checkpoints.model_file import find_model_file, load_any_model_info, loa
 from i2i.device import Precision
 from i2i.directions import Direction
 from i2i.errors import ModelFileError, UsageError
+from i2i.inference.auto.choice import AUTO
 from i2i.inference.chain import ChainedTranslator
 from i2i.inference.chain_names import split_chain, split_member
 from i2i.inference.foreign_precision import with_safe_precision
@@ -23,6 +25,9 @@ from i2i.inference.preprocessing import MIN_SIDE
 from i2i.inference.translator import Translator
 from i2i.model_networks import build_translator
 from i2i.networks import Identity, IdentityConfig, SpandrelConfig, SpandrelNetwork
+
+if TYPE_CHECKING:
+    from i2i.inference.auto.translator import AutoTranslator
 
 
 def load(
@@ -68,11 +73,37 @@ def load(
     """
     check_types(load, locals())
     model = os.fspath(model)
+    if model == AUTO:
+        raise UsageError("auto is not one model: i2i.load_auto() returns a function that chooses for each photo.")
     options = InferenceOptions(
         str(device), precision, strength, mask, mask_fill, value_range, float(blend), float(grain), protect
     )
     members = [model] if "+" not in model or _is_one_model(model) else split_chain(model)
-    return _load_one(model, direction, options) if len(members) == 1 else load_chain(members, direction, options)
+    return load_one(model, direction, options) if len(members) == 1 else load_chain(members, direction, options)
+
+
+def load_auto(
+    *, device: str | torch.device = "auto", precision: Precision = "auto", blend: float = 1.0, grain: float = 0.0
+) -> "AutoTranslator":
+    """Load a translator that chooses among the installed restoration models for each photo.
+
+    Args:
+        device: as for ``load``.
+        precision: as for ``load``.
+        blend: as for ``load``.
+        grain: as for ``load``.
+
+    Raises: ArgumentTypeError: a TypeError: an argument of another type.
+
+    >>> auto = i2i.load_auto()
+    >>> auto("horse.jpg").save("restored.png")
+    >>> auto.explain("horse.jpg").model
+    'identity'
+    """
+    from i2i.inference.auto.translator import AutoTranslator
+
+    check_types(load_auto, locals())
+    return AutoTranslator(InferenceOptions(str(device), precision, blend=float(blend), grain=float(grain)))
 
 
 def load_chain(members: Sequence[str], direction: str | None, options: InferenceOptions) -> Translator:
@@ -98,7 +129,7 @@ def load_chain(members: Sequence[str], direction: str | None, options: Inference
     for (name, own_direction, own_strength), of_member, takes in zip(own, directions, takes_strength, strict=True):
         strength = options.strength if own_strength is None and takes else own_strength
         chosen = own_direction or (direction if direction in of_member else None)
-        loaded.append(_load_one(name, chosen, replace(plain, strength=strength)))
+        loaded.append(load_one(name, chosen, replace(plain, strength=strength)))
     if loaded[0].mask_reader is None:
         replace(plain, mask=options.mask).check_for(loaded[0].name, infos[0])
     return ChainedTranslator(loaded, options)
@@ -115,7 +146,8 @@ def _is_one_model(model: str) -> bool:
     return True
 
 
-def _load_one(model: str, direction: str | None, options: InferenceOptions) -> Translator:
+def load_one(model: str, direction: str | None, options: InferenceOptions) -> Translator:
+    """Load one model by its name or path, or the identity. Raises ModelFileError or UsageError."""
     if model == "identity":
         direction = _checked_direction(model, direction, list(Direction))
         return Translator(Identity(), IdentityConfig(), size=MIN_SIDE, direction=direction, options=options)

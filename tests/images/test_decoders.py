@@ -12,6 +12,7 @@ from PIL import Image
 import i2i.images.decoders
 from i2i.errors import ImageError
 from i2i.images import DecoderPool, LoadedImage, load_image
+from i2i.images.decoder_process import DecoderProcess
 from tests.images.test_metadata import CREATOR, camera_exif, packet
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8))
@@ -142,7 +143,7 @@ def test_a_decoder_that_ignores_the_alarm_is_killed_and_only_its_own_file_times_
 
 @pytest.mark.parametrize("reply", [b'{"size": [Infinity, 1], "frames": 1}', b"[" * 100_000, b'{"frames": "many"}'])
 def test_an_invalid_reply_is_an_error_of_its_file(monkeypatch: pytest.MonkeyPatch, reply: bytes) -> None:
-    monkeypatch.setattr(i2i.images.decoders._Worker, "_request_once", lambda *_: json.loads(reply))
+    monkeypatch.setattr(DecoderProcess, "_request_once", lambda *_: json.loads(reply))
     with DecoderPool(1) as decoders, pytest.raises(ImageError, match=r"hostile\.png could not be read"):
         decoders.probe(Path("hostile.png"))
 
@@ -164,7 +165,7 @@ def test_an_image_that_does_not_fit_in_memory_fails_and_the_next_is_read(
 
     NOISE.save(tmp_path / "noise.png")
     with monkeypatch.context() as patch:
-        patch.setattr(i2i.images.decoders._Worker, "read_exactly", full)
+        patch.setattr(DecoderProcess, "read_exactly", full)
         with pytest.raises(ImageError, match="takes more memory to decode than there is"):
             decoders.read(tmp_path / "noise.png")
     assert np.array_equal(decoders.read(tmp_path / "noise.png").image, NOISE)

@@ -1,0 +1,192 @@
+"""``choose``: the model or chain of models for a photo, with the reasons."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from i2i.images.quality import PhotoQuality
+from i2i.inference.auto import thresholds
+from i2i.inference.auto.models import RestorationModel, find_dejpeg, find_denoiser, find_superres
+from i2i.restoration.superres import Superres
+
+AUTO = "auto"  # the name that stands for a choice by photo wherever a model is named
+IDENTITY = "identity"
+STRENGTH_STEP = 5  # to which the strength for a model that takes one is rounded, so that photos share it
+_TRAINING = "i2i train regression --task {task} --data PHOTOS"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One model of a choice.
+
+    Attributes:
+        model: the model.
+        reason: what of the photo it is for, such as "noise of σ 12.1".
+        strength: of the degradation, for a model that takes it as input; else None.
+    """
+
+    model: RestorationModel
+    reason: str
+    strength: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the model, with its strength, as in a chain."""
+        return self.model.name if self.strength is None else f"{self.model.name}:{self.strength:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What ``auto`` does with a photo.
+
+    Attributes:
+        steps: the models, in their order; none if the photo is left as it is.
+        notes: what is left undone and why, such as for lack of a model.
+        quality: what was measured.
+    """
+
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...]
+    quality: PhotoQuality
+
+    @property
+    def model(self) -> str:
+        """The name of the model or chain, such as "denoise+superres2"; "identity" if the photo is left as it is."""
+        return "+".join(step.name for step in self.steps) or IDENTITY
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the photo is left as it is."""
+        return not self.steps
+
+    @property
+    def reason(self) -> str:
+        """Why the models were chosen, and what is left undone, in words."""
+        if self.is_unchanged and not self.notes:
+            return "clean"
+        return "; ".join([*(step.reason for step in self.steps), *self.notes])
+
+    def __str__(self) -> str:
+        """The choice, its reasons and the numbers seen, on one line."""
+        chosen = "left as it is" if self.is_unchanged else self.model
+        return f"{chosen}: {self.reason} [{describe_quality(self.quality)}]"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the choice for programs: "model" is None if the photo is left as it is."""
+        return {
+            "model": None if self.is_unchanged else self.model,
+            "reason": self.reason,
+            "steps": [{"model": step.name, "reason": step.reason} for step in self.steps],
+            "notes": list(self.notes),
+            "measured": self.quality.to_json(),
+        }
+
+
+def choose(quality: PhotoQuality, models: Sequence[RestorationModel], *, may_enlarge: bool = True) -> Choice:
+    """Choose what to do with a photo, by the values of ``thresholds``.
+
+    Noise is removed first, then the artefacts of JPEG, and a small photo is enlarged last. A model of super-resolution
+    that was trained on photos as noisy and compressed as this one needs no other model before it.
+
+    Args:
+        quality: of the photo.
+        models: among which to choose; of several that fit, the first one.
+        may_enlarge: whether the result may be larger than the photo.
+    """
+    notes: list[str] = []
+    denoise, dejpeg = _denoise_step(quality, models, notes), _dejpeg_step(quality, models, notes)
+    steps = [step for step in (denoise, dejpeg) if step is not None]
+    is_cleaned = (denoise is not None or noise_level(quality) < thresholds.NOISE_SIGMA) and (
+        dejpeg is not None or (quality.jpeg_quality or 100) >= thresholds.SUPERRES_QUALITY
+    )
+    enlarging = _superres_step(quality, models, notes, is_cleaned=is_cleaned) if may_enlarge else None
+    if enlarging is not None and _handles(enlarging.model, quality):
+        return Choice(steps=(enlarging,), notes=(), quality=quality)
+    return Choice(steps=tuple(steps if enlarging is None else [*steps, enlarging]), notes=tuple(notes), quality=quality)
+
+
+def noise_level(quality: PhotoQuality) -> float:
+    """Return σ of the noise of a photo, in grey levels; 0 where nothing but texture was measured."""
+    fine = quality.noise if quality.texture <= thresholds.MAX_TEXTURE else 0.0
+    coarse = quality.coarse_noise if quality.coarse_texture <= thresholds.MAX_TEXTURE else 0.0
+    return max(fine, coarse)
+
+
+def describe_quality(quality: PhotoQuality) -> str:
+    """Return the measurements in words, such as "640x480, colour, noise σ 3.1 (R 3.0, G 2.9, B 3.4), JPEG 85"."""
+    parts = [f"{quality.width}x{quality.height}", "grey" if quality.grey else "colour"]
+    noise = f"noise σ {quality.noise:.1f}"
+    if not quality.grey:
+        noise += " (R {:.1f}, G {:.1f}, B {:.1f})".format(*quality.noise_rgb)
+    parts += [noise, f"at half size {quality.coarse_noise:.1f}"]
+    parts.append("no JPEG" if quality.jpeg_quality is None else f"JPEG quality {quality.jpeg_quality}")
+    return ", ".join([*parts, f"sharpness {quality.sharpness:.3f}"])
+
+
+def _dejpeg_step(quality: PhotoQuality, models: Sequence[RestorationModel], notes: list[str]) -> Step | None:
+    jpeg = quality.jpeg_quality
+    if jpeg is None or jpeg > thresholds.DEJPEG_QUALITY:
+        return None
+    words = f"{'strongly ' if jpeg < 40 else ''}compressed JPEG (quality {jpeg})"
+    model = find_dejpeg(models, jpeg)
+    if model is not None:
+        return Step(model, words, _strength(model, jpeg))
+    trained = [model.name for model in models if model.task.task == "dejpeg"]
+    if trained:
+        notes.append(f"{words}, better than what {trained[0]} was trained on")
+    else:
+        notes.append(f"{words}; no dejpeg model is installed: {_TRAINING.format(task='dejpeg')}")
+    return None
+
+
+def _denoise_step(quality: PhotoQuality, models: Sequence[RestorationModel], notes: list[str]) -> Step | None:
+    sigma = noise_level(quality)
+    if sigma < thresholds.NOISE_SIGMA:
+        return None
+    words = f"noise of σ {sigma:.1f}"
+    model = find_denoiser(models, sigma)
+    if model is not None:
+        return Step(model, words, _strength(model, sigma))
+    trained = [model.name for model in models if model.task.task == "denoise"]
+    if trained:
+        notes.append(f"{words}, weaker than what {trained[0]} was trained on")
+    else:
+        notes.append(f"{words}; no denoise model is installed: {_TRAINING.format(task='denoise')}")
+    return None
+
+
+def _superres_step(
+    quality: PhotoQuality, models: Sequence[RestorationModel], notes: list[str], *, is_cleaned: bool
+) -> Step | None:
+    """Return the step that enlarges a small photo; None for a large, blurred or badly compressed one."""
+    longer = max(quality.width, quality.height)
+    if longer > thresholds.SMALL_SIDE or min(quality.width, quality.height) < thresholds.MIN_SIDE:
+        return None
+    words = f"small ({quality.width}x{quality.height})"
+    model = find_superres(models, 4 if longer <= thresholds.TINY_SIDE else 2)
+    if model is None:
+        notes.append(f"{words}; no superres model is installed: {_TRAINING.format(task='superres')}")
+    elif quality.sharpness < thresholds.SUPERRES_SHARPNESS:
+        notes.append(f"{words}, but blurred or enlarged already, so that {model.name} would add nothing")
+    elif not is_cleaned and not _handles(model, quality):
+        notes.append(f"{words}, but {model.name} would enlarge its artefacts too")
+    else:
+        return Step(model, words)
+    return None
+
+
+def _handles(model: RestorationModel, quality: PhotoQuality) -> bool:
+    """Return whether a model of super-resolution was trained on photos as noisy and compressed as this one."""
+    task = model.task
+    if not isinstance(task, Superres) or task.downscale != "realistic":
+        return False
+    jpeg = 100 if quality.jpeg_quality is None else quality.jpeg_quality
+    return noise_level(quality) <= task.noise_sigma[1] and jpeg >= task.quality[0]
+
+
+def _strength(model: RestorationModel, value: float) -> float | None:
+    """Return a strength for a model that takes one: the nearest multiple of STRENGTH_STEP, within its range."""
+    limits = model.task.strength_range()
+    if not model.takes_strength or limits is None:
+        return None
+    return float(min(max(STRENGTH_STEP * round(value / STRENGTH_STEP), limits[0]), limits[1]))
