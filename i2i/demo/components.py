@@ -10,6 +10,7 @@ from i2i.demo.labels import card_caption, direction_choices
 from i2i.demo.model_registry import ModelRegistry
 from i2i.demo.uploads import UploadStore
 from i2i.errors import UsageError
+from i2i.inference.auto.choice import AUTO
 
 PHOTO_PLACEHOLDER = "Drop a photo here, paste one,\nor click to choose one"
 FILE_PLACEHOLDER = "Drop an image here,\nor click to choose one"
@@ -111,7 +112,7 @@ def validate_strength(
     Raises:
         UsageError: the strength is missing, out of range, or not taken by the model.
     """
-    strength_range = registry.strength_range(name)
+    strength_range = None if name == AUTO else registry.strength_range(name)
     if strength_range is None:
         if strict and strength is not None:
             raise UsageError(f"{name} does not take the degradation strength: omit it.")

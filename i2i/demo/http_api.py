@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from i2i._version import __version__
+from i2i.demo.choosing import choose_for_upload
 from i2i.demo.components import validate_strength
 from i2i.demo.http_errors import ERROR_RESPONSES, HttpError, add_error_handlers, check_fields, refuse_other_methods
 from i2i.demo.http_queue import HttpQueue
@@ -24,16 +25,20 @@ from i2i.demo.translation import PhotoTranslator, TranslationResult
 from i2i.demo.uploads import UploadStore
 from i2i.errors import UsageError
 from i2i.images.writing import QUALITY
+from i2i.inference.auto.choice import AUTO
 from i2i.inference.finishing import Finishing
 
 LoginCheck = Callable[[Request], Awaitable[None]]
 _TITLE = "i2i"
 _DESCRIPTION = 'Translate photos with the models of this server. Errors are JSON: {"error": "what is wrong"}.'
 
+_HEADER_TEXT = " /:;,+=()[]"  # characters besides letters that a header holds as they are; others are percent-encoded
 _FIELDS = ("image", "model", "direction", "strength", "mask", "keep", "blend", "grain", "format", "quality", "lossless")
 
 Photo = Annotated[UploadFile, File(description="the photo, as a file of any format that i2i reads")]
-ModelName = Annotated[str | None, Form(description="name of a model [default: the first of /models]")]
+ModelName = Annotated[
+    str | None, Form(description="name of a model, or auto to choose by the photo [default: the first of /models]")
+]
 DirectionName = Annotated[str | None, Form(description="AtoB or BtoA [default: the model's first direction]")]
 Strength = Annotated[float | None, Form(description="degradation strength, for a model that takes one")]
 FillMask = Annotated[
@@ -62,6 +67,7 @@ def add_http_api(app: FastAPI, translator: PhotoTranslator, check_login: LoginCh
     queue = HttpQueue(limits.max_queue, limits.max_seconds)
     router = APIRouter(dependencies=[Depends(check_login)], responses=ERROR_RESPONSES)
     _add_translate(router, translator, queue)
+    _add_explain(router, translator, queue)
     _add_models(router, translator.registry)
     _add_health(app, translator.registry, queue)
     _add_documentation(router, app, translator.registry)
@@ -95,8 +101,8 @@ def _add_translate(router: APIRouter, translator: PhotoTranslator, queue: HttpQu
         name = model or registry.default_name()
         if name is None:
             raise HttpError(404, "This server has no models yet.")
-        chosen = await run_in_threadpool(_find_model, registry, name)
-        if mask is not None and not chosen.info.takes_mask:
+        takes_mask = name != AUTO and (await run_in_threadpool(_find_model, registry, name)).info.takes_mask
+        if mask is not None and not takes_mask:
             raise HttpError(400, f"{name} does not inpaint: mask is for models of the task inpaint. Omit it.")
 
         def run() -> tuple[TranslationResult, bytes]:
@@ -118,6 +124,21 @@ def _add_translate(router: APIRouter, translator: PhotoTranslator, queue: HttpQu
     refuse_other_methods(
         router, "/translate", "POST", "Send a photo to /translate by POST; /docs describes the fields."
     )
+
+
+def _add_explain(router: APIRouter, translator: PhotoTranslator, queue: HttpQueue) -> None:
+    @router.post("/explain", response_description="The model, the reasons and the measurements.")
+    async def explain(request: Request, image: Photo) -> dict[str, Any]:
+        """Say which models suit a photo, and why. "model" is null if it needs none."""
+        check_fields(await request.form(), ("image",))
+
+        def run() -> dict[str, Any]:
+            with _Uploads(translator.store) as uploads:
+                return choose_for_upload(translator.registry, translator.store, uploads.save(image)).to_json()
+
+        return await queue.run(run, request)
+
+    refuse_other_methods(router, "/explain", "POST", "Send a photo to /explain by POST; /docs describes the fields.")
 
 
 def _add_models(router: APIRouter, registry: ModelRegistry) -> None:
@@ -212,7 +233,8 @@ def _file_name(upload: UploadFile) -> str:
 
 def _result_headers(result: TranslationResult, options: OutputOptions) -> dict[str, str]:
     name = quote(result.file_name(options.suffix))
-    return {
+    reason = {} if result.choice is None else {"X-I2I-Choice": quote(str(result.choice), safe=_HEADER_TEXT)}
+    return reason | {
         "Content-Disposition": f"inline; filename*=UTF-8''{name}",
         "Server-Timing": f"load;dur={1000 * result.loading_seconds:.0f}, network;dur={1000 * result.seconds:.0f}",
         "X-I2I-Model": quote(result.model, safe="/ "),

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from i2i.demo.choosing import choose_for_upload
 from i2i.demo.eta import RuntimeEstimator, format_duration
 from i2i.demo.model_registry import ModelChoice, ModelRegistry
 from i2i.demo.output import OutputOptions
@@ -16,6 +17,7 @@ from i2i.demo.regions import Selection, blended, compose, with_region_to_fill
 from i2i.demo.uploads import UploadStore
 from i2i.errors import UsageError
 from i2i.images import LoadedImage, Provenance, Writer
+from i2i.inference.auto.choice import AUTO, Choice
 from i2i.inference.finishing import AS_IT_IS, Finishing
 from i2i.inference.masks import MaskedPhoto
 
@@ -38,6 +40,7 @@ class TranslationResult:
         loading_seconds: time to load the model.
         device: the device type, such as "cpu".
         frame_count: images in the file; the first of them is translated.
+        choice: why ``auto`` chose the model; None if it was named.
     """
 
     photo: Image.Image
@@ -51,6 +54,7 @@ class TranslationResult:
     loading_seconds: float
     device: str
     frame_count: int = 1
+    choice: Choice | None = None
 
     def encode(self, options: OutputOptions | None = None) -> bytes:
         """Return the bytes of an image file with the metadata of the photo. Raises ImageError if it is too large."""
@@ -77,6 +81,8 @@ class TranslationResult:
                 f". The values of the photo, {samples.low:g} to {samples.high:g}, fit badly into the range of the model"
                 f" or of their type ({samples.type}), so the photo may look black or white"
             )
+        if self.choice is not None:
+            text += f". Chosen for this photo: {self.choice.reason}"
         return f"{text}."
 
     def to_json(self) -> dict[str, Any]:
@@ -90,7 +96,7 @@ class TranslationResult:
             "loading_seconds": round(self.loading_seconds, 3),
             "device": self.device,
             "frame_count": self.frame_count,
-        }
+        } | ({} if self.choice is None else {"choice": self.choice.to_json()})
 
 
 class PhotoTranslator:
@@ -117,7 +123,7 @@ class PhotoTranslator:
 
         Args:
             path: the uploaded file.
-            name: a model of the registry.
+            name: a model of the registry; or "auto", which chooses by the photo and takes no direction, strength, fill.
             direction: None is the model's first direction.
             strength: the degradation strength; see ``i2i.inference.loading.load``.
             fill: the region that an inpainting model is to fill, besides what is transparent.
@@ -129,6 +135,8 @@ class PhotoTranslator:
         Raises:
             I2IError: the photo cannot be translated; the message is meant for the user.
         """
+        if name == AUTO:
+            return self._translate_auto(path, direction or strength or fill, keep, progress, finishing)
         model = self.registry.model(name)
         choice = ModelChoice(name, resolve_direction(name, model.info.directions, direction), strength, finishing)
         progress(0.0, "Reading the photo")
@@ -158,6 +166,32 @@ class PhotoTranslator:
         return TranslationResult(
             blended(loaded_photo), source, output, Path(str(path)).stem, name, choice.direction, translator.provenance,
             seconds, loaded - start, translator.device.type, self.store.count_frames(path),
+        )  # fmt: skip
+
+    def _translate_auto(
+        self,
+        path: str | Path | None,
+        refused: Any,
+        keep: Selection | None,
+        progress: ProgressCallback,
+        finishing: Finishing,
+    ) -> TranslationResult:
+        """Translate a photo with the models that suit it. ``refused`` are options that belong to one model."""
+        if refused:
+            raise UsageError("auto chooses the model: omit direction, strength and mask, or name a model.")
+        progress(0.0, "Measuring the photo")
+        choice = choose_for_upload(self.registry, self.store, path, may_enlarge=keep is None)
+        if choice.is_unchanged:
+            return replace(self._unchanged(path), choice=choice)
+        return replace(self(path, choice.model, keep=keep, progress=progress, finishing=finishing), choice=choice)
+
+    def _unchanged(self, path: str | Path | None) -> TranslationResult:
+        """Return the photo as it is, as a result."""
+        loaded = self.store.read(path, blend=False)
+        photo = blended(loaded)
+        return TranslationResult(
+            photo, replace(loaded, alpha=None), compose(photo, loaded), Path(str(path)).stem, "none", "unchanged", None,
+            0.0, 0.0, "cpu", self.store.count_frames(path),
         )  # fmt: skip
 
     def _estimate(self, choice: ModelChoice, pixels: int) -> float | None:

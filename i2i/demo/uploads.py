@@ -16,6 +16,7 @@ from i2i.demo.limits import Limits
 from i2i.demo.upload_folder import UploadFolder, sweep_stale_folders
 from i2i.errors import I2IError, ImageError, UsageError
 from i2i.images import DecoderPool, LoadedImage, encode
+from i2i.images.quality import PhotoQuality
 from i2i.images.value_range import ValueRanges
 
 DECODER_PROCESSES = 2
@@ -76,6 +77,14 @@ class UploadStore:
         resolved = self.resolve(path)
         try:
             return self.decoders.read(resolved, blend=blend, ranges=ranges)
+        except ImageError as error:
+            raise ImageError(str(error).replace(str(resolved), resolved.name)) from error
+
+    def assess(self, path: str | Path | None) -> PhotoQuality:
+        """Measure the quality of the photo in an uploaded file, in a separate process. Raises as ``read`` does."""
+        resolved = self.resolve(path)
+        try:
+            return self.decoders.assess(resolved)
         except ImageError as error:
             raise ImageError(str(error).replace(str(resolved), resolved.name)) from error
 

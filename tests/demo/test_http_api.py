@@ -216,7 +216,7 @@ def test_the_models_are_listed_with_what_they_do_and_the_files_that_cannot_be_us
 def test_health_and_the_description_are_served_without_other_hosts(server: Server) -> None:
     assert httpx.get(f"{server.url}health", timeout=60).json() == {"status": "ok", "waiting": 0}
     schema = httpx.get(f"{server.url}openapi.json", timeout=60).json()
-    assert set(schema["paths"]) == {"/translate", "/models", "/health"}
+    assert set(schema["paths"]) == {"/translate", "/explain", "/models", "/health"}
     page = httpx.get(f"{server.url}docs", timeout=60).text
     assert "white where the photo stays as it is" in page
     assert set(re.findall(r"https?://[^/\"\s<]+", page)) == {server.url.rstrip("/")}

@@ -23,6 +23,7 @@ from i2i.demo.region_editor import editor_value, region_editor
 from i2i.demo.regions import Selection
 from i2i.demo.rendering import render
 from i2i.demo.session_history import SessionResult, with_result
+from i2i.demo.tabs.choose_button import choose_button, connect_choose_button
 from i2i.demo.translation import PhotoTranslator
 from i2i.errors import I2IError, UsageError
 from i2i.images.writing import QUALITY
@@ -62,6 +63,7 @@ class TranslateTab:
     def _build_inputs(self) -> None:
         self.photo = photo_input("Photo", height=280, elem_id="photo", alt_text="The photo to translate")
         self.name, self.direction, self.strength = model_picker("translate")
+        self.choose, self.choice = choose_button()
         self.start = gr.Button("Translate", variant="primary", size="lg", elem_id="start")
         self.about = gr.Markdown(elem_id="about", elem_classes="hint")
         with gr.Accordion("Blend, grain, second model", open=False, elem_id="finishing"):
@@ -119,7 +121,7 @@ class TranslateTab:
             *update_model_picker(self.registry, name),
             gr.update(visible=fills),
             PAINT_FILL if fills else PAINT_KEEP,
-            f"**{_plain(purpose(model))}**: {_plain(origin(model))}" if model else "",
+            f"**{plain_text(purpose(model))}**: {plain_text(origin(model))}" if model else "",
             self.on_direction_change(name, None),
             gr.update(value=cards, selected_index=names.index(name) if name in names else None),
         ]
@@ -243,6 +245,7 @@ def build_tab(translator: PhotoTranslator) -> list[OnLoad]:
     card_selected.then(on_model_change, tab.name, depends_on_model, **UNQUEUED)
     tab.photo.change(None, None, [tab.editor, tab.paint, tab.mask], js=CLOSE_EDITOR)
     tab.paint.expand(user_errors(tab.on_paint), tab.photo, tab.editor, **UNQUEUED)
+    connect_choose_button(tab, on_model_change, depends_on_model)
     _connect_start(tab)
     _connect_results(tab)
     return [OnLoad(user_errors(tab.on_load), [tab.name, tab.then, tab.unusable, *depends_on_model], [tab.last_used])]
@@ -281,6 +284,6 @@ def _history_cards(history: list[SessionResult]) -> Any:
     return gr.update(value=[(str(made.thumbnail), made.model) for made in history], selected_index=0)
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """Return a text without the characters that Markdown and HTML give a meaning."""
     return "".join(f"\\{character}" if character in "\\`*_[]<>#|&" else character for character in text)

@@ -7,6 +7,8 @@ from typing import Any
 from i2i.images.quality import PhotoQuality
 from i2i.inference.auto import thresholds
 from i2i.inference.auto.models import RestorationModel, find_dejpeg, find_denoiser, find_superres
+from i2i.restoration.jpeg import Dejpeg
+from i2i.restoration.noise import Denoise
 from i2i.restoration.superres import Superres
 
 AUTO = "auto"  # the name that stands for a choice by photo wherever a model is named
@@ -131,7 +133,7 @@ def _dejpeg_step(quality: PhotoQuality, models: Sequence[RestorationModel], note
     model = find_dejpeg(models, jpeg)
     if model is not None:
         return Step(model, words, _strength(model, jpeg))
-    trained = [model.name for model in models if model.task.task == "dejpeg"]
+    trained = [model.name for model in models if isinstance(model.task, Dejpeg)]
     if trained:
         notes.append(f"{words}, better than what {trained[0]} was trained on")
     else:
@@ -147,7 +149,7 @@ def _denoise_step(quality: PhotoQuality, models: Sequence[RestorationModel], not
     model = find_denoiser(models, sigma)
     if model is not None:
         return Step(model, words, _strength(model, sigma))
-    trained = [model.name for model in models if model.task.task == "denoise"]
+    trained = [model.name for model in models if isinstance(model.task, Denoise)]
     if trained:
         notes.append(f"{words}, weaker than what {trained[0]} was trained on")
     else:
