@@ -2,6 +2,7 @@
 
 from urllib.parse import unquote
 
+import gradio as gr
 import httpx
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 from i2i.demo.choosing import choose_for_upload
 from i2i.demo.model_registry import ModelRegistry
 from i2i.demo.server import Server
+from i2i.demo.tabs.translate import TranslateTab
 from i2i.demo.translation import PhotoTranslator
 from i2i.demo.uploads import UploadStore
 from i2i.errors import ImageError, UsageError
@@ -44,6 +46,23 @@ def test_auto_translates_with_the_chosen_model_and_says_why(registry: ModelRegis
     assert np.array_equal(clean.output, CLEAN)
     with pytest.raises(UsageError, match="omit direction, strength and mask"):
         translator(upload(store, "clean.png", encode(CLEAN, ".png")), "auto", "AtoB")
+
+
+def test_the_button_selects_the_models_and_shows_the_reason(registry: ModelRegistry, store: UploadStore) -> None:
+    small = np.asarray(NOISY)[:, :200]
+    path = str(upload(store, "small.png", encode(Image.fromarray(small), ".png")))
+    with gr.Blocks():
+        tab = TranslateTab(PhotoTranslator(registry, store))
+    first, then, reason = tab.on_choose(path, "both")
+    assert (first, then["value"]) == ("denoise", "superres2")
+    assert ("superres2", "superres2") in then["choices"]
+    assert reason.startswith("denoise+superres2: noise of σ ")
+    clean = str(upload(store, "clean.png", encode(CLEAN, ".png")))
+    first, then, reason = tab.on_choose(clean, "both")
+    assert (first, then["value"]) == ("both", "")
+    assert reason.startswith("left as it is: clean")
+    with pytest.raises(UsageError, match="There is no photo yet"):
+        tab.on_choose(None, "both")
 
 
 @pytest.mark.usefixtures("use_served_checkpoints")

@@ -6,6 +6,8 @@ import gradio as gr
 
 from i2i.demo.choosing import choose_for_upload
 from i2i.demo.handlers import PHOTO_QUEUE, UNQUEUED, user_errors
+from i2i.demo.model_registry import ModelRegistry
+from i2i.demo.uploads import UploadStore
 
 if TYPE_CHECKING:
     from i2i.demo.tabs.translate import TranslateTab
@@ -17,20 +19,24 @@ def choose_button() -> tuple[gr.Button, gr.Markdown]:
     return button, gr.Markdown(elem_id="choice", elem_classes="hint")
 
 
+def select_models(registry: ModelRegistry, store: UploadStore, photo: str | None, name: str) -> tuple[str, str, str]:
+    """Return the first model for a photo, the models after it as a chain, and the reason.
+
+    Args:
+        registry: the models.
+        store: of the uploads.
+        photo: the uploaded photo.
+        name: the model that is selected now, which stays if the photo needs none.
+    """
+    choice = choose_for_upload(registry, store, photo)
+    first, *others = [step.name for step in choice.steps] or [name]
+    return first, "+".join(others), str(choice)
+
+
 def connect_choose_button(tab: "TranslateTab", on_model_change: Any, depends_on_model: list[Any]) -> None:
     """Connect the button of a tab: it selects the model, and the second one, and shows the reason."""
-    from i2i.demo.tabs.translate import NOTHING, plain_text
-
-    def on_choose(photo: str | None, name: str) -> list[Any]:
-        choice = choose_for_upload(tab.registry, tab.store, photo)
-        first, *others = [step.name for step in choice.steps] or [name]
-        then = "+".join(others)
-        names = tab.registry.chainable_names()
-        choices = [NOTHING, *((other, other) for other in [*names, *([then] if len(others) > 1 else [])])]
-        return [first, gr.update(choices=choices, value=then), plain_text(str(choice))]
-
     chosen = tab.choose.click(
-        user_errors(on_choose), [tab.photo, tab.name], [tab.name, tab.then, tab.choice],
+        user_errors(tab.on_choose), [tab.photo, tab.name], [tab.name, tab.then, tab.choice],
         api_visibility="private", show_progress_on=tab.choice, **PHOTO_QUEUE,
     )  # fmt: skip
     chosen.success(on_model_change, tab.name, depends_on_model, **UNQUEUED)

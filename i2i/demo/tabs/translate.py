@@ -23,7 +23,7 @@ from i2i.demo.region_editor import editor_value, region_editor
 from i2i.demo.regions import Selection
 from i2i.demo.rendering import render
 from i2i.demo.session_history import SessionResult, with_result
-from i2i.demo.tabs.choose_button import choose_button, connect_choose_button
+from i2i.demo.tabs.choose_button import choose_button, connect_choose_button, select_models
 from i2i.demo.translation import PhotoTranslator
 from i2i.errors import I2IError, UsageError
 from i2i.images.writing import QUALITY
@@ -133,6 +133,13 @@ class TranslateTab:
         except (I2IError, OSError, ValueError):
             paths = []
         return gr.update(value=[(str(path), f"Example {number}") for number, path in enumerate(paths, 1)])
+
+    def on_choose(self, photo: str | None, name: str) -> list[Any]:
+        """Select the models that suit the photo, and say why."""
+        first, then, reason = select_models(self.registry, self.store, photo, name)
+        others = [*self.registry.chainable_names(), *([then] if "+" in then else [])]
+        choices = [NOTHING, *((other, other) for other in others)]
+        return [first, gr.update(choices=choices, value=then), plain_text(reason)]
 
     def on_card_select(self, event: gr.SelectData) -> str:
         """Return the name of the selected model."""

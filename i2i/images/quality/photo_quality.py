@@ -30,7 +30,7 @@ class PhotoQuality:
             full size if the noise is independent between pixels, and above it if it is correlated or was compressed.
         texture: how far texture hides the noise, see ``NoiseEstimate``; of ``noise``.
         coarse_texture: the same of ``coarse_noise``.
-        flat_share: share of the blocks of 8×8 pixels that have one colour.
+        equal_share: share of the pixels that equal their neighbour, see ``NoiseEstimate``.
         sharpness: see ``estimate_sharpness``.
         jpeg_quality: quality of the JPEG, from 1 to 100; None if the photo is none, or is downscaled.
     """
@@ -43,7 +43,7 @@ class PhotoQuality:
     coarse_noise: float
     texture: float
     coarse_texture: float
-    flat_share: float
+    equal_share: float
     sharpness: float
     jpeg_quality: int | None = None
 
@@ -94,7 +94,7 @@ def measure_quality(pixels: np.ndarray, jpeg_quality: int | None = None) -> Phot
         coarse_noise=2 * coarse.sigma,
         texture=float(np.mean([noise.texture for noise in noises])),
         coarse_texture=coarse.texture,
-        flat_share=float(np.mean([noise.flat_share for noise in noises])),
+        equal_share=float(np.mean([noise.equal_share for noise in noises])),
         sharpness=estimate_sharpness(luma),
         jpeg_quality=jpeg_quality,
     )

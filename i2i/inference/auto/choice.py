@@ -108,7 +108,9 @@ def choose(quality: PhotoQuality, models: Sequence[RestorationModel], *, may_enl
 
 
 def noise_level(quality: PhotoQuality) -> float:
-    """Return σ of the noise of a photo, in grey levels; 0 where nothing but texture was measured."""
+    """Return σ of the noise of a photo, in grey levels; 0 where nothing but texture or line art was measured."""
+    if quality.equal_share > thresholds.MAX_EQUAL_SHARE:
+        return 0.0
     fine = quality.noise if quality.texture <= thresholds.MAX_TEXTURE else 0.0
     coarse = quality.coarse_noise if quality.coarse_texture <= thresholds.MAX_TEXTURE else 0.0
     return max(fine, coarse)

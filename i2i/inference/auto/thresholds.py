@@ -1,15 +1,25 @@
 """From which measurements on ``auto`` applies a model.
 
-`python -m tests.benchmarks.photo_quality` measures them; i2i/docs/measurements.md has the tables.
+`python -m tests.benchmarks.photo_quality` measures what is behind each value. The tables are in
+i2i/docs/measurements.md, "Choice of models by the photo".
 """
 
-NOISE_SIGMA = (
-    2.5  # grey levels from which a photo is denoised: from σ 2 to 3 on, denoising raises the PSNR of most photos
-)
-MAX_TEXTURE = 4.0  # of an estimate that is noise: independent noise has 0.5 to 1, that of cameras at half size 1 to 4
-DEJPEG_QUALITY = 85  # up to which JPEG artefacts are removed: to there all photos gain, at 90 nine of ten, at 95 none
-SMALL_SIDE = 400  # pixels of the longer side up to which a photo is enlarged: a convention, not a measurement
-TINY_SIDE = 200  # pixels of the longer side up to which it is enlarged four times, if a model does that
-MIN_SIDE = 32  # pixels of the shorter side of a photo, not of an icon
-SUPERRES_QUALITY = 80  # below it, enlarging a JPEG with its artefacts hardly surpasses Lanczos
-SUPERRES_SHARPNESS = 0.007  # below which a photo has been enlarged or blurred, so that super-resolution adds nothing
+# Grey levels of noise from which a photo is denoised. At σ 2, three photos of five gain, at σ 3 nine of ten. The noise
+# of clean photos is estimated at up to 2.
+NOISE_SIGMA = 2.5
+# Variance of the low frequencies of the smoothest blocks relative to that of the high ones, up to which an estimate
+# counts as noise: independent noise has 0.5 to 1.5, that of cameras at half the size 1 to 6, texture and line art more.
+MAX_TEXTURE = 6.0
+# Share of the pixels that equal their neighbour, up to which an image is a photo with noise and no drawing or text.
+MAX_EQUAL_SHARE = 0.4
+# JPEG quality up to which artefacts are removed. Up to 75 all photos gain, at 85 and 90 most of them, at 95 none.
+DEJPEG_QUALITY = 85
+# JPEG quality below which a small photo is not enlarged with its artefacts: at 70 Lanczos' filter is as good.
+SUPERRES_QUALITY = 80
+# Sharpness below which a photo was enlarged or blurred before. Super-resolution then gains next to nothing over Lanczos.
+SUPERRES_SHARPNESS = 0.007
+# Pixels of the longer side up to which a photo is enlarged, and up to which it is enlarged four times if a model does
+# that; pixels of the shorter side from which on it is a photo and no icon. These are conventions, not measurements.
+SMALL_SIDE = 400
+TINY_SIDE = 200
+MIN_SIDE = 32

@@ -29,7 +29,14 @@ def test_a_drawing_without_noise_has_none() -> None:
     rng = np.random.default_rng(0)
     for draw in (draw_text, draw_lines, draw_flat_field):
         noise = estimate_noise(draw(128, rng)[..., 1])
-        assert noise.sigma < 0.3 or noise.texture > 4
+        assert noise.sigma < 0.3 or noise.texture > 6 or noise.equal_share > 0.4
+
+
+def test_few_pixels_of_a_noisy_photo_equal_their_neighbour() -> None:
+    assert estimate_noise(add_noise(np.full((64, 64), 128.0), 3)).equal_share < 0.2
+    page = np.full((64, 64), 200)
+    page[:, ::8] = page[::8] = 30
+    assert estimate_noise(page).equal_share > 0.6
 
 
 def test_an_image_of_texture_alone_is_told_by_its_low_frequencies() -> None:

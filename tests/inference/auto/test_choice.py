@@ -14,7 +14,7 @@ from i2i.restoration.weather import Derain
 
 CLEAN = PhotoQuality(
     width=900, height=600, grey=False, noise=0.8, noise_rgb=(0.8, 0.8, 0.8), coarse_noise=1.0, texture=3.0,
-    coarse_texture=6.0, flat_share=0.0, sharpness=0.07,
+    coarse_texture=6.0, equal_share=0.0, sharpness=0.07,
 )  # fmt: skip
 NOISY = replace(CLEAN, noise=12.0, noise_rgb=(12.0, 12.0, 12.0), coarse_noise=9.0, texture=0.7, coarse_texture=0.8)
 SMALL = replace(CLEAN, width=320, height=240)
@@ -45,6 +45,7 @@ ALL = [DEJPEG, DENOISE, model("rain", Derain()), SUPERRES2, SUPERRES4]
         (replace(CLEAN, width=20, height=20), "identity"),
         (replace(SMALL, sharpness=0.002), "identity"),
         (replace(CLEAN, noise=20.0, texture=40.0), "identity"),
+        (replace(NOISY, equal_share=0.6), "identity"),
         (replace(CLEAN, coarse_noise=9.0, coarse_texture=2.0), "denoise"),
         (replace(CLEAN, coarse_noise=9.0, coarse_texture=20.0), "identity"),
     ],
