@@ -16,7 +16,7 @@ MAX_EQUAL_SHARE = 0.4
 DEJPEG_QUALITY = 85
 # JPEG quality below which a small photo is not enlarged with its artefacts: at 70 Lanczos' filter is as good.
 SUPERRES_QUALITY = 80
-# Sharpness below which a photo was enlarged or blurred before. Super-resolution then gains next to nothing over Lanczos.
+# Sharpness below which a photo was enlarged or blurred before. Super-resolution then gains next to nothing.
 SUPERRES_SHARPNESS = 0.007
 # Pixels of the longer side up to which a photo is enlarged, and up to which it is enlarged four times if a model does
 # that; pixels of the shorter side from which on it is a photo and no icon. These are conventions, not measurements.
