@@ -7,7 +7,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from i2i.images import MAX_PIXELS, DecoderPool
-from i2i.images.decoders import _Worker
+from i2i.images.decoder_process import DecoderProcess
 
 Reply = tuple[dict[str, Any], Callable[[int], bytearray]]
 
@@ -15,13 +15,13 @@ Reply = tuple[dict[str, Any], Callable[[int], bytearray]]
 class SharedDecoders(DecoderPool):
     """A ``DecoderPool`` that uses the same two processes as all others of its class, and leaves them running."""
 
-    processes: SimpleQueue[_Worker] = SimpleQueue()
+    processes: SimpleQueue[DecoderProcess] = SimpleQueue()
 
     def __init__(self, count: int, *, max_pixels: int = MAX_PIXELS, deep: bool = False) -> None:
         super().__init__(0, max_pixels=max_pixels, deep=deep)
         if self.processes.empty():
             for _ in range(2):
-                self.processes.put(_Worker("i2i.images.reading"))
+                self.processes.put(DecoderProcess("i2i.images.reading"))
         self._free = self.processes
 
     def _request(self, task: str, path: Path, **options: Any) -> AbstractContextManager[Reply]:
