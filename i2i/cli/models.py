@@ -73,7 +73,8 @@ def _list_table(models: "Sequence[StoredModel]") -> Any:
         best = "–"
         if model.best is not None:
             best = f"{safe_text(model.best['metric']).upper()} {model.best['value']:.4g}, step {model.best['steps']}"
-        cells = map(safe_text, (info.method, info.data.name, info.directions))
+        method = info.method or ("imported" if info.source else "")
+        cells = map(safe_text, (method, info.data.name, info.directions))
         table.add_row(model.name, *cells, steps, date, format_bytes(model.num_bytes), best)
     return table
 

@@ -43,7 +43,9 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     return 0
 
 
-def test_two_files_become_one_model_with_both_directions(both: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_files_become_one_model_with_both_directions(
+    both: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["--name", "horses", "--data", "horse2zebra", "--licence", "BSD", "--title", "Horses to zebras"]
     assert run(monkeypatch, "models", "import", *map(str, both), *words) == 0
     info = load_model_info(Path("checkpoints/horses/weights.safetensors"))
@@ -63,6 +65,7 @@ def test_two_files_become_one_model_with_both_directions(both: list[Path], monke
         assert np.abs(found - levels).max() <= 1
     assert run(monkeypatch, "models", "info", "horses") == 0
     assert run(monkeypatch, "models", "list") == 0
+    assert "imported" in capsys.readouterr().out
 
 
 def test_the_order_of_the_files_does_not_matter(both: list[Path]) -> None:
