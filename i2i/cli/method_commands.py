@@ -27,9 +27,9 @@ SUMMARIES = {
 }
 PANELS = {"data": "Data", "model": "Networks and losses", "training": "Training"}
 # Shown by --help; --help-all shows all.
-MAIN_FLAGS = ("data-a", "data-b", "pairs", "layout", "generator", "ngf", "width", "latent", "weight-cycle",
-              "weight-identity", "weight-nce", "weight-l1", "teacher", "lr", "max-hours", "init-from", "title",
-              "best-metric", "sample-every")  # fmt: skip
+MAIN_FLAGS = ("data-a", "data-b", "pairs", "layout", "augmentations", "generator", "ngf", "width", "latent",
+              "weight-cycle", "weight-identity", "weight-nce", "weight-l1", "teacher", "lr", "max-hours", "init-from",
+              "title", "best-metric", "sample-every")  # fmt: skip
 COMMON_FLAGS = ("data", "size", "steps", "epochs", "batch-size", "seed", "device", "precision", "direction", "network",
                 "task", "adversarial")  # fmt: skip
 
