@@ -59,6 +59,14 @@ def test_ssim_equals_that_of_scikit_image() -> None:
     assert ssim(x, x) == pytest.approx(1)
 
 
+def test_ssim_equals_that_of_kornia_without_padding() -> None:
+    from kornia.metrics import ssim as kornia_ssim
+
+    x, y = noisy_and_clean()
+    maps = kornia_ssim(x.double() / 255, y.double() / 255, window_size=11, padding="valid")
+    assert ssim(x, y) == pytest.approx(maps.mean((1, 2, 3)).numpy(), abs=1e-9)
+
+
 def test_ms_ssim_is_the_product_of_contrast_and_ssim_at_five_scales() -> None:
     x, y = noisy_and_clean(192, MS_SSIM_MIN_SIZE, 1)
     x, y = x[:, :1], y[:, :1]  # one channel: the mean over channels is taken after the powers
