@@ -5,7 +5,7 @@ channels of a microscope, heights, temperatures, class ids.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,14 @@ class ChannelImage:
         declared: the values of black and white that the file states; None if it states none.
         bands: a name for each channel; empty if they have none.
         geo: the tags that place the image on the Earth; empty for most images.
+        value_range: black and white, if they are known; else None.
     """
 
     values: np.ndarray
     declared: ValueRange | None = None
     bands: tuple[str, ...] = ()
     geo: GeoTags = field(default_factory=dict)
+    value_range: ValueRange | None = None
 
     @property
     def type(self) -> SampleType:
@@ -53,8 +55,47 @@ class ChannelImage:
         return self.values.shape[1], self.values.shape[0]
 
     @property
+    def width(self) -> int:
+        return self.size[0]
+
+    @property
+    def height(self) -> int:
+        return self.size[1]
+
+    @property
     def channels(self) -> int:
         return int(self.values.shape[2])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.values, dtype, copy=copy)
+
+    def tobytes(self) -> bytes:
+        """Return the samples row by row, channels interleaved."""
+        return self.values.tobytes()
+
+    def crop(self, box: tuple[int, int, int, int]) -> "ChannelImage":
+        """Return the part from (left, top) to (right, bottom), in pixels."""
+        left, top, right, bottom = box
+        return replace(self, values=self.values[top:bottom, left:right], geo={})
+
+    def resize(self, size: tuple[int, int], resample: Image.Resampling = Image.Resampling.BICUBIC) -> "ChannelImage":
+        """Return the image at another width and height, in its type, by Pillow's filters, each channel by itself.
+
+        Integers of more than 8 bits and floats are computed in float32.
+        """
+        if size == self.size:
+            return self
+        dtype = self.values.dtype
+        wide = self.values if dtype == np.uint8 else self.values.astype(np.float32)
+        resized = [
+            np.asarray(Image.fromarray(np.ascontiguousarray(wide[..., channel])).resize(size, resample))
+            for channel in range(self.channels)
+        ]
+        values = np.stack(resized, 2)
+        if dtype.kind in "iu" and dtype != np.uint8:
+            limits = np.iinfo(dtype)
+            values = values.astype(np.float64).round().clip(limits.min, limits.max)
+        return replace(self, values=values.astype(dtype), geo={})
 
     def summary(self) -> SampleSummary:
         """Return the least and the greatest finite value."""

@@ -1,5 +1,6 @@
 """Decoding in separate processes, so that no file can crash or block the calling process."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +11,15 @@ import numpy as np
 from PIL import Image
 
 from i2i.errors import ImageError
+from i2i.images.channel_transport import channels_from_parts, channels_shape
+from i2i.images.channels import ChannelImage
 from i2i.images.decoder_process import DecoderDied, DecoderProcess
 from i2i.images.deep import DeepImage
 from i2i.images.formats import MAX_PIXELS
 from i2i.images.metadata import SourceMetadata
 from i2i.images.quality import PhotoQuality
 from i2i.images.reading import LoadedImage, ProfilePolicy
+from i2i.images.sample_types import BYTES_PER_PIXEL
 from i2i.images.value_range import SampleSummary, ValueRanges, ranges_to_json, summary_from_json
 
 TIMEOUT_SECONDS = 60.0  # for one image, and one second more for each million pixels
@@ -99,6 +103,16 @@ class DecoderPool:
             deep=DeepImage(np.frombuffer(deep, np.uint16).reshape(height, width, 3)) if deep else None,
         )  # fmt: skip
         return loaded.blended() if blend else loaded
+
+    def read_channels(self, path: Path, channels: int | None = None) -> ChannelImage:
+        """Read the samples of a file as ``i2i.images.channels.read_channels`` does."""
+        limit = BYTES_PER_PIXEL * self.max_pixels
+        with self._request("channels", path, channels=channels) as (reply, read_exactly):
+            shape, dtype = channels_shape(reply, limit)
+            (length,) = map(int, reply["parts"])
+            if length != math.prod(shape) * dtype.itemsize:
+                raise DecoderDied
+            return channels_from_parts(reply, read_exactly(length), limit)
 
     def _check_lengths(self, lengths: list[int], pixels: int) -> None:
         """Check the announced bytes of pixels and alpha. A decoder taken over by a file may announce anything."""

@@ -66,7 +66,11 @@ def extra_tags(tags: GeoTags, bands: Sequence[str]) -> list[tuple[int, str, int,
         if isinstance(value, str):
             extra.append((code, "s", 0, value, True))
         else:
-            extra.append((code, "H" if code == _KEY_DIRECTORY else "d", len(value), value, True))
+            extra.append(
+                (code, "H", len(value), tuple(map(int, value)), True)
+                if code == _KEY_DIRECTORY
+                else (code, "d", len(value), value, True)
+            )
     if bands:
         items = "".join(
             f'  <Item name="DESCRIPTION" sample="{number}" role="description">{escape(name)}</Item>\n'

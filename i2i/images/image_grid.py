@@ -6,20 +6,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from i2i.images.display import format_of, shown_channels, to_rgb
+from i2i.images.pixel_format import PixelFormat
 from i2i.images.tensors import to_uint8
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def sample_grid(columns: dict[str, "Tensor"]) -> Image.Image:
+def sample_grid(columns: dict[str, "Tensor"], formats: tuple[PixelFormat, ...] = ()) -> Image.Image:
     """Arrange columns of images under their titles. A single column becomes rows of eight without a title.
 
+    Images of other channels than grey and RGB are in false colour, which the title names.
+
     Args:
-        columns: title to images (N, 3, H, W) in [-1, 1], all of one shape.
+        columns: title to images (N, C, H, W) in [-1, 1], all of one height and width.
+        formats: of the domains, for the names of their channels.
     """
-    arrays = [to_uint8(images).permute(0, 2, 3, 1).cpu().numpy() for images in columns.values()]
-    return labelled_grid(arrays, list(columns)) if len(arrays) > 1 else make_grid(arrays[0])
+    arrays, titles = [], []
+    for title, images in columns.items():
+        format = format_of(images.shape[1], formats)
+        _, note = shown_channels(format)
+        arrays.append(to_uint8(to_rgb(images, format)).permute(0, 2, 3, 1).cpu().numpy())
+        titles.append(f"{title} ({note})" if note else title)
+    return labelled_grid(arrays, titles) if len(arrays) > 1 else make_grid(arrays[0])
 
 
 def make_grid(images: np.ndarray, num_columns: int = 8, gap: int = 2) -> Image.Image:

@@ -1,5 +1,6 @@
 """Images in NumPy's files: ``.npy``, and ``.npz`` with one array. Nothing is ever unpickled."""
 
+import io
 import math
 import zipfile
 from typing import Any, BinaryIO
@@ -75,6 +76,13 @@ def image_shape(shape: tuple[int, ...]) -> tuple[tuple[int, int, int], tuple[int
         raise ImageError(f"holds an empty array, of shape {shape}")
     check_channels(count)
     return (height, width, count), axes
+
+
+def encode_npy(values: np.ndarray) -> bytes:
+    """Return samples as the bytes of a file ``.npy``."""
+    file = io.BytesIO()
+    np.save(file, np.ascontiguousarray(values), allow_pickle=False)
+    return file.getvalue()
 
 
 def _array_stream(file: BinaryIO | Any) -> Any:

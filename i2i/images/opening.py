@@ -28,6 +28,15 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         yield image
 
 
+def read_head(path: Path) -> bytes:
+    """Return the first bytes of a regular file; none if it cannot be read."""
+    try:
+        with open_regular(path) as file:
+            return file.read(512)
+    except (ImageError, OSError):
+        return b""
+
+
 def _identify(path: Path, file: BinaryIO) -> Image.Image:
     """Open an image by its content. Raises ImageError that names the content if it is no readable image."""
     head = file.read(512)

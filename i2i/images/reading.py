@@ -11,7 +11,6 @@ from PIL import Image
 from i2i.errors import ImageError
 from i2i.images.colour import blend_on_white, kept_profile, read_deep_colours, to_upright_srgb_with_alpha
 from i2i.images.deep import DeepImage
-from i2i.images.files import open_regular
 from i2i.images.formats import FORMAT_BY_NAME, MAX_PIXELS
 from i2i.images.grey import stores_grey
 from i2i.images.metadata import SourceMetadata, read_source_metadata
@@ -58,6 +57,11 @@ class LoadedImage:
     def colours(self) -> Image.Image:
         """The colours as stored, with all their bits."""
         return self.deep or (self.image if self.unblended is None else self.unblended)
+
+    @property
+    def memory_factor(self) -> int:
+        """Memory relative to that of 8 bits alone."""
+        return 1 if self.deep is None else 3
 
     @property
     def model_input(self) -> Image.Image:
@@ -135,15 +139,6 @@ def read_declaration(path: Path) -> tuple[SampleType | None, ValueRange | None]:
         return sample_type(image), declared_by(image)
 
 
-def read_head(path: Path) -> bytes:
-    """Return the first bytes of a regular file; none if it cannot be read."""
-    try:
-        with open_regular(path) as file:
-            return file.read(512)
-    except (ImageError, OSError):
-        return b""
-
-
 def measure_unfixed(path: Path, max_pixels: int = MAX_PIXELS) -> SampleSummary | None:
     """Return ``read_summary`` of a file whose range does not follow from its type; None for other files, undecoded."""
     type, declared = read_declaration(path)
@@ -171,6 +166,12 @@ class FrameReader:
     def measure(self, path: Path, max_pixels: int = MAX_PIXELS) -> SampleSummary | None:
         """Return ``measure_unfixed(path, max_pixels)``."""
         return measure_unfixed(path, max_pixels)
+
+    def read_channels(self, path: Path, channels: int | None, max_pixels: int = MAX_PIXELS) -> Any:
+        """Return ``i2i.images.channels.read_channels(path, channels, max_pixels=max_pixels)``."""
+        from i2i.images.channels import read_channels
+
+        return read_channels(path, channels, max_pixels=max_pixels)
 
     def load_image(
         self, path: Path, frame: int = 0, max_pixels: int = MAX_PIXELS, *, blend: bool = True, **options: Any

@@ -30,6 +30,16 @@ def to_uint8(image: "Tensor") -> "Tensor":
     return ((image.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
+def to_fractional_levels(image: "Tensor") -> "Tensor":
+    """Convert float in [-1, 1], of any shape, to levels in 0…255, float32, not rounded; values outside are clipped.
+
+    >>> import torch
+    >>> to_fractional_levels(torch.tensor([-1.0, 0.0, 2.0])).tolist()
+    [0.0, 127.5, 255.0]
+    """
+    return ((image.float() + 1) * 127.5).clamp(0, 255)
+
+
 def to_uint16(image: "Tensor") -> "Tensor":
     """Convert float in [-1, 1], of any shape, to uint16 in 0…65535, rounded to the nearest; values outside are clipped.
 

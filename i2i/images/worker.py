@@ -16,9 +16,12 @@ from typing import Any, BinaryIO
 from PIL import AvifImagePlugin, Image
 
 from i2i.errors import ImageError
+from i2i.images.channel_transport import channels_to_parts
+from i2i.images.sample_types import BYTES_PER_PIXEL
 from i2i.images.value_range import ValueRanges, ranges_from_json, summary_to_json
 
 PIXEL_BYTES = 48  # address space allowed for each pixel: alpha compositing holds seven copies of four bytes
+CHANNEL_BYTES = 4  # address space allowed for each byte of an image of many channels
 SPARE_BYTES = 512_000_000
 _SECONDS_PER_MEGAPIXEL = 1.0
 
@@ -49,6 +52,9 @@ def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[
         _set_limits(seconds + _SECONDS_PER_MEGAPIXEL * pixels / 1e6, max_pixels if frames > 1 else pixels)
         if request["task"] == "measure":
             return {"summary": summary_to_json(reader.measure(path, max_pixels))}, []
+        if request["task"] == "channels":
+            _limit_memory(CHANNEL_BYTES * BYTES_PER_PIXEL * max_pixels + SPARE_BYTES)
+            return channels_to_parts(reader.read_channels(path, request["channels"], max_pixels))
         ranges = ranges_from_json(request["ranges"])
         if request["task"] == "assess":
             return _assess(reader, path, request, ranges), []

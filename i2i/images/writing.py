@@ -17,6 +17,7 @@ from i2i.images.formats import FORMAT_BY_SUFFIX, Format
 from i2i.images.grey import grey_profile, has_equal_channels, to_grey
 from i2i.images.lossless_avif import encode_lossless_avif
 from i2i.images.metadata import Provenance, SourceMetadata, build_exif, build_xmp, provenance_comment, srgb_profile
+from i2i.images.numpy_files import encode_npy
 from i2i.images.reading import LoadedImage
 from i2i.images.sequence_writer import SequenceMetadata, encode_animation
 from i2i.images.tiff_writer import encode_tiff_pages
@@ -60,6 +61,8 @@ class Writer:
                 ``result`` is RGB; its metadata by ``policy``. If its file is grey and the channels of the result are
                 equal, the result is written with one channel.
         """
+        if self.suffix == ".npy":
+            return encode_npy(np.asarray(result))
         copied = self._copied(source)
         result = self._as_stored(result, source)
         exif = build_exif(copied, result.size, self.provenance)
@@ -68,6 +71,19 @@ class Writer:
         if isinstance(result, DeepImage):
             return _encode_deep(deep_levels(result, self._is_grey(source)), self.suffix, metadata)
         return _encode(result, self.suffix, self.quality, True, metadata, self.lossless)
+
+    def encode_levels(self, levels: np.ndarray) -> bytes:
+        """Encode uint8 or uint16 (H, W, 1, 3 or 4) without a source; uint16 as PNG only."""
+        provenance = self.provenance
+        profile = grey_profile() if levels.shape[2] == 1 else srgb_profile()
+        size = levels.shape[1], levels.shape[0]
+        metadata = _Metadata(
+            build_exif(SourceMetadata(), size, provenance), build_xmp(SourceMetadata(), provenance), profile
+        )
+        if levels.dtype == np.uint16:
+            return _encode_deep(levels, self.suffix, metadata)
+        image = Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
+        return _encode(image, self.suffix, self.quality, True, metadata, self.lossless)
 
     def encode_frames(self, frames: Sequence[tuple[Image.Image, LoadedImage | None]]) -> bytes:
         """Encode the frames of an animation, or the pages of a document, into one file.
