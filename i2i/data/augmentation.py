@@ -8,6 +8,7 @@ from i2i.augmentations.pipeline import AugmentationPipeline
 from i2i.data.config import DataConfig, DirectedConfig
 from i2i.data.layout import Kind
 from i2i.directions import Direction
+from i2i.images.pixel_format import RGB_FORMATS, DomainFormats, PixelFormat
 
 
 class SampleAugmenter:
@@ -17,30 +18,35 @@ class SampleAugmenter:
         config: with the pipeline, the size and the direction.
         kind: of the dataset.
         superres_scale: size of a target relative to its input.
+        formats: of the images A and B.
 
     Raises:
         ConfigError: the pipeline is unknown, or unsuited to the data.
     """
 
-    def __init__(self, config: DataConfig, kind: Kind, superres_scale: int = 1) -> None:
+    def __init__(
+        self, config: DataConfig, kind: Kind, superres_scale: int = 1, formats: DomainFormats = RGB_FORMATS
+    ) -> None:
         self._pipeline = AugmentationPipeline(config.augmentations, kind)
         reverse = isinstance(config, DirectedConfig) and config.direction == Direction.B_TO_A
         self._roles = ("target", "source") if reverse and kind == "unpaired" else ("source", "target")
-        image = np.random.default_rng(0).integers(0, 256, (config.size, config.size, 3), np.uint8)
-        images = {"source": image[::superres_scale, ::superres_scale], "target": image}
-        self._pipeline.check_on({"source": image} if kind == "clean" else images)
+        source, target = (_noise(config.size, format) for format in (formats[::-1] if reverse else formats))
+        images = {"source": source[::superres_scale, ::superres_scale], "target": target}
+        self._pipeline.check_on({"source": source} if kind == "clean" else images)
 
     @classmethod
-    def from_config(cls, config: DataConfig, kind: Kind, superres_scale: int = 1) -> "SampleAugmenter | None":
+    def from_config(
+        cls, config: DataConfig, kind: Kind, superres_scale: int = 1, formats: DomainFormats = RGB_FORMATS
+    ) -> "SampleAugmenter | None":
         """Return the augmenter of a config, or None if it asks for no augmentation. See the class."""
-        return None if config.augmentations == "none" else cls(config, kind, superres_scale)
+        return None if config.augmentations == "none" else cls(config, kind, superres_scale, formats)
 
     def __call__(self, items: list[list[Tensor]], rng: np.random.Generator) -> list[list[Tensor]]:
         """Return the changed crops: the images of an item alike, those of different items each by itself.
 
         Args:
             items: one item with one image or the two of a pair, source first; or two items A and B of one image each.
-                The images are uint8 (3, H, W), channels-last in memory.
+                The images are levels (C, H, W), channels-last in memory: uint8 of pictures, else float32.
             rng: for all random choices.
         """
         if len(items) == 1:
@@ -48,9 +54,24 @@ class SampleAugmenter:
         return [self._item(item, (role,), rng) for item, role in zip(items, self._roles, strict=True)]
 
     def _item(self, images: list[Tensor], roles: tuple[str, ...], rng: np.random.Generator) -> list[Tensor]:
-        arrays = {
-            role: np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-            for role, image in zip(roles, images, strict=False)
-        }
+        arrays = {role: _to_array(image) for role, image in zip(roles, images, strict=False)}
         changed = self._pipeline(arrays, rng)
-        return [torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1) for image in changed.values()]
+        return [_to_tensor(image) for image in changed.values()]
+
+
+def _noise(size: int, format: PixelFormat) -> np.ndarray:
+    levels = np.random.default_rng(0).integers(0, 256, (size, size, format.channels), np.uint8)
+    return levels if format.is_rgb8 else levels.astype(np.float32) / 255
+
+
+def _to_array(image: Tensor) -> np.ndarray:
+    """Return (C, H, W) as (H, W, C): uint8, or floats from 0 to 1, as Albumentations takes them."""
+    array = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+    return array if array.dtype == np.uint8 else array / np.float32(255)
+
+
+def _to_tensor(array: np.ndarray) -> Tensor:
+    """Return (H, W, C) of ``_to_array`` as levels (C, H, W)."""
+    if array.dtype != np.uint8:
+        array = array.clip(0, 1) * np.float32(255)
+    return torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1)

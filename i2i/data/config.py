@@ -74,6 +74,21 @@ class UnpairedConfig(ImageConfig):
     data_b: str = option("", "folder of the images B, instead of --data")
     test_a: str = option("", "folder of the test images A, beside --data-a")
     test_b: str = option("", "folder of the test images B, beside --data-b")
+    in_channels: int | None = option(
+        None,
+        "channels of the images to translate (of A, if both directions are learnt), 1 to 16: 4 for RGBA; without it, "
+        "those of the files",
+        ge=1,
+        le=16,
+    )
+    out_channels: int | None = option(
+        None, "channels of the images to return (of B), 1 to 16; without it, those of the files", ge=1, le=16
+    )
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of the images to translate and of those to return: three where none are stated."""
+        return self.in_channels or 3, self.out_channels or 3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,7 @@ from i2i.data.unreadable import (
 from i2i.data.value_ranges import NO_RANGES, DomainRanges
 from i2i.directions import Direction
 from i2i.errors import DatasetError, I2IError, ImageError
+from i2i.images.pixel_format import RGB8, RGB_FORMATS, DomainFormats, PixelFormat, to_levels
 from i2i.restoration import Task
 
 T = TypeVar("T")
@@ -49,7 +50,9 @@ class Sample(tuple[Tensor, ...]):
 
 
 class TrainingDataset(Dataset[Any]):
-    """An endless dataset: sample ``k ≥ 0`` is a ``Sample`` of uint8 (3, size, size), one image for each domain.
+    """An endless dataset: sample ``k ≥ 0`` is a ``Sample`` of levels (C, size, size), one image for each domain.
+
+    The levels are uint8 (3, size, size) of pictures, else float32 from 0 to 255, the ends of the format's value range.
 
     The images are channels-last in memory. A random other item of the domain takes the place of one that cannot be
     read. It follows from (seed, k) as well.
@@ -60,7 +63,8 @@ class TrainingDataset(Dataset[Any]):
         seed: determines the order of the samples and their augmentation.
         cache: decoded and resized images, read in place of the files with equal results. It must be built for this
             layout, ``config.load_size`` and ``config.resize_mode``.
-        ranges: black and white of the domains A and B.
+        ranges: black and white of the domains A and B by sample type.
+        formats: of the images of the domains A and B.
     """
 
     def __init__(
@@ -70,18 +74,20 @@ class TrainingDataset(Dataset[Any]):
         seed: int,
         cache: ImageCache | None = None,
         ranges: DomainRanges = NO_RANGES,
+        formats: DomainFormats = RGB_FORMATS,
     ) -> None:
         self.layout = layout
         self.config = config
         self.seed = seed
         self.cache = cache
         self.ranges = ranges
+        self.formats = formats
         self.epoch_length = layout.count("train")
         self.scales = layout.sizes.scales
         self.superres_scale = max(self.scales)  # size of a target relative to its input
         if task := config.restoration_task:
             task.check_for(config.size)
-        self.augmenter = SampleAugmenter.from_config(config, layout.kind, self.superres_scale)
+        self.augmenter = SampleAugmenter.from_config(config, layout.kind, self.superres_scale, formats)
 
     def __getitem__(self, k: int) -> Sample | I2IError:
         items, rng = self._draw_items(k)
@@ -109,7 +115,7 @@ class TrainingDataset(Dataset[Any]):
         return [(0, index % len(a)), (1, int(rng.integers(len(b))))], rng  # a random B, so that no pair is fixed
 
     def _sample(self, items: list[list[np.ndarray]], rng: np.random.Generator) -> tuple[Tensor, ...]:
-        sample = [self._augment(images, rng) for images in items]
+        sample = [self._augment(images, rng, self._formats(domain)) for domain, images in enumerate(items)]
         if self.augmenter is not None:
             sample = self.augmenter(sample, rng.spawn(1)[0])  # a child, so that other choices stay the same
         if task := self.config.restoration_task:
@@ -145,16 +151,21 @@ class TrainingDataset(Dataset[Any]):
             tried.add(index)
 
     def _load_resized(self, domain: int, index: int) -> list[np.ndarray]:
-        """Return the image, or the two of the pair, of a training item: uint8 (height, width, 3)."""
+        """Return the image, or the two of the pair, of a training item: (height, width, C), of the format's type."""
         if self.cache is not None and self.cache.has(domain, index):
             return self._by_direction(self.cache.images(domain, index))
         images = self._load(self.layout.splits["train"][domain][index], domain)
         size, mode = self.config.load_size, self.config.resize_mode
         return self._by_direction([np.asarray(image) for image in resize_item(images, size, mode, self.scales)])
 
-    def _load(self, item: Item, domain: int = 0) -> list[Image.Image]:
+    def _load(self, item: Item, domain: int = 0) -> list[Any]:
         """Return the images of an item of a domain, or of a pair."""
-        return load_item(item, self.layout.kind, ranges=self.ranges[::-1] if domain else self.ranges)
+        step = -1 if domain else 1
+        return load_item(item, self.layout.kind, ranges=self.ranges[::step], formats=self.formats[::step])
+
+    def _formats(self, domain: int) -> list[PixelFormat]:
+        """Return the format of each image of an item, in the order of the direction for pairs."""
+        return self._by_direction(list(self.formats)) if self.layout.kind == "paired" else [self.formats[domain]]
 
     def _vary_clean_crop(self, task: Task, clean: Tensor, rng: np.random.Generator) -> Tensor:
         """Return a clean crop, a changed one, or a drawing in its place, as the config says."""
@@ -164,7 +175,7 @@ class TrainingDataset(Dataset[Any]):
         varied = self.config.clean_crops.vary(pixels, rng)
         return clean if varied is pixels else _to_tensor(varied)
 
-    def _load_for_eval(self, items: Sequence[Item], index: int, domain: int = 0) -> list[Image.Image]:
+    def _load_for_eval(self, items: Sequence[Item], index: int, domain: int = 0) -> list[Any]:
         """Return the images of an item, or of the next one that can be read. Raise ImageError if there is none."""
         for offset in range(len(items)):
             try:
@@ -186,11 +197,13 @@ class TrainingDataset(Dataset[Any]):
         reverse = isinstance(self.config, DirectedConfig) and self.config.direction == Direction.B_TO_A
         return pair[::-1] if reverse else pair
 
-    def _augment(self, images: list[np.ndarray], rng: np.random.Generator) -> list[Tensor]:
+    def _augment(
+        self, images: list[np.ndarray], rng: np.random.Generator, formats: Sequence[PixelFormat]
+    ) -> list[Tensor]:
         """Crop, flip and rotate, all images of a pair alike. A smaller input is cropped where its target is."""
         size, scale = self.config.size, self.superres_scale
-        height, width, _ = images[0].shape
-        if any(image.shape != (scale * height, scale * width, 3) for image in images[1:]):
+        height, width = images[0].shape[:2]
+        if any(image.shape[:2] != (scale * height, scale * width) for image in images[1:]):
             shapes = " and ".join(f"{image.shape[1]}x{image.shape[0]}" for image in images)
             raise DatasetError(f"The two images of a pair differ in shape: {shapes}. Use --resize stretch.")
         side = size // scale
@@ -198,8 +211,8 @@ class TrainingDataset(Dataset[Any]):
         top = int(rng.integers(height - side + 1))
         flip = self.config.flip and rng.random() < 0.5
         crops = [
-            _to_tensor(image[k * top : k * (top + side), k * left : k * (left + side)])
-            for image, k in zip(images, (1, scale), strict=False)
+            _to_tensor(image[k * top : k * (top + side), k * left : k * (left + side)], format)
+            for image, k, format in zip(images, (1, scale), formats, strict=False)
         ]
         if flip:  # by torch, which flips ten times as fast as numpy
             crops = [crop.flip(2) for crop in crops]
@@ -212,7 +225,7 @@ class TrainingDataset(Dataset[Any]):
         return self.layout.eval_split
 
     def sample_batch(self, count: int, *, allow_fewer: bool = False) -> tuple[Tensor, ...]:
-        """Return a fixed batch of uncropped images, spread evenly over ``eval_split``: uint8 (count, 3, size, size).
+        """Return a fixed batch of uncropped images, spread evenly over ``eval_split``: levels (count, C, size, size).
 
         For a restoration task, return centre crops of at most ``count`` photos, degraded at the middle strength; for
         super-resolution pairs, centre crops of both images.
@@ -231,7 +244,8 @@ class TrainingDataset(Dataset[Any]):
             items = [self._load_for_eval(domain, i * len(domain) // number, index) for i in range(number)]
             for images in zip(*items, strict=True):
                 resized = [image.resize((self.config.size,) * 2, Image.Resampling.BICUBIC) for image in images]
-                columns.append([_to_tensor(np.asarray(image)) for image in resized])
+                format = self.formats[len(columns)]
+                columns.append([_to_tensor(np.asarray(image), format) for image in resized])
         return tuple(torch.stack(column) for column in self._by_direction(columns))
 
     def _centre_crops(self, task: Task, photos: Sequence[Item], count: int) -> tuple[Tensor, ...]:
@@ -262,7 +276,8 @@ class TrainingDataset(Dataset[Any]):
                 low.crop((left, top, right, bottom)),
                 high.crop((scale * left, scale * top, scale * right, scale * bottom)),
             )
-            rows.append([_to_tensor(np.asarray(crop)) for crop in crops])
+            formats = self._formats(0)
+            rows.append([_to_tensor(np.asarray(crop), format) for crop, format in zip(crops, formats, strict=True)])
         return tuple(torch.stack(column) for column in zip(*rows, strict=True))
 
 
@@ -271,6 +286,8 @@ def _permutation(seed: int, epoch: int, length: int) -> np.ndarray:
     return np.random.default_rng([seed, 0, epoch]).permutation(length)
 
 
-def _to_tensor(pixels: np.ndarray) -> Tensor:
-    """Copy (H, W, 3) to a tensor (3, H, W) that is channels-last in memory."""
+def _to_tensor(pixels: np.ndarray, format: PixelFormat = RGB8) -> Tensor:
+    """Copy (H, W, C) to levels (C, H, W), channels-last in memory: uint8 of pictures, else float32 from 0 to 255."""
+    if not format.is_rgb8:
+        return torch.from_numpy(to_levels(pixels, format.value_range)).permute(2, 0, 1)
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)

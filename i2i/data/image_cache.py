@@ -1,6 +1,7 @@
 """Cache of decoded and resized training images: one file that every process maps into memory.
 
-A cache is a folder NAME-SIDE-KEY. ``pictures.u8`` holds the images one after another as uint8 (height, width, 3);
+A cache is a folder NAME-SIDE-KEY. ``pictures.u8`` holds the images one after another, (height, width, C) in the type of
+their domain, uint8 (height, width, 3) for pictures;
 ``index.json`` holds the offset and the size of each. KEY is a hash of the paths, sizes and modification times of all
 training files and of the resizing, so a changed dataset gets a new cache. A cache is written under a temporary name
 and then renamed, so it is never incomplete.
@@ -21,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from i2i.data.cache_folders import discard, exclusive
+from i2i.data.cached_images import PIXELS, ImageCache, bytes_per_pixel
 from i2i.data.layout import Item, Layout
 from i2i.data.load_ahead import load_in_order
 from i2i.data.resize import ResizeMode, load_item, resize_item, resized_size
@@ -33,6 +34,7 @@ from i2i.errors import CacheError, ImageError, io_errors
 from i2i.images import read_header, write_atomic
 from i2i.images.files import atomic_folder
 from i2i.images.folders import real_path
+from i2i.images.pixel_format import RGB_FORMATS, DomainFormats
 from i2i.images.value_range import ranges_to_json
 from i2i.json_parsing import JsonError, parse_json_table
 from i2i.paths import expand_user
@@ -42,7 +44,7 @@ logger = logging.getLogger(__name__)
 FORMAT = 2  # increased when the pixels or the files of a cache change for the same dataset
 FREE_SPACE_FACTOR = 1.1  # free disk space needed, relative to the size of the cache
 LOG_INTERVAL = 10.0  # seconds between progress lines
-_PIXELS, _INDEX = "pictures.u8", "index.json"
+_INDEX = "index.json"
 
 
 def cache_dir() -> Path:
@@ -50,52 +52,14 @@ def cache_dir() -> Path:
     return expand_user(os.environ.get("I2I_CACHE") or Path("datasets") / ".packed")
 
 
-class ImageCache:
-    """The images of a cache. Each process opens the file when it reads its first image."""
-
-    def __init__(self, path: Path, domain_offsets: tuple[int, ...], images_per_item: int, index: np.ndarray) -> None:
-        """Describe a cache without opening it.
-
-        Args:
-            path: the folder of the cache.
-            domain_offsets: number of the first item of each domain.
-            images_per_item: 2 for pairs, else 1.
-            index: (images, 3): byte offset, height and width of each image; 0 pixels for one that could not be read.
-        """
-        self.path = path
-        self.domain_offsets = domain_offsets
-        self.images_per_item = images_per_item
-        self.index = index
-        self._bytes: np.ndarray | None = None
-
-    def images(self, domain: int, item: int) -> list[np.ndarray]:
-        """Return one image, or the two of a pair (A first): read-only views, uint8 (height, width, 3)."""
-        if self._bytes is None:
-            try:  # asarray: slicing the subclass np.memmap is slow
-                self._bytes = np.asarray(np.memmap(self.path / _PIXELS, np.uint8, "r"))
-            except (OSError, ValueError) as error:
-                raise CacheError(
-                    f"The image cache {self.path} is missing or damaged: {error}. The next start builds it again."
-                ) from error
-        return [
-            self._bytes[offset : offset + 3 * height * width].reshape(height, width, 3)
-            for offset, height, width in self._rows(domain, item).tolist()
-        ]
-
-    def has(self, domain: int, item: int) -> bool:
-        """Return whether the cache holds an item: its file could be read when the cache was built."""
-        return bool(self._rows(domain, item)[:, 1:].all())
-
-    def _rows(self, domain: int, item: int) -> np.ndarray:
-        first = (self.domain_offsets[domain] + item) * self.images_per_item
-        return self.index[first : first + self.images_per_item]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_bytes": None}
-
-
 def build_image_cache(
-    layout: Layout, side: int, mode: ResizeMode, *, limit: float = math.inf, ranges: DomainRanges = NO_RANGES
+    layout: Layout,
+    side: int,
+    mode: ResizeMode,
+    *,
+    limit: float = math.inf,
+    ranges: DomainRanges = NO_RANGES,
+    formats: DomainFormats = RGB_FORMATS,
 ) -> ImageCache:
     """Open the cache of a dataset's training images, and build it first if it does not exist.
 
@@ -105,12 +69,13 @@ def build_image_cache(
         mode: how images are resized.
         limit: maximum size in bytes.
         ranges: black and white of the domains A and B.
+        formats: of the images of the domains A and B; the cache keeps their type.
 
     Raises:
         CacheError: the cache would exceed ``limit``, the disk is too full, or the folder cannot be written.
         ImageError: more images cannot be decoded than a training tolerates.
     """
-    spec = _CacheSpec(layout, side, mode, ranges)
+    spec = _CacheSpec(layout, side, mode, ranges, formats)
     folder = cache_dir().resolve()
     if existing := spec.open(folder):
         return existing
@@ -131,6 +96,7 @@ class _CacheSpec:
     side: int
     mode: ResizeMode
     ranges: DomainRanges = NO_RANGES
+    formats: DomainFormats = RGB_FORMATS
 
     @cached_property
     def items(self) -> list[Item]:
@@ -165,6 +131,8 @@ class _CacheSpec:
             digest.update(f"scales {self.layout.sizes.scales}\n".encode())
         if any(self.ranges):
             digest.update(json.dumps([ranges_to_json(ranges) for ranges in self.ranges]).encode())
+        if self.formats != RGB_FORMATS:
+            digest.update(json.dumps([format.to_json() for format in self.formats]).encode())
         for domain in self.layout.splits["train"]:
             digest.update(f"{len(domain)}\n".encode())
             for path in (path for item in domain for path in item):
@@ -175,22 +143,30 @@ class _CacheSpec:
 
     def size(self) -> int:
         """Return the bytes of all images. An estimate in mode "cover" for side-by-side pairs that EXIF rotates."""
+        pixel_bytes = self._pixel_bytes()
         if self.mode == "stretch" and self.layout.sizes.scales == (1, 1):
-            return len(self.items) * self.images_per_item * 3 * self.side**2
-        sizes = ((read_header(path)[0], len(item)) for item in self.items for path in item)
-        return sum(self._bytes_of(size, self.images_per_item // files) for size, files in sizes)
+            return int(pixel_bytes.sum()) * self.side**2
+        per_item = pixel_bytes.reshape(-1, self.images_per_item)
+        return sum(
+            int(files.sum()) * self._pixels_of(read_header(path)[0], len(files))
+            for item, sizes in zip(self.items, per_item, strict=True)
+            for path, files in zip(item, np.array_split(sizes, len(item)), strict=True)
+        )
 
-    def _bytes_of(self, size: tuple[int, int], parts: int) -> int:
+    def _pixels_of(self, size: tuple[int, int], parts: int) -> int:
+        """Return the pixels of each of the images that lie side by side in a file."""
         width, height = size
         if self.layout.sizes.scales != (1, 1):
-            return 3 * width * height
-        return parts * 3 * math.prod(resized_size((max(1, width // parts), height), self.side, self.mode))
+            return width * height
+        return math.prod(resized_size((max(1, width // parts), height), self.side, self.mode))
 
     def metadata(self) -> dict[str, Any]:
         """Return what the caches of one dataset at one size have in common."""
         common = {"format": FORMAT, "source": self.source, "side": self.side, "fit": self.mode}
         if any(self.ranges):
             common["value_ranges"] = [ranges_to_json(ranges) for ranges in self.ranges]
+        if self.formats != RGB_FORMATS:
+            common["formats"] = [format.to_json() for format in self.formats]
         if self.layout.sizes.scales != (1, 1):
             common["scales"] = list(self.layout.sizes.scales)
         return common
@@ -203,11 +179,13 @@ class _CacheSpec:
             return False
         return {key: value for key, value in index.items() if key != "pictures"} == self.metadata()
 
-    def load(self, index: int) -> list[Image.Image] | ImageError:
+    def load(self, index: int) -> list[Any] | ImageError:
         """Return the resized images of an item, or the error if it cannot be read."""
-        ranges = self.ranges[::-1] if self.domains[index] else self.ranges
+        step = -1 if self.domains[index] else 1
         try:
-            images = load_item(self.items[index], self.layout.kind, ranges=ranges)
+            images = load_item(
+                self.items[index], self.layout.kind, ranges=self.ranges[::step], formats=self.formats[::step]
+            )
         except ImageError as error:
             return error
         return resize_item(images, self.side, self.mode, self.layout.sizes.scales)
@@ -217,17 +195,24 @@ class _CacheSpec:
         folder = parent / self.name
         try:
             index = np.array(_read_index(folder)["pictures"], dtype=np.int64)
-            length = (folder / _PIXELS).stat().st_size
+            length = (folder / PIXELS).stat().st_size
         except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return None
         if index.shape != (len(self.items) * self.images_per_item, 3) or (index[:, 1:] < 0).any():
             return None
-        ends = np.cumsum(3 * index[:, 1] * index[:, 2])
+        ends = np.cumsum(self._pixel_bytes() * index[:, 1] * index[:, 2])
         if (index[0, 0], ends[-1]) != (0, length) or (index[1:, 0] != ends[:-1]).any():
             return None
         lengths = [len(domain) for domain in self.layout.splits["train"]]
         offsets = tuple(sum(lengths[:domain]) for domain in range(len(lengths)))
-        return ImageCache(folder, offsets, self.images_per_item, index)
+        return ImageCache(folder, offsets, self.images_per_item, index, self.formats)
+
+    def _pixel_bytes(self) -> np.ndarray:
+        """Return the bytes of a pixel of each image."""
+        sizes = [bytes_per_pixel(format) for format in self.formats]
+        if self.images_per_item == 2:
+            return np.tile(np.array(sizes), len(self.items))
+        return np.array([sizes[domain] for domain in self.domains])
 
 
 def _build(spec: _CacheSpec, parent: Path, size: int) -> ImageCache:
@@ -259,7 +244,7 @@ def _write(spec: _CacheSpec, folder: Path) -> None:
     limit = max_unreadable(spec.layout)
     offset = 0
     last_log = time.monotonic()
-    with (folder / _PIXELS).open("wb") as file, closing(load_in_order(spec.load, len(spec.items))) as items:
+    with (folder / PIXELS).open("wb") as file, closing(load_in_order(spec.load, len(spec.items))) as items:
         for done, images in enumerate(items, 1):
             if isinstance(images, ImageError):
                 failed |= unreadable_files(spec.items[done - 1], images, spec.layout)

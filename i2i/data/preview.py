@@ -5,16 +5,21 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
 from i2i.data.config import PairedConfig
 from i2i.data.dataset import Sample, TrainingDataset
 from i2i.data.layout import PairSizes
+from i2i.data.pixel_formats import dataset_formats, with_ranges
 from i2i.data.source import DataSource
 from i2i.data.value_ranges import dataset_ranges
 from i2i.directions import Direction
 from i2i.errors import I2IError
 from i2i.images import labelled_grid
+from i2i.images.display import to_rgb
+from i2i.images.pixel_format import RGB_FORMATS
 
 MIN_TILE = 128  # pixels; smaller samples are enlarged by whole numbers
 
@@ -62,7 +67,11 @@ def _dataset(config: PairedConfig, seed: int) -> TrainingDataset:
     if layout.sizes.scale(target) == 1:
         layout = replace(layout, sizes=PairSizes())
     ranges = dataset_ranges(layout, config.value_range, config.value_range_a, config.value_range_b)
-    return TrainingDataset(layout, config, seed, ranges=ranges)
+    stated = (config.in_channels, config.out_channels)
+    formats = RGB_FORMATS  # tasks take pictures
+    if config.restoration_task is None:
+        formats = with_ranges(dataset_formats(layout, stated if target else stated[::-1]), ranges)
+    return TrainingDataset(layout, config, seed, ranges=ranges, formats=formats)
 
 
 def _columns(dataset: TrainingDataset, count: int) -> tuple[dict[str, np.ndarray], float]:
@@ -78,10 +87,17 @@ def _columns(dataset: TrainingDataset, count: int) -> tuple[dict[str, np.ndarray
         samples.append(sample)
     titles = ("source", "target") if len(samples[0]) == 2 else ("image",)
     columns = {
-        title: np.stack([sample[i].permute(1, 2, 0).numpy()[..., :3].round().clip(0, 255) for sample in samples])
+        title: np.stack([_shown(sample[i]).round().clip(0, 255) for sample in samples])
         for i, title in enumerate(titles)
     }
     return {title: images.astype(np.uint8) for title, images in columns.items()}, float(np.median(times))
+
+
+def _shown(levels: Tensor) -> np.ndarray:
+    """Return levels (C, H, W), of pictures perhaps with a level or a mask, as (H, W, 3)."""
+    has_condition = levels.dtype != torch.uint8 and len(levels) == 4
+    rgb = levels[:3] if has_condition else to_rgb(levels[None])[0]
+    return rgb.permute(1, 2, 0).numpy()
 
 
 def _tiles(columns: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -1,43 +1,64 @@
 """Load the images of a dataset item, and resize them before the random crop."""
 
 from collections.abc import Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 from PIL import Image
 
 from i2i.data.layout import Item, Kind
 from i2i.errors import DatasetError
 from i2i.images import read
+from i2i.images.channels import ChannelImage, read_channels
+from i2i.images.pixel_format import RGB_FORMATS, PixelFormat, to_format
 from i2i.images.value_range import ValueRanges
 
 ResizeMode = Literal["stretch", "cover", "native"]
+AnyImage = TypeVar("AnyImage", Image.Image, ChannelImage)
 
 
 def load_item(
-    item: Item, kind: Kind, *, profiles: bool = True, ranges: Sequence[ValueRanges] = ({}, {})
-) -> list[Image.Image]:
-    """Load one image, or the two images of a pair (A first), as upright RGB.
+    item: Item,
+    kind: Kind,
+    *,
+    profiles: bool = True,
+    ranges: Sequence[ValueRanges] = ({}, {}),
+    formats: Sequence[PixelFormat] = RGB_FORMATS,
+) -> list[Any]:
+    """Load one image, or the two images of a pair (A first): as upright RGB, or in another format.
 
     Args:
         item: the file or the two files.
         kind: the dataset's kind; one file of paired data is split into its halves.
         profiles: passed on to ``read``.
         ranges: black and white by sample type, of each file.
+        formats: of each file.
 
     Raises:
         ImageError: a file cannot be read; the message names it.
     """
-    images = [read(path, profiles=profiles, ranges=limits) for path, limits in zip(item, ranges, strict=False)]
+    images = [
+        load_one(path, format, limits, profiles=profiles)
+        for path, format, limits in zip(item, formats, ranges, strict=False)
+    ]
     return split_side_by_side(images[0]) if kind == "paired" and len(images) == 1 else images
 
 
-def split_side_by_side(image: Image.Image) -> list[Image.Image]:
+def load_one(path: Path, format: PixelFormat, ranges: ValueRanges, *, profiles: bool = True) -> Any:
+    """Load an image in a format: RGB of 8 bits as a Pillow image, else as a ``ChannelImage`` of the format's type."""
+    if format.is_rgb8:
+        return read(path, profiles=profiles, ranges=ranges)
+    image = read_channels(path, format.channels)
+    return ChannelImage(to_format(image.values, format, ranges), bands=format.bands)
+
+
+def split_side_by_side(image: AnyImage) -> list[AnyImage]:
     """Return the left and the right half of a side-by-side pair."""
     middle = image.width // 2
     return [image.crop((0, 0, middle, image.height)), image.crop((middle, 0, 2 * middle, image.height))]
 
 
-def resize(image: Image.Image, side: int, mode: ResizeMode) -> Image.Image:
+def resize(image: AnyImage, side: int, mode: ResizeMode) -> AnyImage:
     """Resize an image with Pillow's bicubic filter.
 
     The papers' code uses Pillow too. Its bicubic filter is antialiased; other libraries differ by many grey levels.
@@ -64,8 +85,8 @@ def resized_size(size: tuple[int, int], side: int, mode: ResizeMode) -> tuple[in
 
 
 def resize_item(
-    images: list[Image.Image], side: int, mode: ResizeMode, scales: tuple[int, int] = (1, 1)
-) -> list[Image.Image]:
+    images: list[AnyImage], side: int, mode: ResizeMode, scales: tuple[int, int] = (1, 1)
+) -> list[AnyImage]:
     """Resize the image of an item, or the two of a pair.
 
     Args:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from i2i.data.layout import Layout
 from i2i.errors import ImageError, UsageError
-from i2i.images.reading import read_declaration, read_head, read_summary
+from i2i.images.opening import read_head
+from i2i.images.reading import read_declaration, read_summary
 from i2i.images.sample_images import may_have_other_samples
 from i2i.images.value_range import (
     SampleSummary,

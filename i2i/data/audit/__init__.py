@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from i2i.data.audit.appearance import check_appearance, suggested_size
+from i2i.data.audit.channels import check_channels
 from i2i.data.audit.duplicates import check_duplicates
 from i2i.data.audit.files import check_files
 from i2i.data.audit.inspect import inspect_headers, inspect_images
@@ -89,7 +90,9 @@ def training_warnings(layout: Layout, needed: Kind, *, resize: ResizeMode = "str
 
 def _report(snapshot: DatasetSnapshot, source: DataSource, findings: list[Finding]) -> Report:
     layout = snapshot.layout
-    for check in (check_files, check_structure, check_appearance, check_value_range, check_duplicates):
+    for check in (
+        check_files, check_structure, check_appearance, check_channels, check_value_range, check_duplicates
+    ):  # fmt: skip
         findings += check(snapshot)
     findings.sort(key=lambda finding: LEVELS.index(finding.level))
     counts = {

@@ -1,6 +1,6 @@
 """Checks of size, shape and colour mode of the images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import median
 
@@ -84,8 +84,14 @@ def _colour_modes(snapshot: DatasetSnapshot) -> Iterator[Finding]:
         (name, [path for path, image in images.items() if image.mode in modes], conversion)
         for name, modes, conversion in CONVERTED_MODES
     ]
+    is_clean = snapshot.layout is not None and snapshot.layout.kind == "clean"
+    if not is_clean:  # images of a domain that are all grey keep their one channel
+        grey = {
+            path for domain in snapshot.images_by_domain().values() if _is_grey(domain) for path in domain
+        }  # fmt: skip
+        found[0] = (found[0][0], [path for path in found[0][1] if path not in grey], found[0][2])
     deep = [path for path, image in images.items() if image.samples and image.samples.type not in ("uint8", "int8")]
-    found.append(("of more than 8 bits", deep, "scaled to 8 bits"))
+    found.append(("of more than 8 bits", deep, "scaled to 8 bits" if is_clean else "kept with all their bits"))
     for name, paths, conversion in found:
         if paths:
             yield Finding(
@@ -93,6 +99,10 @@ def _colour_modes(snapshot: DatasetSnapshot) -> Iterator[Finding]:
                 text=f"{plural(len(paths), 'image is', 'images are')} {name} ({snapshot.names(paths)}), "
                 f"and will be {conversion}.",
             )
+
+
+def _is_grey(domain: Mapping[Path, ImageInfo]) -> bool:
+    return all(image.header is not None and image.header.channels == 1 for image in domain.values())
 
 
 def _elongated_images(snapshot: DatasetSnapshot) -> Iterator[Finding]:

@@ -14,11 +14,16 @@ from PIL import Image
 from i2i.data.audit.report import Size
 from i2i.errors import ImageError
 from i2i.images import read, read_header
+from i2i.images.channels import ChannelHeader, ChannelImage, read_channel_header, read_channels
+from i2i.images.display import to_picture
 from i2i.images.formats import HAS_HEIC
+from i2i.images.pixel_format import PixelFormat
 from i2i.images.reading import read_summary
 from i2i.images.sample_images import may_have_other_samples
 from i2i.images.signatures import describe_non_image, sniff_image_format
-from i2i.images.value_range import SampleSummary
+from i2i.images.value_range import SampleSummary, common_ranges
+
+MAX_CLASSES = 64  # images of more different values hold no class ids
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,9 @@ class ImageInfo:
         thumbnail: 32x32 grey levels.
         equal_halves: whether the image is twice as wide as high and its halves are equal.
         samples: type and range of the samples; None if they are no levels, as in a palette.
+        header: channels, alpha and type of the samples; None if they were not inspected.
+        num_values: different values of an image of one channel of integers; None for more than MAX_CLASSES or for
+            others.
     """
 
     size: Size
@@ -42,6 +50,8 @@ class ImageInfo:
     thumbnail: bytes
     equal_halves: bool
     samples: SampleSummary | None = None
+    header: ChannelHeader | None = None
+    num_values: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,8 +106,17 @@ def inspect_image(path: Path) -> ImageInfo | ImageFault:
     """Decode one file."""
     try:
         mode = read_header(path)[1]
-        image = read(path)
-        samples = _samples(path, mode, image)
+        header = read_channel_header(path)
+        stored: ChannelImage | None = None
+        if header.channels in (1, 3):
+            image = read(path)
+            samples = _samples(path, mode, image)
+        else:
+            stored = read_channels(path)
+            samples = stored.summary()
+            mode = f"{header.channels} channels"
+            image = _shown(stored, samples)
+        values = _num_values(path, header, image)
     except Exception as error:  # decoders raise exceptions of any type on hostile files
         return _fault(path, error)
     grey = image.convert("L")
@@ -106,12 +125,36 @@ def inspect_image(path: Path) -> ImageInfo | ImageFault:
     return ImageInfo(
         size=image.size,
         mode=mode,
-        digest=hashlib.sha256(f"{image.size}".encode() + image.tobytes()).digest(),
+        digest=hashlib.sha256(f"{image.size}".encode() + (stored or image).tobytes()).digest(),
         dhash=int.from_bytes(bits.tobytes()),
         thumbnail=grey.resize((32, 32), Image.Resampling.BOX).tobytes(),
         equal_halves=image.width == 2 * image.height and _has_equal_halves(np.asarray(image)),
         samples=samples,
+        header=header,
+        num_values=values,
     )
+
+
+def _shown(image: ChannelImage, samples: SampleSummary) -> Image.Image:
+    """Return an image of many channels as a picture, for the measurements that need one."""
+    format = PixelFormat(
+        channels=image.channels, dtype=str(image.values.dtype), value_range=common_ranges([samples])[samples.type]
+    )
+    return to_picture(image.values, format)
+
+
+def _num_values(path: Path, header: ChannelHeader, image: Image.Image) -> int | None:
+    """Return the number of different values of an image of one channel of integers, or of indices of a palette."""
+    if header.is_indexed:
+        colours = image.getcolors(MAX_CLASSES)
+        return None if colours is None else len(colours)
+    if header.channels != 1 or np.dtype(header.dtype).kind == "f":
+        return None
+    values = np.asarray(image)[..., 0] if header.is_picture else read_channels(path).values
+    if len(np.unique(values[::8, ::8])) > MAX_CLASSES:
+        return None
+    count = len(np.unique(values))
+    return count if count <= MAX_CLASSES else None
 
 
 def _samples(path: Path, mode: str, image: Image.Image) -> SampleSummary | None:

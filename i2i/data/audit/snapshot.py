@@ -52,6 +52,16 @@ class DatasetSnapshot:
         splits = {split: dict(zip(names, items, strict=True)) for split, items in self.layout.splits.items()}
         return {split: domains for split, domains in splits.items() if any(domains.values())}
 
+    def images_by_domain(self) -> dict[str, dict[Path, ImageInfo]]:
+        """Return the readable images of all splits by "A" and "B", or "" for one domain or pairs side by side."""
+        domains: dict[str, dict[Path, ImageInfo]] = {}
+        for _, domain, item in self.items():
+            for side, path in enumerate(item):
+                name = "AB"[side] if len(item) == 2 else domain if domain in ("A", "B") else ""
+                if path in self.images:
+                    domains.setdefault(name, {})[path] = self.images[path]
+        return dict(sorted(domains.items()))
+
     def items(self) -> Iterator[tuple[str, str, Item]]:
         """Yield (split, domain, item) for each item."""
         for split, domains in self.items_by_domain().items():

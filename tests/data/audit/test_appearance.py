@@ -19,7 +19,8 @@ def test_the_conversion_of_each_colour_mode_is_reported(healthy: Path) -> None:
         report, "grey"
     )
     assert "trainA/CM.tif" in finding_with(report, "CMYK")
-    assert "scaled to 8 bits" in finding_with(report, "trainA/I;.tif, trainA/rgb16.tif")
+    deep = finding_with(report, "more than 8 bits")
+    assert "2 images are of more than 8 bits (trainA/I;.tif, trainA/rgb16.tif), and will be kept with all" in deep
     assert "blended on white" in finding_with(report, "trainA/RG.tif")
     assert {finding.level for finding in report.findings} == {"note"}
 

@@ -1,0 +1,141 @@
+"""Checks of channels and depth: what the images hold, what a training makes of it, and which flags suit."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from i2i.data.audit.inspect import ImageInfo
+from i2i.data.audit.report import Finding, printable
+from i2i.data.audit.snapshot import DatasetSnapshot
+from i2i.data.pixel_formats import dataset_formats
+from i2i.errors import DatasetError
+from i2i.images.channels import ChannelHeader
+from i2i.images.value_range import (
+    SampleSummary,
+    common_ranges,
+    format_range,
+    is_narrow,
+    join_summaries,
+    stated_ranges,
+)
+
+MAX_CLASS_ID = 64  # values above are levels of grey and no class ids
+
+
+def check_channels(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    """Yield the findings on channels and depth of each domain."""
+    domains = snapshot.images_by_domain()
+    for name, images in domains.items():
+        headers = {path: image.header for path, image in images.items() if image.header is not None}
+        yield from _other_channels(name, headers, snapshot)
+        yield from _alpha(name, headers, domains)
+        yield from _mixed_types(name, images, snapshot)
+        yield from _value_range(name, images, snapshot)
+        yield from _class_ids(name, images, snapshot)
+    yield from _mixed_channels(snapshot)
+
+
+def _subject(name: str) -> str:
+    return f"The images {name}" if name else "The images"
+
+
+def _other_channels(name: str, headers: Mapping[Path, ChannelHeader], snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    counts = {header.channels for header in headers.values()}
+    if not counts or counts <= {1, 3} or len(counts) > 1:
+        return
+    header = next(iter(headers.values()))
+    named = f" ({printable(', '.join(header.bands))})" if header.bands else ""
+    yield Finding(
+        level="note",
+        text=f"{_subject(name)} have {header.channels} channels of {header.dtype}{named}. pix2pix, regression, "
+        "cyclegan and cut (of equal channels) learn from all of them; restoration tasks, FID, KID and LPIPS need grey "
+        "or RGB.",
+    )
+
+
+def _alpha(
+    name: str, headers: Mapping[Path, ChannelHeader], domains: Mapping[str, Mapping[Path, ImageInfo]]
+) -> Iterator[Finding]:
+    if not headers or not all(header.alpha for header in headers.values()):
+        return
+    channels = {header.channels for header in headers.values()}
+    if len(channels) > 1:
+        return
+    (count,) = channels
+    flag = "--out-channels" if name == "B" else "--in-channels"
+    both = f"`{flag} {count + 1}`" if name else f"`--in-channels {count + 1} --out-channels {count + 1}`"
+    kind = "RGBA" if count == 3 else f"{count} channel{'s' if count > 1 else ''} and alpha"
+    yield Finding(
+        level="note",
+        text=f"{_subject(name)} are {kind}. Alpha is blended on white, which leaves {count} "
+        f"channel{'s' if count > 1 else ''}; {both} learns it as a further channel.",
+    )
+
+
+def _mixed_types(name: str, images: Mapping[Path, ImageInfo], snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    by_type: dict[str, list[Path]] = defaultdict(list)
+    for path, image in images.items():
+        if image.header is not None:
+            by_type[image.header.dtype].append(path)
+    if len(by_type) < 2:
+        return
+    parts = "; ".join(f"{len(paths)} of {dtype} ({snapshot.names(paths)})" for dtype, paths in sorted(by_type.items()))
+    yield Finding(
+        level="note",
+        text=f"{_subject(name)} have different depths: {parts}. Each type is scaled from its own range to black and "
+        "white. If equal numbers mean equal values in all of them, convert them to one type.",
+    )
+
+
+def _value_range(name: str, images: Mapping[Path, ImageInfo], snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    """Say which values become black and white, for types whose values decide it, and for signed ones."""
+    by_type: dict[str, list[SampleSummary]] = defaultdict(list)
+    for image in images.values():
+        if image.samples is not None and image.samples.type not in ("uint8", "uint16"):
+            by_type[image.samples.type].append(image.samples)
+    stated = stated_ranges(snapshot.value_range)
+    for type, summaries in by_type.items():
+        limits = stated.get(type) or common_ranges(summaries)[type]
+        together = join_summaries(summaries)
+        if is_narrow(together, limits) and type not in stated:
+            continue  # a warning names the flag
+        low, high = format_range((together.low, together.high)).split()
+        black, white = format_range(limits).split()
+        source = "as stated" if type in stated else "`--value-range` states others"
+        yield Finding(
+            level="note",
+            text=f"{_subject(name)} hold {type} values from {low} to {high}; {black} is read as black and {white} as "
+            f"white ({source}).",
+        )
+
+
+def _class_ids(name: str, images: Mapping[Path, ImageInfo], snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    """Find images of one channel with few small integers, or of a palette."""
+    ids = {path: image for path, image in images.items() if image.num_values is not None and _is_small(image)}
+    if not ids or len(ids) < len(images):
+        return
+    count = max(image.num_values or 0 for image in ids.values())
+    indexed = all(image.header is not None and image.header.is_indexed for image in ids.values())
+    kind = "colours of a palette" if indexed else "different values"
+    yield Finding(
+        level="note",
+        text=f"{_subject(name)} hold at most {count} {kind} each ({snapshot.names(ids)}): class ids? They are read as "
+        "levels, and resizing and results mix neighbouring ids. As targets, give each class a colour of its own; as "
+        "inputs, a `.npy` with one channel for each class, 0 or 1, keeps them apart.",
+    )
+
+
+def _is_small(image: ImageInfo) -> bool:
+    if image.header is not None and image.header.is_indexed:
+        return (image.num_values or 0) > 1
+    is_range = image.samples is not None and image.samples.low >= 0 and image.samples.high < MAX_CLASS_ID
+    return is_range and (image.num_values or 0) > 1
+
+
+def _mixed_channels(snapshot: DatasetSnapshot) -> Iterator[Finding]:
+    if snapshot.layout is None:
+        return
+    try:
+        dataset_formats(snapshot.layout)
+    except DatasetError as error:
+        yield Finding(level="error", text=printable(str(error)))
