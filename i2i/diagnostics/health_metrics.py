@@ -1,7 +1,8 @@
 """Health metrics: cheap measurements of what networks make of a few fixed images.
 
-Images are tensors (N, 3, H, W) in [-1, 1]. Each function returns a scalar tensor. It is NaN if the metric is undefined,
-such as the correlation of uniform images. ``compute_health_metrics`` leaves such metrics out.
+Images are tensors (N, C, H, W) in [-1, 1]; of images whose channels differ, their means are compared. Each function
+returns a scalar tensor. It is NaN if the metric is undefined, such as the correlation of uniform images.
+``compute_health_metrics`` leaves such metrics out.
 """
 
 import math
@@ -99,6 +100,8 @@ def max_block_change(output: Tensor, other: Tensor) -> Tensor:
     A working translator changes some block strongly. One that only blurs changes none.
     """
     count = min(len(output), len(other))
+    if output.shape[1] != other.shape[1]:
+        output, other = output.mean(1, keepdim=True), other.mean(1, keepdim=True)
     squares = (output[:count] - other[:count]).square().mean(1, keepdim=True)
     return F.adaptive_avg_pool2d(squares, 8).flatten(1).amax(1).sqrt().mean()
 
@@ -169,7 +172,9 @@ def _as_scales(logits: Tensor | Sequence[Tensor]) -> Sequence[Tensor]:
 
 
 def _luminance(images: Tensor) -> Tensor:
-    """(N, 3, H, W) to (N, H, W), Rec. 601."""
+    """(N, C, H, W) to (N, H, W), Rec. 601 for three channels, else their mean."""
+    if images.shape[1] != 3:
+        return images.mean(1)
     return (images * images.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
 
 

@@ -34,7 +34,7 @@ def sample_params(images: Tensor, p: Tensor | None = None, groups: int = 1) -> A
     """Sample the parameters of every operation.
 
     Args:
-        images: (N, 3k, H, W).
+        images: (N, C, H, W).
         p: (), probability of each operation, from 0 to 1; None applies every operation. A skipped operation has the
             parameters that leave the image unchanged.
         groups: batches that the images belong to, see ``i2i.distributed.own_rows``.
@@ -72,22 +72,33 @@ def _integers(low: int, high: int, device: torch.device, count: int) -> Tensor:
     return torch.randint(low, high, (count,), device=device)
 
 
-def apply_params(images: Tensor, params: AugmentParams | None) -> Tensor:
+def apply_params(images: Tensor, params: AugmentParams | None, channels: Sequence[int] = (3,)) -> Tensor:
     """Apply brightness, saturation, contrast, translation and cutout, in this order.
 
     Args:
-        images: (N, 3k, H, W) in [-1, 1]: k RGB images, which get the same operations. Mean and grey value are those
-            of each of the k images.
+        images: (N, C, H, W) in [-1, 1]: one image, or several concatenated, which get the same operations. Mean and
+            grey value, the mean over the channels, are those of each of them.
         params: parameters of each of the N items; None returns ``images`` unchanged.
+        channels: of each image in C. Images of equal channels are computed together, and one number suffices for them.
 
-    Returns: (N, 3k, H, W), not clipped; translation and cutout fill with zeros.
+    Returns: (N, C, H, W), not clipped; translation and cutout fill with zeros.
     """
     if params is None:
         return images
-    x = images.unflatten(1, (-1, 3)) + params.brightness  # (N, k, 3, H, W)
+    if len(set(channels)) == 1:
+        x = _adjust_colours(images, params, channels[0])
+    else:
+        parts = images.split(list(channels), 1)
+        x = torch.cat([_adjust_colours(part, params, part.shape[1]) for part in parts], 1)
+    return _cutout(_translate(x, params.translation), params.cutout)
+
+
+def _adjust_colours(images: Tensor, params: AugmentParams, channels: int) -> Tensor:
+    """Apply brightness, saturation and contrast to images of equal channels, concatenated in (N, k·channels, H, W)."""
+    x = images.unflatten(1, (-1, channels)) + params.brightness  # (N, k, channels, H, W)
     x = torch.lerp(x.mean(2, keepdim=True), x, params.saturation)
     x = torch.lerp(x.mean((2, 3, 4), keepdim=True), x, params.contrast)
-    return _cutout(_translate(x.flatten(1, 2), params.translation), params.cutout)
+    return x.flatten(1, 2)
 
 
 def _pixels_of(side: int, ratio: float) -> int:
@@ -123,7 +134,7 @@ class Augment(StepState):
         return len(images) // self.micro_batch.size if self.micro_batch else 1
 
     def sample_params(self, images: Tensor) -> AugmentParams | None:
-        """Sample the parameters for ``images`` (N, 3k, H, W); None means no augmentation."""
+        """Sample the parameters for ``images`` (N, C, H, W); None means no augmentation."""
         return None
 
     def update_stats(self, real_logits: Sequence[Tensor]) -> None:

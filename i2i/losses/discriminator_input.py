@@ -1,5 +1,7 @@
 """Discriminator wrapper: concatenates the condition (conditional GAN) and augments the inputs."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -17,9 +19,9 @@ class AugmentedDiscriminator(nn.Module):
     """A discriminator network together with its condition and its augmentation.
 
     Args:
-        network: the discriminator; takes (N, 3, H, W), with a condition (N, 6, H, W).
+        network: the discriminator; takes (N, C, H, W), with a condition that and the condition's channels.
         augment: samples the augmentation of each batch.
-        condition: (N, 3, H, W) in [-1, 1], augmented like the images; None for an unconditional GAN. It is repeated
+        condition: (N, D, H, W) in [-1, 1], augmented like the images; None for an unconditional GAN. It is repeated
             for an input of several concatenated batches of N images.
     """
 
@@ -30,28 +32,33 @@ class AugmentedDiscriminator(nn.Module):
         self.condition = condition
 
     def forward(self, images: Tensor) -> Logits:
-        """Return the logits of augmented ``images`` (N, 3, H, W) in [-1, 1]."""
+        """Return the logits of augmented ``images`` (N, C, H, W) in [-1, 1]."""
         inputs = self._with_condition(images)
-        return self.network(apply_params(inputs, self.augment.sample_params(inputs)))
+        return self.network(apply_params(inputs, self.augment.sample_params(inputs), self._channels(images)))
 
     def logits_and_features(self, real: Tensor, fake: Tensor) -> tuple[Logits, list[Tensor], list[Tensor]]:
         """Return the logits of ``fake`` and the network's features of both, with the same augmentation for both.
 
         Args:
-            real: (N, 3, H, W) in [-1, 1].
-            fake: (N, 3, H, W) in [-1, 1].
+            real: (N, C, H, W) in [-1, 1].
+            fake: (N, C, H, W) in [-1, 1].
 
         Returns: the logits of ``fake``, its features, and the features of ``real``, which have no gradient.
         """
         fake_inputs, real_inputs = self._with_condition(fake), self._with_condition(real)
-        params = self.augment.sample_params(fake_inputs)
-        logits, fake_features = self.network.with_features(apply_params(fake_inputs, params))  # type: ignore[operator]
+        params, channels = self.augment.sample_params(fake_inputs), self._channels(fake)
+        with_features: Any = self.network.with_features
+        logits, fake_features = with_features(apply_params(fake_inputs, params, channels))
         with torch.no_grad():
-            _, real_features = self.network.with_features(apply_params(real_inputs, params))  # type: ignore[operator]
+            _, real_features = with_features(apply_params(real_inputs, params, channels))
         return logits, fake_features, real_features
 
+    def _channels(self, images: Tensor) -> tuple[int, ...]:
+        """Return the channels of each image in an input: the condition, if there is one, and the image."""
+        return (images.shape[1],) if self.condition is None else (self.condition.shape[1], images.shape[1])
+
     def _with_condition(self, images: Tensor) -> Tensor:
-        """Concatenate the condition before the channels of ``images``: (N, 6, H, W)."""
+        """Concatenate the condition before the channels of ``images``: (N, D + C, H, W)."""
         if self.condition is None:
             return images
         return torch.cat([self.condition.repeat(len(images) // len(self.condition), 1, 1, 1), images], 1)

@@ -50,8 +50,9 @@ class LPIPSLoss(nn.Module):
         """Return the mean distance of ``images`` to ``target``.
 
         Args:
-            images: (N, 3, H, W) in [-1, 1], H and W at least that of ``MIN_SIZES``.
-            target: (N, 3, H, W) in [-1, 1]; no gradient flows into it.
+            images: (N, 3, H, W) in [-1, 1], or (N, 1, H, W), repeated three times; H and W at least that of
+                ``MIN_SIZES``.
+            target: of the same shape, in [-1, 1]; no gradient flows into it.
 
         Returns: a scalar in float32.
         """
@@ -65,6 +66,7 @@ class LPIPSLoss(nn.Module):
 
     def _features(self, images: Tensor) -> list[Tensor]:
         """Return the features of each layer, scaled to unit length at each location."""
+        images = images.expand(-1, 3, -1, -1)  # one channel to three
         scaled = self.network.scaling_layer(images if images.dtype == torch.float64 else images.float())
         # The library adds 1e-10 to the root. 1e-20 under the root gives the same value, and a finite derivative where
         # all features are 0.
@@ -112,7 +114,8 @@ class VGGLoss(nn.Module):
             )
 
     def _features(self, images: Tensor) -> list[Tensor]:
-        x = images if images.dtype == torch.float64 else images.float()
+        x = images.expand(-1, 3, -1, -1)  # one channel to three
+        x = x if x.dtype == torch.float64 else x.float()
         x = ((x + 1) / 2 - self.mean) / self.deviation
         features = []
         for index, layer in enumerate(self.network):
@@ -122,17 +125,24 @@ class VGGLoss(nn.Module):
         return features
 
 
-def require_perceptual_size(weight: float, network: PerceptualNetwork, size: int) -> None:
-    """Check that images are large enough for a perceptual loss.
+def require_perceptual_size(weight: float, network: PerceptualNetwork, size: int, *channels: int) -> None:
+    """Check that images suit a perceptual loss.
 
     Args:
-        weight: λ of the perceptual loss; with 0 every size is allowed.
+        weight: λ of the perceptual loss; with 0 all images do.
         network: its network.
         size: pixels a side.
+        channels: of the images that are compared: 3, or 1, which is repeated three times.
 
     Raises:
-        ConfigError: if ``size`` is below that of ``MIN_SIZES``.
+        ConfigError: if ``size`` is below that of ``MIN_SIZES``, or the images are neither grey nor RGB.
     """
+    if weight and not set(channels) <= {1, 3}:
+        found = " and ".join(map(str, channels))
+        raise ConfigError(
+            f"The perceptual loss needs grey or RGB images, of one or three channels; these have {found}. Use "
+            "--weight-perceptual 0."
+        )
     if weight and size < MIN_SIZES[network]:
         raise ConfigError(
             f"The perceptual loss needs images of at least {MIN_SIZES[network]} px; size is {size}. Use a larger "

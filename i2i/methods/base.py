@@ -11,9 +11,9 @@ from i2i.networks import GeneratorConfig, NoiseGeneratorConfig
 from i2i.networks.batching import batch_statistics
 from i2i.networks.checkpointing import recompute
 
-Batch = tuple[Tensor, ...]  # (N, 3, H, W) in [-1, 1] for each domain
+Batch = tuple[Tensor, ...]  # (N, C, H, W) in [-1, 1] for each domain
 Turn = tuple[str, dict[str, Tensor]]  # a player and the losses that it minimises: "player/term" → scalar
-ImageDict = dict[str, Tensor]  # title → (N, 3, H, W) in [-1, 1]
+ImageDict = dict[str, Tensor]  # title → (N, C, H, W) in [-1, 1]
 
 
 class Method(nn.Module):
@@ -79,13 +79,13 @@ class Method(nn.Module):
         device (``.item()``), nor depend on values on the device, so that a step can be captured and replayed.
 
         Args:
-            batch: images (N, 3, H, W) in [-1, 1] of each domain.
+            batch: images (N, C, H, W) in [-1, 1] of each domain, which may differ in C.
             step: index of the training step, from 0.
         """
         raise NotImplementedError
 
     def sample_images(self, batch: Batch, translators: Mapping[str, nn.Module]) -> ImageDict:
-        """Return the columns of a sample grid: title → images (N, 3, H, W) in [-1, 1].
+        """Return the columns of a sample grid: title → images (N, C, H, W) in [-1, 1].
 
         Args:
             batch: the fixed batch of ``num_samples`` images of each domain.

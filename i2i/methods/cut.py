@@ -18,6 +18,7 @@ from i2i.losses.contrastive import patch_nce
 from i2i.losses.discriminator_input import AugmentedDiscriminator
 from i2i.losses.pixel import robust_colour_distance
 from i2i.methods.base import Batch, ImageDict, Method, Turn
+from i2i.methods.channels import check_discriminator, require_equal_channels
 from i2i.networks import GeneratorConfig, PatchGANConfig, ProjectedConfig, Resnet, ResnetConfig, check_input_size
 from i2i.networks.batching import depends_on_batch
 from i2i.networks.projector import Projector, flip_locations, sample_locations
@@ -72,15 +73,21 @@ class CUTConfig(Config):
         require(valid, "nce_layers", self.nce_layers, "different whole numbers with commas between them")
         return sorted(numbers)
 
-    def build(self, size: int) -> "CUT":
-        """Return the method for images of ``size`` pixels a side. Raises ConfigError if a network does not fit them."""
-        return CUT(self, size)
+    def build(self, size: int, in_channels: int = 3, out_channels: int = 3) -> "CUT":
+        """Return the method for images of ``size`` pixels a side. Raises ConfigError if a network does not fit them.
+
+        Args:
+            size: pixels a side.
+            in_channels: of the images to translate.
+            out_channels: of the images to return.
+        """
+        return CUT(self, size, in_channels, out_channels)
 
 
 class GeneratorOutput(NamedTuple):
     """Translations of one batch, and the features of its inputs."""
 
-    fakes: Tensor  # (N, 3, H, W), the translations of the inputs; some inputs were mirrored before
+    fakes: Tensor  # (N, C, H, W), the translations of the inputs; some inputs were mirrored before
     keys: list[Tensor]  # (N, C, h, w) for each layer: features of the unmirrored inputs, without gradient
     flipped: Tensor | None  # (N, 1), whether each input was mirrored before its translation; None: no input
 
@@ -93,9 +100,11 @@ class CUT(Method):
 
     discriminator_weight = 0.5
 
-    def __init__(self, config: CUTConfig, size: int) -> None:
+    def __init__(self, config: CUTConfig, size: int, in_channels: int = 3, out_channels: int = 3) -> None:
         super().__init__()
         check_input_size(config.discriminator, size)
+        check_discriminator(config.discriminator, in_channels, out_channels)
+        require_equal_channels("CUT", in_channels, out_channels, "compares features of input and output by one encoder")
         if not isinstance(config.generator, ResnetConfig):
             raise ConfigError(
                 f"CUT compares features of a resnet's encoder; generator is {config.generator.network!r}. "
@@ -104,9 +113,9 @@ class CUT(Method):
         self.config = config
         self.discriminator_outputs = config.discriminator.num_outputs()
         self.layers = config.layers()
-        self.G = config.generator.build(size)
+        self.G = config.generator.build(size, in_channels, out_channels)
         self.H = Projector(_feature_channels(self.G, self.layers), config.nce_dim)
-        self.D_B = config.discriminator.build()
+        self.D_B = config.discriminator.build(out_channels)
         self.encode = CallableModule(self.G.features)
         self.translate = CallableModule(self.G.with_features)
         self.adversarial = AdversarialLoss(config.adversarial)

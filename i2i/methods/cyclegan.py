@@ -19,6 +19,7 @@ from i2i.losses.perceptual import (
     require_perceptual_size,
 )
 from i2i.methods.base import Batch, ImageDict, Method, Turn
+from i2i.methods.channels import check_discriminator, require_equal_channels
 from i2i.methods.image_pool import ImagePool
 from i2i.networks import (
     GeneratorConfig,
@@ -27,6 +28,7 @@ from i2i.networks import (
     ProjectedConfig,
     ResnetConfig,
     UnetConfig,
+    build_generator,
     check_input_size,
 )
 from i2i.networks.batching import batched_forward
@@ -53,9 +55,15 @@ class CycleGANConfig(Config):
         super().__post_init__()
         check_norm_for_penalty(self.adversarial, self.discriminator)
 
-    def build(self, size: int) -> "CycleGAN":
-        """Return the method for images of ``size`` pixels a side. Raises ConfigError if a network does not fit them."""
-        return CycleGAN(self, size)
+    def build(self, size: int, in_channels: int = 3, out_channels: int = 3) -> "CycleGAN":
+        """Return the method for images of ``size`` pixels a side. Raises ConfigError if a network does not fit them.
+
+        Args:
+            size: pixels a side.
+            in_channels: of the images A.
+            out_channels: of the images B.
+        """
+        return CycleGAN(self, size, in_channels, out_channels)
 
 
 class CycleGAN(Method):
@@ -66,18 +74,21 @@ class CycleGAN(Method):
 
     discriminator_weight = 0.5
 
-    def __init__(self, config: CycleGANConfig, size: int) -> None:
+    def __init__(self, config: CycleGANConfig, size: int, channels_a: int = 3, channels_b: int = 3) -> None:
         super().__init__()
         check_input_size(config.discriminator, size)
-        require_perceptual_size(config.weight_perceptual, config.perceptual_network, size)
+        require_perceptual_size(config.weight_perceptual, config.perceptual_network, size, channels_a, channels_b)
+        check_discriminator(config.discriminator, channels_a, channels_b)
+        if config.weight_cycle * config.weight_identity:
+            require_equal_channels("--weight-identity", channels_a, channels_b, "gives G an image of B, and F one of A")
         self.config = config
         self.discriminator_outputs = config.discriminator.num_outputs()
-        self.G = config.generator.build(size)
-        self.F = config.generator.build(size)
-        self.D_A = config.discriminator.build()
-        self.D_B = config.discriminator.build()
-        self.pool_a = ImagePool(config.pool_size, size)
-        self.pool_b = ImagePool(config.pool_size, size)
+        self.G = build_generator(config.generator, size, channels_a, channels_b)
+        self.F = build_generator(config.generator, size, channels_b, channels_a)
+        self.D_A = config.discriminator.build(channels_a)
+        self.D_B = config.discriminator.build(channels_b)
+        self.pool_a = ImagePool(config.pool_size, size, channels_a)
+        self.pool_b = ImagePool(config.pool_size, size, channels_b)
         self.adversarial = AdversarialLoss(config.adversarial)
         self.augment_a = self.adversarial.build_augment()
         self.augment_b = self.adversarial.build_augment()

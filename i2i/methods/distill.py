@@ -38,9 +38,10 @@ from i2i.networks import (
     RestorerConfig,
     SpandrelConfig,
     UnetConfig,
+    build_generator,
     prepare_for_inference,
 )
-from i2i.networks.output_heads import rgb_input_at
+from i2i.networks.output_heads import image_at
 from i2i.pretrained.alexnet import freeze
 
 
@@ -61,30 +62,37 @@ class DistillConfig(Config):
     weight_perceptual: float = option(0.0, "λ of the perceptual distance to the teacher's output; 0 disables it", ge=0)
     perceptual_network: PerceptualNetwork = option("alexnet", PERCEPTUAL_HELP)
 
-    def build(self, size: int, direction: str = Direction.A_TO_B) -> "Distill":
+    def build(
+        self, size: int, direction: str = Direction.A_TO_B, in_channels: int = 3, out_channels: int = 3
+    ) -> "Distill":
         """Return the method for images of ``size`` pixels a side.
 
         Args:
             size: pixels a side.
             direction: that of the teacher.
+            in_channels: of the images, which are those that the teacher takes.
+            out_channels: of the images that the teacher returns.
 
         Raises:
             ConfigError: no teacher is named, it does not have the direction, or the student cannot imitate it.
             ModelFileError: there is no such model.
         """
-        return Distill(self, size, direction)
+        return Distill(self, size, direction, in_channels, out_channels)
 
 
 class Distill(Method):
     """A student that minimises the distance of its output, and of its features, to those of the teacher."""
 
-    def __init__(self, config: DistillConfig, size: int, direction: str) -> None:
+    def __init__(
+        self, config: DistillConfig, size: int, direction: str, in_channels: int = 3, out_channels: int = 3
+    ) -> None:
         super().__init__()
-        require_perceptual_size(config.weight_perceptual, config.perceptual_network, size)
+        require_perceptual_size(config.weight_perceptual, config.perceptual_network, size, out_channels)
         self.config = config
+        self.in_channels = in_channels
         self.teacher, teacher_config = load_teacher(config.teacher, direction)
         _require_same_images(config, teacher_config, size)
-        self.G = config.generator.build(size)
+        self.G = build_generator(config.generator, size, in_channels, out_channels)
         self.perceptual = build_perceptual_loss(config.perceptual_network) if config.weight_perceptual else None
         self._teacher_mode = self.teacher.training
         self.connectors = build_connectors(self.G, self.teacher) if config.weight_feature else nn.ModuleDict()
@@ -135,7 +143,7 @@ class Distill(Method):
         source = batch[0]
         target = self.teacher(source).float()
         student = translators[Direction.A_TO_B](source).float()
-        return {"input": rgb_input_at(source, target), "teacher": target, "student": student}
+        return {"input": image_at(source, target, self.in_channels), "teacher": target, "student": student}
 
     def health_views(self, batch: Batch, images: ImageDict, translators: Mapping[str, nn.Module]) -> list[SampleView]:
         target, source = images["teacher"], images["input"]
@@ -143,7 +151,11 @@ class Distill(Method):
 
     def metrics(self, batch: Batch, images: ImageDict) -> dict[str, float]:
         target = to_uint8(images["teacher"])
-        return {f"psnr/{title}": float(psnr(to_uint8(images[title]), target).mean()) for title in ("input", "student")}
+        return {
+            f"psnr/{title}": float(psnr(to_uint8(images[title]), target).mean())
+            for title in ("input", "student")
+            if images[title].shape == target.shape
+        }
 
 
 def build_connectors(student: nn.Module, teacher: nn.Module) -> nn.ModuleDict:

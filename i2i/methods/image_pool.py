@@ -18,18 +18,19 @@ class ImagePool(StepState):
     Args:
         capacity: number of images; 0 disables the pool.
         size: pixels a side of the images.
+        channels: of the images.
     """
 
-    pictures: Tensor  # (capacity, 3, size, size)
+    pictures: Tensor  # (capacity, channels, size, size)
     slots: Tensor  # (N,), index of the pooled image that each fake of the step may be swapped with
     use_stored: Tensor  # (N,), whether the pooled image is returned in place of the fake
     store: Tensor  # (N,), whether the fake replaces the pooled image
 
-    def __init__(self, capacity: int, size: int) -> None:
+    def __init__(self, capacity: int, size: int, channels: int = 3) -> None:
         super().__init__()
         self.capacity = capacity
         self.num_filled = 0
-        self.register_buffer("pictures", torch.zeros(capacity, 3, size, size))
+        self.register_buffer("pictures", torch.zeros(capacity, channels, size, size))
         for name, dtype in (("slots", torch.long), ("use_stored", torch.bool), ("store", torch.bool)):
             self.register_buffer(name, torch.zeros(0, dtype=dtype), persistent=False)
 
@@ -67,7 +68,7 @@ class ImagePool(StepState):
         """Return the images for the discriminator in place of ``fakes``, as drawn by the last ``prepare_step``.
 
         Args:
-            fakes: (N, 3, size, size) in [-1, 1], the fakes of ``micro_batch``.
+            fakes: (N, channels, size, size) in [-1, 1], the fakes of ``micro_batch``.
         """
         if not self.capacity:
             return fakes

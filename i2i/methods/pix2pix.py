@@ -20,6 +20,7 @@ from i2i.losses.perceptual import (
     require_perceptual_size,
 )
 from i2i.methods.base import Batch, ImageDict, Method, Turn
+from i2i.methods.channels import check_discriminator
 from i2i.metrics.paired import psnr
 from i2i.networks import (
     CompactConfig,
@@ -30,9 +31,10 @@ from i2i.networks import (
     ResnetConfig,
     RestorerConfig,
     UnetConfig,
+    build_generator,
     check_input_size,
 )
-from i2i.networks.output_heads import rgb_input_at
+from i2i.networks.output_heads import image_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +54,15 @@ class Pix2PixConfig(Config):
         super().__post_init__()
         check_norm_for_penalty(self.adversarial, self.discriminator)
 
-    def build(self, size: int) -> "Pix2Pix":
-        """Return the method for images of ``size`` pixels a side. Raises ConfigError if a network does not fit them."""
-        return Pix2Pix(self, size)
+    def build(self, size: int, in_channels: int = 3, out_channels: int = 3) -> "Pix2Pix":
+        """Return the method for images of ``size`` pixels a side. Raises ConfigError if a network does not fit them.
+
+        Args:
+            size: pixels a side.
+            in_channels: of the images to translate.
+            out_channels: of the images to return.
+        """
+        return Pix2Pix(self, size, in_channels, out_channels)
 
 
 class Pix2Pix(Method):
@@ -62,14 +70,16 @@ class Pix2Pix(Method):
 
     discriminator_weight = 0.5
 
-    def __init__(self, config: Pix2PixConfig, size: int) -> None:
+    def __init__(self, config: Pix2PixConfig, size: int, in_channels: int = 3, out_channels: int = 3) -> None:
         super().__init__()
         check_input_size(config.discriminator, size)
-        require_perceptual_size(config.weight_perceptual, config.perceptual_network, size)
+        require_perceptual_size(config.weight_perceptual, config.perceptual_network, size, out_channels)
+        check_discriminator(config.discriminator, in_channels, out_channels)
         self.config = config
+        self.in_channels = in_channels
         self.discriminator_outputs = config.discriminator.num_outputs()
-        self.G = config.generator.build(size)
-        self.D = config.discriminator.build(channels=6)
+        self.G = build_generator(config.generator, size, in_channels, out_channels)
+        self.D = config.discriminator.build(in_channels + out_channels)
         self.adversarial = AdversarialLoss(config.adversarial)
         self.augment = self.adversarial.build_augment()
         self.perceptual = build_perceptual_loss(config.perceptual_network) if config.weight_perceptual else None
@@ -91,7 +101,7 @@ class Pix2Pix(Method):
         generator_due = self.adversarial.generator_due(step)
         with torch.set_grad_enabled(generator_due):
             fake_b = self.run_generator(self.G, real_a)
-        condition = rgb_input_at(real_a, real_b)
+        condition = image_at(real_a, real_b, self.in_channels)
         discriminator = AugmentedDiscriminator(self.D, self.augment, condition)
 
         terms = self.adversarial.discriminator(discriminator, real_b, fake_b, step)
@@ -108,7 +118,7 @@ class Pix2Pix(Method):
     def sample_images(self, batch: Batch, translators: Mapping[str, nn.Module]) -> ImageDict:
         real_a, real_b = batch
         return {
-            "input": rgb_input_at(real_a, real_b),
+            "input": image_at(real_a, real_b, self.in_channels),
             "translation": translators[Direction.A_TO_B](real_a).to(real_b.dtype),
             "target": real_b,
         }
@@ -124,5 +134,7 @@ class Pix2Pix(Method):
     def metrics(self, batch: Batch, images: ImageDict) -> dict[str, float]:
         target = to_uint8(batch[1])
         return {
-            f"psnr/{title}": float(psnr(to_uint8(images[title]), target).mean()) for title in ("input", "translation")
+            f"psnr/{title}": float(psnr(to_uint8(images[title]), target).mean())
+            for title in ("input", "translation")
+            if images[title].shape == target.shape
         }

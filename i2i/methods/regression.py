@@ -24,8 +24,16 @@ from i2i.losses.pixel import charbonnier
 from i2i.methods.base import Batch, ImageDict, Method, Turn
 from i2i.metrics.paired import psnr
 from i2i.metrics.ssim import ms_ssim
-from i2i.networks import CompactConfig, GeneratorConfig, IdentityConfig, ResnetConfig, RestorerConfig, UnetConfig
-from i2i.networks.output_heads import rgb_input_at
+from i2i.networks import (
+    CompactConfig,
+    GeneratorConfig,
+    IdentityConfig,
+    ResnetConfig,
+    RestorerConfig,
+    UnetConfig,
+    build_generator,
+)
+from i2i.networks.output_heads import image_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +49,15 @@ class RegressionConfig(Config):
     weight_perceptual: float = option(0.0, "λ of the perceptual distance to the target; 0 disables it", ge=0)
     perceptual_network: PerceptualNetwork = option("alexnet", PERCEPTUAL_HELP)
 
-    def build(self, size: int) -> "Regression":
-        """Return the method for images of ``size`` pixels a side. Raises ConfigError if they are too small."""
-        return Regression(self, size)
+    def build(self, size: int, in_channels: int = 3, out_channels: int = 3) -> "Regression":
+        """Return the method for images of ``size`` pixels a side. Raises ConfigError if they are too small.
+
+        Args:
+            size: pixels a side.
+            in_channels: of the images to translate.
+            out_channels: of the images to return.
+        """
+        return Regression(self, size, in_channels, out_channels)
 
 
 class Regression(Method):
@@ -51,11 +65,12 @@ class Regression(Method):
 
     num_samples = 8
 
-    def __init__(self, config: RegressionConfig, size: int) -> None:
+    def __init__(self, config: RegressionConfig, size: int, in_channels: int = 3, out_channels: int = 3) -> None:
         super().__init__()
-        require_perceptual_size(config.weight_perceptual, config.perceptual_network, size)
+        require_perceptual_size(config.weight_perceptual, config.perceptual_network, size, out_channels)
         self.config = config
-        self.G = config.generator.build(size)
+        self.in_channels = in_channels
+        self.G = build_generator(config.generator, size, in_channels, out_channels)
         self.perceptual = build_perceptual_loss(config.perceptual_network) if config.weight_perceptual else None
 
     def players(self) -> dict[str, list[nn.Module]]:
@@ -85,7 +100,7 @@ class Regression(Method):
     def sample_images(self, batch: Batch, translators: Mapping[str, nn.Module]) -> ImageDict:
         network_input, target = batch
         return {
-            "input": rgb_input_at(network_input, target),
+            "input": image_at(network_input, target, self.in_channels),
             "restored": translators[Direction.A_TO_B](network_input).float(),
             "target": target,
         }
@@ -99,4 +114,8 @@ class Regression(Method):
 
     def metrics(self, batch: Batch, images: ImageDict) -> dict[str, float]:
         target = to_uint8(batch[1])
-        return {f"psnr/{title}": float(psnr(to_uint8(images[title]), target).mean()) for title in ("input", "restored")}
+        return {
+            f"psnr/{title}": float(psnr(to_uint8(images[title]), target).mean())
+            for title in ("input", "restored")
+            if images[title].shape == target.shape
+        }

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 
 from i2i.config import Config, discriminator_values, extend_unions, option
+from i2i.networks.channel_counts import build_generator, require_equal_channels
 from i2i.networks.compact import Compact, CompactConfig
 from i2i.networks.dcgan import DCGANConfig, DCGANDiscriminatorConfig, DCGANGeneratorConfig
 from i2i.networks.mlp import MLPConfig, MLPDiscriminatorConfig, MLPGeneratorConfig
@@ -25,7 +26,7 @@ __all__ = [
     "MLPGeneratorConfig", "NoiseGeneratorConfig", "PatchGAN", "PatchGANConfig", "ProjectedConfig",
     "ProjectedDiscriminator", "Resnet", "ResnetConfig", "RestorationConfig", "Restorer", "RestorerConfig",
     "SpandrelConfig", "SpandrelNetwork",
-    "Unet", "UnetConfig", "check_input_size", "prepare_for_inference",
+    "Unet", "UnetConfig", "build_generator", "check_input_size", "prepare_for_inference",
 ]  # fmt: skip
 
 
@@ -40,8 +41,9 @@ class IdentityConfig(Config):
         """Return 1: inputs of any size are valid."""
         return 1
 
-    def build(self, size: int) -> "Identity":
-        """Build the network, which takes images of any size."""
+    def build(self, size: int, in_channels: int = 3, out_channels: int = 3) -> "Identity":
+        """Build the network, which takes images of any size. Raises ConfigError for unequal channels."""
+        require_equal_channels("--generator identity", in_channels, out_channels)
         return Identity()
 
 

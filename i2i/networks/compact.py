@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torch.nn import init
 
 from i2i.config import Config, option, require
+from i2i.networks.channel_counts import require_equal_channels
 from i2i.networks.layers import run_in_float32
 from i2i.networks.output_heads import Conditioning, Prediction
 
@@ -46,27 +47,34 @@ class CompactConfig(Config):
         """The distance, in input pixels, beyond which no input pixel changes a pixel of the result."""
         return self.convolutions + 2
 
-    def build(self, size: int) -> "Compact":
-        """Build the network. Raises ConfigError where it cannot be trained on results of ``size`` pixels a side."""
+    def build(self, size: int, in_channels: int = 3, out_channels: int = 3) -> "Compact":
+        """Build the network. Raises ConfigError where it cannot be trained on results of ``size`` pixels a side.
+
+        Args:
+            size: pixels a side.
+            in_channels: of its input.
+            out_channels: of its output; equal to ``in_channels``.
+        """
+        require_equal_channels("--generator compact", in_channels, out_channels)
         require(size % self.scale == 0, "size", size, f"a multiple of {self.scale}, for this compact network")
-        return Compact(self)
+        return Compact(self, in_channels)
 
 
 class Compact(nn.Module):
     """Restore or enlarge an image: the output of the last convolution is added to the image.
 
-    Takes (N, 3, H, W) in [-1, 1]. Returns (N, 3, scale·H, scale·W). Inside, as in the published network, an image has
-    values from 0 to 1, and it is enlarged by repeating its pixels.
+    Takes (N, channels, H, W) in [-1, 1]. Returns (N, channels, scale·H, scale·W). Inside, as in the published network,
+    an image has values from 0 to 1, and it is enlarged by repeating its pixels.
     """
 
-    def __init__(self, config: CompactConfig) -> None:
+    def __init__(self, config: CompactConfig, channels: int = 3) -> None:
         super().__init__()
         self.config = config
-        widths = [3, *(config.convolutions + 1) * [config.width]]
+        widths = [channels, *(config.convolutions + 1) * [config.width]]
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):
             layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.PReLU(outputs)]
-        layers.append(nn.Conv2d(config.width, 3 * config.scale**2, 3, padding=1))
+        layers.append(nn.Conv2d(config.width, channels * config.scale**2, 3, padding=1))
         self.body = nn.Sequential(*layers)
         _initialize(self)
 

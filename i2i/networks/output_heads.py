@@ -21,20 +21,20 @@ def compose_output(prediction: Prediction, network_input: Tensor, output: Tensor
             "direct": it is the result. "masked_residual": it is added to the input image where the mask is positive;
             elsewhere the input image is unchanged. "chroma": its first two channels are the a* and b* of the result,
             whose lightness is the input image's.
-        network_input: (N, 3 or 4, H, W). The first three channels are the image in [-1, 1], the fourth is a mask or
+        network_input: (N, C, H, W), or one channel more. The first C are the image in [-1, 1], the last is a mask or
             a level.
-        output: (N, 3, scale·H, scale·W), the output of the last layer.
+        output: (N, C, scale·H, scale·W), the output of the last layer; for "direct" of any channels.
         scale: size of the result relative to the input.
 
-    Returns: float32 (N, 3, scale·H, scale·W), nominally in [-1, 1] (float64 for float64 output).
+    Returns: float32 (N, C, scale·H, scale·W), nominally in [-1, 1] (float64 for float64 output).
     """
     with torch.autocast(network_input.device.type, enabled=False):
-        image = network_input[:, :3]
+        image = network_input[:, : output.shape[1]]
         output = output if output.dtype == torch.float64 else output.float()
         if prediction == "direct":
             return output
         if prediction == "masked_residual":
-            return torch.where(network_input[:, 3:] > 0, image + output, image)
+            return torch.where(network_input[:, -1:] > 0, image + output, image)
         if prediction == "chroma":
             return apply_chroma(image, output[:, :2])
         return output + (F.interpolate(image, scale_factor=scale, mode="bicubic") if scale > 1 else image)
@@ -68,14 +68,15 @@ def apply_chroma(image: Tensor, chroma: Tensor) -> Tensor:
 apply_chroma.is_pointwise = True  # type: ignore[attr-defined]  # streaming: a result pixel depends on that pixel alone
 
 
-def rgb_input_at(network_input: Tensor, target: Tensor) -> Tensor:
-    """Return the RGB channels of a network's input, enlarged to the height and width of ``target`` if they differ.
+def image_at(network_input: Tensor, target: Tensor, channels: int = 3) -> Tensor:
+    """Return the image in a network's input, enlarged to the height and width of ``target`` if they differ.
 
     Args:
-        network_input: (N, 3 or 4, h, w).
-        target: (N, 3, H, W).
+        network_input: (N, channels, h, w), or one more, which is a level or a mask.
+        target: (N, C, H, W).
+        channels: of the image.
     """
-    image = network_input[:, :3]
+    image = network_input[:, :channels]
     if image.shape[2:] == target.shape[2:]:
         return image
     return F.interpolate(image, target.shape[2:], mode="bicubic")

@@ -62,7 +62,7 @@ class PatchGANConfig(Config):
         )
 
     def build(self, channels: int = 3) -> "PatchGAN | MultiScalePatchGAN":
-        """Build the discriminator of images of ``channels``: 3, or 6 for a condition and its image."""
+        """Build the discriminator of images of ``channels``; of a condition and its image, those of both."""
         return PatchGAN(self, channels) if self.scales == 1 else MultiScalePatchGAN(self, channels)
 
 
@@ -73,7 +73,7 @@ class PatchGAN(nn.Module):
 
     Args:
         config: see ``PatchGANConfig``.
-        channels: C; 3, or 6 for a condition and its image concatenated.
+        channels: C; for a condition and its image concatenated, the sum of both.
     """
 
     def __init__(self, config: PatchGANConfig, channels: int = 3) -> None:

@@ -14,6 +14,7 @@ from i2i.config import Config, option
 from i2i.errors import ConfigError
 from i2i.networks.batching import Dropout
 from i2i.networks.blurpool import BilinearUpsample2x, BlurPool2d
+from i2i.networks.channel_counts import require_equal_channels
 from i2i.networks.checkpointing import CheckpointedSequential
 from i2i.networks.cpu_conv import FewChannelConv2d
 from i2i.networks.layers import Init, Norm, conv, conv_transpose, init_and_constrain, norm, run_in_float32
@@ -75,8 +76,14 @@ class ResnetConfig(Config):
         """Pixels a side of the smallest input: the residual blocks reflect one pixel of at least two."""
         return 2 * 2**self.downsamplings
 
-    def build(self, size: int) -> "Resnet":
-        """Build the generator, trained on images of ``size`` pixels a side. Raises ConfigError for a bad size."""
+    def build(self, size: int, in_channels: int = 3, out_channels: int = 3) -> "Resnet":
+        """Build the generator, trained on images of ``size`` pixels a side. Raises ConfigError for a bad size.
+
+        Args:
+            size: pixels a side.
+            in_channels: of its input.
+            out_channels: of its output.
+        """
         multiple = self.size_multiple(size)
         smallest = max(8, self.min_side)
         if size % multiple or size < smallest:
@@ -85,7 +92,9 @@ class ResnetConfig(Config):
             )
         if self.residual_output and self.output_activation == "none":
             raise ConfigError("--residual-output needs the output activation tanh.")
-        return Resnet(self)
+        if self.residual_output:
+            require_equal_channels("--residual-output", in_channels, out_channels)
+        return Resnet(self, in_channels, out_channels)
 
 
 class Resnet(nn.Module):
@@ -93,18 +102,19 @@ class Resnet(nn.Module):
 
     With four of each it is the global generator of pix2pixHD (Wang et al. 2018, section 3.1).
 
-    Takes (N, 3, H, W) in [-1, 1], H and W multiples of ``size_multiple`` and at least twice that; returns the same
-    shape and range.
+    Takes (N, in_channels, H, W) in [-1, 1], H and W multiples of ``size_multiple`` and at least twice that; returns
+    (N, out_channels, H, W) in the same range.
     """
 
-    def __init__(self, config: ResnetConfig) -> None:
+    def __init__(self, config: ResnetConfig, in_channels: int = 3, out_channels: int = 3) -> None:
         super().__init__()
         n = config.ngf
         kind = config.norm
         widths = [n * 2**level for level in range(config.downsamplings + 1)]
         levels = list(pairwise(widths))
+        self.in_channels = in_channels
         self.encoder = CheckpointedSequential(
-            nn.ReflectionPad2d(3), conv(kind, 3, n, 7), norm(kind, n), nn.ReLU(True),
+            nn.ReflectionPad2d(3), conv(kind, in_channels, n, 7), norm(kind, n), nn.ReLU(True),
             *(layer for above, below in levels for layer in downsample(above, below, config)),
         )  # fmt: skip
         self.blocks = nn.Sequential(*(ResidualBlock(widths[-1], config) for _ in range(config.blocks)))
@@ -116,7 +126,7 @@ class Resnet(nn.Module):
         )  # fmt: skip
         self.skip_input = config.skip_input
         self.skip_reduction = config.skip_reduction
-        last_conv = FewChannelConv2d(n + 3 if config.skip_input else n, 3, 7)
+        last_conv = FewChannelConv2d(n + in_channels if config.skip_input else n, out_channels, 7)
         tanh = [] if config.residual_output or config.output_activation == "none" else [nn.Tanh()]
         self.to_rgb = nn.Sequential(nn.ReflectionPad2d(3), last_conv, *tanh)
         self.residual_output = config.residual_output
@@ -145,7 +155,7 @@ class Resnet(nn.Module):
 
     def feature_channels(self) -> list[int]:
         """Return the channels of each layer that ``features`` can return."""
-        channels = [3]
+        channels = [self.in_channels]
         for layer in (*self.encoder, *self.blocks):
             channels.append(layer.out_channels if isinstance(layer, nn.Conv2d) else channels[-1])
         return channels[1:]
@@ -156,7 +166,7 @@ class Resnet(nn.Module):
         The bias of a convolution before instance norm is left out.
 
         Args:
-            image: (N, 3, H, W) in [-1, 1].
+            image: (N, in_channels, H, W) in [-1, 1].
             layers: indices from 0 through ``encoder`` and ``blocks``; see ``feature_channels``.
 
         Returns: (N, C, h, w) for each layer.

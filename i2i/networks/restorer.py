@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.nn import init
 
 from i2i.config import Config, option, require
+from i2i.networks.channel_counts import require_equal_channels
 from i2i.networks.checkpointing import CheckpointedSequential
 from i2i.networks.layers import run_in_float32
 from i2i.networks.output_heads import Conditioning, Prediction, compose_output
@@ -64,31 +65,43 @@ class RestorerConfig(Config):
         upscaling = 2 if self.scale > 1 else 0  # bicubic
         return convolutions + sum(cells) + upscaling  # cells begin at multiples of their size
 
-    def build(self, size: int) -> "Restorer":
-        """Build the network. Raises ConfigError where it cannot be trained on results of ``size`` pixels a side."""
+    def build(self, size: int, in_channels: int = 3, out_channels: int = 3) -> "Restorer":
+        """Build the network. Raises ConfigError where it cannot be trained on results of ``size`` pixels a side.
+
+        Args:
+            size: pixels a side.
+            in_channels: of the image, without a level or a mask.
+            out_channels: of the result.
+        """
         multiple = self.scale * self.size_multiple(size)
         require(size % multiple == 0, "size", size, f"a multiple of {multiple}, for this restorer")
-        return Restorer(self)
+        if self.conditioning != "image" or self.prediction in ("masked_residual", "chroma"):
+            require(
+                (in_channels, out_channels) == (3, 3), "channels", (in_channels, out_channels), "3 and 3, for a task"
+            )
+        if self.prediction == "residual":
+            require_equal_channels("--restorer-prediction residual", in_channels, out_channels)
+        return Restorer(self, in_channels, out_channels)
 
 
 class Restorer(nn.Module):
     """Restore an image.
 
-    Takes (N, 3, H, W) in [-1, 1], or 4 channels with a level or a mask; H and W multiples of ``size_multiple``.
-    Returns the restored image, (N, 3, scale·H, scale·W).
+    Takes (N, in_channels, H, W) in [-1, 1], one more with a level or a mask; H and W multiples of ``size_multiple``.
+    Returns the restored image, (N, out_channels, scale·H, scale·W).
     """
 
-    def __init__(self, config: RestorerConfig) -> None:
+    def __init__(self, config: RestorerConfig, in_channels: int = 3, out_channels: int = 3) -> None:
         super().__init__()
         self.config = config
         widths = [config.width * 2**level for level in range(config.levels)]
-        channels = 3 if config.conditioning == "image" else 4
+        channels = in_channels + (config.conditioning != "image")
         self.head = nn.Conv2d(channels * config.unshuffle**2, widths[0], 3, padding=1)
         self.down = nn.ModuleList(nn.Conv2d(above, below, 2, 2) for above, below in pairwise(widths))
         self.up = nn.ModuleList(nn.ConvTranspose2d(below, above, 2, 2) for above, below in pairwise(widths))
         self.encoder = nn.ModuleList(_blocks(width, config.depth) for width in widths)
         self.decoder = nn.ModuleList(_blocks(width, config.depth) for width in widths[:-1])
-        self.tail = nn.Conv2d(widths[0], 3 * (config.unshuffle * config.scale) ** 2, 3, padding=1)
+        self.tail = nn.Conv2d(widths[0], out_channels * (config.unshuffle * config.scale) ** 2, 3, padding=1)
         _initialize(self)
 
     def forward(self, network_input: Tensor) -> Tensor:

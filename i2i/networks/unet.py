@@ -39,19 +39,25 @@ class UnetConfig(Config):
         """Return the number, in pixels, that must divide the height and width of an input."""
         return size
 
-    def build(self, size: int) -> "Unet":
-        """Build the generator, trained on images of ``size`` pixels a side. Raises ConfigError for a bad size."""
-        return Unet(self, size)
+    def build(self, size: int, in_channels: int = 3, out_channels: int = 3) -> "Unet":
+        """Build the generator, trained on images of ``size`` pixels a side. Raises ConfigError for a bad size.
+
+        Args:
+            size: pixels a side.
+            in_channels: of its input.
+            out_channels: of its output.
+        """
+        return Unet(self, size, in_channels, out_channels)
 
 
 class Unet(nn.Module):
     """Strided 4×4 convolutions down to 1×1 and back, with a skip connection at every level.
 
-    Takes (N, 3, H, W) in [-1, 1], H and W multiples of ``size``; returns the same shape and range. The
-    depth is log2(``size``): 54,414k parameters at 256 px with batch norm.
+    Takes (N, in_channels, H, W) in [-1, 1], H and W multiples of ``size``; returns (N, out_channels, H, W) in the same
+    range. The depth is log2(``size``): 54,414k parameters at 256 px with batch norm.
     """
 
-    def __init__(self, config: UnetConfig, size: int) -> None:
+    def __init__(self, config: UnetConfig, size: int, in_channels: int = 3, out_channels: int = 3) -> None:
         super().__init__()
         if size not in SIZES:
             raise ConfigError(f"A U-Net's size must be one of {', '.join(map(str, SIZES))} px; found {size}.")
@@ -60,8 +66,8 @@ class Unet(nn.Module):
         self.down = nn.ModuleList()
         self.up = nn.ModuleList()  # outermost first, as down
         for level in range(depth):
-            self.down.append(_down_block(config, channels, level))
-            self.up.append(_up_block(config, channels, level))
+            self.down.append(_down_block(config, channels, level, in_channels))
+            self.up.append(_up_block(config, channels, level, out_channels))
         init_and_constrain(self, config.weight_init, config.spectral_norm)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -76,11 +82,11 @@ class Unet(nn.Module):
         return run_in_float32(self.up[0], torch.cat([skips.pop().to(x.dtype), x], dim=1))
 
 
-def _down_block(config: UnetConfig, channels: list[int], level: int) -> CheckpointedSequential:
+def _down_block(config: UnetConfig, channels: list[int], level: int, image_channels: int) -> CheckpointedSequential:
     """Build the encoder block of a level; 0 is the outermost."""
     outermost = level == 0
     innermost = level == len(channels) - 1
-    in_channels = 3 if outermost else channels[level - 1]
+    in_channels = image_channels if outermost else channels[level - 1]
     layers: list[nn.Module] = [] if outermost else [nn.LeakyReLU(0.2)]
     if outermost or innermost:
         # The first layer has no norm, nor the 1×1 bottleneck, where a norm would erase the activations.
@@ -90,12 +96,12 @@ def _down_block(config: UnetConfig, channels: list[int], level: int) -> Checkpoi
     return CheckpointedSequential(*layers)
 
 
-def _up_block(config: UnetConfig, channels: list[int], level: int) -> CheckpointedSequential:
+def _up_block(config: UnetConfig, channels: list[int], level: int, image_channels: int) -> CheckpointedSequential:
     """Build the decoder block of a level; 0 is the outermost, which returns the image."""
     innermost = level == len(channels) - 1
     in_channels = channels[level] if innermost else 2 * channels[level]  # with the skip connection
     if level == 0:
-        return CheckpointedSequential(nn.ReLU(), nn.ConvTranspose2d(in_channels, 3, 4, 2, 1), nn.Tanh())
+        return CheckpointedSequential(nn.ReLU(), nn.ConvTranspose2d(in_channels, image_channels, 4, 2, 1), nn.Tanh())
     out_channels = channels[level - 1]
     layers: list[nn.Module] = [
         nn.ReLU(), conv_transpose(config.norm, in_channels, out_channels, 4, 2, 1), norm(config.norm, out_channels)

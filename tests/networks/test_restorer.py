@@ -6,7 +6,7 @@ from torch import Tensor
 
 from i2i.errors import ConfigError
 from i2i.networks import RestorerConfig
-from i2i.networks.output_heads import apply_chroma, compose_output, rgb_input_at
+from i2i.networks.output_heads import apply_chroma, compose_output, image_at
 
 
 def tiny(**options: Any) -> RestorerConfig:
@@ -105,9 +105,9 @@ def test_zero_chroma_gives_a_grey_image() -> None:
     assert torch.allclose(apply_chroma(grey, torch.zeros(2, 2, 16, 16)), grey, atol=2e-3)
 
 
-def test_rgb_input_at_drops_the_mask_and_enlarges_to_the_target() -> None:
-    assert torch.equal(rgb_input_at(half_masked(), images()), half_masked()[:, :3])
-    assert rgb_input_at(images(size=8), images()).shape == images().shape
+def test_image_at_drops_the_mask_and_enlarges_to_the_target() -> None:
+    assert torch.equal(image_at(half_masked(), images()), half_masked()[:, :3])
+    assert image_at(images(size=8), images()).shape == images().shape
 
 
 @pytest.mark.parametrize("change", [{"width": 0}, {"levels": 7}, {"depth": -1}, {"scale": 5}])
