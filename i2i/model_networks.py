@@ -19,6 +19,7 @@ from i2i.networks import (
     NoiseGeneratorConfig,
     SpandrelConfig,
     SpandrelNetwork,
+    build_generator,
 )
 from i2i.pretrained.spandrel_models import describe, load_descriptor
 
@@ -40,7 +41,7 @@ def build_translator(
     if model_file.info.generator["network"] == "spandrel":
         return _build_spandrel(path, model_file, direction)
     config = read_network_config(path, model_file, GENERATORS, "translator")
-    network = config.build(model_file.info.size)
+    network = _build(config, model_file, direction)
     network.load_state_dict(model_file.state_dict(direction))
     return network, config
 
@@ -83,8 +84,8 @@ def read_network_config(path: Path, model_file: ModelFile, configs: Mapping[str,
     try:
         config = from_json(found, info.generator, "generator")
         with torch.device("meta"), _WithoutRandomWeights():
-            state_dict = config.build(info.size).state_dict()
-        _check_tensors(state_dict, model_file)
+            networks = {direction: _build(config, model_file, direction) for direction in info.directions}
+        _check_tensors({direction: network.state_dict() for direction, network in networks.items()}, model_file)
     except (ConfigError, TypeError) as error:
         raise ModelFileError(f"{path}: its metadata does not describe a {kind} ({error}).") from error
     return config
@@ -103,10 +104,17 @@ class _WithoutRandomWeights(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _check_tensors(state_dict: Mapping[str, Tensor], model_file: ModelFile) -> None:
-    """Raise ConfigError unless the model file holds the tensors of ``state_dict`` for each direction."""
+def _build(config: GeneratorConfig | NoiseGeneratorConfig, model_file: ModelFile, direction: str) -> nn.Module:
+    """Return the network of a direction, with new weights, for the channels of its images."""
+    info = model_file.info
+    channels = info.input_format(direction).channels, info.output_format(direction).channels
+    return build_generator(config, info.size, *channels)
+
+
+def _check_tensors(state_dicts: Mapping[str, Mapping[str, Tensor]], model_file: ModelFile) -> None:
+    """Raise ConfigError unless the model file holds exactly the tensors of the state dict of each direction."""
     expected = {
-        f"{direction}.{name}": value for direction in model_file.info.directions for name, value in state_dict.items()
+        f"{direction}.{name}": value for direction, state in state_dicts.items() for name, value in state.items()
     }
     if unmatched := sorted(expected.keys() ^ model_file.tensors.keys()):
         raise ConfigError(

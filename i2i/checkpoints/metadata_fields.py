@@ -5,6 +5,7 @@ from typing import Any
 
 from i2i.directions import SAMPLE, Direction
 from i2i.errors import ModelFileError
+from i2i.images.pixel_format import RGB8, DomainFormats, PixelFormat
 from i2i.images.value_range import ValueRanges, ranges_from_json
 
 MAX_TEXT = 255  # characters of a name
@@ -82,6 +83,15 @@ class MetadataFields:
             return ranges_from_json(a), ranges_from_json(b)
         except (TypeError, ValueError):
             self._require(False, key, value, "a list of two tables, with black and white by sample type")
+            raise
+
+    def formats(self, key: str) -> DomainFormats:
+        value = self._get(key, [RGB8.to_json(), RGB8.to_json()])
+        try:
+            a, b = value
+            return PixelFormat.from_json(a), PixelFormat.from_json(b)
+        except (TypeError, ValueError):
+            self._require(False, key, value, "a list of two tables, with channels, dtype and value_range")
             raise
 
     def _get(self, key: str, default: Any = None) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, Self
 from i2i.checkpoints.metadata_fields import MetadataFields
 from i2i.directions import SAMPLE, Direction
 from i2i.errors import ModelFileError
+from i2i.images.pixel_format import RGB8, RGB_FORMATS, DomainFormats, PixelFormat
 from i2i.images.value_range import ValueRanges, ranges_to_json
 
 FORMAT = 2  # of the metadata
@@ -99,6 +100,7 @@ class ModelInfo:
         best: the result for which these weights were kept; None for other weights.
         settings: all settings of the training, as JSON.
         value_ranges: black and white of the training images A and B by sample type, where the type does not fix them.
+        formats: channels, type and value range of the images A and B.
         plugins: packages whose method, recipe, network or task the model uses, such as "i2i-wavelet 1.0".
         source: the file of another program that the weights were imported from, with its SHA-256; "" for own models.
         source_notes: sentences about what it is and how it runs.
@@ -120,6 +122,7 @@ class ModelInfo:
     best: BestMetric | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     value_ranges: tuple[ValueRanges, ValueRanges] = ({}, {})
+    formats: DomainFormats = RGB_FORMATS
     plugins: tuple[str, ...] = ()
     source: str = ""
     source_notes: tuple[str, ...] = ()
@@ -134,6 +137,19 @@ class ModelInfo:
     def input_ranges(self, direction: str) -> ValueRanges:
         """Return black and white of the inputs of a direction, by sample type."""
         return self.value_ranges[Direction(direction).source_index]
+
+    def input_format(self, direction: str) -> PixelFormat:
+        """Return channels, type and value range of the inputs of a direction."""
+        return RGB8 if direction == SAMPLE else self.formats[Direction(direction).source_index]
+
+    def output_format(self, direction: str) -> PixelFormat:
+        """Return channels, type and value range of the results of a direction."""
+        return RGB8 if direction == SAMPLE else self.formats[Direction(direction).target_index]
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether inputs and results are pictures, RGB of 8 bits, in every direction."""
+        return all(format.is_rgb8 for format in self.formats)
 
     @property
     def samples_from_noise(self) -> bool:
@@ -223,6 +239,7 @@ class ModelInfo:
             best=BestMetric.from_json(best, source) if best else None,
             settings=fields.table("settings", {}),
             value_ranges=fields.value_ranges("value_ranges"),
+            formats=fields.formats("formats"),
             plugins=fields.texts("plugins"),
             source=fields.text("source", ""),
             source_notes=fields.texts("source_notes"),
@@ -252,6 +269,7 @@ class ModelInfo:
                 if any(self.value_ranges)
                 else {}
             ),
+            **({} if self.takes_pictures else {"formats": [format.to_json() for format in self.formats]}),
             **({"plugins": list(self.plugins)} if self.plugins else {}),
             **({"source": self.source} if self.source else {}),
             **({"source_notes": list(self.source_notes)} if self.source_notes else {}),

@@ -38,7 +38,7 @@ def convert(
         str | None, typer.Option(help=r"AtoB or BtoA \[default: the model's first]", show_default=False)
     ] = None,
     format: Annotated[
-        Literal["png", "jpg", "webp", "avif", "tif", "gif"] | None,
+        Literal["png", "jpg", "webp", "avif", "tif", "gif", "npy"] | None,
         typer.Option(help=r"file format of the results \[default: that of --out NAME, else png]", show_default=False),
     ] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="quality of jpg, webp and avif")] = 95,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
+from i2i.convert.channels import ChannelReader
 from i2i.convert.interfaces import BatchTranslator, ImageReader, SingleImageAdapter, prepared_reader
 from i2i.convert.manifest import Manifest, NoManifest
 from i2i.convert.pending import ExistingPolicy, Remarks, open_manifest, pending_jobs
@@ -22,6 +23,7 @@ from i2i.convert.shared_ranges import PlanRanges, RangedReader
 from i2i.convert.shared_ranges import plan_ranges as find_plan_ranges
 from i2i.errors import I2IError, ImageError, io_errors
 from i2i.images import DecoderPool, Writer
+from i2i.images.channel_writing import ChannelWriter
 from i2i.images.files import remove_unfinished
 from i2i.images.folders import real_path
 from i2i.images.value_range import ValueRanges
@@ -31,7 +33,7 @@ from i2i.inference.masks import MaskedPhoto
 if TYPE_CHECKING:
     from i2i.inference.auto import Choice
 
-OutputFormat = Literal["png", "jpg", "webp", "avif", "tif", "gif"]
+OutputFormat = Literal["png", "jpg", "webp", "avif", "tif", "gif", "npy"]
 ALL_FRAMES_ADVICE = " (--frames all takes them)"
 
 
@@ -109,7 +111,8 @@ def convert(
     """
     existing: ExistingPolicy = "overwrite" if overwrite else "continue"
     translator = translate if isinstance(translate, BatchTranslator) else SingleImageAdapter(translate)
-    writer = Writer(suffix=f".{kind}", provenance=translator.provenance)
+    takes_channels = getattr(translator, "takes_channels", False)
+    writer = (ChannelWriter if takes_channels else Writer)(suffix=f".{kind}", provenance=translator.provenance)
     with ExitStack() as stack:
         if reader is None:
             reader = stack.enter_context(DecoderPool(io_threads()))
@@ -135,7 +138,7 @@ def convert_jobs(
     plan: Plan,
     out: Path,
     *,
-    writer: Writer,
+    writer: Writer | ChannelWriter,
     settings_hash: str = "",
     existing: ExistingPolicy = "continue",
     batch_size: int = 0,
@@ -169,11 +172,14 @@ def convert_jobs(
         progress: called in the calling thread, first with 0 files done.
     """
     start = time.monotonic()
-    result = Result(failed=list(plan.failed), skipped=[(path, None, reason) for path, reason in plan.skipped])
+    skipped: list[tuple[Path, Path | None, str]] = [(path, None, reason) for path, reason in plan.skipped]
+    result = Result(failed=list(plan.failed), skipped=skipped)
     translator = translate if isinstance(translate, BatchTranslator) else SingleImageAdapter(translate)
     with ExitStack() as stack:
         if reader is None:
             reader = stack.enter_context(DecoderPool(io_threads()))
+        if getattr(translate, "takes_channels", False):
+            reader = ChannelReader(reader, translate)
         known = getattr(translate, "value_ranges", {}) if value_ranges is None else value_ranges
         options = getattr(translate, "options", None)
         is_stated = value_ranges is not None or getattr(options, "value_range", None) is not None
@@ -196,7 +202,7 @@ def convert_jobs(
             if source is not None and (isinstance(source, MaskedPhoto) or source.kept is not None):
                 image = compose(image, source)
                 source = replace(source, alpha=None)  # the result has the transparency that it needs
-            if job.frame_count == 1:
+            if job.frame_count == 1 or isinstance(writer, ChannelWriter):
                 _write(job, writer(image, source), fingerprints[job], manifest)
             elif frames := collector.add(job, item.frame, image, source):
                 _write(job, writer.encode_frames(frames), fingerprints[job], manifest)

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from i2i.convert.api import Result, convert_jobs, count_frames
+from i2i.convert.channels import check_channel_options, default_suffix, needs_channels, result_format
 from i2i.convert.manifest import Manifest
 from i2i.convert.options import (
     ConvertOptions,
@@ -20,12 +21,14 @@ from i2i.convert.options import (
 )
 from i2i.convert.pending import Remarks, open_manifest, pending_jobs
 from i2i.convert.pipeline import Progress, io_threads
-from i2i.convert.plan import Job, Plan, make_plan, video_jobs
+from i2i.convert.plan import Job, Plan, is_image_name, make_plan, video_jobs
 from i2i.convert.sequences import fits_one_result
 from i2i.convert.shared_ranges import PlanRanges, plan_ranges
 from i2i.device import disable_malloc_trim
 from i2i.errors import UsageError
-from i2i.images import DecoderPool
+from i2i.images import DecoderPool, Writer
+from i2i.images.channel_writing import ChannelWriter
+from i2i.images.reading import ProfilePolicy
 from i2i.images.writing import DEEP_SUFFIXES
 
 if TYPE_CHECKING:
@@ -46,9 +49,15 @@ def open_conversion(options: ConvertOptions, translator: "Translator | None" = N
 
     Raises: UsageError if a source does not exist, before the model is loaded; and what ``load`` raises.
     """
-    options = replace(options, format=output_format(options.format, options.out))
     if translator is not None:
         options = with_options_of(options, translator)
+    of_channels = result_format(options, translator)
+    is_identity = translator is None and options.model == "identity"
+    takes_channels = of_channels is not None or (is_identity and needs_channels(options.sources))
+    chosen: Any = options.format
+    if takes_channels and chosen is None and not is_image_name(options.out):
+        chosen = default_suffix(options.sources, of_channels)
+    options = replace(options, format=output_format(chosen, options.out))
     videos = video_jobs(options.sources, options.out)
     video_sources = {job.source for job in videos}
     image_sources = [path for path in options.sources if path not in video_sources]
@@ -60,7 +69,7 @@ def open_conversion(options: ConvertOptions, translator: "Translator | None" = N
             plan = plan_images(options, image_sources, reader)
             reader.start()
         if translator is None:
-            translator = _load(options)  # the decoder processes start while it imports torch
+            translator = _load(options, takes_channels)  # the decoder processes start while it imports torch
         if options.compile:
             translator.compile()
         if translator.device.type == "cpu":
@@ -87,10 +96,16 @@ def plan_images(options: ConvertOptions, sources: Sequence[Path], reader: Decode
     )
 
 
-def _load(options: ConvertOptions) -> "Translator":
-    from i2i.inference.loading import load
+def _load(options: ConvertOptions, takes_channels: bool) -> "Translator":
+    from i2i.inference.loading import load, load_identity_of_channels
 
+    if takes_channels and options.model == "identity":
+        return load_identity_of_channels(options.direction, value_range=options.value_range)
     return load(options.model, options.direction, **vars(inference_options(options)))
+
+
+def _has_alpha(translator: Any) -> bool:
+    return translator.output_format is not None and translator.output_format.alpha
 
 
 class Conversion:
@@ -124,14 +139,16 @@ class Conversion:
         self._ranges = ranges
         self._remarks = remarks
         self._provenance = translator.provenance if options.provenance else None
-        self._writer = make_writer(
-            options.format or "png",
-            options.quality,
-            options.lossless,
-            options.depth,
-            options.metadata,
-            self._provenance,
+        format = options.format or "png"
+        self._writer: Writer | ChannelWriter = make_writer(
+            format, options.quality, options.lossless, options.depth, options.metadata, self._provenance
         )
+        if translator.takes_channels:
+            check_channel_options(options, videos, translator.name)
+            self._writer = ChannelWriter(
+                suffix=f".{format}", depth=options.depth, quality=options.quality, lossless=options.lossless,
+                policy=options.metadata, provenance=self._provenance, alpha=_has_alpha(translator),
+            )  # fmt: skip
         self._settings_hash = settings_hash(
             translator.provenance,
             self._writer,
@@ -145,7 +162,7 @@ class Conversion:
             depth=options.depth,
             keep_profile=options.keep_profile,
         )
-        profiles = profile_policy(options, translator)
+        profiles: ProfilePolicy = "convert" if translator.takes_channels else profile_policy(options, translator)
         if reader is not None:
             reader.profiles = profiles
         self._writer = replace(self._writer, converts_back=profiles == "state")

@@ -117,7 +117,7 @@ class DownscalingReader(WrappingReader):
         return self._downscale(self.reader.read(path, frame, blend=blend, ranges=ranges))
 
     def _downscale(self, loaded: LoadedImage) -> LoadedImage:
-        if not isinstance(loaded, MaskedPhoto):
+        if isinstance(loaded, LoadedImage) and not isinstance(loaded, MaskedPhoto):
             return downscale(loaded, self.max_side)
         return loaded.downscaled(self.max_side)
 

@@ -17,6 +17,7 @@ from i2i.convert.sequences import Frames
 from i2i.device import Precision
 from i2i.errors import UsageError
 from i2i.images import MAX_PIXELS, Provenance, Writer
+from i2i.images.channel_writing import ChannelWriter
 from i2i.images.formats import FORMAT_BY_SUFFIX
 from i2i.images.reading import ProfilePolicy
 from i2i.images.writing import DEEP_SUFFIXES, MetadataPolicy
@@ -174,6 +175,7 @@ def output_format(format: OutputFormat | None, out: Path) -> OutputFormat:
         return format or "png"
     suffix = out.suffix.lower()
     named = FORMAT_BY_SUFFIX[suffix].suffixes[0].removeprefix(".") if suffix in FORMAT_BY_SUFFIX else ""
+    named = "npy" if suffix == ".npy" else named
     formats = get_args(OutputFormat)
     if named not in formats:
         raise UsageError(
@@ -238,7 +240,7 @@ def profile_policy(options: ConvertOptions, translator: "Translator") -> Profile
 
 def settings_hash(
     model: Provenance | None,
-    writer: Writer,
+    writer: Writer | ChannelWriter,
     *,
     strength: float | None = None,
     mask: Path | None = None,
@@ -254,7 +256,7 @@ def settings_hash(
 
     Args:
         model: the model and its direction.
-        writer: the writer of the results.
+        writer: encodes the results.
         strength: the degradation strength given to the model.
         mask: the mask image, or the folder of mask images.
         mask_fill: what the masks mark.

@@ -193,9 +193,8 @@ class Pipeline:
         self.reading -= 1
         item.image = self._result_or_fail(item, future)
         if item.image is not None:
-            if item.image.deep is not None:  # three times the bytes of 8 bits alone
-                self.pixels_in_flight += 2 * item.pixels
-                item.pixels *= 3
+            self.pixels_in_flight += (item.image.memory_factor - 1) * item.pixels
+            item.pixels *= item.image.memory_factor
             self.decoded.setdefault(self.translator.padded_size(item.image.image.size), []).append(item)
 
     def _on_written(self, item: WorkItem, future: Future[WorkItem]) -> None:

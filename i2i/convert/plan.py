@@ -127,7 +127,7 @@ def make_plan(
 
 def is_image_name(out: Path) -> bool:
     """Return whether ``--out`` names an image, instead of a folder."""
-    return out.suffix.lower() in IMAGE_SUFFIXES | HEIC_SUFFIXES and not out.is_dir()
+    return out.suffix.lower() in IMAGE_SUFFIXES | HEIC_SUFFIXES | ARRAY_SUFFIXES and not out.is_dir()
 
 
 def _named_job(sources: Sequence[Path], frames: Sequence[Frame], out: Path) -> Job:

@@ -23,6 +23,8 @@ def fits_one_result(source: Path, kind: str) -> bool:
         source: the file; its suffix tells pages from frames of an animation.
         kind: file format of the results, such as "webp". Pages go into TIFF only.
     """
+    if kind == "npy":
+        return False
     return kind == "tif" or (FORMAT_BY_SUFFIX[f".{kind}"].frames and source.suffix.lower() not in _PAGE_SUFFIXES)
 
 

@@ -14,7 +14,7 @@ from i2i.convert.plan import Plan
 from i2i.data.value_ranges import advise_range, describe_exceeding, describe_narrow, narrow_files, shared_ranges
 from i2i.errors import ImageError
 from i2i.images import LoadedImage
-from i2i.images.reading import read_head
+from i2i.images.opening import read_head
 from i2i.images.sample_images import may_have_other_samples
 from i2i.images.value_range import (
     SampleSummary,

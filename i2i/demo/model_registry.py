@@ -178,6 +178,12 @@ class ModelRegistry:
             if isinstance(info, ModelFileError):
                 reason = str(info).replace(str(path), path.name)
                 unusable[name.encode(errors="replace").decode()] = reason[:MAX_REASON]
+            elif not info.takes_pictures:
+                a, b = info.formats
+                unusable[name] = (
+                    f"It translates between {a} and {b}, and this page takes pictures. `i2i convert` converts such "
+                    "files, and i2i.load translates arrays."
+                )
             elif not info.samples_from_noise:
                 models.append(RegisteredModel(name, path, info))
         return models, unusable

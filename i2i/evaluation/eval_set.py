@@ -16,7 +16,10 @@ from i2i.data.resize import load_item
 from i2i.data.value_ranges import NO_RANGES, DomainRanges
 from i2i.directions import SAMPLE, Direction
 from i2i.errors import DatasetError, UsageError
+from i2i.evaluation.channel_pictures import ChannelPicture
 from i2i.evaluation.transforms import Degradation, ResizePolicy
+from i2i.images.channels import ChannelImage
+from i2i.images.pixel_format import RGB_FORMATS, DomainFormats
 from i2i.images.value_range import ranges_to_json
 
 MIN_IMAGES = 2  # of either domain
@@ -35,6 +38,7 @@ class ImageSet:
         multiple: width and height are cropped to multiples of it.
         degradation: applied last; None for clean images.
         ranges: black and white of each file of an item.
+        formats: of each file of an item; images of another format than RGB are ``ChannelPicture``.
     """
 
     items: Sequence[Item]
@@ -44,6 +48,7 @@ class ImageSet:
     multiple: int = 1
     degradation: Degradation | None = None
     ranges: DomainRanges = NO_RANGES
+    formats: DomainFormats = RGB_FORMATS
 
     def __len__(self) -> int:
         return len(self.items)
@@ -56,11 +61,14 @@ class ImageSet:
         Raises:
             ImageError: the file cannot be read; the message names it.
         """
-        images = load_item(self.items[index], self.kind, profiles=False, ranges=self.ranges)
+        images = load_item(self.items[index], self.kind, profiles=False, ranges=self.ranges, formats=self.formats)
         image = self.resize(images[self.side])
         width, height = (length - length % self.multiple for length in image.size)
         if image.size != (width, height):
             image = image.crop((0, 0, width, height))
+        if isinstance(image, ChannelImage):
+            format = self.formats[self.side]
+            return ChannelPicture(replace(image, value_range=format.value_range), format)
         return image if self.degradation is None else self.degradation(image)
 
     def read(self, indices: Sequence[int]) -> list[Image.Image]:
@@ -92,6 +100,8 @@ class ImageSet:
         digest = hashlib.sha256(f"{self.kind} {self.side} {resizing} {self.multiple}\n".encode())
         if any(self.ranges):
             digest.update(json.dumps([ranges_to_json(ranges) for ranges in self.ranges]).encode())
+        if self.formats != RGB_FORMATS:
+            digest.update(json.dumps([format.to_json() for format in self.formats]).encode())
         if self.degradation is not None:
             # The degraded pixels of one image identify the degradation better than the task's fields: some of them
             # have no effect on it, such as the range of strengths in training.
@@ -159,6 +169,7 @@ def build_eval_set(
     degradation: Degradation | None = None,
     is_training_data: bool = True,
     ranges: DomainRanges = NO_RANGES,
+    formats: DomainFormats = RGB_FORMATS,
 ) -> EvalSet:
     """Return the images for one direction.
 
@@ -171,6 +182,7 @@ def build_eval_set(
         degradation: makes the inputs from clean photos, which become their targets.
         is_training_data: whether a model was trained on this dataset. If none was, an undivided dataset is allowed.
         ranges: black and white of the domains A and B.
+        formats: of the images of the domains A and B.
 
     Raises:
         UsageError: the dataset has no such split.
@@ -181,8 +193,8 @@ def build_eval_set(
         raise UsageError(f"{layout.root} has no {split} images; it has {', '.join(layout.splits)}.")
     _check_kind(layout, direction, degradation)
     input_side, real_side = _sides(direction)
-    inputs = _image_set(layout, split, input_side, max_images, resize, ranges)
-    real = _image_set(layout, split, real_side, max_images, resize, ranges)
+    inputs = _image_set(layout, split, input_side, max_images, resize, ranges, formats)
+    real = _image_set(layout, split, real_side, max_images, resize, ranges, formats)
     scale = 1 if resize.size else layout.sizes.scale(real_side)
     if degradation is not None:
         scale = degradation.task.scale
@@ -196,7 +208,7 @@ def build_eval_set(
     held_out, held_out_split = None, "train" if split != "train" else ""
     if held_out_split:
         num_outputs = len(real) if direction == "sample" else len(inputs)
-        held_out = _image_set(layout, held_out_split, real_side, num_outputs, resize, ranges)
+        held_out = _image_set(layout, held_out_split, real_side, num_outputs, resize, ranges, formats)
     return EvalSet(
         direction=direction,
         split=split,
@@ -246,12 +258,19 @@ def _default_split(layout: Layout, *, is_training_data: bool) -> str:
 
 
 def _image_set(
-    layout: Layout, split: str, side: int, max_images: int | None, resize: ResizePolicy, ranges: DomainRanges
+    layout: Layout,
+    split: str,
+    side: int,
+    max_images: int | None,
+    resize: ResizePolicy,
+    ranges: DomainRanges,
+    formats: DomainFormats,
 ) -> ImageSet:
     domains = layout.splits[split]
     domain = domains[side if layout.kind == "unpaired" else 0]
     if max_images is not None and max_images < len(domain):
         domain = [domain[index * len(domain) // max_images] for index in range(max_images)]
     if layout.kind == "unpaired" and side:
-        ranges = ranges[::-1]
-    return ImageSet(domain, layout.kind, side if layout.kind == "paired" else 0, resize, ranges=ranges)
+        ranges, formats = ranges[::-1], formats[::-1]
+    position = side if layout.kind == "paired" else 0
+    return ImageSet(domain, layout.kind, position, resize, ranges=ranges, formats=formats)

@@ -13,12 +13,20 @@ from i2i.data.value_ranges import NO_RANGES, DomainRanges, dataset_ranges
 from i2i.device import resolve_device
 from i2i.directions import describe_direction
 from i2i.errors import DatasetError, ModelFileError, UsageError
+from i2i.evaluation.channel_pictures import describe_pictures
 from i2i.evaluation.direction import DirectionEvaluator, DirectionResult
 from i2i.evaluation.eval_set import build_eval_set
 from i2i.evaluation.feature_cache import FeatureCache
 from i2i.evaluation.metric_specs import METRICS, Threshold
 from i2i.evaluation.metric_suite import MetricSuite, Progress
-from i2i.evaluation.models import IDENTITY, EvaluatedModel, common_task, resolve_directions, resolve_models
+from i2i.evaluation.models import (
+    IDENTITY,
+    EvaluatedModel,
+    common_formats,
+    common_task,
+    resolve_directions,
+    resolve_models,
+)
 from i2i.evaluation.options import EvaluationOptions
 from i2i.evaluation.training_data import needed_kind, training_source
 from i2i.evaluation.transforms import Degradation, ResizePolicy
@@ -121,6 +129,12 @@ def evaluate(options: EvaluationOptions, progress: Progress = lambda text, done,
     fingerprints = {model.info.data.fingerprint for model in models if model.info is not None}
     is_training_data = layout.fingerprint() in fingerprints
     ranges = _value_ranges(options, models, layout)
+    formats = common_formats(models)
+    notes += [
+        f"FID, KID and LPIPS see the images {name} ({format}) as pictures: {describe_pictures(format)}."
+        for name, format in zip("AB", formats, strict=True)
+        if not format.is_rgb8
+    ]
     eval_sets = [
         build_eval_set(
             layout,
@@ -131,6 +145,7 @@ def evaluate(options: EvaluationOptions, progress: Progress = lambda text, done,
             degradation=degradation,
             is_training_data=is_training_data,
             ranges=ranges,
+            formats=formats,
         )
         for direction in directions
     ]

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from i2i.errors import DatasetError
+from i2i.evaluation.channel_pictures import comparable_pixels
 from i2i.evaluation.eval_set import READ_BATCH, ImageSet
 from i2i.evaluation.feature_cache import FeatureCache, Features
 from i2i.evaluation.models import TranslateFn
@@ -179,7 +180,11 @@ def _apply(
     metric: Callable[[Tensor, Tensor], Values], images: Iterable[Image.Image], references: Iterable[Image.Image]
 ) -> Values:
     """Return a metric of each image and its reference. Successive images of one size make a batch."""
-    pairs = zip(map(np.asarray, images), map(np.asarray, references), strict=True)
+    takes_rgb = isinstance(metric, Lpips)
+    pairs = [
+        (np.asarray(image), np.asarray(reference)) if takes_rgb else comparable_pixels(image, reference)
+        for image, reference in zip(images, references, strict=True)
+    ]
     parts = []
     for _, same_size in groupby(pairs, lambda pair: pair[0].shape):
         image_batch, reference_batch = zip(*same_size, strict=True)
@@ -187,5 +192,5 @@ def _apply(
     return np.concatenate(parts)
 
 
-def _to_tensor(images: Sequence[NDArray[np.uint8]]) -> Tensor:
+def _to_tensor(images: Sequence[NDArray[Any]]) -> Tensor:
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)

@@ -13,6 +13,8 @@ from i2i.checkpoints.model_info import ModelInfo
 from i2i.config import to_json
 from i2i.directions import SAMPLE, Direction
 from i2i.errors import ModelFileError, UsageError
+from i2i.evaluation.channel_pictures import translate_pictures
+from i2i.images.pixel_format import RGB_FORMATS, DomainFormats
 from i2i.inference import loading, sampler
 from i2i.inference.options import InferenceOptions
 from i2i.inference.restoration import superres_scale, task_of
@@ -144,13 +146,29 @@ def load_translate_fn(model: EvaluatedModel, direction: str, options: InferenceO
     translator = loading.load(
         str(model.path), direction, device=options.device, precision=options.precision, strength=strength
     )
-    return translator.translate
+    return translate_pictures(translator.translate) if translator.takes_channels else translator.translate
 
 
 def load_sample_fn(model: EvaluatedModel, options: InferenceOptions) -> Callable[[int], list[Image.Image]]:
     """Return a function that generates a number of images, with seeds from 0."""
     generate = sampler.load(str(model.path), device=options.device, precision=options.precision)
     return lambda count: list(generate(range(count)))
+
+
+def common_formats(models: Sequence[EvaluatedModel]) -> DomainFormats:
+    """Return the formats of the images A and B that all models were trained on; RGB without a trained model.
+
+    Raises:
+        UsageError: the models take images of different formats.
+    """
+    formats = {model.title: model.info.formats for model in models if model.info is not None}
+    for (title_a, formats_a), (title_b, formats_b) in pairwise(formats.items()):
+        if formats_a != formats_b:
+            found = [f"{title}: {a}; {b}" for title, (a, b) in ((title_a, formats_a), (title_b, formats_b))]
+            raise UsageError(
+                f"{title_a} and {title_b} take different images ({'. '.join(found)}). Evaluate them apart."
+            )
+    return next(iter(formats.values()), RGB_FORMATS)
 
 
 def resolve_directions(models: Sequence[EvaluatedModel], direction: str | None) -> list[str]:

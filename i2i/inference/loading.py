@@ -18,6 +18,7 @@ from i2i.errors import ModelFileError, UsageError
 from i2i.inference.auto.choice import AUTO
 from i2i.inference.chain import ChainedTranslator
 from i2i.inference.chain_names import split_chain, split_member
+from i2i.inference.channel_translator import ChannelTranslator
 from i2i.inference.foreign_precision import with_safe_precision
 from i2i.inference.mask_images import MaskFill
 from i2i.inference.options import InferenceOptions
@@ -130,6 +131,8 @@ def load_chain(members: Sequence[str], direction: str | None, options: Inference
         strength = options.strength if own_strength is None and takes else own_strength
         chosen = own_direction or (direction if direction in of_member else None)
         loaded.append(load_one(name, chosen, replace(plain, strength=strength)))
+        if loaded[-1].takes_channels:
+            raise UsageError(f"{name} takes images of other channels or another type than pictures: run it alone.")
     if loaded[0].mask_reader is None:
         replace(plain, mask=options.mask).check_for(loaded[0].name, infos[0])
     return ChainedTranslator(loaded, options)
@@ -165,7 +168,8 @@ def load_one(model: str, direction: str | None, options: InferenceOptions) -> Tr
     if isinstance(network, SpandrelNetwork) and isinstance(config, SpandrelConfig):
         options = with_safe_precision(network, config, options)
     provenance = provenance_of(path)
-    return Translator(
+    translator = Translator if info.takes_pictures else ChannelTranslator
+    return translator(
         network,
         config,
         size=info.size,
@@ -174,6 +178,15 @@ def load_one(model: str, direction: str | None, options: InferenceOptions) -> Tr
         provenance=replace(provenance, model=f"{provenance.model} {direction}"),
         options=options,
     )
+
+
+def load_identity_of_channels(
+    direction: str | None = None, *, value_range: tuple[float, float] | None = None
+) -> ChannelTranslator:
+    """Return the identity for images of any channels and type: results equal their images to the last bit."""
+    direction = _checked_direction("identity", direction, list(Direction))
+    options = InferenceOptions(device="cpu", value_range=value_range)
+    return ChannelTranslator(Identity(), IdentityConfig(), size=MIN_SIDE, direction=direction, options=options)
 
 
 def _checked_direction(model: str, direction: str | None, directions: Sequence[str]) -> str:

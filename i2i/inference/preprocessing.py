@@ -48,6 +48,8 @@ class Preprocessor:
         pin_memory: whether to lay batches out in pinned memory, from which copies to CUDA are asynchronous.
     """
 
+    returns_floats = False  # whether results are values in [-1, 1] instead of levels
+
     def __init__(
         self,
         config: GeneratorConfig | SpandrelConfig,

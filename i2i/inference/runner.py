@@ -158,7 +158,8 @@ class NetworkRunner:
         Args:
             pixels: levels (N, H, W, C) on the CPU, see ``PaddedBatch``, with N at most ``max_batch_size``.
 
-        Returns: (N, scale·H, scale·W, 3), on the device or on the CPU: uint8, or uint16 for levels in float32.
+        Returns: (N, scale·H, scale·W, C), on the device or on the CPU: uint8, or uint16 for levels in float32; or
+            float32 in [-1, 1], as the preprocessor says.
 
         Raises: RuntimeError or MemoryError if the device is out of memory.
         """
@@ -178,7 +179,7 @@ class NetworkRunner:
     def forward_batch(self, pixels: Tensor) -> Tensor:
         """Run the network once on the whole batch."""
         network_input = self._preprocessor.network_input(pixels.to(self._device, non_blocking=True))
-        return quantize(self._call_network(network_input), pixels.dtype).permute(0, 2, 3, 1)
+        return self._quantize(self._call_network(network_input), pixels.dtype).permute(0, 2, 3, 1)
 
     def forward_tiled(self, pixels: Tensor) -> Tensor:
         """Run the network on overlapping tiles of one image. Memory does not grow with the image.
@@ -209,7 +210,7 @@ class NetworkRunner:
 
         def run_tile(rows: slice, columns: slice) -> Tensor:
             network_input = self._preprocessor.network_input(pixels[:, rows, columns].to(self._device))
-            return _to_levels_hwc(self._call_network(network_input), pixels.dtype)
+            return self._to_hwc(self._call_network(network_input), pixels.dtype)
 
         return run_tile
 
@@ -242,7 +243,7 @@ class NetworkRunner:
 
         # A compiled network takes plain tensors only.
         output = self.network(stream_rows(pixels.shape[1], pixels.shape[2], fetch_rows))
-        return torch.cat([_to_levels_hwc(strip, pixels.dtype) for _, strip in output.strips()])[None]
+        return torch.cat([self._to_hwc(strip, pixels.dtype) for _, strip in output.strips()])[None]
 
     def _work_per_pixel(self, channels: int) -> float:
         """Return the work that ``reporting_work`` reports for each pixel of an image, measured on a small one."""
@@ -252,6 +253,13 @@ class NetworkRunner:
         with fork_rng_with_seed(self._device, 0), reporting_work(work.append):  # dropout is drawn from the next numbers
             self._stream(torch.zeros(1, side, side, channels, dtype=torch.uint8))
         return sum(work) / side**2
+
+    def _quantize(self, image: Tensor, input_dtype: torch.dtype) -> Tensor:
+        return image.float() if self._preprocessor.returns_floats else quantize(image, input_dtype)
+
+    def _to_hwc(self, image: Tensor, input_dtype: torch.dtype) -> Tensor:
+        """Return (1, C, H, W) in [-1, 1] as levels or values (H, W, C) on the CPU."""
+        return self._quantize(image, input_dtype)[0].permute(1, 2, 0).cpu()
 
     def _call_network(self, network_input: Tensor) -> Tensor:
         try:
@@ -270,8 +278,3 @@ class NetworkRunner:
 def quantize(image: Tensor, input_dtype: torch.dtype) -> Tensor:
     """Return (N, 3, H, W) in [-1, 1] as uint8; as uint16 if the input of the network was float32, of 16-bit images."""
     return to_uint16(image) if input_dtype == torch.float32 else to_uint8(image)
-
-
-def _to_levels_hwc(image: Tensor, input_dtype: torch.dtype) -> Tensor:
-    """Return (1, 3, H, W) in [-1, 1] as levels (H, W, 3) on the CPU."""
-    return quantize(image, input_dtype)[0].permute(1, 2, 0).cpu()

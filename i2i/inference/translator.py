@@ -55,6 +55,8 @@ class Translator:
     Raises: UsageError if an option is missing, or is given that the model does not take.
     """
 
+    takes_channels = False  # whether images are ``ChannelImage`` instead of pictures
+
     def __init__(
         self,
         network: nn.Module,

@@ -1,7 +1,6 @@
 """Make a trainer from a recipe and a dataset: for a new training, or for the resume of an earlier one."""
 
 import logging
-import math
 import re
 from collections.abc import Sequence
 from functools import partial
@@ -14,16 +13,18 @@ from i2i.checkpoints.writing import training_goes_on
 from i2i.config import to_json
 from i2i.data.config import DirectedConfig
 from i2i.data.dataset import TrainingDataset
-from i2i.data.image_cache import ImageCache, build_image_cache
 from i2i.data.layout import HINT, Layout
+from i2i.data.pixel_formats import with_ranges
 from i2i.data.saved_source import saved_places
 from i2i.data.source import PLACES, DataSource
 from i2i.data.value_ranges import NO_RANGES, DomainRanges, dataset_ranges
-from i2i.device import resolve_device
 from i2i.diagnostics import AlarmMonitor, flag_values
 from i2i.directions import Direction
-from i2i.errors import CacheError, ConfigError, I2IError, UsageError
+from i2i.errors import ConfigError, I2IError, UsageError
+from i2i.images.pixel_format import RGB_FORMATS, DomainFormats
 from i2i.recipes import Recipe, find_recipe, plugin_packages, recipe_from_json
+from i2i.recipes.caching import open_image_cache
+from i2i.recipes.channels import find_formats, fit_to_channels, saved_formats
 from i2i.recipes.ranks import follow_rank_0, is_follower, share_trainer, with_ranks, with_resumed_ranks
 from i2i.recipes.resumable import check_resumable, require_state
 from i2i.recipes.training_data import (
@@ -42,8 +43,6 @@ from i2i.training.validator import Validator
 from i2i.training.warm_start import load_matching_weights
 
 logger = logging.getLogger(__name__)
-
-MAX_AUTO_CACHE_BYTES = 32e9  # --cache auto makes no larger image cache
 
 
 def new_training(
@@ -77,10 +76,12 @@ def new_training(
     if not source.is_named:
         raise UsageError(f"No dataset was named. Give --data NAME or --data PATH. {HINT}")
     recipe, layout = fit_to_pairs(recipe, load_and_check_layout(recipe, source), overrides)
+    formats = find_formats(recipe, layout)
+    recipe = fit_to_channels(recipe, formats, overrides)
     task = getattr(recipe.data.restoration_task, "task", "")
     run = Run.from_name(run_name or _default_run_name(source, method, task))
     log_data_warnings(recipe, layout)
-    trainer = _build_trainer(recipe, source, layout, run, progress, recipe.training.init_from)
+    trainer = _build_trainer(recipe, source, layout, formats, run, progress, recipe.training.init_from)
     run.create(run_config(recipe, source))
     return share_trainer(trainer, recipe, source)
 
@@ -128,7 +129,7 @@ def resume_training(
     run.lock_for_training()
     try:
         layout = check_saved_scale(recipe, load_and_check_layout(recipe, source, resumed=True))
-        trainer = _build_trainer(recipe, source, layout, run, progress)
+        trainer = _build_trainer(recipe, source, layout, saved_formats(recipe, layout), run, progress)
         state = run.load_state()
         if state is not None:
             trainer.load_state_dict(state, allow_changed_data=allow_changed_data)
@@ -142,7 +143,8 @@ def resume_training(
 
 def _follow(progress: TrainingProgress, recipe: Recipe, source: DataSource, run: Run) -> Trainer:
     """Return the trainer of a rank that writes no file."""
-    return _build_trainer(recipe, source, load_and_check_layout(recipe, source), run, progress)
+    layout = load_and_check_layout(recipe, source)
+    return _build_trainer(recipe, source, layout, saved_formats(recipe, layout), run, progress)
 
 
 def existing_run(method: str, overrides: dict[str, Any], run_name: str | None) -> Run | None:
@@ -173,7 +175,13 @@ def _default_run_name(source: DataSource, method: str, task: str) -> str:
 
 
 def _build_trainer(
-    recipe: Recipe, source: DataSource, layout: Layout, run: Run, progress: TrainingProgress, init_from: str = ""
+    recipe: Recipe,
+    source: DataSource,
+    layout: Layout,
+    formats: DomainFormats,
+    run: Run,
+    progress: TrainingProgress,
+    init_from: str = "",
 ) -> Trainer:
     training = recipe.training
     seed_everything(training.seed)
@@ -182,40 +190,18 @@ def _build_trainer(
         load_matching_weights(method, init_from)
     data = recipe.data
     ranges = dataset_ranges(layout, data.value_range, data.value_range_a, data.value_range_b)
-    dataset = TrainingDataset(layout, data, training.seed, _image_cache(recipe, layout, ranges), ranges)
+    formats = with_ranges(formats, ranges)
+    if formats != RGB_FORMATS:
+        logger.info("images A: %s; images B: %s", *formats)
+    cache = open_image_cache(recipe, layout, ranges, formats)
+    dataset = TrainingDataset(layout, data, training.seed, cache, ranges, formats)
     total_steps = training.total_steps(dataset.epoch_length)
     settings = flag_values(recipe.data, recipe.model, training)
     alarms = AlarmMonitor(settings, total_steps, method.discriminator_weight, method.discriminator_outputs)
     monitor = TrainingMonitor(alarms, stop_on_alarm=training.stop_on_alarm)
-    info = model_info(recipe, source, layout, list(method.translators()), ranges)
+    info = model_info(recipe, source, layout, list(method.translators()), ranges, formats)
     validator = Validator(training, dataset, info.directions, method.generator_config(), run.best_path)
     return Trainer(method, dataset, training, run, info, progress, monitor, validator)
-
-
-def _image_cache(recipe: Recipe, layout: Layout, ranges: DomainRanges) -> ImageCache | None:
-    """Return the cache of the training images, or None to load them from their files.
-
-    With --cache auto, a cache is used on CUDA, and wherever each crop would decode a full-size photo.
-
-    Raises:
-        CacheError: --cache is "on" and the cache cannot be made.
-    """
-    mode = recipe.training.cache
-    has_task = recipe.data.restoration_task is not None
-    decodes_full_photos = has_task or recipe.superres_scale > 1 or recipe.data.resize_mode == "native"
-    if mode == "off":
-        return None
-    if mode == "auto" and not decodes_full_photos and resolve_device(recipe.training.device).type != "cuda":
-        return None
-    try:
-        limit = MAX_AUTO_CACHE_BYTES if mode == "auto" else math.inf
-        side, resize_mode = recipe.data.load_size, recipe.data.resize_mode
-        return build_image_cache(layout, side, resize_mode, limit=limit, ranges=ranges)
-    except CacheError as error:
-        if mode == "on":
-            raise CacheError(f"{error} Make room, set I2I_CACHE to another folder, or give --cache off.") from error
-        logger.warning("Training images are loaded from their files. %s", error)
-        return None
 
 
 def model_info(
@@ -224,6 +210,7 @@ def model_info(
     layout: Layout,
     directions: Sequence[str],
     ranges: DomainRanges = NO_RANGES,
+    formats: DomainFormats = RGB_FORMATS,
 ) -> ModelInfo:
     """Return the part of a model file's metadata that does not change during a training.
 
@@ -251,6 +238,7 @@ def model_info(
         settings=settings.to_json(),
         plugins=plugin_packages(recipe),
         value_ranges=ranges,
+        formats=formats,
     )
 
 

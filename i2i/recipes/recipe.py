@@ -1,10 +1,11 @@
 """``Recipe``: the method of a training and all of its settings."""
 
+import inspect
 from dataclasses import dataclass, replace
 from typing import Any
 
 from i2i.config import merge, to_json
-from i2i.data.config import DataConfig, DirectedConfig, PairedConfig, SingleDomainConfig
+from i2i.data.config import DataConfig, DirectedConfig, PairedConfig, SingleDomainConfig, UnpairedConfig
 from i2i.data.layout import Kind
 from i2i.errors import ConfigError
 from i2i.methods.base import Method
@@ -47,9 +48,22 @@ class Recipe:
         Raises:
             ConfigError: the networks cannot take images of ``data.size``.
         """
+        channels = self.channels
+        further: dict[str, Any] = {}
+        if channels != (3, 3):
+            further = {"in_channels": channels[0], "out_channels": channels[1]}
+            if "in_channels" not in inspect.signature(self.model.build).parameters:
+                raise ConfigError(
+                    f"{self.method} takes images of three channels only; these have {channels[0]} and {channels[1]}."
+                )
         if isinstance(self.model, DistillConfig) and isinstance(self.data, DirectedConfig):
-            return self.model.build(self.data.size, self.data.direction)
-        return self.model.build(self.data.size)
+            return self.model.build(self.data.size, self.data.direction, **further)
+        return self.model.build(self.data.size, **further)
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of the images to translate and of those to return."""
+        return self.data.channels if isinstance(self.data, UnpairedConfig) else (3, 3)
 
     def data_kind(self) -> Kind:
         """Return the kind of dataset that the training needs."""
@@ -65,7 +79,8 @@ class Recipe:
             return [(channels, size // task.scale), (3, size)]
         if isinstance(self.data, SingleDomainConfig):
             return [(3, size)]
-        return [(3, size // self.superres_scale), (3, size)]
+        in_channels, out_channels = self.channels
+        return [(in_channels, size // self.superres_scale), (out_channels, size)]
 
     @property
     def superres_scale(self) -> int:

@@ -49,7 +49,7 @@ class TrainingOutputs:
                     log.log(step, metrics)
                     logger.info("step %d: %s", step, format_losses(metrics))
                 trainer.monitor.check_samples(method.health_views(batch, columns, translators), step, log)
-        save_sample_grid(columns, trainer.dataset.config.size, trainer.run, step, log)
+        save_sample_grid(columns, trainer.dataset.config.size, trainer.run, step, log, trainer.dataset.formats)
 
     def validate(self, validator: Validator, log: MetricsLog) -> None:
         """Measure the translators, and save them if they are the best so far."""

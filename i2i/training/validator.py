@@ -20,6 +20,7 @@ from i2i.device import resolve_device
 from i2i.directions import SAMPLE, Direction
 from i2i.errors import ConfigError, DatasetError, ModelFileError
 from i2i.images import to_uint8
+from i2i.images.tensors import to_fractional_levels
 from i2i.metrics import Inception, kid
 from i2i.metrics.paired import LPIPS_MIN_SIZE, SSIM_MIN_SIZE, Lpips, psnr, ssim
 from i2i.networks import GeneratorConfig, NoiseGeneratorConfig
@@ -97,7 +98,30 @@ class Validator:
                 "There are no test images: evaluations use training images and do not measure generalisation."
             )
 
+    def _check_channels(self) -> bool:
+        """Return whether KID and LPIPS can be computed: images are grey, repeated three times, or RGB.
+
+        Raises ConfigError if one of them decides which translators are the best.
+        """
+        shown = {
+            self.dataset.formats[Direction(name).target_index].channels for name in self.directions if name != SAMPLE
+        }
+        if shown <= {1, 3}:
+            return True
+        counts = " and ".join(map(str, sorted(shown)))
+        if self.best_metric in ("kid", "lpips"):
+            raise ConfigError(
+                f"{self.best_metric.upper()} needs grey or RGB images; the results have {counts} channels. Use "
+                f"--best-metric {'psnr' if self.paired else 'off'}."
+            )
+        logger.info(
+            "evaluations leave out KID and LPIPS: they need grey or RGB images; results have %s channels", counts
+        )
+        return False
+
     def _build_networks(self, device: str) -> tuple[Inception | None, Lpips | None]:
+        if not self._check_channels():
+            return None, None
         required = "kid" if self.best_metric == "off" and not self.paired else self.best_metric
         inception = self._try_build("kid", required, Inception, device)
         use_lpips = self.paired and self.dataset.config.size >= LPIPS_MIN_SIZE
@@ -154,11 +178,11 @@ class Validator:
             if self.dataset.config.size >= SSIM_MIN_SIZE:
                 metrics["ssim"] = _mean(ssim, outputs, targets)
             if self.lpips is not None:
-                metrics["lpips"] = _mean(self.lpips, outputs, targets)
+                metrics["lpips"] = _mean(self.lpips, _as_rgb8(outputs), _as_rgb8(targets))
         return metrics
 
     def _outputs(self, direction: str, network: nn.Module, to_device: MoveBatch) -> Tensor:
-        """Return the translated images, or one image per seed for a noise generator: uint8 (N, 3, H, W) on the CPU."""
+        """Return the translated images, or one image per seed for a noise generator: levels (N, C, H, W) on the CPU."""
         size = 1 if depends_on_batch(network) else EVAL_BATCH_SIZE
         if isinstance(self.generator, NoiseGeneratorConfig):
             latents = latents_from_seeds(range(len(self._images[0])), self.generator.latent)
@@ -167,11 +191,13 @@ class Validator:
         else:
             inputs = self._images[Direction(direction).source_index]
             parts = [network(to_device((x,))[0]) for x in inputs.split(size)]
-        return torch.cat([to_uint8(part).cpu() for part in parts])
+        is_rgb8 = direction == SAMPLE or self.dataset.formats[Direction(direction).target_index].is_rgb8
+        return torch.cat([to_uint8(part).cpu() if is_rgb8 else to_fractional_levels(part).cpu() for part in parts])
 
     def _features(self, pixels: Tensor) -> NDArray[np.float32]:
         assert self.inception is not None
-        return torch.cat([self.inception(part)[0].cpu() for part in pixels.split(EVAL_BATCH_SIZE)]).numpy()
+        parts = _as_rgb8(pixels).split(EVAL_BATCH_SIZE)
+        return torch.cat([self.inception(part)[0].cpu() for part in parts]).numpy()
 
     def _update_best(self, metrics: Mapping[str, float], step: int) -> bool:
         """Remember the metrics if their mean over the directions is the best so far. Return whether it is."""
@@ -201,6 +227,12 @@ class Validator:
         saved = BestMetric.from_json(state["best"]) if state and state["best"] else None
         usable = saved is not None and saved.same_protocol(self._candidate(0.0, 0)) and self.best_path.is_file()
         self.best = saved if usable else None
+
+
+def _as_rgb8(levels: Tensor) -> Tensor:
+    """Return levels (N, 1 or 3, H, W) as uint8 (N, 3, H, W): grey is repeated."""
+    pixels = levels if levels.dtype == torch.uint8 else levels.round().to(torch.uint8)
+    return pixels.expand(-1, 3, -1, -1) if pixels.shape[1] == 1 else pixels
 
 
 def _mean(metric: Callable[[Tensor, Tensor], NDArray[np.float64]], outputs: Tensor, targets: Tensor) -> float:

@@ -203,7 +203,7 @@ def test_one_photo_is_written_to_the_named_file_and_nothing_beside_it(tmp_path: 
     ("args", "words"),
     [
         (["--out", "r.png", "--format", "webp"], "name different formats"),
-        (["--out", "r.bmp"], "written as png, jpg, webp, avif, tif, gif, not as bmp"),
+        (["--out", "r.bmp"], "written as png, jpg, webp, avif, tif, gif, npy, not as bmp"),
         (["--out", "r.heic"], "not as heic"),
         (["in", "--out", "r.png"], "takes one photo; found 2 sources"),
     ],

@@ -58,6 +58,9 @@ TRAININGS = (
     "regression --data photos --task colorize",
     "regression --data photos --task superres --name superres2",
     "regression --pairs small large --name own-superres",
+    "pix2pix --data cells --value-range 0 4095",
+    "cyclegan --data thermal --value-range-a 270 320",
+    "pix2pix --data landcover",
     "regression --data photos --task denoise --noise-level-input --name denoise-with-level",
 )
 COPIES = {
@@ -121,6 +124,7 @@ def make_data() -> None:
         for seed in range(3):
             values = np.random.default_rng(seed).integers(low, low + 4000, (SIZE, SIZE)).astype(dtype)
             tifffile.imwrite(Path(folder) / f"{seed}.tif", values)
+    exec(next(python_blocks(TEXTS["channels"])), {})
     Path("mine.json").write_text(text(transform("RandomRotate90", p=0.5)))  # as the Python example makes it
     Path("rain.json").write_text(text(transform("RandomRain", p=0.5), transform("ISONoise", p=1)))
     mask = Image.new("L", (SIZE, SIZE))

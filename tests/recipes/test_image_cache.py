@@ -25,7 +25,7 @@ def start(method: str, overrides: dict[str, Any], name: str) -> Trainer:
 @pytest.fixture
 def pretend_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make --cache auto decide as on a machine with a GPU."""
-    monkeypatch.setattr("i2i.recipes.launch.resolve_device", lambda name: torch.device("cuda"))
+    monkeypatch.setattr("i2i.recipes.caching.resolve_device", lambda name: torch.device("cuda"))
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_auto_does_not_cache_on_a_cpu_and_off_never_does(
     unpaired: Path, changes: Changes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert start("cyclegan", changes(unpaired), "run").dataset.cache is None
-    monkeypatch.setattr("i2i.recipes.launch.resolve_device", lambda name: torch.device("cuda"))
+    monkeypatch.setattr("i2i.recipes.caching.resolve_device", lambda name: torch.device("cuda"))
     assert start("cyclegan", changes(unpaired, cache="off"), "other").dataset.cache is None
     assert not cache_dir().exists()
 
@@ -75,7 +75,7 @@ def test_auto_logs_one_line_and_loads_from_files_if_the_cache_cannot_be_made(
     if reason == "full":
         monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     elif reason == "too large":
-        monkeypatch.setattr("i2i.recipes.launch.MAX_AUTO_CACHE_BYTES", 1000)
+        monkeypatch.setattr("i2i.recipes.caching.MAX_AUTO_CACHE_BYTES", 1000)
     else:
         Path("file").touch()
         monkeypatch.setenv("I2I_CACHE", "file/below")
@@ -93,7 +93,7 @@ def test_on_with_a_full_disk_is_an_error_and_makes_no_run(unpaired: Path, change
 
 
 def test_on_caches_more_than_auto_does(unpaired: Path, changes: Changes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("i2i.recipes.launch.MAX_AUTO_CACHE_BYTES", 1000)
+    monkeypatch.setattr("i2i.recipes.caching.MAX_AUTO_CACHE_BYTES", 1000)
     assert start("cyclegan", changes(unpaired, cache="on"), "run").dataset.cache is not None
 
 

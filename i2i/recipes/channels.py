@@ -1,0 +1,80 @@
+"""Fit a recipe to the channels of its dataset."""
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from i2i.config import merge
+from i2i.data.config import DirectedConfig, SingleDomainConfig, UnpairedConfig
+from i2i.data.layout import Layout
+from i2i.data.pixel_formats import check_rgb, dataset_formats
+from i2i.directions import Direction
+from i2i.images.pixel_format import RGB_FORMATS, DomainFormats
+from i2i.methods.cyclegan import CycleGANConfig
+from i2i.networks import RestorerConfig
+from i2i.recipes.recipe import Recipe
+
+logger = logging.getLogger(__name__)
+
+
+def find_formats(recipe: Recipe, layout: Layout) -> DomainFormats:
+    """Return the formats of the images A and B of a new training.
+
+    Restoration tasks and noise generators take pictures: grey ones get three equal channels.
+
+    Raises:
+        DatasetError: files of a domain differ in their channels, have others than the recipe states, or are no pictures
+            where these are needed.
+    """
+    if recipe.data.restoration_task is not None or isinstance(recipe.data, SingleDomainConfig):
+        task = getattr(recipe.data.restoration_task, "task", "")
+        return check_rgb(layout, f"--task {task}" if task else f"`i2i train {recipe.method}`")
+    assert isinstance(recipe.data, UnpairedConfig)
+    stated = (recipe.data.in_channels, recipe.data.out_channels)
+    return dataset_formats(layout, stated[::-1] if _is_reversed(recipe) else stated)
+
+
+def saved_formats(recipe: Recipe, layout: Layout) -> DomainFormats:
+    """Return the formats of the images A and B of a training that is continued; RGB of 8 bits if it states none.
+
+    Raises:
+        DatasetError: the files do not have the channels of the run any more.
+    """
+    if not isinstance(recipe.data, UnpairedConfig) or recipe.data.in_channels is None:
+        return RGB_FORMATS
+    return find_formats(recipe, layout)
+
+
+def fit_to_channels(recipe: Recipe, formats: DomainFormats, overrides: dict[str, Any]) -> Recipe:
+    """Return the recipe of a new training with the channels of its dataset.
+
+    Between different channels, settings that need equal ones are replaced unless they were chosen: the identity loss of
+    CycleGAN by none, and the residual of a restorer by its direct prediction.
+
+    Args:
+        recipe: of the training.
+        formats: of the images A and B.
+        overrides: those that made the recipe.
+    """
+    if not isinstance(recipe.data, UnpairedConfig) or recipe.data.restoration_task is not None:
+        return recipe
+    if formats == RGB_FORMATS:
+        return recipe
+    source, target = formats[::-1] if _is_reversed(recipe) else formats
+    recipe = replace(recipe, data=merge(recipe.data, {"in_channels": source.channels, "out_channels": target.channels}))
+    if source.channels == target.channels:
+        return recipe
+    chosen = overrides.get("model", {})
+    changes: dict[str, Any] = {}
+    if isinstance(recipe.model, CycleGANConfig) and recipe.model.weight_identity and "weight_identity" not in chosen:
+        changes["weight_identity"] = 0.0
+        logger.info("no identity loss: A has %d channels and B %d", formats[0].channels, formats[1].channels)
+    generator = recipe.model.generator
+    is_residual = isinstance(generator, RestorerConfig) and generator.prediction == "residual"
+    if is_residual and "prediction" not in chosen.get("generator", {}):
+        changes["generator"] = {"prediction": "direct"}
+    return replace(recipe, model=merge(recipe.model, changes))
+
+
+def _is_reversed(recipe: Recipe) -> bool:
+    return isinstance(recipe.data, DirectedConfig) and recipe.data.direction == Direction.B_TO_A
