@@ -4,7 +4,6 @@
 channels of a microscope, heights, temperatures, class ids.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -261,27 +260,3 @@ def _blend_on_white(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     white = 1.0 if colours.dtype.kind == "f" else np.iinfo(colours.dtype).max
     blended = white + (colours.astype(np.float64) - white) * (alpha / opaque)
     return (blended if colours.dtype.kind == "f" else blended.round()).astype(colours.dtype)
-
-
-def stack_channels(images: Sequence[ChannelImage], names: Sequence[str]) -> ChannelImage:
-    """Return one image of the channels of several files, which have one size and one type.
-
-    Args:
-        images: in the order of their channels.
-        names: of the files, for messages.
-
-    Raises: ImageError if they differ.
-    """
-    first = images[0]
-    for image, name in zip(images[1:], names[1:], strict=True):
-        if (image.size, image.values.dtype) != (first.size, first.values.dtype):
-            found, wanted = (f"{x.size[0]}x{x.size[1]} pixels of {x.values.dtype}" for x in (image, first))
-            raise ImageError(f"{name} has {found}, and {names[0]} {wanted}: the files of a stack must agree.")
-    values = np.concatenate([image.values for image in images], 2)
-    try:
-        check_channels(values.shape[2])
-    except ImageError as error:
-        raise ImageError(f"The stack of {names[0]} {error}.") from error
-    bands = tuple(name for image in images for name in image.bands)
-    declared: Any = first.declared if all(image.declared == first.declared for image in images) else None
-    return ChannelImage(values, declared, bands if len(bands) == values.shape[2] else (), first.geo)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from i2i.errors import ImageError
 from i2i.images import load_image, read
-from i2i.images.channels import ChannelImage, read_channel_header, read_channels, stack_channels
+from i2i.images.channels import ChannelImage, read_channel_header, read_channels
 from i2i.images.value_range import SampleSummary
 
 DTYPES = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64"]
@@ -209,14 +209,6 @@ def test_names_of_bands_and_geographic_tags_are_read(tmp_path: Path) -> None:
     image = read_channels(write_tiff(tmp_path / "scene.tif", noise(4, "int16"), extratags=tags, metadata=None))
     assert image.bands == ("R", "G", "B", "N")
     assert image.geo == {code: value for code, *_, value, _ in tags if code != 42112}
-
-
-def test_the_channels_of_several_files_are_stacked() -> None:
-    images = [ChannelImage(noise(1), bands=(name,)) for name in ("B02", "B03")]
-    stack = stack_channels(images, ["a.tif", "b.tif"])
-    assert (stack.values.shape, stack.bands) == ((18, 25, 2), ("B02", "B03"))
-    with pytest.raises(ImageError, match=r"b.tif has 9x9 pixels of uint16, and a.tif 25x18"):
-        stack_channels([images[0], ChannelImage(noise(1, size=(9, 9)))], ["a.tif", "b.tif"])
 
 
 def test_the_summary_leaves_out_values_that_are_not_finite() -> None:
