@@ -1,4 +1,4 @@
-"""Every GAN loss trains without an alarm, with and without R1 and spectral norm.
+"""Every GAN loss trains without an alarm of divergence, with and without R1 and spectral norm.
 
 All 24 combinations at a larger size: ``python -m tests.benchmarks.games``.
 """
@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
+from i2i.checkpoints.log import read_log
 from i2i.data.synthetic import generate
 from i2i.losses.gan_losses import GAN_LOSSES
 from i2i.recipes import launch
 from i2i.training.progress import TrainingProgress
-from tests.benchmarks.games import REGULARISATION_VARIANTS, adversarial_settings, alarms, distance
+from tests.benchmarks.games import REGULARISATION_VARIANTS, adversarial_settings, distance
 
-STEPS = 215  # the training doctor raises no alarm in the first 200
+# The training doctor begins to check so many steps before the end: enough to confirm an alarm of the samples.
+CHECKED_STEPS = 20
+SAMPLE_EVERY = 10
 
 
 def variants(combinations: list[tuple[str, float, bool]]) -> list[Any]:
@@ -25,18 +28,23 @@ def variants(combinations: list[tuple[str, float, bool]]) -> list[Any]:
     return params
 
 
-def assert_learns(method: str, data: Path, loss: str, r1: float, model: dict[str, Any], batch: int) -> None:
+def assert_learns(
+    method: str, data: Path, loss: str, r1: float, model: dict[str, Any], *, ratio: float = 0.8, **training: Any
+) -> None:
+    """Train, and check that the distance to the data falls below ``ratio`` times the distance before."""
     changes = {
         "data": {"data": str(data), "size": 16, "resize_scale": 1.0},
         "model": {"adversarial": adversarial_settings(loss, r1), **model},
-        "training": {"steps": STEPS, "batch_size": batch, "sample_every": 15, "log_every": 5,
-                     "save_every_minutes": 99.0, "device": "cpu", "precision": "float32", "lr": 5e-4, "ema": 0.95},
+        "training": {"sample_every": SAMPLE_EVERY, "log_every": 5, "save_every_minutes": 99.0, "device": "cpu",
+                     "precision": "float32", "ema": 0.95, **training},
     }  # fmt: skip
     trainer = launch.new_training(method, "tiny", changes, "run", TrainingProgress())
+    trainer.monitor.alarms.warmup_steps = training["steps"] - CHECKED_STEPS
     before = distance(trainer)
     trainer.train()
-    assert distance(trainer) < 0.8 * before
-    assert alarms(trainer) == []
+    assert distance(trainer) < ratio * before
+    alarms = {row["alarm"] for row in read_log(trainer.run.path) if "alarm" in row}
+    assert alarms <= {"collapsed"}  # so early, the outputs may still be nearly the same
 
 
 @pytest.mark.slow
@@ -44,7 +52,7 @@ def assert_learns(method: str, data: Path, loss: str, r1: float, model: dict[str
     ("loss", "r1", "spectral"),
     variants([(loss, *way) for loss in GAN_LOSSES for way in (REGULARISATION_VARIANTS[0], REGULARISATION_VARIANTS[3])]),
 )
-def test_a_tiny_dcgan_approaches_its_data_without_an_alarm(
+def test_a_tiny_dcgan_approaches_its_data_and_does_not_diverge(
     loss: str, r1: float, spectral: bool, tmp_path: Path
 ) -> None:
     data = generate("shapes", tmp_path / "shapes", size=16, train=200, test=8)
@@ -52,7 +60,7 @@ def test_a_tiny_dcgan_approaches_its_data_without_an_alarm(
         "generator": {"ngf": 8, "latent": 16, "norm": "batch"},
         "discriminator": {"ndf": 8, "norm": "none", "spectral_norm": spectral},
     }
-    assert_learns("gan", data, loss, r1, {"networks": networks}, batch=8)
+    assert_learns("gan", data, loss, r1, {"networks": networks}, steps=80, batch_size=8, lr=1e-3)
 
 
 @pytest.mark.slow
@@ -60,7 +68,7 @@ def test_a_tiny_dcgan_approaches_its_data_without_an_alarm(
     ("loss", "r1", "spectral"),
     variants([(loss, *REGULARISATION_VARIANTS[index % 4]) for index, loss in enumerate(GAN_LOSSES)]),
 )
-def test_a_tiny_cyclegan_approaches_its_data_without_an_alarm(
+def test_a_tiny_cyclegan_approaches_its_data_and_does_not_diverge(
     loss: str, r1: float, spectral: bool, tmp_path: Path
 ) -> None:
     data = generate("stripes", tmp_path / "stripes", size=16, train=100, test=8)
@@ -68,4 +76,6 @@ def test_a_tiny_cyclegan_approaches_its_data_without_an_alarm(
         "generator": {"network": "resnet", "ngf": 4, "blocks": 1, "norm": "instance"},
         "discriminator": {"ndf": 8, "receptive_field": 16, "spectral_norm": spectral},
     }
-    assert_learns("cyclegan", data, loss, r1, model, batch=4)
+    # With the wrong sign of the generator's loss, the ratio of lsgan is 0.66. The critics of wgan teach more slowly.
+    steps, ratio = (215, 0.8) if loss.startswith("wgan") else (75, 0.55)
+    assert_learns("cyclegan", data, loss, r1, model, ratio=ratio, steps=steps, batch_size=4, lr=5e-4)
