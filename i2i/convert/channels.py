@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from i2i.checkpoints.model_info import ModelInfo
-from i2i.convert.interfaces import WrappingReader
+from i2i.convert.interfaces import Size, WrappingReader
 from i2i.errors import I2IError, ImageError, UsageError
 from i2i.images import LoadedImage
 from i2i.images.channels import ChannelImage, read_channel_header
@@ -70,6 +70,11 @@ class ChannelReader(WrappingReader):
     def __init__(self, reader: Any, translator: Any) -> None:
         super().__init__(reader)
         self.translator = translator
+
+    def probe(self, path: Path) -> tuple[Size, int]:
+        """Return width and height, and 1: pages are channels, or left out."""
+        size, _ = self.reader.probe(path)
+        return size, 1
 
     def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
         from i2i.inference.channel_translator import range_of

@@ -10,7 +10,7 @@ from tifffile import TiffFile, TiffPage
 
 from i2i.errors import ImageError
 from i2i.images.sample_images import SampleImage, Samples, integer_alpha
-from i2i.images.sample_types import check_channels, check_memory, sample_type_of
+from i2i.images.sample_types import MAX_CHANNELS, check_channels, check_memory, sample_type_of
 from i2i.images.tiff_codecs import register_codecs
 from i2i.images.value_range import OVERSHOOT, SampleType, ValueRange
 
@@ -67,6 +67,7 @@ class SampleTiff(SampleImage):
         if page.dtype is None:
             raise ImageError(f"has samples of {page.bitspersample} bits; i2i reads integers and floats of 8 to 64 bits")
         self._size = (page.imagewidth, page.imagelength)
+        self._rows_as_pages = _has_rows_as_pages(page.description, page.shape, len(self._tiff.pages))
         self.has_alpha = _has_alpha(page)
         is_grey = page.samplesperpixel - self.has_alpha < 3
         self._mode = ("L", "LA")[self.has_alpha] if is_grey else ("RGB", "RGBA")[self.has_alpha]
@@ -75,6 +76,10 @@ class SampleTiff(SampleImage):
         self.sample_type = sample_type_of(page.dtype)
         self._channel_pages = _channel_pages(page.description, self.n_frames)
         self.num_channels = page.samplesperpixel * self._channel_pages
+        if self._rows_as_pages:
+            self._size = (page.imagelength, len(self._tiff.pages))
+            self.num_channels = page.imagewidth
+            self.not_a_picture = f"has {self.num_channels} channels, and each row is a page"
         self._im = None
         self.info = _info(page)
         self._exif = None
@@ -93,17 +98,26 @@ class SampleTiff(SampleImage):
         """Return the bands of the current page; of a microscope's file whose pages are channels, those of all pages."""
         check_channels(self.num_channels)
         check_memory(*self.size, self.num_channels, self.dtype.itemsize, self.max_pixels)
-        if self._channel_pages == 1:
-            return self._decode_page()
-        current = self._frame
-        pages = []
-        for frame in range(self._channel_pages):
-            self._set_page(frame)
-            pages.append(self._decode_page())
-        self._set_page(current)
-        if len({(page.shape, page.dtype) for page in pages}) > 1:
+        if self._rows_as_pages:
+            return np.concatenate(self._decode_pages(len(self._tiff.pages)), 2).transpose(2, 0, 1)
+        return (
+            self._decode_page()
+            if self._channel_pages == 1
+            else np.concatenate(self._decode_pages(self._channel_pages), 2)
+        )
+
+    def _decode_pages(self, count: int) -> list[np.ndarray]:
+        """Return the first pages, (H, W, bands) each. Raises OSError if they differ."""
+        first = self._page
+        decoded = []
+        for page in self._tiff.pages[:count]:
+            assert isinstance(page, TiffPage)
+            self._page = page
+            decoded.append(self._decode_page())
+        self._page = first
+        if len({(page.shape, page.dtype) for page in decoded}) > 1:
             raise OSError("its pages differ in size or type")
-        return np.concatenate(pages, 2)
+        return decoded
 
     @property
     def white_is_zero(self) -> bool:
@@ -189,9 +203,23 @@ def _channel_pages(description: str, pages: int) -> int:
     if description.startswith("ImageJ="):
         found = re.search(r"^channels=(\d{1,3})\s*$", description, re.MULTILINE)
         return pages if found and int(found[1]) == pages else 1
+    if (shape := _shaped(description)) and shape[0] == pages <= MAX_CHANNELS < min(shape[1:]):
+        return pages
     start = description[:4000]
     sizes = dict(re.findall(r'\bSize([CZT])="(\d{1,3})"', start)) if "<OME" in start else {}
     return pages if sizes == {"C": str(pages), "Z": "1", "T": "1"} else 1
+
+
+def _has_rows_as_pages(description: str, page: tuple[int, ...], pages: int) -> bool:
+    """Return whether each page is a row of an array (H, W, C), as tifffile writes it if nothing says what C is."""
+    shape = _shaped(description)
+    return shape is not None and (pages, *page) == shape and shape[2] <= MAX_CHANNELS < min(shape[:2])
+
+
+def _shaped(description: str) -> tuple[int, int, int] | None:
+    """Return the three sides of an array that tifffile states in the description of its first page."""
+    found = re.match(r'\{"shape": \[(\d{1,6}), (\d{1,6}), (\d{1,6})\]', description)
+    return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
 def to_uint8_alpha(alpha: np.ndarray) -> np.ndarray:

@@ -86,6 +86,20 @@ def test_pages_that_imagej_states_as_channels_are_joined(tmp_path: Path) -> None
     assert_read(tmp_path / "cells.ome.tif", values)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("channels", [2, 5])
+def test_arrays_that_tifffile_wrote_without_a_word_on_their_axes_are_read(
+    tmp_path: Path, channels: int, dtype: str
+) -> None:
+    values = noise(channels, dtype, (24, 30))
+    tifffile.imwrite(tmp_path / "last.tif", values, photometric="minisblack")  # a page for each row
+    tifffile.imwrite(tmp_path / "first.tif", values.transpose(2, 0, 1), photometric="minisblack")
+    for name in ("last.tif", "first.tif"):
+        assert_read(tmp_path / name, values)
+        assert read_channel_header(tmp_path / name).size == (30, 24)
+        assert read_channel_header(tmp_path / name).channels == channels
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("channels", [1, 2, 3, 6])
 def test_arrays_of_numpy_are_read(tmp_path: Path, channels: int, dtype: str) -> None:
