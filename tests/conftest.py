@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from tests.engines.fixtures import exportable_model, exported  # noqa: F401
 from tests.images.shared_decoders import SharedDecoders
 
 torch.set_num_threads(1)
@@ -37,6 +38,7 @@ def work_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make the test's temporary folder the working directory, so that runs and datasets are written there."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("I2I_CHECKPOINTS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))  # the files of engines
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ".state"))  # the log of downloads
     return tmp_path
 

@@ -18,7 +18,7 @@ LAYERS = [
     {"pretrained"},
     {"networks", "restoration", "diagnostics", "checkpoints"},
     {"data", "metrics", "model_networks"},
-    {"losses"},
+    {"losses", "engines"},
     {"methods"},
     {"training", "inference"},
     {"recipes"},

@@ -62,6 +62,11 @@ class MetadataFields:
         self._require(is_number and abs(value) <= MAX_NUMBER, key, value, "a finite number")  # false for NaN
         return float(value)
 
+    def flag(self, key: str) -> bool:
+        value = self._get(key, False)
+        self._require(isinstance(value, bool), key, value, "true or false")
+        return value
+
     def counts(self, key: str, default: Any = None) -> tuple[int, ...]:
         value = self._get(key, default)
         is_list = isinstance(value, list) and len(value) <= len(Direction)

@@ -55,6 +55,8 @@ def _unreadable(path: Path, error: Exception) -> ModelFileError:
         foreign = ""
     if not foreign:
         return ModelFileError(f"{path} is not a readable safetensors file: {error}.")
+    if path.suffix.lower() in (".onnx", ".xml", ".pt2"):
+        return ModelFileError(f"{path} is a file for another runtime: `i2i convert` and `i2i evaluate` take it.")
     if foreign.startswith("a PyTorch checkpoint"):
         return ModelFileError(f"{path} is {foreign}. `i2i models import {path} --name NAME` makes a model of it.")
     return ModelFileError(

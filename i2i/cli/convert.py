@@ -19,8 +19,8 @@ def convert(
     model: Annotated[
         str,
         typer.Argument(
-            help="name of a run, path of a model file, or identity; several in a row, such as denoise+superres2; or "
-            "auto, which chooses among the installed restoration models for each photo"
+            help="name of a run, path of a model file (also .onnx, .xml and .pt2), or identity; several in a row, "
+            "such as denoise+superres2; or auto, which chooses among the installed restoration models for each photo"
         ),
     ],
     sources: Annotated[list[Path], typer.Argument(help="photos, folders of photos with their subfolders, and videos")],
@@ -146,6 +146,23 @@ def convert(
             show_default=False,
         ),
     ] = None,
+    engine: Annotated[
+        Literal["auto", "torch", "onnxruntime", "openvino"] | None,
+        typer.Option(
+            help="what computes the network on a CPU. auto: the fastest that is installed and gives the results of "
+            r"torch, which is measured once where there is much to do \[default: torch; for an exported file its own]",
+            show_default=False,
+        ),
+    ] = None,
+    network_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="LOW HIGH",
+            help="for ONNX and OpenVINO files of other programs: values of black and white that the network takes and "
+            "returns, such as 0 1",
+            show_default=False,
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=0, help="images of one size in a batch; 0: chosen for the device")] = 0,
     compile: Annotated[
         bool, typer.Option("--compile", help="compile the network first; pays off for thousands of images of one size")
@@ -183,7 +200,7 @@ def convert(
         metadata=metadata, provenance=provenance, max_pixels=parse_pixels(max_pixels), max_side=max_side,
         stabilize=stabilize, device=device, precision=precision, strength=degradation_level, mask=mask,
         mask_fill=mask_fill, value_range=value_range, blend=blend, grain=grain,
-        protect=protect, batch_size=batch_size, compile=compile,
+        protect=protect, engine=engine, network_range=network_range, batch_size=batch_size, compile=compile,
     )  # fmt: skip
     if explain or model == AUTO:
         convert_auto(options, json=json, dry_run=dry_run, explain=explain)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from i2i.cli.console import log_line, print_json, safe_text, stdout
+from i2i.cli.console import log_line, print_json, printable, safe_text, stdout
 from i2i.cli.models_cleanup import format_bytes, prune_models, remove_models
+from i2i.cli.models_export import export
 from i2i.cli.models_import import import_
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="List, inspect, import, export and 
 app.command("rm", no_args_is_help=True)(remove_models)
 app.command("prune")(prune_models)
 app.command("import", no_args_is_help=True)(import_)
+app.command("export", no_args_is_help=True)(export)
 
 
 @app.command("list")
@@ -107,14 +109,41 @@ def show_info(
         log_line("identity returns its input unchanged. Commands accept it in place of a model.")
         return
     from i2i.checkpoints.model_file import find_model_file, load_any_model_info
+    from i2i.engines.formats import format_of_path
 
     path = find_model_file(model)
+    if format_of_path(path) is not None:
+        _show_exported(path, json)
+        return
     info = load_any_model_info(path)
     num_parameters = _count_parameters(model, info)
     if json:
         print_json(_to_json(info))
     else:
         stdout.print(_info_table(path, info, num_parameters))
+
+
+def _show_exported(path: Path, json: bool) -> None:
+    """Show the metadata of a file for another runtime, which is tried on a small image."""
+    from rich.table import Table
+
+    from i2i.inference.exported import open_exported
+
+    opened = open_exported(path)
+    if opened.export is None:
+        log_line("{} has no metadata of i2i.", printable(path))
+        found = {"scale": opened.probed.scale, "size_multiple": opened.probed.multiple, "reach": opened.probed.reach}
+        texts = {name: str(value) for name, value in found.items() if value is not None}
+    else:
+        texts = opened.export.to_strings()
+    if json:
+        print_json(texts)
+        return
+    table = Table(box=None, show_header=False)
+    for name, text in texts.items():
+        if not name.startswith("i2i"):
+            table.add_row(name, safe_text(text))
+    stdout.print(table)
 
 
 def _to_json(info: "ModelInfo") -> dict[str, Any]:
@@ -177,33 +206,3 @@ def _describe_checkpoint(path: Path, info: "ModelInfo") -> str:
         return f"the best by {safe_text(best.metric.upper())}: {best.value} on {counts} {safe_text(best.split)} images"
     has_best = path.name == "weights.safetensors" and path.with_name("best.safetensors").is_file()
     return f"the last; the best is {path.resolve().parent.name}/best" if has_best else "the last"
-
-
-@app.command(no_args_is_help=True)
-def export(
-    model: Annotated[str, typer.Argument(help="name of a run, or path of a model file")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder to create; its name is the model's name")],
-    half: Annotated[
-        bool, typer.Option("--half/--full", help="weights in float16, half the size, or in float32")
-    ] = True,
-) -> None:
-    """Copy a model out of its run for sharing: the model file and its card, without the training state.
-
-    [bold]Example[/bold]
-
-        i2i models export stripes-cyclegan --out stripes
-    """
-    from i2i.checkpoints.model_card import write_model_card
-    from i2i.checkpoints.model_file import find_model_file, load_model_file, save_model_file, to_half
-    from i2i.errors import UsageError
-    from i2i.images.files import remove_unfinished
-
-    target = out / "weights.safetensors"
-    if target.exists():
-        raise UsageError(f"{target} exists already; nothing is overwritten. Choose another --out.")
-    model_file = load_model_file(find_model_file(model))
-    out.mkdir(parents=True, exist_ok=True)
-    remove_unfinished([out])
-    write_model_card(out, model_file.info)
-    save_model_file(target, to_half(model_file) if half else model_file)  # last: it says that the export is complete
-    log_line("{} ({} MB)", target, round(target.stat().st_size / 1e6, 1))

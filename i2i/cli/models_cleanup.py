@@ -34,6 +34,7 @@ def prune_models(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show what would be removed, and remove nothing")] = False,
 ) -> None:
     """Free space in checkpoints/: remove the training states of finished runs, and leftovers of interrupted processes.
+    Also remove the engine files that convert --engine keeps in the user's cache folder.
 
     The models stay. A run without its state cannot be continued with --resume --steps N. States of unfinished runs are
     kept. Asks before it removes anything.
@@ -44,12 +45,14 @@ def prune_models(
     """
     from i2i.checkpoints.cleanup import plan_prune
     from i2i.checkpoints.run import checkpoints_dir
+    from i2i.engines.cache_folder import plan_cache_removal
 
     removals, skipped = plan_prune()
+    removals += plan_cache_removal()
     for name in skipped:
         log_line("{} is being trained and is left as it is.", printable(name))
     if not removals:
-        log_line("Nothing to remove under {}.", checkpoints_dir())
+        log_line("Nothing to remove under {} and in the cache of engine files.", checkpoints_dir())
         return
     _confirm_and_remove(removals, yes=yes, dry_run=dry_run)
 

@@ -17,6 +17,7 @@ from i2i.device import Precision
 from i2i.errors import ArgumentTypeError
 from i2i.images.writing import MetadataPolicy
 from i2i.inference.mask_images import MaskFill
+from i2i.inference.options import EngineChoice
 
 if TYPE_CHECKING:
     import torch
@@ -60,6 +61,8 @@ def convert(
     blend: float = 1.0,
     grain: float = 0.0,
     protect: PathLike | None = None,
+    engine: EngineChoice | None = None,
+    network_range: tuple[float, float] | None = None,
     batch_size: int = 0,
     compile: bool = False,
     progress: Callable[[int, int, int], None] = lambda done, failed, total: None,
@@ -103,6 +106,8 @@ def convert(
         blend: 1 for the result as it is, 0 for the photo, a mixture in between.
         grain: σ of film grain that is added to the results, in grey levels.
         protect: a mask image of the region that stays as it is, or a folder with one for each photo.
+        engine: what computes the network on a CPU, see ``i2i.load``.
+        network_range: for ONNX and OpenVINO files of other programs, see ``i2i.load``.
         batch_size: images of one size in a batch; 0: chosen for the device.
         compile: whether to compile the network first.
         progress: called with the number of photos done, failed (of those done) and in total.
@@ -139,7 +144,7 @@ def convert(
         device=to_device_name(device), precision=precision, strength=degradation_level,
         mask=Path(mask) if mask is not None else None, mask_fill=mask_fill, value_range=value_range,
         blend=float(blend), grain=float(grain), protect=Path(protect) if protect is not None else None,
-        batch_size=int(batch_size), compile=compile,
+        engine=engine, network_range=network_range, batch_size=int(batch_size), compile=compile,
     )  # fmt: skip
     if name == AUTO or explain:
         return run_auto(options, progress, dry_run=dry_run, explain=explain)

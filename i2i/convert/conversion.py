@@ -25,15 +25,17 @@ from i2i.convert.plan import Job, Plan, is_image_name, make_plan, video_jobs
 from i2i.convert.sequences import fits_one_result
 from i2i.convert.shared_ranges import PlanRanges, plan_ranges
 from i2i.device import disable_malloc_trim
-from i2i.errors import UsageError
+from i2i.errors import I2IError, UsageError
 from i2i.images import DecoderPool, Writer
 from i2i.images.channel_writing import ChannelWriter
-from i2i.images.reading import ProfilePolicy
+from i2i.images.reading import ProfilePolicy, read_header
 from i2i.images.writing import DEEP_SUFFIXES
 
 if TYPE_CHECKING:
     from i2i.convert.video import VideoResult
     from i2i.inference.translator import Translator
+
+SAMPLED_HEADERS = 50  # of photos, for an estimate of their pixels
 
 
 @contextmanager
@@ -69,7 +71,8 @@ def open_conversion(options: ConvertOptions, translator: "Translator | None" = N
             plan = plan_images(options, image_sources, reader)
             reader.start()
         if translator is None:
-            translator = _load(options, takes_channels)  # the decoder processes start while it imports torch
+            # the decoder processes start while this imports torch
+            translator = _load(options, plan, videos, takes_channels=takes_channels)
         if options.compile:
             translator.compile()
         if translator.device.type == "cpu":
@@ -96,12 +99,29 @@ def plan_images(options: ConvertOptions, sources: Sequence[Path], reader: Decode
     )
 
 
-def _load(options: ConvertOptions, takes_channels: bool) -> "Translator":
-    from i2i.inference.loading import load, load_identity_of_channels
+def _load(options: ConvertOptions, plan: Plan, videos: Sequence[Job], *, takes_channels: bool) -> "Translator":
+    from i2i.inference.loading import load_identity_of_channels, load_with_options
 
     if takes_channels and options.model == "identity":
         return load_identity_of_channels(options.direction, value_range=options.value_range)
-    return load(options.model, options.direction, **vars(inference_options(options)))
+    own = inference_options(options)
+    if options.engine == "auto" and not videos:
+        own = replace(own, expected_pixels=_expected_pixels(plan, options.max_side))
+    return load_with_options(options.model, options.direction, own)
+
+
+def _expected_pixels(plan: Plan, max_side: int | None) -> int:
+    """Return about how many pixels the photos of a plan have, from the headers of some."""
+    step = max(1, len(plan.jobs) // SAMPLED_HEADERS)
+    sizes = []
+    for job in plan.jobs[::step]:
+        try:
+            (width, height), _ = read_header(job.source)
+        except I2IError:
+            continue
+        factor = min(1.0, max_side / max(width, height)) if max_side is not None else 1.0
+        sizes.append(width * height * factor**2)
+    return int(len(plan.jobs) * sum(sizes) / max(1, len(sizes)))
 
 
 def _has_alpha(translator: Any) -> bool:

@@ -22,7 +22,7 @@ from i2i.images.formats import FORMAT_BY_SUFFIX
 from i2i.images.reading import ProfilePolicy
 from i2i.images.writing import DEEP_SUFFIXES, MetadataPolicy
 from i2i.inference.mask_images import MaskFill
-from i2i.inference.options import InferenceOptions
+from i2i.inference.options import EngineChoice, InferenceOptions
 
 if TYPE_CHECKING:
     from i2i.inference.translator import Translator
@@ -68,6 +68,8 @@ class ConvertOptions:
         blend: 1 for the result as it is, 0 for the photo, a mixture in between.
         grain: σ of film grain that is added to the results, in grey levels.
         protect: mask of the region that stays as it is, or a folder of masks; ``mask_fill`` applies.
+        engine: what computes the network on a CPU; None for torch, or for the engine of an exported file.
+        network_range: values of black and white that the network of a file of another program takes and returns.
         batch_size: images of one size in a batch; 0 for the translator's preferred batch size.
         compile: whether to compile the network.
     """
@@ -98,6 +100,8 @@ class ConvertOptions:
     blend: float = 1.0
     grain: float = 0.0
     protect: Path | None = None
+    engine: EngineChoice | None = None
+    network_range: tuple[float, float] | None = None
     batch_size: int = 0
     compile: bool = False
 
@@ -116,17 +120,9 @@ def with_options_of(options: ConvertOptions, translator: "Translator") -> Conver
     """
     defaults = {field.name: field.default for field in fields(ConvertOptions)}
     for name in (
-        "direction",
-        "device",
-        "precision",
-        "strength",
-        "mask",
-        "mask_fill",
-        "value_range",
-        "blend",
-        "grain",
-        "protect",
-    ):
+        "direction", "device", "precision", "strength", "mask", "mask_fill",
+        "value_range", "blend", "grain", "protect", "engine", "network_range",
+    ):  # fmt: skip
         if getattr(options, name) != defaults[name]:
             raise UsageError(f"{name} is an option of i2i.load, and the translator is loaded already.")
     own = translator.options
@@ -140,7 +136,7 @@ def inference_options(options: ConvertOptions) -> InferenceOptions:
     """Return the options of the model."""
     return InferenceOptions(
         options.device, options.precision, options.strength, options.mask, options.mask_fill, options.value_range,
-        options.blend, options.grain, options.protect,
+        options.blend, options.grain, options.protect, options.engine, options.network_range,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from PIL import Image
 
-from i2i.checkpoints.model_file import find_model_file, load_any_model_info, load_model_info, model_name
+from i2i.checkpoints.model_file import find_model_file, load_model_info, model_name
 from i2i.checkpoints.model_info import ModelInfo
 from i2i.config import to_json
 from i2i.directions import SAMPLE, Direction
@@ -110,7 +110,7 @@ def resolve_models(names: Sequence[str], checkpoint: CheckpointChoice) -> list[E
 
 def _checkpoints(name: str, checkpoint: CheckpointChoice) -> list[EvaluatedModel]:
     path = find_model_file(name)
-    last = load_any_model_info(path)
+    last = loading.any_model_info(path)
     if path.name != "weights.safetensors" or not (path.parent / "config.json").is_file():
         return [EvaluatedModel(_short_name(path, name), path, "best" if last.best else "", last)]
     best_path = path.with_name("best.safetensors")

@@ -6,12 +6,14 @@ Every number and tensor shape of the file is checked before memory is allocated 
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from i2i.arguments import check_types
 from i2i.checkpoints.model_file import find_model_file, load_any_model_info, load_model_file, provenance_of
+from i2i.checkpoints.model_info import ModelInfo
 from i2i.device import Precision
 from i2i.directions import Direction
 from i2i.errors import ModelFileError, UsageError
@@ -19,9 +21,10 @@ from i2i.inference.auto.choice import AUTO
 from i2i.inference.chain import ChainedTranslator
 from i2i.inference.chain_names import split_chain, split_member
 from i2i.inference.channel_translator import ChannelTranslator
+from i2i.inference.exported import is_exported, load_exported, open_exported
 from i2i.inference.foreign_precision import with_safe_precision
 from i2i.inference.mask_images import MaskFill
-from i2i.inference.options import InferenceOptions
+from i2i.inference.options import EngineChoice, InferenceOptions
 from i2i.inference.preprocessing import MIN_SIDE
 from i2i.inference.translator import Translator
 from i2i.model_networks import build_translator
@@ -44,13 +47,17 @@ def load(
     blend: float = 1.0,
     grain: float = 0.0,
     protect: str | os.PathLike[str] | None = None,
+    engine: EngineChoice | None = None,
+    network_range: tuple[float, float] | None = None,
 ) -> Translator:
     """Load a translator.
 
     Args:
-        model: name of a run, folder of a run, or path of a model file; "identity" returns its input unchanged. Several
-            of these with + between them make a chain, such as "denoise+superres2": each takes the results of the one
-            before. A member of a chain may name its direction or strength: "horse2zebra:BtoA+denoise-with-level:25".
+        model: name of a run, folder of a run, or path of a model file, also one that `i2i models export` has written
+            (.onnx, .xml, .pt2), or an ONNX or OpenVINO file of another program; "identity" returns its input unchanged.
+            Several of these with + between them make a chain, such as "denoise+superres2": each takes the results of
+            the one before. A member of a chain may name its direction or strength:
+            "horse2zebra:BtoA+denoise-with-level:25".
         direction: "AtoB" or "BtoA"; by default the model's first direction. In a chain, for each model that has it.
         device: "auto", or a torch device or its name.
         precision: "auto", "float32" or "bfloat16".
@@ -64,6 +71,10 @@ def load(
             enlargement of the photo.
         grain: σ of film grain that is added to the result, in grey levels; 0 for none.
         protect: mask image of the region that stays as it is in the photo, or folder of masks; ``mask_fill`` applies.
+        engine: what computes the network on a CPU: "torch", "onnxruntime", "openvino", or "auto" for the fastest that
+            is installed and whose results are those of torch, which is measured once; None for torch.
+        network_range: values of black and white that the network of an ONNX or OpenVINO file of another program takes
+            and returns, such as (0, 1).
 
     Raises:
         ModelFileError or UsageError: the message names the available choices.
@@ -77,8 +88,14 @@ def load(
     if model == AUTO:
         raise UsageError("auto is not one model: i2i.load_auto() returns a function that chooses for each photo.")
     options = InferenceOptions(
-        str(device), precision, strength, mask, mask_fill, value_range, float(blend), float(grain), protect
-    )
+        str(device), precision, strength, mask, mask_fill, value_range, float(blend), float(grain), protect,
+        engine, network_range,
+    )  # fmt: skip
+    return load_with_options(model, direction, options)
+
+
+def load_with_options(model: str, direction: str | None, options: InferenceOptions) -> Translator:
+    """Load a translator, as ``load``."""
     members = [model] if "+" not in model or _is_one_model(model) else split_chain(model)
     return load_one(model, direction, options) if len(members) == 1 else load_chain(members, direction, options)
 
@@ -118,7 +135,7 @@ def load_chain(members: Sequence[str], direction: str | None, options: Inference
     Raises: ModelFileError or UsageError, also if no model takes an option.
     """
     own = [(member, None, None) if _is_one_model(member) else split_member(member) for member in members]
-    infos = [None if name == "identity" else load_any_model_info(find_model_file(name)) for name, _, _ in own]
+    infos = [None if name == "identity" else any_model_info(find_model_file(name)) for name, _, _ in own]
     directions = [list(Direction) if info is None else info.directions for info in infos]
     if direction is not None and not any(direction in of_member for of_member in directions):
         raise UsageError(f"No model of {'+'.join(members)} has the direction {direction!r}.")
@@ -153,8 +170,14 @@ def load_one(model: str, direction: str | None, options: InferenceOptions) -> Tr
     """Load one model by its name or path, or the identity. Raises ModelFileError or UsageError."""
     if model == "identity":
         direction = _checked_direction(model, direction, list(Direction))
+        if options.engine not in (None, "auto", "torch") or options.network_range is not None:
+            raise UsageError("identity computes nothing: omit --engine and --network-range.")
         return Translator(Identity(), IdentityConfig(), size=MIN_SIDE, direction=direction, options=options)
     path = find_model_file(model)
+    if is_exported(path):
+        return load_exported(path, direction, options)
+    if options.network_range is not None:
+        raise UsageError(f"--network-range is for ONNX and OpenVINO files of other programs: omit it with {model}.")
     model_file = load_model_file(path)
     info = model_file.info
     if info.samples_from_noise:
@@ -168,8 +191,8 @@ def load_one(model: str, direction: str | None, options: InferenceOptions) -> Tr
     if isinstance(network, SpandrelNetwork) and isinstance(config, SpandrelConfig):
         options = with_safe_precision(network, config, options)
     provenance = provenance_of(path)
-    translator = Translator if info.takes_pictures else ChannelTranslator
-    return translator(
+    kind = Translator if info.takes_pictures else ChannelTranslator
+    translator = kind(
         network,
         config,
         size=info.size,
@@ -178,6 +201,19 @@ def load_one(model: str, direction: str | None, options: InferenceOptions) -> Tr
         provenance=replace(provenance, model=f"{provenance.model} {direction}"),
         options=options,
     )
+    if options.engine not in (None, "torch"):
+        from i2i.inference.engine_choice import use_engine
+
+        use_engine(translator, path, options.engine, options.expected_pixels)
+    return translator
+
+
+def any_model_info(path: Path) -> ModelInfo:
+    """Return the metadata of a model file: of i2i, of another program, or of another runtime.
+
+    Raises: ModelFileError as ``load``.
+    """
+    return open_exported(path).info if is_exported(path) else load_any_model_info(path)
 
 
 def load_identity_of_channels(

@@ -2,12 +2,15 @@
 
 import os
 from dataclasses import dataclass
+from typing import Literal
 
 from i2i.checkpoints.model_info import ModelInfo
 from i2i.device import Precision
 from i2i.errors import UsageError
 from i2i.images.value_range import ValueRanges, stated_ranges
 from i2i.inference.mask_images import MaskFill
+
+EngineChoice = Literal["auto", "torch", "onnxruntime", "openvino"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,11 @@ class InferenceOptions:
         blend: 1 for the result as it is, 0 for the photo, a mixture in between, see ``Finishing``.
         grain: σ of film grain that is added to the result, in grey levels.
         protect: mask image, or folder of masks, of the region that stays as it is in the photo; see ``mask_fill``.
+        engine: what computes the network on a CPU: "torch", "onnxruntime", "openvino", or "auto" for the fastest one
+            whose results are those of torch; None for torch, or for the engine of an exported file.
+        network_range: values of black and white that the network of an ONNX or OpenVINO file takes and returns, if the
+            file has no metadata of i2i.
+        expected_pixels: of all images that are to be translated, for "auto"; None if unknown.
     """
 
     device: str = "auto"
@@ -36,6 +44,9 @@ class InferenceOptions:
     blend: float = 1.0
     grain: float = 0.0
     protect: str | os.PathLike[str] | None = None
+    engine: EngineChoice | None = None
+    network_range: tuple[float, float] | None = None
+    expected_pixels: int | None = None
 
     def value_ranges(self, info: ModelInfo | None, direction: str) -> ValueRanges:
         """Return black and white of the images by sample type: as stated, else as in the training of the model.

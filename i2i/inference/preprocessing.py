@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from i2i.images.deep import STEP, DeepImage
 from i2i.images.pull_push import pull_push_fill
 from i2i.inference.chroma_transfer import downscaled_size
 from i2i.inference.masks import ALPHA_THRESHOLD
-from i2i.networks import GeneratorConfig, RestorationConfig, RestorerConfig, SpandrelConfig
+from i2i.networks import GeneratorConfig, RestorerConfig, SpandrelConfig
 from i2i.restoration.colorize import to_grayscale
 
 MIN_SIDE = 16  # smaller images are padded to this many pixels a side, so that no layer gets an empty feature map
@@ -58,12 +58,13 @@ class Preprocessor:
         *,
         pin_memory: bool = False,
     ) -> None:
-        restorer = config if isinstance(config, RestorationConfig | SpandrelConfig) else RestorerConfig()
+        restorer: Any = config if hasattr(config, "conditioning") else RestorerConfig()  # of this or another runtime
         self.conditioning = restorer.conditioning
         # Colours are predicted on a copy whose shorter side has this many pixels, as in training.
         self.colour_side = size if restorer.prediction == "chroma" else None
         self.size_multiple = config.size_multiple(size)
-        self.receptive_radius = config.receptive_radius if isinstance(config, RestorationConfig) else None
+        is_measured = isinstance(config, SpandrelConfig)
+        self.receptive_radius: int | None = None if is_measured else getattr(config, "receptive_radius", None)
         self.min_side = max(MIN_SIDE, getattr(config, "min_side", 0))
         self.margin = self._margin(unknown_radius=isinstance(config, SpandrelConfig))
         self._conditioning_level = conditioning_level

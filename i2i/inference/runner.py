@@ -86,6 +86,7 @@ class NetworkRunner:
     Attributes:
         network: the network itself.
         forward_fn: what runs the network on tensors: the network, or its compiled form.
+        engine: name of what computes ``forward_fn``, such as "onnxruntime"; "" for torch.
         on_progress: called with the fraction done of an image that runs in tiles or by rows; None to call nothing.
     """
 
@@ -99,6 +100,7 @@ class NetworkRunner:
     ) -> None:
         self.network = network
         self.forward_fn: Callable[[Tensor], Tensor] = network
+        self.engine = ""
         self.on_progress: Callable[[float], None] | None = None
         self.tiles = measured_tiles
         self.limits = MemoryLimits(device, measured_tiles.max_pixels if measured_tiles else MAX_PIXELS_UNTILED)
@@ -116,9 +118,13 @@ class NetworkRunner:
         """Compile the network at its first passes. If that fails, a warning is logged and it runs uncompiled."""
         self.forward_fn = torch.compile(self.network)
 
+    def use_engine(self, name: str, forward_fn: Callable[[Tensor], Tensor]) -> None:
+        """Compute batches and tiles by another engine; by torch what is streamed by rows, or fails in the engine."""
+        self.engine, self.forward_fn = name, forward_fn
+
     @contextmanager
     def uncompiled(self) -> Iterator[None]:
-        """Run the network uncompiled inside the context."""
+        """Run the network uncompiled, and in torch, inside the context."""
         forward_fn = self.forward_fn
         self.forward_fn = self.network
         try:
@@ -269,9 +275,13 @@ class NetworkRunner:
                 raise
             self.forward_fn = self.network
             reason = str(error).splitlines()[0]
-            logger.warning(
-                "The network cannot be compiled on this machine (%s): continuing without compilation.", reason
-            )
+            if self.engine:
+                logger.warning("%s cannot run this network (%s): continuing with torch.", self.engine, reason)
+                self.engine = ""
+            else:
+                logger.warning(
+                    "The network cannot be compiled on this machine (%s): continuing without compilation.", reason
+                )
         return self.forward_fn(network_input)
 
 

@@ -30,7 +30,7 @@ from i2i.inference.restoration import conditioning_level
 from i2i.inference.runner import NetworkRunner
 from i2i.inference.stage import Stage
 from i2i.inference.temporal_norm import TemporalNorm
-from i2i.networks import GeneratorConfig, RestorationConfig, SpandrelConfig, prepare_for_inference
+from i2i.networks import GeneratorConfig, SpandrelConfig, prepare_for_inference
 
 OneImage = Image.Image | str | os.PathLike[str]
 Progress = Callable[[float], None]  # called with the fraction done, from 0 to 1
@@ -81,7 +81,7 @@ class Translator:
         self.preprocessor = Preprocessor(config, size, level, pin_memory=self.device.type == "cuda")
         tiles = measured_tiles_of(network, config, self.device)
         self.runner = NetworkRunner(network, self.preprocessor, self.device, self.dtype, tiles)
-        scale = config.scale if isinstance(config, RestorationConfig | SpandrelConfig) else 1
+        scale: int = getattr(config, "scale", 1)
         transfer_chroma = self.preprocessor.colour_side is not None
         takes_mask = self.preprocessor.conditioning == "mask"
         self.postprocessor = Postprocessor(
