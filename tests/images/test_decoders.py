@@ -134,7 +134,7 @@ def test_a_decoder_that_ignores_the_alarm_is_killed_and_only_its_own_file_times_
     misbehaving: DecoderPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     misbehaving.read(Path("good.png"))  # the process is running now
-    monkeypatch.setattr(i2i.images.decoders, "STARTUP_SECONDS", 0)
+    monkeypatch.setattr(i2i.images.decoders, "_STARTUP_SECONDS", 0)
     with pytest.raises(ImageError, match="took too long"):
         misbehaving.read(Path("deaf.png"))
     monkeypatch.undo()
