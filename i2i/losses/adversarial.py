@@ -10,7 +10,7 @@ from i2i.config import Config, option
 from i2i.distributed import own_rows
 from i2i.errors import ConfigError
 from i2i.losses._reduce import sum_terms
-from i2i.losses.augment import AdaptiveAugment, Augment, DiffAugment
+from i2i.losses.augment import AdaptiveAugment, AdaptivePipeline, Augment, DiffAugment
 from i2i.losses.discriminator_input import AugmentedDiscriminator, as_scales
 from i2i.losses.feature_matching import feature_matching, mean_feature_matching
 from i2i.losses.gan_losses import GAN_LOSSES, clip_weights, gradient_penalty, r1
@@ -37,9 +37,10 @@ class AdversarialConfig(Config):
         was="weight_features",
         ge=0,
     )
-    augment: Literal["none", "diffaugment", "ada"] = option(
+    augment: Literal["none", "diffaugment", "ada", "ada-bgc"] = option(
         "none",
-        "augmentation of the inputs of D, for small datasets; ada adapts its probability to the overfitting of D",
+        "augmentation of the inputs of D, for small datasets; ada adapts its probability to the overfitting of D, "
+        "ada-bgc also has the operations of that paper: flips, rotations, scales and colours",
     )
     ada_target: float = option(0.6, "target of ada for E[sign(D(real))]", gt=0, lt=1)
     ada_images: int = option(
@@ -48,10 +49,10 @@ class AdversarialConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.augment == "ada" and GAN_LOSSES[self.loss].decision_threshold is None:
+        if self.augment.startswith("ada") and GAN_LOSSES[self.loss].decision_threshold is None:
             raise ConfigError(
-                f"--augment ada needs the share of real images that D classifies as real, but with {self.loss} D does "
-                "not classify images. Use --augment diffaugment, or another --adversarial."
+                f"--augment {self.augment} needs the share of real images that D classifies as real, but with "
+                f"{self.loss} D does not classify images. Use --augment diffaugment, or another --adversarial."
             )
 
 
@@ -64,8 +65,9 @@ class AdversarialLoss:
 
     def build_augment(self) -> Augment:
         """Return a new augmentation. Each discriminator needs its own, because the state of ADA describes one D."""
-        if self.config.augment == "ada" and self.gan_loss.decision_threshold is not None:
-            return AdaptiveAugment(self.gan_loss.decision_threshold, self.config.ada_target, self.config.ada_images)
+        if self.config.augment.startswith("ada") and self.gan_loss.decision_threshold is not None:
+            adaptive = AdaptivePipeline if self.config.augment == "ada-bgc" else AdaptiveAugment
+            return adaptive(self.gan_loss.decision_threshold, self.config.ada_target, self.config.ada_images)
         return DiffAugment() if self.config.augment == "diffaugment" else Augment()
 
     def discriminator(

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from i2i.distributed import own_rows, sum_over_ranks
+from i2i.losses.ada_pipeline import AffineParams, apply_affine, sample_affine
 from i2i.networks.batching import MicroBatch, StepState
 
 TRANSLATION_RATIO = 1 / 8  # largest translation, as a fraction of the side
@@ -72,8 +73,8 @@ def _integers(low: int, high: int, device: torch.device, count: int) -> Tensor:
     return torch.randint(low, high, (count,), device=device)
 
 
-def apply_params(images: Tensor, params: AugmentParams | None, channels: Sequence[int] = (3,)) -> Tensor:
-    """Apply brightness, saturation, contrast, translation and cutout, in this order.
+def apply_params(images: Tensor, params: AugmentParams | AffineParams | None, channels: Sequence[int] = (3,)) -> Tensor:
+    """Apply brightness, saturation, contrast, translation and cutout, in this order; or the pipeline of ADA.
 
     Args:
         images: (N, C, H, W) in [-1, 1]: one image, or several concatenated, which get the same operations. Mean and
@@ -85,6 +86,8 @@ def apply_params(images: Tensor, params: AugmentParams | None, channels: Sequenc
     """
     if params is None:
         return images
+    if isinstance(params, AffineParams):
+        return apply_affine(images, params, channels)
     if len(set(channels)) == 1:
         x = _adjust_colours(images, params, channels[0])
     else:
@@ -133,7 +136,7 @@ class Augment(StepState):
         """Return how many batches ``images`` consist of, such as real ones and fakes."""
         return len(images) // self.micro_batch.size if self.micro_batch else 1
 
-    def sample_params(self, images: Tensor) -> AugmentParams | None:
+    def sample_params(self, images: Tensor) -> AugmentParams | AffineParams | None:
         """Sample the parameters for ``images`` (N, C, H, W); None means no augmentation."""
         return None
 
@@ -149,7 +152,7 @@ class DiffAugment(Augment):
 
 
 class AdaptiveAugment(Augment):
-    """Apply each operation with a probability p that follows the overfitting of D (Karras et al. 2020).
+    """Apply each operation of DiffAugment with a probability p that follows the overfitting of D (Karras et al. 2020).
 
     r = E[sign(D(x) − threshold)] over real images. Every ADA_INTERVAL batches p rises if r is above the target and
     falls if r is below it.
@@ -172,7 +175,7 @@ class AdaptiveAugment(Augment):
         for name in ("p", "sureness", "batches"):
             self.register_buffer(name, torch.zeros(()))
 
-    def sample_params(self, images: Tensor) -> AugmentParams:
+    def sample_params(self, images: Tensor) -> AugmentParams | AffineParams:
         return sample_params(images, self.p, self.groups(images))
 
     @torch.no_grad()
@@ -191,3 +194,10 @@ class AdaptiveAugment(Augment):
         self.p.copy_(torch.where(due, adjusted, self.p))
         self.sureness.masked_fill_(due, 0.0)
         self.batches.masked_fill_(due, 0.0)
+
+
+class AdaptivePipeline(AdaptiveAugment):
+    """As ``AdaptiveAugment``, with the operations of the paper: flips and shifts, geometry, and colour ("bgc")."""
+
+    def sample_params(self, images: Tensor) -> AffineParams:
+        return sample_affine(images, self.p, self.groups(images))
