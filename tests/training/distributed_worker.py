@@ -44,7 +44,7 @@ CONFIGS: dict[str, Any] = {
     **{f"{make.__name__} {loss}": make(adversarial=penalised(loss)) for make in (cyclegan, cut, pix2pix, gan)
        for loss in GAN_LOSSES},
     "ada": cyclegan(adversarial=AdversarialConfig(augment="ada", ada_images=4, ada_target=0.99)),
-    "ada-bgc": pix2pix(adversarial=AdversarialConfig(augment="ada-bgc", ada_images=4, ada_target=0.0)),
+    "ada-bgc": pix2pix(adversarial=AdversarialConfig(augment="ada-bgc", ada_images=4, ada_target=0.01)),
     "diffaugment": pix2pix(adversarial=AdversarialConfig(augment="diffaugment")),
     "several turns of D": cyclegan(adversarial=AdversarialConfig(d_steps=2)),
     "flips": cut(flip_equivariance=True, nce_identity=False, weight_background=1.0),
