@@ -92,15 +92,25 @@ class ChannelReader(WrappingReader):
         return loaded
 
 
-def needs_channels(sources: Sequence[Path]) -> bool:
-    """Return whether a source is no picture: another number of channels, floats, or integers of another type."""
+def needs_channels(sources: Sequence[Path], kind: str | None) -> bool:
+    """Return whether the identity copies samples instead of pictures.
+
+    It does for sources of other than 1 or 3 channels and for NumPy's files; and for those of other types than 8 and 16
+    bits if the named format can hold them. Otherwise these become pictures, as for any model of pictures.
+
+    Args:
+        sources: files and folders.
+        kind: file format of the results if the user names one, such as "tif".
+    """
     for source in sources:
         for path in list_images(source) if source.is_dir() else [source]:
             try:
                 header = read_channel_header(path)
             except (ImageError, OSError):
                 continue  # the conversion reports it
-            if header.channels not in (1, 3) or header.dtype not in ("uint8", "uint16"):
+            if header.channels not in (1, 3) or path.suffix.lower() in ARRAY_SUFFIXES:
+                return True
+            if kind in ("tif", "tiff", "npy") and header.dtype not in ("uint8", "uint16"):
                 return True
     return False
 

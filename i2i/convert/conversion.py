@@ -55,7 +55,9 @@ def open_conversion(options: ConvertOptions, translator: "Translator | None" = N
         options = with_options_of(options, translator)
     of_channels = result_format(options, translator)
     is_identity = translator is None and options.model == "identity"
-    takes_channels = of_channels is not None or (is_identity and needs_channels(options.sources))
+    takes_channels = of_channels is not None or (
+        is_identity and needs_channels(options.sources, _named_format(options))
+    )
     chosen: Any = options.format
     if takes_channels and chosen is None and not is_image_name(options.out):
         chosen = default_suffix(options.sources, of_channels)
@@ -78,6 +80,11 @@ def open_conversion(options: ConvertOptions, translator: "Translator | None" = N
         if translator.device.type == "cpu":
             disable_malloc_trim()
         yield Conversion(options, plan, videos, translator, reader if image_sources else None)
+
+
+def _named_format(options: ConvertOptions) -> str | None:
+    """Return the file format of the results that the user names, if any."""
+    return options.format or (options.out.suffix.lower().lstrip(".") if is_image_name(options.out) else None)
 
 
 def decoder_pool(options: ConvertOptions) -> DecoderPool:

@@ -111,7 +111,9 @@ def test_an_equivariant_generator_has_the_same_loss_for_mirrored_images(monkeypa
     method.G.encoder[7] = method.G.encoder[11] = nn.AvgPool2d(2)
     images, values = batch(2, torch.float64), []
     for flipped in (True, False):
-        monkeypatch.setattr("i2i.methods.cut.coin_flips", lambda x, value=flipped: torch.full((len(x), 1), value))
+        monkeypatch.setattr(
+            "i2i.methods.cut.coin_flips", lambda x, groups, value=flipped: torch.full((len(x), 1), value)
+        )
         torch.manual_seed(3)
         *_, (_, losses) = method.turns(images, 0)
         values.append(losses["G/nce"].item())

@@ -85,7 +85,7 @@ def test_three_steps_equal_those_of_an_independent_implementation(fast: bool, mo
     for step in range(3):
         images, locations = batch(2, torch.float64), []
 
-        def record(x: Tensor, count: int, locations: list[Tensor] = locations) -> Tensor:
+        def record(x: Tensor, count: int, groups: int, locations: list[Tensor] = locations) -> Tensor:
             locations.append(sample_locations(x, count))
             return locations[-1]
 
@@ -93,7 +93,7 @@ def test_three_steps_equal_those_of_an_independent_implementation(fast: bool, mo
         with monkeypatch.context() as patch:
             patch.setattr("i2i.methods.cut.sample_locations", record)
             if fast:
-                patch.setattr("i2i.methods.cut.coin_flips", lambda x, sides=flipped: sides)
+                patch.setattr("i2i.methods.cut.coin_flips", lambda x, groups, sides=flipped: sides)
             losses = merge_losses(run_step(method, images, step))
         expected = reference_step(reference, images, locations, flipped, 10.0 if fast else 1.0)
         assert losses.keys() == expected.keys()

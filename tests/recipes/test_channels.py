@@ -150,6 +150,16 @@ def test_the_identity_network_returns_its_images_to_the_last_bit(tmp_path: Path)
             np.testing.assert_array_equal(before, after)
 
 
+def test_the_identity_makes_pictures_of_single_channels_unless_the_format_can_hold_their_type(tmp_path: Path) -> None:
+    labels = (np.arange(8 * 9).reshape(8, 9) * 3).astype(np.int32)
+    save(tmp_path / "labels.tif", labels[..., None])
+    i2i.convert("identity", tmp_path / "labels.tif", "pictures")
+    with Image.open("pictures/labels.png") as picture:
+        assert np.abs(np.asarray(picture).astype(float) / 257 - labels).max() < 1, "16 bits, black 0 and white 255"
+    i2i.convert("identity", tmp_path / "labels.tif", "copies", format="tif")
+    assert read_channels(Path("copies/labels.tif")).values.dtype == np.int32
+
+
 def test_alpha_is_a_channel_where_it_is_wanted(tmp_path: Path) -> None:
     for number in range(2):
         save(tmp_path / "d" / "A" / f"{number}.png", (field(4, number) * 255).astype(np.uint8))
