@@ -211,7 +211,8 @@ def convert_jobs(
             Pipeline(translator, items, reader, write, batch_size, progress).run()
         except KeyboardInterrupt:
             result.stopped = True
-    result.notices = [*_notices_of_left_frames(plan.jobs, items), *ranges.notices, *ranged.notices()]
+    advice = "" if isinstance(writer, ChannelWriter) else ALL_FRAMES_ADVICE
+    result.notices = [*_notices_of_left_frames(plan.jobs, items, advice), *ranges.notices, *ranged.notices()]
     result.notices += [
         (job.source, f"the times of its {job.frame_count} frames are left out: tif does not hold them")
         for job in jobs
@@ -247,13 +248,13 @@ def _add_outcomes(result: Result, job_of: Mapping[WorkItem, Job]) -> None:
             result.converted.append((job.source, job.target))
 
 
-def _notices_of_left_frames(jobs: Sequence[Job], items: Sequence[WorkItem]) -> list[tuple[Path, str]]:
+def _notices_of_left_frames(jobs: Sequence[Job], items: Sequence[WorkItem], advice: str) -> list[tuple[Path, str]]:
     """Return a notice for each converted file that holds more images than the jobs take of it."""
     taken = Counter({job.source: 0 for job in jobs})
     for job in jobs:
         taken[job.source] += job.frame_count
     return [
-        (item.source, f"{item.frame_count - 1} of {item.frame_count} frames or pages are left out{ALL_FRAMES_ADVICE}")
+        (item.source, f"{item.frame_count - 1} of {item.frame_count} frames or pages are left out{advice}")
         for item in items
         if item.state == "converted" and taken[item.source] == 1 < item.frame_count
     ]

@@ -72,9 +72,9 @@ class ChannelReader(WrappingReader):
         self.translator = translator
 
     def probe(self, path: Path) -> tuple[Size, int]:
-        """Return width and height, and 1: pages are channels, or left out."""
-        size, _ = self.reader.probe(path)
-        return size, 1
+        """Return the size and the number of images of a file. Pages that are channels are one image."""
+        size, count = self.reader.probe(path)
+        return size, count // read_channel_header(path).pages if count > 1 else count
 
     def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
         from i2i.inference.channel_translator import range_of

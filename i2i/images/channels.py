@@ -117,6 +117,7 @@ class ChannelHeader:
         bands: a name for each channel; empty if they have none.
         is_picture: whether the file holds levels of 8 bits, grey or RGB, as most photos do.
         is_indexed: whether its samples are indices of a palette.
+        pages: of the file that hold the channels.
     """
 
     size: tuple[int, int]
@@ -126,9 +127,10 @@ class ChannelHeader:
     bands: tuple[str, ...] = ()
     is_picture: bool = False
     is_indexed: bool = False
+    pages: int = 1
 
 
-def read_channels(path: Path, channels: int | None = None, *, max_pixels: int = MAX_PIXELS) -> ChannelImage:
+def read_channels(path: Path | str, channels: int | None = None, *, max_pixels: int = MAX_PIXELS) -> ChannelImage:
     """Read the samples of an image file: TIFF of any bands, ``.npy``, ``.npz``, PNG of 16 bits, and every picture.
 
     The bands of a TIFF may be interleaved or planar. Of a TIFF with pages the first is read; pages that ImageJ or OME
@@ -144,6 +146,7 @@ def read_channels(path: Path, channels: int | None = None, *, max_pixels: int = 
     Raises:
         ImageError: the file is missing, is no image, is too large or damaged, or has another number of channels.
     """
+    path = Path(path)
     with decode(path, 0, max_pixels) as image:
         source = _sample_source(image)
         if source is None:
@@ -161,11 +164,12 @@ def read_channels(path: Path, channels: int | None = None, *, max_pixels: int = 
         )
 
 
-def read_channel_header(path: Path) -> ChannelHeader:
+def read_channel_header(path: Path | str) -> ChannelHeader:
     """Return what ``read_channels`` would read, without decoding.
 
     Raises: ImageError as ``read_channels`` does, except for damage that only decoding detects.
     """
+    path = Path(path)
     with open_image(path) as image:
         source = _sample_source(image)
         if source is None:
@@ -185,7 +189,8 @@ def read_channel_header(path: Path) -> ChannelHeader:
             except ImageError as error:
                 raise ImageError(f"{path} {error}.") from error
         is_picture = source.dtype == np.uint8 and not source.not_a_picture and count in (1, 3)
-        return ChannelHeader(source.size, count, alpha, str(source.dtype), _band_names(source), is_picture)
+        pages = getattr(source, "channel_pages", 1)
+        return ChannelHeader(source.size, count, alpha, str(source.dtype), _band_names(source), is_picture, pages=pages)
 
 
 def _sample_source(image: Image.Image) -> SampleImage | None:
@@ -249,7 +254,7 @@ def _select(path: Path, colours: np.ndarray, alpha: np.ndarray | None, channels:
         return colours.repeat(3, 2)
     with_alpha = " and alpha" if alpha is not None else ""
     plural = "channels" if count > 1 else "channel"
-    raise ImageError(f"{path} has {count} {plural}{with_alpha}; {channels} are needed.")
+    raise ImageError(f"{path} has {count} {plural}{with_alpha}; {channels} {'is' if channels == 1 else 'are'} needed.")
 
 
 def _blend_on_white(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:

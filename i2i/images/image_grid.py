@@ -1,7 +1,7 @@
 """Grids: many images in one."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -61,7 +61,10 @@ def labelled_grid(columns: Sequence[np.ndarray], titles: Sequence[str], gap: int
         gap: pixels between images.
     """
     num_rows, height, width = columns[0].shape[:3]
-    title_height = max(14, height // 12)
+    line_height = max(14, height // 12)
+    font = ImageFont.load_default(size=max(9.0, line_height * 0.62))
+    wrapped = [_wrap(title, width - 3, font) for title in titles]
+    title_height = line_height * max(len(lines) for lines in wrapped)
     canvas_height = title_height + num_rows * (height + gap)
     canvas = np.full((canvas_height, len(columns) * (width + gap) - gap, 3), 255, np.uint8)
     for x, column in enumerate(columns):
@@ -71,7 +74,19 @@ def labelled_grid(columns: Sequence[np.ndarray], titles: Sequence[str], gap: int
             canvas[top : top + height, left : left + width] = image
     grid = Image.fromarray(canvas)
     draw = ImageDraw.Draw(grid)
-    font = ImageFont.load_default(size=max(9.0, title_height * 0.62))
-    for x, title in enumerate(titles):
-        draw.text((x * (width + gap) + 3, title_height * 0.12), title, fill="black", font=font)
+    for x, lines in enumerate(wrapped):
+        for y, line in enumerate(lines):
+            draw.text((x * (width + gap) + 3, (y + 0.12) * line_height), line, fill="black", font=font)
     return grid
+
+
+def _wrap(title: str, width: int, font: Any) -> list[str]:
+    """Return the lines of a title, broken at spaces; only a line of one word is wider than ``width`` pixels."""
+    lines: list[str] = []
+    for word in title.split():
+        line = f"{lines[-1]} {word}" if lines else word
+        if lines and font.getlength(line) <= width:
+            lines[-1] = line
+        else:
+            lines.append(word)
+    return lines or [""]

@@ -33,6 +33,7 @@ class SampleTiff(SampleImage):
 
     Attributes:
         has_alpha: whether the band after the colours is alpha.
+        channel_pages: the number of pages that are the channels of one image.
     """
 
     format = "TIFF"
@@ -74,11 +75,12 @@ class SampleTiff(SampleImage):
         self.not_a_picture = "" if _is_picture(page) else f"has {page.samplesperpixel} bands"
         self.dtype = page.dtype.newbyteorder("=")
         self.sample_type = sample_type_of(page.dtype)
-        self._channel_pages = _channel_pages(page.description, self.n_frames)
-        self.num_channels = page.samplesperpixel * self._channel_pages
+        self.channel_pages = _channel_pages(page.description, self.n_frames)
+        self.num_channels = page.samplesperpixel * self.channel_pages
         if self._rows_as_pages:
             self._size = (page.imagelength, len(self._tiff.pages))
             self.num_channels = page.imagewidth
+            self.channel_pages = self.n_frames
             self.not_a_picture = f"has {self.num_channels} channels, and each row is a page"
         self._im = None
         self.info = _info(page)
@@ -102,8 +104,8 @@ class SampleTiff(SampleImage):
             return np.concatenate(self._decode_pages(len(self._tiff.pages)), 2).transpose(2, 0, 1)
         return (
             self._decode_page()
-            if self._channel_pages == 1
-            else np.concatenate(self._decode_pages(self._channel_pages), 2)
+            if self.channel_pages == 1
+            else np.concatenate(self._decode_pages(self.channel_pages), 2)
         )
 
     def _decode_pages(self, count: int) -> list[np.ndarray]:

@@ -182,7 +182,7 @@ def test_pictures_have_the_channels_of_their_files(tmp_path: Path) -> None:
     assert_read(tmp_path / "deep.png", noise(1))
     assert read_channel_header(tmp_path / "grey.png").is_picture
     assert not read_channel_header(tmp_path / "deep.png").is_picture
-    with pytest.raises(ImageError, match=r"colour.png has 3 channels; 1 are needed"):
+    with pytest.raises(ImageError, match=r"colour.png has 3 channels; 1 is needed"):
         read_channels(tmp_path / "colour.png", 1)
 
 
@@ -228,3 +228,8 @@ def test_names_of_bands_and_geographic_tags_are_read(tmp_path: Path) -> None:
 def test_the_summary_leaves_out_values_that_are_not_finite() -> None:
     image = ChannelImage(np.array([[[-1.5], [np.nan], [np.inf], [4.0]]], np.float32))
     assert image.summary() == SampleSummary(type="float", low=-1.5, high=4.0)
+
+
+def test_a_path_may_be_a_string(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", noise(2))
+    assert np.array_equal(read_channels(str(tmp_path / "a.npy")).values, noise(2))

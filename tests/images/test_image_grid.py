@@ -22,3 +22,13 @@ def test_titles_are_drawn_above_the_images() -> None:
     pixels = np.asarray(labelled_grid([cell, cell], ["input", "translation"]))
     assert (pixels[14:78, :96] == 0).all()
     assert (pixels[:14] < 128).any()
+
+
+def test_a_title_wider_than_its_column_is_broken_into_lines() -> None:
+    cell = np.zeros((1, 64, 64, 3), dtype=np.uint8)
+    pixels = np.asarray(labelled_grid([cell, cell], ["A (channel 1 red, 2 cyan)", "B"]))
+    height = pixels.shape[0] - 66
+    assert height % 14 == 0
+    assert height > 14
+    assert (pixels[:height, 64:66] == 255).all()  # the gap
+    assert (pixels[14:height, 66:] == 255).all()

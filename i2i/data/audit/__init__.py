@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from i2i.data.audit.appearance import check_appearance, suggested_size
-from i2i.data.audit.channels import check_channels
+from i2i.data.audit.channels import check_channels, has_pictures
 from i2i.data.audit.duplicates import check_duplicates
 from i2i.data.audit.files import check_files
 from i2i.data.audit.inspect import inspect_headers, inspect_images
@@ -142,6 +142,12 @@ def _advice(snapshot: DatasetSnapshot, source: DataSource, has_errors: bool) -> 
             "Arrange the images as trainA/ and trainB/ (two domains), as train/ with side-by-side pairs, "
             "as A/ and B/ with pairs of the same name, or as one folder of photos; then check again. "
             "`i2i docs data` shows all layouts."
+        )
+    if snapshot.layout.kind == "clean" and not has_pictures(snapshot):
+        return (
+            f"{prefix}the folder holds one set of images. Restoration tasks and gan take grey and RGB, and not these. "
+            "Translation needs a second domain: put these images in trainA/ and the others in trainB/, or pairs of "
+            "equal names in A/ and B/."
         )
     if snapshot.layout.kind == "clean":
         return (

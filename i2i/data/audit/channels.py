@@ -12,6 +12,7 @@ from i2i.errors import DatasetError
 from i2i.images.channels import ChannelHeader
 from i2i.images.value_range import (
     SampleSummary,
+    ValueRanges,
     common_ranges,
     format_range,
     is_narrow,
@@ -25,14 +26,21 @@ MAX_CLASS_ID = 64  # values above are levels of grey and no class ids
 def check_channels(snapshot: DatasetSnapshot) -> Iterator[Finding]:
     """Yield the findings on channels and depth of each domain."""
     domains = snapshot.images_by_domain()
+    ranges = common_ranges(image.samples for images in domains.values() for image in images.values() if image.samples)
     for name, images in domains.items():
         headers = {path: image.header for path, image in images.items() if image.header is not None}
         yield from _other_channels(name, headers, snapshot)
         yield from _alpha(name, headers, domains)
         yield from _mixed_types(name, images, snapshot)
-        yield from _value_range(name, images, snapshot)
+        yield from _value_range(name, images, snapshot, ranges)
         yield from _class_ids(name, images, snapshot)
     yield from _mixed_channels(snapshot)
+
+
+def has_pictures(snapshot: DatasetSnapshot) -> bool:
+    """Return whether images are grey or RGB, or no header is known."""
+    headers = [image.header for image in snapshot.images.values() if image.header is not None]
+    return not headers or any(header.channels in (1, 3) for header in headers)
 
 
 def _subject(name: str) -> str:
@@ -48,8 +56,8 @@ def _other_channels(name: str, headers: Mapping[Path, ChannelHeader], snapshot: 
     yield Finding(
         level="note",
         text=f"{_subject(name)} have {header.channels} channels of {header.dtype}{named}. pix2pix, regression, "
-        "cyclegan and cut (of equal channels) learn from all of them; restoration tasks, FID, KID and LPIPS need grey "
-        "or RGB.",
+        "cyclegan and cut (of equal channels) learn from all of them; restoration tasks and gan need grey or RGB. FID, "
+        "KID and LPIPS compare their pictures (`i2i docs channels`).",
     )
 
 
@@ -87,7 +95,9 @@ def _mixed_types(name: str, images: Mapping[Path, ImageInfo], snapshot: DatasetS
     )
 
 
-def _value_range(name: str, images: Mapping[Path, ImageInfo], snapshot: DatasetSnapshot) -> Iterator[Finding]:
+def _value_range(
+    name: str, images: Mapping[Path, ImageInfo], snapshot: DatasetSnapshot, ranges: ValueRanges
+) -> Iterator[Finding]:
     """Say which values become black and white, for types whose values decide it, and for signed ones."""
     by_type: dict[str, list[SampleSummary]] = defaultdict(list)
     for image in images.values():
@@ -95,7 +105,7 @@ def _value_range(name: str, images: Mapping[Path, ImageInfo], snapshot: DatasetS
             by_type[image.samples.type].append(image.samples)
     stated = stated_ranges(snapshot.value_range)
     for type, summaries in by_type.items():
-        limits = stated.get(type) or common_ranges(summaries)[type]
+        limits = stated.get(type) or ranges[type]
         together = join_summaries(summaries)
         if is_narrow(together, limits) and type not in stated:
             continue  # a warning names the flag

@@ -77,3 +77,20 @@ def test_grey_images_keep_one_channel_unless_some_are_in_colour(tmp_path: Path) 
 def test_photos_keep_their_findings(tmp_path: Path) -> None:
     report = report_on(tmp_path, lambda n: (field(3, n) * 255).astype(np.uint8), ".png")
     assert "channels" not in texts(report, "note")
+
+
+def test_bands_without_a_second_domain_get_no_advice_to_train_a_restoration(tmp_path: Path) -> None:
+    for number in range(3):
+        save(tmp_path / f"{number}.tif", (field(8, number) * 60000).astype(np.uint16))
+    report = audit(tmp_path)
+    assert "--task" not in report.advice
+    assert "Translation needs a second domain" in report.advice
+
+
+def test_the_named_range_is_the_one_that_both_domains_share(tmp_path: Path) -> None:
+    for number in range(3):
+        save(tmp_path / "A" / f"{number}.tif", (field(1, number) * 60000 - 30000).astype(np.float32))
+        save(tmp_path / "B" / f"{number}.tif", (field(2, number) * 250).astype(np.float32))
+    note = texts(audit(tmp_path), "note")
+    assert "-32768 is read as black" in note
+    assert "0 is read as black" not in note
