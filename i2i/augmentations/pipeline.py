@@ -8,6 +8,7 @@ import numpy as np
 
 from i2i.augmentations.build import build, leaves, shares_values
 from i2i.augmentations.files import saved_pipeline
+from i2i.augmentations.label_maps import check_for_label_maps
 from i2i.augmentations.library import EXACT_SYMMETRIES, moves_pixels
 from i2i.errors import ConfigError, DatasetError
 
@@ -28,12 +29,14 @@ class AugmentationPipeline:
     Args:
         text: a name, or the JSON of a pipeline, as ``load_pipeline`` returns it.
         kind: "paired": source and target show the same scene. "clean": there is no target.
+        labels: whether the source is a label map, of pairs. It is moved as the target is, without interpolation, and
+            its values are never changed: 0 for pixels from beyond the image.
 
     Raises:
         ConfigError: the pipeline is unknown, or unsuited to the kind of data.
     """
 
-    def __init__(self, text: str, kind: DataKind) -> None:
+    def __init__(self, text: str, kind: DataKind, *, labels: bool = False) -> None:
         content = saved_pipeline(text)
         source = "The pipeline" if text.startswith("{") else f"--augmentations {text}"
         parts = {"both": content} if "transform" in content else content
@@ -45,17 +48,21 @@ class AugmentationPipeline:
             raise ConfigError(f"{source} has a part {alone[0]!r}; single images need a part 'both' only.")
         # By part, and for "both" also by the images that it gets: the target alone may keep its values.
         self._pipelines = {part: build(parts[part], source) for part in alone}
+        self._labels = labels
         if "both" in parts:
-            self._pipelines["both"] = build(parts["both"], source, shared=self._shared)
+            self._pipelines["both"] = build(parts["both"], source, shared=self._shared, for_target=labels)
             self._pipelines["both, target"] = build(parts["both"], source, shared=self._shared, for_target=True)
         self._check_alignment(alone)
+        if labels:
+            check_for_label_maps(self._pipelines, source)
 
     def __call__(self, images: Images, rng: np.random.Generator, *, white: float = 1.0) -> dict[str, np.ndarray]:
         """Return the changed images, of the same shapes and types.
 
         Args:
             images: by "source" and "target": uint8 or uint16 (H, W, C), or float32 with black 0. Albumentations
-                computes with uint8 as it is, and with the others as float32 from 0 to 1.
+                computes with uint8 as it is, and with the others as float32 from 0 to 1. A label map is uint8 or int16
+                (H, W, 1).
             rng: for all random choices.
             white: the value of white of float32 images.
 
@@ -122,7 +129,7 @@ class AugmentationPipeline:
         name = type(leaf).__name__
         leaf.set_random_state(np.random.default_rng(0), random.Random(0))
         try:
-            result = leaf(force_apply=True, **_as_targets(data))["image"]
+            result = leaf(force_apply=True, **self._as_targets(data))["image"]
         except Exception as error:
             height, width, channels = next(iter(data.values())).shape
             reason = " ".join(str(error).split()) or type(error).__name__
@@ -135,7 +142,7 @@ class AugmentationPipeline:
     def _run(self, pipeline: Any, data: Images, rng: np.random.Generator) -> dict[str, np.ndarray]:
         # One generator for all transforms: ``set_random_seed`` would give each the same random numbers.
         pipeline.set_random_state(rng, random.Random(int(rng.integers(2**63))))
-        targets = _as_targets(data)
+        targets = self._as_targets(data)
         try:
             changed = pipeline(**targets)
         except Exception as error:
@@ -146,6 +153,14 @@ class AugmentationPipeline:
             if image.shape != data[role].shape or image.dtype != data[role].dtype:
                 raise DatasetError(self._size_message("the whole", data, image.shape[:2]))
         return result
+
+    def _as_targets(self, data: Images) -> dict[str, np.ndarray]:
+        """Return images by the names that Albumentations has for them: the first one is its image.
+
+        Of a pair with a label map, the target is the image and the label map its mask.
+        """
+        names = ("mask", "image") if self._labels and len(data) == 2 else ("image", "target")
+        return dict(zip(names, data.values(), strict=False))
 
     def _size_message(self, name: str, data: Images, shape: tuple[int, ...]) -> str:
         height, width = next(iter(data.values())).shape[:2]
@@ -181,26 +196,21 @@ class AugmentationPipeline:
                 )
 
 
-def _as_targets(data: Images) -> dict[str, np.ndarray]:
-    """Return images by the names that Albumentations has for them: the first one is its image."""
-    return dict(zip(("image", "target"), data.values(), strict=False))
-
-
 def _has_selected_channels(pipeline: Any) -> bool:
     inner = getattr(pipeline, "transforms", [])
     return type(pipeline).__name__ == "SelectiveChannelTransform" or any(map(_has_selected_channels, inner))
 
 
 def _to_unit(image: np.ndarray, white: float) -> np.ndarray:
-    """Return uint8 as it is, and other types as float32 from 0 to 1."""
-    if image.dtype == np.uint8:
+    """Return uint8, and label maps of int16, as they are, and other types as float32 from 0 to 1."""
+    if image.dtype in (np.uint8, np.int16):
         return np.ascontiguousarray(image)
     return image.astype(np.float32) / np.float32(65535 if image.dtype == np.uint16 else white)
 
 
 def _from_unit(image: np.ndarray, original: np.ndarray, white: float) -> np.ndarray:
     """Return the image in the type of the original."""
-    if original.dtype == np.uint8:
+    if original.dtype in (np.uint8, np.int16):
         return image
     if original.dtype == np.uint16:
         return (image * np.float32(65535)).round().clip(0, 65535).astype(np.uint16)

@@ -11,10 +11,11 @@ from i2i.checkpoints.model_info import ModelInfo
 from i2i.convert.interfaces import Size, WrappingReader
 from i2i.errors import I2IError, ImageError, UsageError
 from i2i.images import LoadedImage
-from i2i.images.channels import ChannelImage, read_channel_header
+from i2i.images.channels import CLASS_IDS, ChannelImage, read_channel_header
 from i2i.images.downscale import downscaled_to_fit
 from i2i.images.folders import list_images
 from i2i.images.formats import ARRAY_SUFFIXES
+from i2i.images.label_maps import LabelMap, to_label_map
 from i2i.images.metadata import SourceMetadata
 from i2i.images.pixel_format import PixelFormat
 from i2i.images.value_range import SampleSummary, ValueRanges, exceeds, is_narrow
@@ -50,6 +51,7 @@ class LoadedChannels:
     def memory_factor(self) -> int:
         """Memory relative to that of a picture of RGB with 8 bits."""
         channels = self.image.channels if isinstance(self.image, ChannelImage) else 1
+        channels = self.image.classes.count if isinstance(self.image, LabelMap) else channels
         return max(1, -(-channels * 4 // 3))
 
     def downscaled(self, max_side: int) -> "LoadedChannels":
@@ -81,6 +83,11 @@ class ChannelReader(WrappingReader):
 
         format = self.translator.input_format
         reader: Any = self.reader
+        loaded: Any
+        if format is not None and format.labels is not None:
+            format.labels.check_palette(read_channel_header(path).palette, str(path))
+            loaded = LoadedChannels(to_label_map(reader.read_channels(path, CLASS_IDS), format.labels, str(path)))
+            return loaded
         image: ChannelImage = reader.read_channels(path, format.channels if format else None)
         value_range = range_of(image, ranges or {}, format)
         summary = image.summary()
@@ -88,7 +95,7 @@ class ChannelReader(WrappingReader):
         is_unusual = exceeds(summary, value_range) or (not is_known and is_narrow(summary, value_range))
         if self.translator.is_identity or value_range == image.declared:
             is_unusual = False
-        loaded: Any = LoadedChannels(replace(image, value_range=value_range), summary if is_unusual else None)
+        loaded = LoadedChannels(replace(image, value_range=value_range), summary if is_unusual else None)
         return loaded
 
 

@@ -8,6 +8,7 @@ from i2i.augmentations.pipeline import AugmentationPipeline
 from i2i.data.config import DataConfig, DirectedConfig
 from i2i.data.layout import Kind
 from i2i.directions import Direction
+from i2i.images.label_classes import LabelClasses
 from i2i.images.pixel_format import RGB_FORMATS, DomainFormats, PixelFormat
 
 
@@ -27,7 +28,8 @@ class SampleAugmenter:
     def __init__(
         self, config: DataConfig, kind: Kind, superres_scale: int = 1, formats: DomainFormats = RGB_FORMATS
     ) -> None:
-        self._pipeline = AugmentationPipeline(config.augmentations, kind)
+        self._labels = formats[0].labels
+        self._pipeline = AugmentationPipeline(config.augmentations, kind, labels=self._labels is not None)
         reverse = isinstance(config, DirectedConfig) and config.direction == Direction.B_TO_A
         self._roles = ("target", "source") if reverse and kind == "unpaired" else ("source", "target")
         source, target = (_noise(config.size, format) for format in (formats[::-1] if reverse else formats))
@@ -46,7 +48,8 @@ class SampleAugmenter:
 
         Args:
             items: one item with one image or the two of a pair, source first; or two items A and B of one image each.
-                The images are levels (C, H, W), channels-last in memory: uint8 of pictures, else float32.
+                The images are levels (C, H, W), channels-last in memory: uint8 of pictures, else float32. Label maps
+                are indices, int16 (1, H, W).
             rng: for all random choices.
         """
         if len(items) == 1:
@@ -55,19 +58,36 @@ class SampleAugmenter:
 
     def _item(self, images: list[Tensor], roles: tuple[str, ...], rng: np.random.Generator) -> list[Tensor]:
         arrays = {role: _to_array(image) for role, image in zip(roles, images, strict=False)}
+        if self._labels is None:
+            return [_to_tensor(image) for image in self._pipeline(arrays, rng).values()]
+        arrays["source"] = _to_mask(arrays["source"], self._labels)
         changed = self._pipeline(arrays, rng)
-        return [_to_tensor(image) for image in changed.values()]
+        return [_from_mask(changed["source"], self._labels), _to_tensor(changed["target"])]
 
 
 def _noise(size: int, format: PixelFormat) -> np.ndarray:
+    if format.labels is not None:
+        indices = np.random.default_rng(0).integers(0, format.channels, (size, size, 1), np.int16)
+        return _to_mask(indices, format.labels)
     levels = np.random.default_rng(0).integers(0, 256, (size, size, format.channels), np.uint8)
     return levels if format.is_rgb8 else levels.astype(np.float32) / 255
 
 
 def _to_array(image: Tensor) -> np.ndarray:
-    """Return (C, H, W) as (H, W, C): uint8, or floats from 0 to 1, as Albumentations takes them."""
+    """Return (C, H, W) as (H, W, C): uint8, or floats from 0 to 1, as Albumentations takes them. Indices stay."""
     array = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-    return array if array.dtype == np.uint8 else array / np.float32(255)
+    return array if array.dtype in (np.uint8, np.int16) else array / np.float32(255)
+
+
+def _to_mask(indices: np.ndarray, classes: LabelClasses) -> np.ndarray:
+    """Return indices as a mask, uint8 or int16 of equal shape: 0 for ignored pixels, as for those beyond the image."""
+    return ((indices + 1) % (classes.count + 1)).astype(np.uint8 if classes.count < 256 else np.int16)
+
+
+def _from_mask(mask: np.ndarray, classes: LabelClasses) -> Tensor:
+    """Return a mask (H, W, 1) of ``_to_mask`` as indices, int16 (1, H, W)."""
+    indices = (mask.astype(np.int16) + classes.count) % (classes.count + 1)
+    return torch.from_numpy(np.ascontiguousarray(indices)).permute(2, 0, 1)
 
 
 def _to_tensor(array: np.ndarray) -> Tensor:

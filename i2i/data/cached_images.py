@@ -66,10 +66,10 @@ class ImageCache:
 
 def bytes_per_pixel(format: PixelFormat) -> int:
     """Return the bytes of a pixel in the type of a format."""
-    return format.channels * np.dtype(format.dtype).itemsize
+    return format.stored_channels * np.dtype(format.dtype).itemsize
 
 
 def _view(data: np.ndarray, format: PixelFormat, offset: int, height: int, width: int) -> np.ndarray:
     """Return the image (height, width, C) at an offset of the bytes."""
     length = bytes_per_pixel(format) * height * width
-    return data[offset : offset + length].view(format.dtype).reshape(height, width, format.channels)
+    return data[offset : offset + length].view(format.dtype).reshape(height, width, format.stored_channels)

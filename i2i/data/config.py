@@ -8,6 +8,7 @@ from i2i.config import Config, option, require
 from i2i.data.clean_crops import CleanCropConfig
 from i2i.data.layout import LayoutName
 from i2i.data.resize import ResizeMode
+from i2i.images.label_classes import MAX_CLASSES, MAX_ID, MIN_CLASSES, LabelClasses
 from i2i.restoration import NoTask, Task, TaskConfig
 
 _RESIZE_SCALE_HELP = "images are resized to this times --size, then cropped to --size at random"
@@ -146,6 +147,40 @@ class PairedConfig(SourceConfig):
     pair_suffixes: tuple[str, str] | None = option(
         None, "ends of the names of the two images of a pair, such as _in _out for x_in.png and x_out.png"
     )
+    labels: int | None = option(
+        None,
+        "the images A are label maps of this many classes: a palette, or class ids from 0. The network gets a channel "
+        "for each class, and nothing interpolates the ids (`i2i docs channels`)",
+        ge=MIN_CLASSES,
+        le=MAX_CLASSES,
+    )
+    ignore_label: int | None = option(
+        None,
+        "id of the pixels of --labels that belong to no class: all of their channels are off",
+        ge=-MAX_ID,
+        le=MAX_ID,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            self.ignore_label is None or self.labels is not None, "ignore_label", self.ignore_label, "set with labels"
+        )
+        if self.labels is None:
+            return
+        require(self.direction == "AtoB", "direction", self.direction, "AtoB: label maps are inputs, the images A")
+        require(self.restoration_task is None, "task", self.task, "none: label maps are not photos to restore")
+        for name in ("in_channels", "value_range_a"):
+            require(getattr(self, name) is None, name, getattr(self, name), "left out: label maps have classes")
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        return self.labels or super().channels[0], super().channels[1]
+
+    @property
+    def label_classes(self) -> LabelClasses | None:
+        """The classes of the images A; None if these are no label maps."""
+        return None if self.labels is None else LabelClasses(count=self.labels, ignore=self.ignore_label)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from i2i.data.config import DataConfig, DirectedConfig, SourceConfig
 from i2i.data.image_cache import ImageCache
 from i2i.data.layout import Item, Layout
 from i2i.data.resize import load_item, resize, resize_item
+from i2i.data.sample_tensors import to_sample, with_one_hot
 from i2i.data.unreadable import (
     UnreadableImage,
     file_name,
@@ -32,7 +33,7 @@ from i2i.data.unreadable import (
 from i2i.data.value_ranges import NO_RANGES, DomainRanges
 from i2i.directions import Direction
 from i2i.errors import DatasetError, I2IError, ImageError
-from i2i.images.pixel_format import RGB8, RGB_FORMATS, DomainFormats, PixelFormat, to_levels
+from i2i.images.pixel_format import RGB_FORMATS, DomainFormats, PixelFormat
 from i2i.restoration import Task
 
 T = TypeVar("T")
@@ -53,6 +54,7 @@ class TrainingDataset(Dataset[Any]):
     """An endless dataset: sample ``k ≥ 0`` is a ``Sample`` of levels (C, size, size), one image for each domain.
 
     The levels are uint8 (3, size, size) of pictures, else float32 from 0 to 255, the ends of the format's value range.
+    Label maps are uint8 (classes, size, size): 255 for the pixel's class, else 0.
 
     The images are channels-last in memory. A random other item of the domain takes the place of one that cannot be
     read. It follows from (seed, k) as well.
@@ -118,6 +120,7 @@ class TrainingDataset(Dataset[Any]):
         sample = [self._augment(images, rng, self._formats(domain)) for domain, images in enumerate(items)]
         if self.augmenter is not None:
             sample = self.augmenter(sample, rng.spawn(1)[0])  # a child, so that other choices stay the same
+        sample = [with_one_hot(images, self._formats(domain)) for domain, images in enumerate(sample)]
         if task := self.config.restoration_task:
             return self._degraded_pair(task, self._vary_clean_crop(task, sample[0][0], rng), rng)
         if self.layout.kind == "unpaired":
@@ -173,7 +176,7 @@ class TrainingDataset(Dataset[Any]):
             return clean
         pixels = clean.permute(1, 2, 0).numpy()
         varied = self.config.clean_crops.vary(pixels, rng)
-        return clean if varied is pixels else _to_tensor(varied)
+        return clean if varied is pixels else to_sample(varied)
 
     def _load_for_eval(self, items: Sequence[Item], index: int, domain: int = 0) -> list[Any]:
         """Return the images of an item, or of the next one that can be read. Raise ImageError if there is none."""
@@ -191,7 +194,7 @@ class TrainingDataset(Dataset[Any]):
     ) -> tuple[Tensor, ...]:
         """Return the degraded crop and the clean crop."""
         pixels = np.ascontiguousarray(clean.permute(1, 2, 0).numpy())
-        return _to_tensor(task.degrade(pixels, rng, strength)), clean
+        return to_sample(task.degrade(pixels, rng, strength)), clean
 
     def _by_direction(self, pair: list[T]) -> list[T]:
         reverse = isinstance(self.config, DirectedConfig) and self.config.direction == Direction.B_TO_A
@@ -211,7 +214,7 @@ class TrainingDataset(Dataset[Any]):
         top = int(rng.integers(height - side + 1))
         flip = self.config.flip and rng.random() < 0.5
         crops = [
-            _to_tensor(image[k * top : k * (top + side), k * left : k * (left + side)], format)
+            to_sample(image[k * top : k * (top + side), k * left : k * (left + side)], format)
             for image, k, format in zip(images, (1, scale), formats, strict=False)
         ]
         if flip:  # by torch, which flips ten times as fast as numpy
@@ -245,7 +248,8 @@ class TrainingDataset(Dataset[Any]):
             for images in zip(*items, strict=True):
                 resized = [image.resize((self.config.size,) * 2, Image.Resampling.BICUBIC) for image in images]
                 format = self.formats[len(columns)]
-                columns.append([_to_tensor(np.asarray(image), format) for image in resized])
+                tensors = [to_sample(np.asarray(image), format) for image in resized]
+                columns.append(with_one_hot(tensors, [format] * number))
         return tuple(torch.stack(column) for column in self._by_direction(columns))
 
     def _centre_crops(self, task: Task, photos: Sequence[Item], count: int) -> tuple[Tensor, ...]:
@@ -257,7 +261,7 @@ class TrainingDataset(Dataset[Any]):
             image = resize(image, size, self.config.resize_mode)
             left = (image.width - size) // 2
             top = (image.height - size) // 2
-            clean = _to_tensor(np.asarray(image.crop((left, top, left + size, top + size))))
+            clean = to_sample(np.asarray(image.crop((left, top, left + size, top + size))))
             rows.append(self._degraded_pair(task, clean, np.random.default_rng([0, i]), task.mid_strength()))
         return tuple(torch.stack(column) for column in zip(*rows, strict=True))
 
@@ -277,17 +281,10 @@ class TrainingDataset(Dataset[Any]):
                 high.crop((scale * left, scale * top, scale * right, scale * bottom)),
             )
             formats = self._formats(0)
-            rows.append([_to_tensor(np.asarray(crop), format) for crop, format in zip(crops, formats, strict=True)])
+            rows.append([to_sample(np.asarray(crop), format) for crop, format in zip(crops, formats, strict=True)])
         return tuple(torch.stack(column) for column in zip(*rows, strict=True))
 
 
 @lru_cache(maxsize=2)
 def _permutation(seed: int, epoch: int, length: int) -> np.ndarray:
     return np.random.default_rng([seed, 0, epoch]).permutation(length)
-
-
-def _to_tensor(pixels: np.ndarray, format: PixelFormat = RGB8) -> Tensor:
-    """Copy (H, W, C) to levels (C, H, W), channels-last in memory: uint8 of pictures, else float32 from 0 to 255."""
-    if not format.is_rgb8:
-        return torch.from_numpy(to_levels(pixels, format.value_range)).permute(2, 0, 1)
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)

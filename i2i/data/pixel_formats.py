@@ -9,6 +9,7 @@ from i2i.data.layout import Layout
 from i2i.data.value_ranges import DomainRanges, files_of_domains
 from i2i.errors import DatasetError, ImageError
 from i2i.images.channels import ChannelHeader, read_channel_header
+from i2i.images.label_classes import LabelClasses
 from i2i.images.pixel_format import RGB_FORMATS, DomainFormats, PixelFormat, default_range
 from i2i.images.sample_types import DTYPES
 from i2i.images.value_range import ValueRanges
@@ -17,7 +18,9 @@ _WIDTH = {dtype: position for position, dtype in enumerate(DTYPES)}  # of severa
 WantedChannels = tuple[int | None, int | None]  # of the domains A and B; None to find them
 
 
-def dataset_formats(layout: Layout, wanted: WantedChannels = (None, None)) -> DomainFormats:
+def dataset_formats(
+    layout: Layout, wanted: WantedChannels = (None, None), labels: LabelClasses | None = None
+) -> DomainFormats:
     """Return the formats of a dataset's two domains, by the headers of all files, with the ranges of their types.
 
     Pictures of which some are grey and some in colour are RGB, as are grey ones of which three channels are wanted. All
@@ -26,12 +29,16 @@ def dataset_formats(layout: Layout, wanted: WantedChannels = (None, None)) -> Do
     Args:
         layout: the dataset.
         wanted: channels of A and of B, as the user states them.
+        labels: the classes of the images A, if these are label maps.
 
     Raises:
-        DatasetError: files of a domain differ in their channels, or do not have those that are wanted.
+        DatasetError: files of a domain differ in their channels, do not have those that are wanted, or are no label
+            maps where these are needed.
     """
     files = files_of_domains(layout)
     headers = [_read_headers(paths) for paths in files]
+    if labels is not None:
+        return label_format(layout, labels, headers[0]), _domain_format(headers[1], wanted[1], "the images B", layout)
     if layout.kind == "paired" and not files[1]:  # side by side: both images of a pair in one file
         headers[1] = headers[0]
     a, b = (
@@ -53,7 +60,7 @@ def with_ranges(formats: DomainFormats, ranges: DomainRanges) -> DomainFormats:
 
 
 def _with_range(format: PixelFormat, ranges: ValueRanges) -> PixelFormat:
-    if format.is_rgb8:
+    if format.is_rgb8 or format.labels is not None:
         return format
     return replace(format, value_range=ranges.get(format.type) or default_range(format.type))
 
@@ -75,6 +82,39 @@ def check_rgb(layout: Layout, purpose: str) -> DomainFormats:
                 "without a task on images of other channels."
             )
     return RGB_FORMATS
+
+
+def label_format(layout: Layout, classes: LabelClasses, headers: Mapping[Path, ChannelHeader]) -> PixelFormat:
+    """Return the format of the label maps A, with the palette of their files.
+
+    Args:
+        layout: the dataset, of pairs in two files each.
+        classes: their classes.
+        headers: of the files A.
+
+    Raises:
+        DatasetError: the pairs are side by side in one file, files can be no label maps, or palettes differ.
+    """
+    if len(layout.splits["train"][0][0]) == 1:
+        raise DatasetError(
+            f"{layout.root} holds both images of a pair in one file ({layout.source}), and label maps need files of "
+            "their own: put them into A/ and the images into B/."
+        )
+    for path, header in headers.items():
+        if not header.is_indexed and (header.channels != 1 or header.dtype.startswith("float")):
+            raise DatasetError(
+                f"--labels needs label maps as images A: an image with a palette, or class ids in a grey image; "
+                f"{layout.relative_name(path)} has {header.channels} channels of {header.dtype}."
+            )
+    palettes = {path: header.palette for path, header in headers.items() if header.palette}
+    longest = max(palettes.values(), key=len, default=())
+    classes = replace(classes, palette=longest[: classes.count])
+    for path, palette in palettes.items():
+        try:
+            classes.check_palette(palette, layout.relative_name(path))
+        except ImageError as error:
+            raise DatasetError(str(error)) from error
+    return PixelFormat.of_labels(classes)
 
 
 def _read_headers(paths: Iterable[Path]) -> dict[Path, ChannelHeader]:

@@ -19,6 +19,7 @@ from i2i.directions import Direction
 from i2i.errors import I2IError
 from i2i.images import labelled_grid
 from i2i.images.display import to_rgb
+from i2i.images.label_classes import LabelClasses
 from i2i.images.pixel_format import RGB_FORMATS
 
 MIN_TILE = 128  # pixels; smaller samples are enlarged by whole numbers
@@ -70,7 +71,7 @@ def _dataset(config: PairedConfig, seed: int) -> TrainingDataset:
     stated = (config.in_channels, config.out_channels)
     formats = RGB_FORMATS  # tasks take pictures
     if config.restoration_task is None:
-        formats = with_ranges(dataset_formats(layout, stated if target else stated[::-1]), ranges)
+        formats = with_ranges(dataset_formats(layout, stated if target else stated[::-1], config.label_classes), ranges)
     return TrainingDataset(layout, config, seed, ranges=ranges, formats=formats)
 
 
@@ -86,15 +87,18 @@ def _columns(dataset: TrainingDataset, count: int) -> tuple[dict[str, np.ndarray
             raise sample
         samples.append(sample)
     titles = ("source", "target") if len(samples[0]) == 2 else ("image",)
+    labels = dataset.formats[0].labels
     columns = {
-        title: np.stack([_shown(sample[i]).round().clip(0, 255) for sample in samples])
+        title: np.stack([_shown(sample[i], None if i else labels).round().clip(0, 255) for sample in samples])
         for i, title in enumerate(titles)
     }
     return {title: images.astype(np.uint8) for title, images in columns.items()}, float(np.median(times))
 
 
-def _shown(levels: Tensor) -> np.ndarray:
-    """Return levels (C, H, W), of pictures perhaps with a level or a mask, as (H, W, 3)."""
+def _shown(levels: Tensor, labels: LabelClasses | None = None) -> np.ndarray:
+    """Return levels (C, H, W), of pictures perhaps with a level or a mask, or of a label map, as (H, W, 3)."""
+    if labels is not None:
+        return labels.to_rgb8(levels[None])[0].permute(1, 2, 0).numpy()
     has_condition = levels.dtype != torch.uint8 and len(levels) == 4
     rgb = levels[:3] if has_condition else to_rgb(levels[None])[0]
     return rgb.permute(1, 2, 0).numpy()

@@ -10,6 +10,7 @@ from i2i.data.layout import Item, Kind
 from i2i.errors import DatasetError
 from i2i.images import read
 from i2i.images.channels import ChannelImage, read_channels
+from i2i.images.label_maps import read_label_map
 from i2i.images.pixel_format import RGB_FORMATS, PixelFormat, to_format
 from i2i.images.value_range import ValueRanges
 
@@ -45,9 +46,14 @@ def load_item(
 
 
 def load_one(path: Path, format: PixelFormat, ranges: ValueRanges, *, profiles: bool = True) -> Any:
-    """Load an image in a format: RGB of 8 bits as a Pillow image, else as a ``ChannelImage`` of the format's type."""
+    """Load an image in a format: RGB of 8 bits as a Pillow image, else as a ``ChannelImage`` of the format's type.
+
+    A label map becomes a ``LabelMap``, which is resized without interpolation.
+    """
     if format.is_rgb8:
         return read(path, profiles=profiles, ranges=ranges)
+    if format.labels is not None:
+        return read_label_map(path, format.labels)
     image = read_channels(path, format.channels)
     return ChannelImage(to_format(image.values, format, ranges), bands=format.bands)
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from i2i.images.channels import ChannelImage
 from i2i.images.display import shown_channels, to_picture
+from i2i.images.label_maps import LabelMap
 from i2i.images.pixel_format import PixelFormat, to_levels
 
 
@@ -29,6 +30,8 @@ class ChannelPicture(Image.Image):
 
     def levels(self) -> np.ndarray:
         """Return all channels as levels from 0 to 255, float32 (H, W, C)."""
+        if isinstance(self.samples, LabelMap):
+            return self.samples.one_hot().astype(np.float32)
         return to_levels(np.nan_to_num(self.samples.values), self.pixel_format.value_range)
 
 
@@ -61,5 +64,7 @@ def comparable_pixels(image: Image.Image, reference: Image.Image) -> tuple[np.nd
 
 def describe_pictures(format: PixelFormat) -> str:
     """Return how images of a format are shown to networks that take RGB."""
+    if format.labels is not None:
+        return "in the colours of the classes"
     _, note = shown_channels(format)
     return "grey, repeated three times" if format.channels == 1 else note or "as they are"

@@ -16,12 +16,16 @@ from i2i.images.colour import to_upright, to_upright_srgb_with_alpha
 from i2i.images.formats import MAX_PIXELS
 from i2i.images.geotiff import GeoTags, band_names, read_geo_tags
 from i2i.images.grey import stores_grey
+from i2i.images.label_classes import Palette
 from i2i.images.opening import open_image, open_tiff_samples
 from i2i.images.reading import decode
 from i2i.images.sample_images import SampleImage
 from i2i.images.sample_types import check_channels, sample_type_of
 from i2i.images.samples import declared_by
+from i2i.images.stored_ids import check_is_class_ids, palette_of, stored_ids
 from i2i.images.value_range import SampleSummary, SampleType, ValueRange
+
+CLASS_IDS = 0  # in place of a number of channels: see ``read_channels``
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +122,7 @@ class ChannelHeader:
         is_picture: whether the file holds levels of 8 bits, grey or RGB, as most photos do.
         is_indexed: whether its samples are indices of a palette.
         pages: of the file that hold the channels.
+        palette: its colours; empty if it has none.
     """
 
     size: tuple[int, int]
@@ -128,6 +133,7 @@ class ChannelHeader:
     is_picture: bool = False
     is_indexed: bool = False
     pages: int = 1
+    palette: Palette = ()
 
 
 def read_channels(path: Path | str, channels: int | None = None, *, max_pixels: int = MAX_PIXELS) -> ChannelImage:
@@ -140,7 +146,7 @@ def read_channels(path: Path | str, channels: int | None = None, *, max_pixels: 
         path: the file.
         channels: 1 to 16; None for those of the file without its alpha, which is then blended on white. One more than
             the colours keeps alpha as the last channel, unblended, so 4 reads RGBA; 3 repeats the channel of a grey
-            file.
+            file. ``CLASS_IDS`` reads the stored integers of one channel: the indices of a palette, not its colours.
         max_pixels: the largest image that is decoded; its samples take at most 12 times as many bytes.
 
     Raises:
@@ -149,12 +155,16 @@ def read_channels(path: Path | str, channels: int | None = None, *, max_pixels: 
     path = Path(path)
     with decode(path, 0, max_pixels) as image:
         source = _sample_source(image)
+        if source is None and channels == CLASS_IDS:
+            return ChannelImage(to_upright(stored_ids(image), image))
         if source is None:
             colours, alpha = _picture(image)
         else:
             source.max_pixels = max_pixels
             colours, alpha = _stored(source)
-        values = _select(path, colours, alpha, channels)
+        if channels == CLASS_IDS:
+            check_is_class_ids(colours, alpha)
+        values = _select(path, colours, alpha, channels or None)
         if source is None:
             return ChannelImage(values)
         names = _band_names(source)
@@ -178,7 +188,13 @@ def read_channel_header(path: Path | str) -> ChannelHeader:
             dtype = "uint16" if image.mode.startswith("I") else "float32" if image.mode == "F" else "uint8"
             is_indexed = image.mode in ("P", "PA")
             return ChannelHeader(
-                image.size, 1 if grey else 3, alpha, dtype, is_picture=dtype == "uint8", is_indexed=is_indexed
+                image.size,
+                1 if grey else 3,
+                alpha,
+                dtype,
+                is_picture=dtype == "uint8",
+                is_indexed=is_indexed,
+                palette=palette_of(image) if is_indexed else (),
             )
         alpha = _has_alpha(source)
         count = source.num_channels - alpha

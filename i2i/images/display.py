@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from i2i.images.pixel_format import PixelFormat, to_levels
+from i2i.images.tensors import to_float
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +23,8 @@ def shown_channels(format: PixelFormat) -> tuple[tuple[int, int, int], str]:
     ((2, 1, 0), '')
     """
     count = format.channels
+    if format.labels is not None:
+        return (0, 1, 2), ""  # in the colours of the classes, see ``to_rgb``
     if count == 1:
         return (0, 0, 0), ""
     if count == 3 and not format.bands:
@@ -46,21 +49,26 @@ def _name(format: PixelFormat, channel: int, *, short: bool = False) -> str:
 
 
 def to_rgb(images: "Tensor", format: PixelFormat | None = None) -> "Tensor":
-    """Return images (N, C, H, W) as RGB (N, 3, H, W), see ``shown_channels``. RGB is returned as it is."""
+    """Return images (N, C, H, W) in [-1, 1] as RGB (N, 3, H, W), see ``shown_channels``. RGB is returned as it is."""
     format = format or PixelFormat(channels=images.shape[1])
     if format.channels != images.shape[1]:
         format = PixelFormat(channels=images.shape[1])
+    if format.labels is not None:
+        return to_float(format.labels.to_rgb8(images))
     channels, _ = shown_channels(format)
     return images if images.shape[1] == 3 and channels == (0, 1, 2) else images[:, list(channels)]
 
 
 def format_of(channels: int, formats: tuple[PixelFormat, ...]) -> PixelFormat:
-    """Return the first of some formats with as many channels, else one without names."""
-    return next((format for format in formats if format.channels == channels), PixelFormat(channels=channels))
+    """Return the first of some formats with as many channels, else one without names. Label maps are left out."""
+    matching = (format for format in formats if format.channels == channels and format.labels is None)
+    return next(matching, PixelFormat(channels=channels))
 
 
 def to_picture(values: np.ndarray, format: PixelFormat) -> Image.Image:
     """Return samples (H, W, C) as an RGB image of 8 bits: black and white are the ends of the format's value range."""
+    if format.labels is not None:
+        return Image.fromarray(format.labels.colours()[values[..., 0]])
     channels, _ = shown_channels(format)
     shown = values[..., list(channels)]
     shown = np.nan_to_num(shown, nan=format.value_range[0]) if shown.dtype.kind == "f" else shown

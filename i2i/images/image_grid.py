@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 def sample_grid(columns: dict[str, "Tensor"], formats: tuple[PixelFormat, ...] = ()) -> Image.Image:
     """Arrange columns of images under their titles. A single column becomes rows of eight without a title.
 
-    Images of other channels than grey and RGB are in false colour, which the title names.
+    Images of other channels than grey and RGB are in false colour, which the title names. Label maps, which are the
+    column "input", have the colours of their classes.
 
     Args:
         columns: title to images (N, C, H, W) in [-1, 1], all of one height and width.
-        formats: of the domains, for the names of their channels.
+        formats: of the domains A and B, for the names of their channels.
     """
     arrays, titles = [], []
     for title, images in columns.items():
-        format = format_of(images.shape[1], formats)
+        is_label_map = title == "input" and formats and formats[0].labels is not None
+        format = formats[0] if is_label_map else format_of(images.shape[1], formats)
         _, note = shown_channels(format)
         arrays.append(to_uint8(to_rgb(images, format)).permute(0, 2, 3, 1).cpu().numpy())
         titles.append(f"{title} ({note})" if note else title)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from i2i.errors import UsageError
+from i2i.images.label_classes import LabelClasses
 from i2i.images.sample_types import DTYPES, MAX_CHANNELS, sample_type_of
 from i2i.images.value_range import SampleType, ValueRange, ValueRanges, check_value_range, format_range
 
@@ -26,6 +27,8 @@ class PixelFormat:
         value_range: sample values that are black and white, -1 and 1 for the networks.
         bands: a name for each channel; empty if they have none.
         alpha: whether the last channel is the alpha of grey or RGB.
+        labels: the classes, if the images are label maps: ``channels`` are then one for each class, and files and
+            ``dtype`` hold their indices.
     """
 
     channels: int = 3
@@ -33,6 +36,17 @@ class PixelFormat:
     value_range: ValueRange = (0.0, 255.0)
     bands: tuple[str, ...] = ()
     alpha: bool = False
+    labels: LabelClasses | None = None
+
+    @classmethod
+    def of_labels(cls, classes: LabelClasses) -> "PixelFormat":
+        """Return the format of label maps."""
+        return cls(channels=classes.count, dtype="uint16", value_range=(0.0, float(classes.count - 1)), labels=classes)
+
+    @property
+    def stored_channels(self) -> int:
+        """Channels of an image as it is loaded: one of a label map."""
+        return self.channels if self.labels is None else 1
 
     @property
     def is_rgb8(self) -> bool:
@@ -45,6 +59,8 @@ class PixelFormat:
         return sample_type_of(np.dtype(self.dtype))
 
     def __str__(self) -> str:
+        if self.labels is not None:
+            return str(self.labels)
         plural = "channel" if self.channels == 1 else "channels"
         names = f" ({', '.join(self.bands)})" if self.bands else ""
         low, high = format_range(self.value_range).split()
@@ -57,6 +73,7 @@ class PixelFormat:
             "value_range": list(self.value_range),
             **({"bands": list(self.bands)} if self.bands else {}),
             **({"alpha": True} if self.alpha else {}),
+            **({} if self.labels is None else {"labels": self.labels.to_json()}),
         }
 
     @classmethod
@@ -64,6 +81,8 @@ class PixelFormat:
         """Return the format that ``to_json`` wrote. Raises ValueError for anything else."""
         if not isinstance(data, Mapping):
             raise ValueError(f"{data!r} is not a table")
+        if data.get("labels") is not None:
+            return cls.of_labels(LabelClasses.from_json(data["labels"]))
         channels, dtype, bands = data.get("channels"), data.get("dtype"), data.get("bands", [])
         if not isinstance(channels, int) or isinstance(channels, bool) or not 1 <= channels <= MAX_CHANNELS:
             raise ValueError(f"channels is {channels!r}; it must be from 1 to {MAX_CHANNELS}")
@@ -127,6 +146,11 @@ def to_levels(values: np.ndarray, value_range: ValueRange) -> np.ndarray:
     low, high = value_range
     wide: Any = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
     return ((wide - low) * (255 / (high - low))).clip(0, 255).astype(np.float32)
+
+
+def network_levels(values: np.ndarray, format: PixelFormat) -> np.ndarray:
+    """Return samples (H, W, ``stored_channels``) as levels from 0 to 255: uint8 one-hot of label maps, else float32."""
+    return to_levels(values, format.value_range) if format.labels is None else format.labels.one_hot(values)
 
 
 def from_unit(values: np.ndarray, format: PixelFormat) -> np.ndarray:

@@ -14,6 +14,7 @@ from i2i.errors import ImageError, UsageError
 from i2i.images import Provenance
 from i2i.images.channels import ChannelImage
 from i2i.images.geotiff import scaled_geo_tags
+from i2i.images.label_maps import LabelMap, to_label_map
 from i2i.images.pixel_format import PixelFormat, from_unit, to_levels
 from i2i.images.value_range import ValueRange, ValueRanges, common_ranges
 from i2i.inference.channel_values import UnitImage, from_channel_results, to_channel_images
@@ -76,7 +77,8 @@ class ChannelTranslator(Translator):
         """Translate an image, a batch or a list of images, and return the same kind.
 
         Args:
-            images: one of
+            images: one of the following; of a model of label maps, arrays and PIL images hold class ids, or indices of
+                a palette, in one channel, and tensors are one-hot.
 
                 - the path of an image file, or a PIL image. The result is an array (H, W, C); of a PIL image a PIL
                   image, if the results have 8 bits and one, three or four channels.
@@ -96,8 +98,7 @@ class ChannelTranslator(Translator):
             ImageError: a file cannot be read, or has another number of channels.
         """
         values = list(images) if isinstance(images, list | tuple) else [images]
-        channels = None if self.input_format is None else self.input_format.channels
-        batches = [to_channel_images(value, channels) for value in values]
+        batches = [to_channel_images(value, self.input_format) for value in values]
         results = iter(self.translate([image for batch in batches for image in batch], progress))
         converted = [
             from_channel_results(value, [next(results) for _ in batch])
@@ -123,14 +124,23 @@ class ChannelTranslator(Translator):
 
     def submit(self, images: Sequence[Any]) -> list[PendingImage]:
         """Start to translate images; see ``Translator.submit``. Raises ImageError for other channels."""
-        for image in images:
-            self.check(image)
+        images = [self._checked(image) for image in images]
         if self.is_identity:
             return [partial(_itself, image) for image in images]
         return self._stage.submit(images)
 
+    def _checked(self, image: ChannelImage) -> ChannelImage:
+        """Return an image as the model takes it. Raises ImageError for other channels, or ids of no class."""
+        labels = self.input_format.labels if self.input_format is not None else None
+        if labels is not None and not isinstance(image, LabelMap | UnitImage):
+            return to_label_map(image, labels, "The image")
+        self.check(image)
+        return image
+
     def check(self, image: ChannelImage) -> None:
         """Raise ImageError unless an image has the channels that the model takes."""
+        if isinstance(image, LabelMap):
+            return
         if self.input_format is not None and image.channels != self.input_format.channels:
             raise ImageError(
                 f"The image has {image.channels} channels; {self.name} {self.direction} takes {self.input_format}."
@@ -182,18 +192,22 @@ class ChannelPreprocessor(Preprocessor):
 
     def preprocess(self, images: Sequence[Any]) -> PaddedBatch:
         width, height = self.padded_size(images[0].size)
-        shape = len(images), height, width, images[0].channels
+        shape = len(images), height, width, _network_channels(images[0])
         pixels = torch.empty(shape, dtype=torch.float32, pin_memory=self._pin_memory)
         offsets, sizes = [], []
         for image, padded in zip(images, pixels.numpy(), strict=True):
-            low, high = self._translator.range_of(image)
-            values = image.values
-            if values.dtype.kind == "f":
-                values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
-            levels = to_levels(values, (low, high))
+            levels = image.one_hot() if isinstance(image, LabelMap) else self._levels(image)
             offsets.append(pad_into(levels, padded, "symmetric" if self.margin else "reflect"))
             sizes.append(image.size)
         return PaddedBatch(pixels, offsets, sizes)
+
+    def _levels(self, image: ChannelImage) -> np.ndarray:
+        """Return an image as levels from 0 to 255, (H, W, C)."""
+        low, high = self._translator.range_of(image)
+        values = image.values
+        if values.dtype.kind == "f":
+            values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
+        return to_levels(values, (low, high))
 
 
 class ChannelPostprocessor(Postprocessor):
@@ -224,6 +238,10 @@ class ChannelPostprocessor(Postprocessor):
             geo=scaled_geo_tags(image.geo, self.scale),
             value_range=format.value_range,
         )
+
+
+def _network_channels(image: ChannelImage) -> int:
+    return image.classes.count if isinstance(image, LabelMap) else image.channels
 
 
 def _itself(image: Any) -> Any:

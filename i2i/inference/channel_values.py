@@ -12,7 +12,11 @@ from torch import Tensor
 
 from i2i.errors import ArgumentTypeError, ArgumentValueError, ImageError
 from i2i.images.channels import ChannelImage, read_channels
+from i2i.images.label_classes import LabelClasses
+from i2i.images.label_maps import read_label_map, to_label_map
+from i2i.images.pixel_format import PixelFormat
 from i2i.images.sample_types import MAX_CHANNELS
+from i2i.images.stored_ids import palette_of, stored_ids
 from i2i.inference.image_types import MAX_EXCESS
 from i2i.paths import expand_user
 
@@ -21,13 +25,13 @@ class UnitImage(ChannelImage):
     """The values of a tensor, in [-1, 1]. Its result has such values too, which are not rounded."""
 
 
-def to_channel_images(value: Any, channels: int | None) -> list[ChannelImage]:
+def to_channel_images(value: Any, format: PixelFormat | None) -> list[ChannelImage]:
     """Return the images of a value: one, or as many as a batch has.
 
     Args:
         value: an array (H, W), (H, W, C) or (N, H, W, C) of integers or floats; a floating-point tensor (C, H, W) or
             (N, C, H, W) in [-1, 1]; the path of an image file; a PIL image; or a ``ChannelImage``.
-        channels: those that are wanted; None for any.
+        format: of the images that the model takes; None for any. Of label maps, arrays and PIL images hold class ids.
 
     Raises:
         ArgumentTypeError: another type.
@@ -36,13 +40,17 @@ def to_channel_images(value: Any, channels: int | None) -> list[ChannelImage]:
     """
     if isinstance(value, ChannelImage):
         return [value]
+    channels = None if format is None else format.channels
+    labels = None if format is None else format.labels
     if isinstance(value, str | os.PathLike):
         path = expand_user(Path(value))
         if path.is_dir():
             raise ImageError(f"{path} is a folder. i2i.convert(model, {str(path)!r}, out=FOLDER) converts its images.")
-        return [read_channels(path, channels)]
+        return [read_channels(path, channels) if labels is None else read_label_map(path, labels)]
     if isinstance(value, Image.Image):
-        value = np.asarray(value)
+        value = np.asarray(value) if labels is None else _ids_of(value, labels)
+    if isinstance(value, np.ndarray) and labels is not None:
+        return [to_label_map(ChannelImage(array), labels, "The array") for array in _check_array(value, 1)]
     if isinstance(value, np.ndarray):
         return [ChannelImage(array) for array in _check_array(value, channels)]
     if isinstance(value, Tensor):
@@ -51,6 +59,16 @@ def to_channel_images(value: Any, channels: int | None) -> list[ChannelImage]:
         f"Found {type(value).__name__}; an image of this model is an array (H, W, C), a floating-point tensor "
         "(C, H, W) in [-1, 1], a path, or a list of these."
     )
+
+
+def _ids_of(image: Image.Image, classes: LabelClasses) -> np.ndarray:
+    """Return the class ids of a PIL image, (H, W, 1). Raises ImageError if it is a photo or has another palette."""
+    if image.mode in ("P", "PA"):
+        classes.check_palette(palette_of(image), "The image")
+    try:
+        return stored_ids(image)
+    except ImageError as error:
+        raise ImageError(f"The image {error}.") from error
 
 
 def from_channel_results(value: Any, results: Sequence[ChannelImage]) -> Any:
@@ -93,7 +111,7 @@ def _check_tensor(tensor: Tensor, channels: int | None) -> list[np.ndarray]:
     if not tensor.is_floating_point():
         raise ArgumentTypeError(f"Found a tensor of {tensor.dtype}; it must be of floating point in [-1, 1].")
     count = tensor.shape[-3] if tensor.ndim in (3, 4) else 0
-    if not count or 0 in tensor.shape or count > MAX_CHANNELS or channels not in (None, count):
+    if not count or 0 in tensor.shape or (channels != count and (channels is not None or count > MAX_CHANNELS)):
         wanted = f"C = {channels}" if channels else f"C from 1 to {MAX_CHANNELS}"
         raise ArgumentValueError(
             f"Found a tensor of shape {tuple(tensor.shape)}; an image is (C, H, W) and a batch (N, C, H, W), with "

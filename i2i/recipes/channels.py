@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from i2i.config import merge
-from i2i.data.config import DirectedConfig, SingleDomainConfig, UnpairedConfig
+from i2i.data.config import DirectedConfig, PairedConfig, SingleDomainConfig, UnpairedConfig
 from i2i.data.layout import Layout
 from i2i.data.pixel_formats import check_rgb, dataset_formats
 from i2i.directions import Direction
@@ -31,6 +31,8 @@ def find_formats(recipe: Recipe, layout: Layout) -> DomainFormats:
         return check_rgb(layout, f"--task {task}" if task else f"`i2i train {recipe.method}`")
     assert isinstance(recipe.data, UnpairedConfig)
     stated = (recipe.data.in_channels, recipe.data.out_channels)
+    if isinstance(recipe.data, PairedConfig) and recipe.data.labels is not None:
+        return dataset_formats(layout, stated, recipe.data.label_classes)
     return dataset_formats(layout, stated[::-1] if _is_reversed(recipe) else stated)
 
 
@@ -40,7 +42,7 @@ def saved_formats(recipe: Recipe, layout: Layout) -> DomainFormats:
     Raises:
         DatasetError: the files do not have the channels of the run any more.
     """
-    if not isinstance(recipe.data, UnpairedConfig) or recipe.data.in_channels is None:
+    if not isinstance(recipe.data, UnpairedConfig) or recipe.data.out_channels is None:
         return RGB_FORMATS
     return find_formats(recipe, layout)
 
@@ -61,7 +63,8 @@ def fit_to_channels(recipe: Recipe, formats: DomainFormats, overrides: dict[str,
     if formats == RGB_FORMATS:
         return recipe
     source, target = formats[::-1] if _is_reversed(recipe) else formats
-    recipe = replace(recipe, data=merge(recipe.data, {"in_channels": source.channels, "out_channels": target.channels}))
+    found = {"in_channels": None if source.labels else source.channels, "out_channels": target.channels}
+    recipe = replace(recipe, data=merge(recipe.data, found))
     if source.channels == target.channels:
         return recipe
     chosen = overrides.get("model", {})
