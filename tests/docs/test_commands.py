@@ -60,7 +60,7 @@ TRAININGS = (
     "regression --pairs small large --name own-superres",
     "pix2pix --data cells --value-range 0 4095",
     "cyclegan --data thermal --value-range-a 270 320",
-    "pix2pix --data landcover",
+    "pix2pix --data landcover --labels 3",
     "regression --data photos --task denoise --noise-level-input --name denoise-with-level",
 )
 COPIES = {

@@ -53,7 +53,8 @@ def save_ids(path: Path, ids: np.ndarray, palette: tuple[tuple[int, int, int], .
         return
     image = Image.fromarray(ids)
     if palette:
-        image.putpalette([level for colour in palette for level in colour])
+        # All 256 colours: with four, Pillow would store two bits of each id.
+        image.putpalette([level for colour in palette for level in colour] + [0] * 3 * (256 - len(palette)))
     image.save(path)
 
 
@@ -96,9 +97,12 @@ def test_models_learn_from_label_maps_and_take_ids_of_any_file(tmp_path: Path, m
     save_ids(other / "grey.png", ids, ())
     save_ids(other / "array.npy", ids)
     Image.fromarray(ids.astype(np.uint16)).save(other / "deep.tif")
-    results = [i2i.convert("run", path, f"out/{path.stem}", format="png") for path in sorted(other.iterdir())]
+    results = [
+        i2i.convert("run", path, f"out/{path.stem}", format="png", precision="float32")
+        for path in sorted(other.iterdir())
+    ]
     pictures = [np.asarray(Image.open(result.converted[0][1])) for result in results]
-    translate = i2i.load("run")
+    translate = i2i.load("run", precision="float32")
     for picture in pictures:
         assert np.array_equal(picture, translate(ids))
     assert np.array_equal(np.asarray(translate(Image.open(other / "palette.png"))), pictures[0])
