@@ -20,6 +20,7 @@ from i2i.images.value_range import (
     stated_ranges,
 )
 
+_IGNORED = 255  # the id of pixels that belong to no class, in most datasets
 MAX_CLASS_ID = 64  # values above are levels of grey and no class ids
 
 
@@ -127,19 +128,21 @@ def _class_ids(name: str, images: Mapping[Path, ImageInfo], snapshot: DatasetSna
     count = max(image.num_values or 0 for image in ids.values())
     indexed = all(image.header is not None and image.header.is_indexed for image in ids.values())
     kind = "colours of a palette" if indexed else "different values"
+    classes = {value for image in ids.values() for value in image.class_ids}
+    ignored = " --ignore-label 255" if 255 in classes else ""
+    flags = f"`--labels {max(2, max(classes - {_IGNORED}) + 1)}{ignored}`"
     yield Finding(
         level="note",
         text=f"{_subject(name)} hold at most {count} {kind} each ({snapshot.names(ids)}): class ids? They are read as "
         "levels, and resizing and results mix neighbouring ids. As targets, give each class a colour of its own; as "
-        "inputs, a `.npy` with one channel for each class, 0 or 1, keeps them apart.",
+        f"inputs of pix2pix or regression, the images A, {flags} gives each class a channel of its own.",
     )
 
 
 def _is_small(image: ImageInfo) -> bool:
-    if image.header is not None and image.header.is_indexed:
-        return (image.num_values or 0) > 1
-    is_range = image.samples is not None and image.samples.low >= 0 and image.samples.high < MAX_CLASS_ID
-    return is_range and (image.num_values or 0) > 1
+    """Return whether an image has two classes or more, with small ids; 255 often marks pixels of no class."""
+    classes = set(image.class_ids) - {_IGNORED}
+    return len(classes) > 1 and min(classes) >= 0 and max(classes) < MAX_CLASS_ID
 
 
 def _mixed_channels(snapshot: DatasetSnapshot) -> Iterator[Finding]:

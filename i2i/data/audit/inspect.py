@@ -14,7 +14,7 @@ from PIL import Image
 from i2i.data.audit.report import Size
 from i2i.errors import ImageError
 from i2i.images import read, read_header
-from i2i.images.channels import ChannelHeader, ChannelImage, read_channel_header, read_channels
+from i2i.images.channels import CLASS_IDS, ChannelHeader, ChannelImage, read_channel_header, read_channels
 from i2i.images.display import to_picture
 from i2i.images.formats import HAS_HEIC
 from i2i.images.pixel_format import PixelFormat
@@ -41,6 +41,7 @@ class ImageInfo:
         header: channels, alpha and type of the samples; None if they were not inspected.
         num_values: different values of an image of one channel of integers; None for more than MAX_CLASSES or for
             others.
+        class_ids: these values.
     """
 
     size: Size
@@ -52,6 +53,7 @@ class ImageInfo:
     samples: SampleSummary | None = None
     header: ChannelHeader | None = None
     num_values: int | None = None
+    class_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def inspect_image(path: Path) -> ImageInfo | ImageFault:
             samples = stored.summary()
             mode = f"{header.channels} channels"
             image = _shown(stored, samples)
-        values = _num_values(path, header, image)
+        ids = _class_ids(path, header, image)
     except Exception as error:  # decoders raise exceptions of any type on hostile files
         return _fault(path, error)
     grey = image.convert("L")
@@ -131,7 +133,8 @@ def inspect_image(path: Path) -> ImageInfo | ImageFault:
         equal_halves=image.width == 2 * image.height and _has_equal_halves(np.asarray(image)),
         samples=samples,
         header=header,
-        num_values=values,
+        num_values=None if ids is None else len(ids),
+        class_ids=ids or (),
     )
 
 
@@ -143,18 +146,18 @@ def _shown(image: ChannelImage, samples: SampleSummary) -> Image.Image:
     return to_picture(image.values, format)
 
 
-def _num_values(path: Path, header: ChannelHeader, image: Image.Image) -> int | None:
-    """Return the number of different values of an image of one channel of integers, or of indices of a palette."""
-    if header.is_indexed:
-        colours = image.getcolors(MAX_CLASSES)
-        return None if colours is None else len(colours)
-    if header.channels != 1 or np.dtype(header.dtype).kind == "f":
+def _class_ids(path: Path, header: ChannelHeader, image: Image.Image) -> tuple[int, ...] | None:
+    """Return the different values of an image of one channel of integers, or indices of a palette; None for many."""
+    if not header.is_indexed and (header.channels != 1 or np.dtype(header.dtype).kind == "f"):
         return None
-    values = np.asarray(image)[..., 0] if header.is_picture else read_channels(path).values
+    if header.is_indexed:
+        values = read_channels(path, CLASS_IDS).values
+    else:
+        values = np.asarray(image)[..., 0] if header.is_picture else read_channels(path).values
     if len(np.unique(values[::8, ::8])) > MAX_CLASSES:
         return None
-    count = len(np.unique(values))
-    return count if count <= MAX_CLASSES else None
+    ids = np.unique(values)
+    return tuple(ids.tolist()) if len(ids) <= MAX_CLASSES else None
 
 
 def _samples(path: Path, mode: str, image: Image.Image) -> SampleSummary | None:

@@ -94,3 +94,21 @@ def test_the_named_range_is_the_one_that_both_domains_share(tmp_path: Path) -> N
     note = texts(audit(tmp_path), "note")
     assert "-32768 is read as black" in note
     assert "0 is read as black" not in note
+
+
+@pytest.mark.parametrize(
+    ("palette", "void", "flags"), [(True, False, "--labels 4`"), (False, True, "--labels 4 --ignore-label 255`")]
+)
+def test_class_ids_name_the_flags_of_label_maps(tmp_path: Path, palette: bool, void: bool, flags: str) -> None:
+    for number in range(2):
+        ids = np.arange(64, dtype=np.uint8).reshape(8, 8) % (3 + number)
+        ids[0] = 255 if void else 0
+        image = Image.fromarray(ids)
+        if palette:
+            image.putpalette(list(range(256)) * 3)
+        for name, picture in (("A", image), ("B", Image.fromarray(ids * 50))):
+            path = tmp_path / "d" / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture.save(path)
+    findings = [finding.text for finding in audit(tmp_path / "d").findings if "class ids" in finding.text]
+    assert flags in findings[0]
