@@ -33,7 +33,7 @@ class ChannelTranslator(Translator):
     Values are mapped from the value range of the training to [-1, 1], and the results back to the type and the range of
     the images that the model learnt to return. A model of the identity network returns its input unchanged.
 
-    >>> ndvi = i2i.load("landsat2ndvi")(np.zeros((50, 70, 4), np.uint16))
+    >>> ndvi = i2i.load("landsat2ndvi")(np.zeros((50, 70, 4), np.uint16))  # doctest: +SKIP
 
     Args:
         network: the generator.
