@@ -218,7 +218,10 @@ def test_health_and_the_description_are_served_without_other_hosts(server: Serve
     schema = httpx.get(f"{server.url}openapi.json", timeout=60).json()
     assert set(schema["paths"]) == {"/translate", "/explain", "/models", "/health"}
     page = httpx.get(f"{server.url}docs", timeout=60).text
-    assert "white where the photo stays as it is" in page
+    assert page.count("white where the photo stays as it is") == 1
+    explain = page[page.index("POST /explain") :]
+    assert explain.count("<code>image</code>") == 1, "each address has the fields of its own"
+    assert "<code>blend</code>" not in explain
     assert set(re.findall(r"https?://[^/\"\s<]+", page)) == {server.url.rstrip("/")}
 
 

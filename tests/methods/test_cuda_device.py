@@ -141,6 +141,6 @@ def test_the_gradient_of_instance_norm_stays_on_the_device(monkeypatch: pytest.M
 )
 def test_a_mask_from_the_cpu_and_a_read_value_are_errors(harm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests can fail."""
-    monkeypatch.setattr("i2i.losses.discriminator_input.apply_params", lambda images, params: harm(images))
+    monkeypatch.setattr("i2i.losses.discriminator_input.apply_params", lambda images, params, channels: harm(images))
     with pytest.raises(HostError):
         run_on_fake_cuda(small_recipe("pix2pix", {}), monkeypatch)

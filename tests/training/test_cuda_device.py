@@ -1,5 +1,6 @@
 """Batches, samples and evaluations of a training on CUDA: inputs go to the device, results come back."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 
 from i2i.diagnostics import compute_health_metrics
+from i2i.images.pixel_format import PixelFormat
 from i2i.networks import DCGANGeneratorConfig, ResnetConfig
 from i2i.recipes import find_recipe
 from i2i.training import samples
@@ -25,6 +27,7 @@ def validator(generator: Any, images: tuple[Tensor, ...]) -> Validator:
     result = object.__new__(Validator)
     result.generator = generator
     result._images = images
+    result.dataset = SimpleNamespace(formats=(PixelFormat(), PixelFormat()))  # type: ignore[assignment]
     return result
 
 

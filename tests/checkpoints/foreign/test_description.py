@@ -29,7 +29,6 @@ def foreign() -> dict[str, str]:
     Path("pickled.ckpt").write_bytes(pickle.dumps(Bomb()))
     Path("half.pth").write_bytes(Path("latest_net_G.pth").read_bytes()[:200])
     Path("pytorch_model.bin").write_bytes(Path("latest_net_G.pth").read_bytes())
-    Path("net.onnx").write_bytes(b"\x08\x07\x12\x07pytorch")
     Path("net.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(20))
     Path("net.gguf").write_bytes(b"GGUF" + bytes(20))
     Path("page.safetensors").write_text("<!DOCTYPE html><html>404</html>")
@@ -40,7 +39,7 @@ def foreign() -> dict[str, str]:
     return {
         "latest_net_G.pth": "a PyTorch checkpoint.", "pytorch_model.bin": "a PyTorch checkpoint.",
         "old.pt": "a PyTorch checkpoint or another Python pickle", "pickled.ckpt": "Python pickle",
-        "scripted.pt": "a TorchScript model", "half.pth": "cut off or damaged", "net.onnx": "an ONNX model",
+        "scripted.pt": "a TorchScript model", "half.pth": "cut off or damaged",
         "net.h5": "HDF5", "net.gguf": "GGUF", "page.safetensors": "a web page", "lfs.safetensors": "Git LFS pointer",
         "arrays.npz": "a NumPy archive", "photos.zip": "a zip archive",
     }  # fmt: skip
