@@ -23,7 +23,7 @@ def dataset_formats(
 ) -> DomainFormats:
     """Return the formats of a dataset's two domains, by the headers of all files, with the ranges of their types.
 
-    Pictures of which some are grey and some in colour are RGB, as are grey ones of which three channels are wanted. All
+    Pictures are RGB if some are in colour and others grey, and if they are grey and three channels are wanted. All
     other files of a domain have one number of channels. Alpha counts only where it is wanted: 4 for RGBA.
 
     Args:

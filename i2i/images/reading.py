@@ -142,16 +142,12 @@ def read_declaration(path: Path) -> tuple[SampleType | None, ValueRange | None]:
 def measure_unfixed(path: Path, max_pixels: int = MAX_PIXELS) -> SampleSummary | None:
     """Return ``read_summary`` of a file whose range does not follow from its type; None for other files, undecoded."""
     type, declared = read_declaration(path)
-    return (
-        None if type in (None, "uint8") or (type == "uint16" and declared is None) else read_summary(path, max_pixels)
-    )
+    is_fixed = type in (None, "uint8") or (type == "uint16" and declared is None)
+    return None if is_fixed else read_summary(path, max_pixels)
 
 
 class FrameReader:
-    """Reads frames of files, and keeps the last animation open.
-
-    Reading frames in ascending order then decodes each once; a newly opened file is decoded from its first frame on.
-    """
+    """Reads frames of files, and keeps the last animation open: frames in ascending order are decoded once."""
 
     def __init__(self) -> None:
         self._exit_stack = ExitStack()

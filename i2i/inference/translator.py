@@ -169,9 +169,8 @@ class Translator:
 
         An image is turned by its EXIF orientation, padded by reflection to a size the network takes, and the result is
         cropped. Dropout, where the model uses it at inference, is the same each time. A colorization model sees a copy
-        whose shorter side is as in its training. A restoration model other than for colours returns grey for grey.
-        Transparency bypasses the model: the result has it too. An inpainting
-        model fills what is masked; without a mask, it fills what is transparent, and the result is opaque.
+        whose shorter side is as in its training. A restoration model other than for colours returns grey for grey. The
+        result has the transparency of the image. An inpainting model fills what is masked, or else what is transparent.
 
         Args:
             images: one of
@@ -286,10 +285,7 @@ class Translator:
         return other
 
     def padded_size(self, size: Size) -> Size:
-        """Return the width and height of the network's input for an image of ``size``.
-
-        Images with the same padded size can share a pass.
-        """
+        """Return the size of the network's input for an image of ``size``. Images of one such size can share a pass."""
         return self.preprocessor.padded_size(size)
 
     def preferred_batch_size(self, size: Size) -> int:

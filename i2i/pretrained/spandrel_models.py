@@ -113,7 +113,7 @@ def _check_indices(tensors: Mapping[str, Tensor], source: str) -> None:
         for index in _INDEX.findall(name):
             if len(index) > 6 or int(index) > limit:
                 raise ModelFileError(
-                    f"{source}: {reprlib.repr(name)} counts {index[:12]} layers, of which the file has {len(tensors)} "
+                    f"{source}: {reprlib.repr(name)} counts {index[:12]} layers, and the file has {len(tensors)} "
                     "tensors. The file is damaged."
                 )
 

@@ -80,7 +80,7 @@ class TrainStep:
 
         Args:
             batch: images (N, 3, H, W) in [-1, 1], one tensor per domain, on the device; in a distributed training those
-                of this rank, of which all ranks have N.
+                of this rank; every rank has N.
             step: index of the step, from 0.
             lr: learning rate of every player.
 
