@@ -152,7 +152,7 @@ def own_rows(draw: Callable[[int], Tensor], count: int, groups: int = 1) -> Tens
     """Draw random numbers for the images of all ranks, and return those of this one's.
 
     Args:
-        draw: returns a tensor of as many rows as it is told.
+        draw: returns a tensor with the number of rows that it is called with.
         count: rows that are needed here.
         groups: batches that these rows belong to, one after the other, such as images of A and then of B.
 
