@@ -69,7 +69,7 @@ class RunError(UsageError):
 
 
 class DownloadError(I2IError):
-    """A dataset could not be downloaded, or the downloaded file is not the expected one."""
+    """A dataset or model could not be downloaded, or the downloaded file is not the expected one."""
 
 
 class TrainingError(I2IError):

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from i2i.checkpoints.foreign import ImportOptions, import_foreign, stated_direction
+from i2i.checkpoints.hub import fetch_model, is_hub_address, parse_address
 from i2i.checkpoints.model_card import write_model_card
 from i2i.checkpoints.model_file import ModelFile, load_model_file, save_model_file
 from i2i.checkpoints.model_header import is_foreign
@@ -12,6 +13,11 @@ from i2i.checkpoints.run import Run
 from i2i.checkpoints.shipped import refuse_shipped
 from i2i.directions import Direction
 from i2i.errors import RunError, UsageError, io_errors
+
+
+def model_source(text: str) -> Path:
+    """Return the path of a file that is imported; a model of the Hugging Face Hub is downloaded."""
+    return fetch_model(parse_address(text)) if is_hub_address(text) else Path(text)
 
 
 def read_models(paths: Sequence[Path], options: ImportOptions) -> ModelFile:

@@ -31,10 +31,24 @@ def write_model_card(folder: Path, info: ModelInfo, best: BestMetric | None = No
         best: result of the best checkpoint, if the training keeps one.
         unreadable: which training images could not be read; empty if there are none.
     """
+    write_or_explain(folder / "card.md", model_card(folder.name, info, best, unreadable).encode())
+
+
+def model_card(
+    name: str, info: ModelInfo, best: BestMetric | None = None, unreadable: str = "", address: str = ""
+) -> str:
+    """Return the text of a model card.
+
+    Args:
+        name: of the model.
+        info: metadata of its model file.
+        best: as of ``write_model_card``.
+        unreadable: as of ``write_model_card``.
+        address: of the model in commands; its name by default.
+    """
+    commands = "\n".join(f"    {command}" for command in usage_examples(_one_line(address or name), info.directions))
     if info.source:
-        write_or_explain(folder / "card.md", _imported_card(folder.name, info).encode())
-        return
-    name = folder.name
+        return _imported_card(name, info, commands)
     image_counts = " + ".join(map(str, info.data.image_counts))
     best_line = _best_line(best) if best else "not kept"
     weights = f"averaged (EMA {info.ema})" if info.ema else "of the last step"
@@ -44,10 +58,7 @@ def write_model_card(folder: Path, info: ModelInfo, best: BestMetric | None = No
     trained_on = f"{_one_line(info.data.name)}: {image_counts} training images, fingerprint `{fingerprint}` |"
     if unreadable:
         trained_on += f"\n| unreadable images | {_one_line(unreadable).replace('|', ' ')} |"
-    commands = "\n".join(f"    {command}" for command in usage_examples(_one_line(name), info.directions))
-    write_or_explain(
-        folder / "card.md",
-        f"""# {_one_line(name)}
+    return f"""# {_one_line(name)}
 
 {title}A {_one_line(info.method)} model trained by i2i {_one_line(info.version)}, recipe `{_one_line(info.recipe)}`.
 
@@ -69,16 +80,14 @@ Settings:
 ```json
 {json.dumps(info.settings, indent=2)}
 ```
-""".encode(),
-    )
+"""
 
 
-def _imported_card(name: str, info: ModelInfo) -> str:
+def _imported_card(name: str, info: ModelInfo, commands: str) -> str:
     """Return the card of a model of another program."""
     title = f"{_one_line(info.title)}\n\n" if info.title else ""
     task = f"| task | {_one_line(info.task_title)} |\n" if info.task_title else ""
     notes = "\n".join(_one_line(note) for note in info.source_notes)
-    commands = "\n".join(f"    {command}" for command in usage_examples(_one_line(name), info.directions))
     return f"""# {_one_line(name)}
 
 {title}A model of another program, imported by i2i {_one_line(info.version)}.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from i2i._version import __version__
 from i2i.checkpoints.foreign import import_foreign
+from i2i.checkpoints.hub import address_of_cached_file, fetch_model, is_hub_address, parse_address
 from i2i.checkpoints.model_header import METADATA_KEY, is_foreign, open_model_file, parse_info
 from i2i.checkpoints.model_info import ModelInfo
 from i2i.checkpoints.run import Run, checkpoints_dir, write_or_explain
@@ -182,12 +183,16 @@ def find_model_file(model: str | os.PathLike[str]) -> Path:
 
     Args:
         model: a run's name, a run's folder, a ``.safetensors`` file, or the name of a shipped model. "RUN/best" is the
-            best checkpoint of a run and "RUN/snapshots/STEP" is one of its snapshots.
+            best checkpoint of a run and "RUN/snapshots/STEP" is one of its snapshots. "hf://user/repo" is a model on
+            the Hugging Face Hub, which is downloaded.
 
     Raises:
         ModelFileError: no such model; the message lists the existing ones.
+        DownloadError: the Hub cannot be reached.
     """
     model = os.fspath(model)
+    if is_hub_address(model):
+        return fetch_model(parse_address(model))
     path = expand_user(model)
     run = checkpoints_dir() / model
     for candidate in (
@@ -215,12 +220,19 @@ def find_model_file(model: str | os.PathLike[str]) -> Path:
 def model_name(path: Path) -> str:
     """Return the name under which ``find_model_file`` finds ``path``, such as "RUN/best".
 
-    For a model file outside a run, return its stem.
+    For a model file outside a run, return its stem; for one in the cache of the Hub, its address.
     """
+    if (address := address_of_cached_file(path)) is not None:
+        return str(address)
     run = path.parent.parent if path.parent.name == "snapshots" else path.parent
     if path.name == "weights.safetensors":
         return run.name or path.stem
     return f"{run.name}/{path.relative_to(run).with_suffix('').as_posix()}" if Run(run).exists() else path.stem
+
+
+def name_for_files(path: Path) -> str:
+    """Return ``model_name`` as the start of a file's name, such as "RUN-best"."""
+    return model_name(path).removeprefix("hf://").replace("/", "-")
 
 
 def provenance_of(path: Path) -> Provenance:

@@ -19,8 +19,9 @@ def convert(
     model: Annotated[
         str,
         typer.Argument(
-            help="name of a run, path of a model file (also .onnx, .xml and .pt2), or identity; several in a row, "
-            "such as denoise+superres2; or auto, which chooses among the installed restoration models for each photo"
+            help="name of a run, path of a model file (also .onnx, .xml and .pt2), hf://user/repo of the Hugging Face "
+            "Hub, or identity; several in a row, such as denoise+superres2; or auto, which chooses among the installed "
+            "restoration models for each photo"
         ),
     ],
     sources: Annotated[list[Path], typer.Argument(help="photos, folders of photos with their subfolders, and videos")],

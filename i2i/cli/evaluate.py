@@ -19,7 +19,8 @@ from i2i.cli.console import log_line, print_json, stdout
 
 def evaluate(
     models: Annotated[
-        list[str], typer.Argument(help="one or several: names of runs, paths of model files, or identity")
+        list[str],
+        typer.Argument(help="one or several: names of runs, paths of model files, hf://user/repo, or identity"),
     ],
     data: Annotated[
         str | None,

@@ -10,18 +10,20 @@ from i2i.cli.console import log_line, print_json, printable, safe_text, stdout
 from i2i.cli.models_cleanup import format_bytes, prune_models, remove_models
 from i2i.cli.models_export import export
 from i2i.cli.models_import import import_
+from i2i.cli.models_push import push
 
 if TYPE_CHECKING:
     from i2i.checkpoints.inventory import StoredModel
     from i2i.checkpoints.model_info import ModelInfo
 
-app = typer.Typer(no_args_is_help=True, help="List, inspect, import, export and remove models.")
+app = typer.Typer(no_args_is_help=True, help="List, inspect, import, export, share and remove models.")
 
 
 app.command("rm", no_args_is_help=True)(remove_models)
 app.command("prune")(prune_models)
 app.command("import", no_args_is_help=True)(import_)
 app.command("export", no_args_is_help=True)(export)
+app.command("push", no_args_is_help=True)(push)
 
 
 @app.command("list")

@@ -1,6 +1,5 @@
 """`i2i models import`."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -10,8 +9,11 @@ from i2i.cli.console import log_line, printable
 
 def import_(
     files: Annotated[
-        list[Path],
-        typer.Argument(help="a model, such as latest_net_G_A.pth, or both directions of one (latest_net_G_B.pth)"),
+        list[str],
+        typer.Argument(
+            help="a model, such as latest_net_G_A.pth, or both directions of one (latest_net_G_B.pth); also of the "
+            "Hugging Face Hub, such as hf://user/repo"
+        ),
     ],
     name: Annotated[str, typer.Option(help="name of the model, a folder below checkpoints/")],
     direction: Annotated[
@@ -73,9 +75,11 @@ def import_(
         i2i models import latest_net_G_A.pth latest_net_G_B.pth --name horses --data horse2zebra
 
         i2i models import realesr-general-x4v3.pth --name upscale4 --licence BSD-3-Clause
+
+        i2i models import hf://user/repo --name zebras
     """
     from i2i.checkpoints.foreign import ImportOptions
-    from i2i.checkpoints.importing import read_models, save_import
+    from i2i.checkpoints.importing import model_source, read_models, save_import
     from i2i.errors import UsageError
     from i2i.model_networks import build_translator
     from i2i.restoration import TASKS, find_task
@@ -86,9 +90,10 @@ def import_(
         direction=direction, size=size, inference_mode=inference_mode, dropout=dropout, block_padding=block_padding,
         output_activation=output_activation, title=title, licence=licence, data=data, task=task,
     )  # fmt: skip
-    model_file = read_models(files, options)
+    paths = [model_source(file) for file in files]
+    model_file = read_models(paths, options)
     for one in model_file.info.directions:
-        build_translator(files[0], model_file, one)  # raises for weights that fit no network, before they are saved
+        build_translator(paths[0], model_file, one)  # raises for weights that fit no network, before they are saved
     path = save_import(name, model_file)
     for note in model_file.info.source_notes:
         log_line("{}", printable(note))

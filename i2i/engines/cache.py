@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock
 
 from i2i._version import __version__
-from i2i.checkpoints.model_file import model_name
+from i2i.checkpoints.model_file import name_for_files
 from i2i.engines.cache_folder import cache_folder
 from i2i.engines.export import ExportOptions, export_model
 from i2i.engines.formats import FORMAT_SUFFIXES, ExportFormat, is_installed
@@ -42,7 +42,7 @@ class EngineCache:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         self._path = path
         self._direction = direction
-        name = model_name(path).replace("/", "-")[:80]
+        name = name_for_files(path)[:80]
         self.folder = cache_folder() / f"{name}-{direction}-{digest[:32]}"
 
     def engine_file(self, engine: EngineName) -> Path:

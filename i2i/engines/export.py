@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from i2i._version import __version__
-from i2i.checkpoints.model_file import load_model_file, model_name
+from i2i.checkpoints.model_file import load_model_file, model_name, name_for_files
 from i2i.engines.formats import FORMAT_SUFFIXES, ExportFormat, require_package
 from i2i.engines.metadata import ExportInfo, ExportPrecision
 from i2i.engines.network import EngineNetwork
@@ -186,7 +186,7 @@ def export_path(out: Path, format: ExportFormat, path: Path, direction: str | No
     suffix = FORMAT_SUFFIXES[format]
     if out.suffix.lower() == suffix:
         return out
-    name = model_name(path).replace("/", "-")
+    name = name_for_files(path)
     return out / f"{name}-{direction}{suffix}" if direction and directions > 1 else out / f"{name}{suffix}"
 
 

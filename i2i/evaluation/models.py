@@ -8,6 +8,7 @@ from typing import Literal
 
 from PIL import Image
 
+from i2i.checkpoints.hub import address_of_cached_file
 from i2i.checkpoints.model_file import find_model_file, load_model_info, model_name
 from i2i.checkpoints.model_info import ModelInfo
 from i2i.config import to_json
@@ -128,6 +129,8 @@ def _checkpoints(name: str, checkpoint: CheckpointChoice) -> list[EvaluatedModel
 
 
 def _short_name(path: Path, name: str) -> str:
+    if address_of_cached_file(path) is not None:
+        return name
     if path.parent.name == "snapshots":
         return model_name(path.resolve())
     return path.resolve().parent.name if path.stem in ("best", "weights") else Path(name).stem

@@ -54,7 +54,8 @@ def load(
 
     Args:
         model: name of a run, folder of a run, or path of a model file, also one that `i2i models export` has written
-            (.onnx, .xml, .pt2), or an ONNX or OpenVINO file of another program; "identity" returns its input unchanged.
+            (.onnx, .xml, .pt2), or an ONNX or OpenVINO file of another program; "hf://user/repo" is a model of the
+            Hugging Face Hub; "identity" returns its input unchanged.
             Several of these with + between them make a chain, such as "denoise+superres2": each takes the results of
             the one before. A member of a chain may name its direction or strength:
             "horse2zebra:BtoA+denoise-with-level:25".
