@@ -65,7 +65,7 @@ class ChannelReader(WrappingReader):
     """A reader of samples in place of pictures.
 
     Args:
-        reader: a ``DecoderPool``, or another one with its ``read_channels``.
+        reader: a ``DecoderPool``, or another one with its ``read_channels`` and ``read_channel_header``.
         translator: the ``ChannelTranslator`` that takes the images.
     """
 
@@ -76,7 +76,8 @@ class ChannelReader(WrappingReader):
     def probe(self, path: Path) -> tuple[Size, int]:
         """Return the size and the number of images of a file. Pages that are channels are one image."""
         size, count = self.reader.probe(path)
-        return size, count // read_channel_header(path).pages if count > 1 else count
+        reader: Any = self.reader
+        return size, count // reader.read_channel_header(path).pages if count > 1 else count
 
     def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
         from i2i.inference.channel_translator import range_of
@@ -85,7 +86,7 @@ class ChannelReader(WrappingReader):
         reader: Any = self.reader
         loaded: Any
         if format is not None and format.labels is not None:
-            format.labels.check_palette(read_channel_header(path).palette, str(path))
+            format.labels.check_palette(reader.read_channel_header(path).palette, str(path))
             loaded = LoadedChannels(to_label_map(reader.read_channels(path, CLASS_IDS), format.labels, str(path)))
             return loaded
         image: ChannelImage = reader.read_channels(path, format.channels if format else None)

@@ -1,24 +1,22 @@
 """Translate many uploaded files with one model: images, zips of images and videos. The results go into one zip."""
 
-import json
 import shutil
 import time
-import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
-
-from PIL import Image
 
 from i2i.convert import convert_jobs, make_plan
 from i2i.convert.api import ALL_FRAMES_ADVICE
+from i2i.convert.channels import default_suffix
 from i2i.convert.ignored import reason_to_ignore
 from i2i.convert.plan import VIDEO_SUFFIXES, Plan, is_video
 from i2i.data.unpack import unpack
+from i2i.demo.channels import check_takes_pictures
 from i2i.demo.eta import format_duration
+from i2i.demo.folder_job import JobContext, pack_results
 from i2i.demo.folder_result import FolderResult
 from i2i.demo.model_registry import ModelChoice, ModelRegistry
 from i2i.demo.shared_access import LockedTranslator, SharedReader
@@ -26,51 +24,16 @@ from i2i.demo.translation import ProgressCallback, resolve_direction
 from i2i.demo.uploads import UploadStore
 from i2i.errors import I2IError, ImageError, UsageError
 from i2i.images import IMAGE_SUFFIXES, Writer
+from i2i.images.channel_writing import ChannelWriter
 from i2i.images.folders import walk_folder
-from i2i.images.formats import HEIC_SUFFIXES
+from i2i.images.formats import ARRAY_SUFFIXES, HEIC_SUFFIXES
+from i2i.images.pixel_format import PixelFormat
 from i2i.inference.finishing import AS_IT_IS, Finishing
 
 if TYPE_CHECKING:
     from i2i.inference.translator import Translator
 
-MAX_PREVIEWS = 48  # results in the page's gallery
-PREVIEW_SIDE = 640  # pixels of the longer side in the gallery
 HAS_PYAV = find_spec("av") is not None
-
-
-@dataclass(frozen=True)
-class JobContext:
-    """The context of one folder job, which all of its steps share.
-
-    Attributes:
-        choice: the model.
-        folder: a temporary folder for unpacked files (``in``) and results (``out``).
-        start: when the job started, as of ``time.monotonic``.
-        deadline: when it must stop.
-        progress: called with each step.
-        result: collects what has been done.
-    """
-
-    choice: ModelChoice
-    folder: Path
-    start: float
-    deadline: float
-    progress: ProgressCallback
-    result: FolderResult
-
-    @property
-    def unpacked(self) -> Path:
-        return self.folder / "in"
-
-    @property
-    def out(self) -> Path:
-        return self.folder / "out"
-
-    def display_name(self, path: Path) -> str:
-        """Return the name by which the user knows a file, without the server's folders."""
-        if self.unpacked in path.parents:
-            return PurePosixPath(*path.relative_to(self.unpacked).parts[1:]).as_posix()
-        return path.name
 
 
 class FolderTranslator:
@@ -107,8 +70,10 @@ class FolderTranslator:
         Raises:
             I2IError: there is nothing to translate, or the files exceed a limit.
         """
-        directions = self.registry.model(name).info.directions
-        choice = ModelChoice(name, resolve_direction(name, directions, direction), strength, finishing)
+        model = self.registry.model(name)
+        choice = ModelChoice(name, resolve_direction(name, model.info.directions, direction), strength, finishing)
+        if not model.info.takes_pictures:
+            check_takes_pictures(model, {"Blend and grain": finishing.changes_results})
         if not paths:
             raise UsageError("There are no files yet. Drop photos, or a zip of photos, into the box.")
         folder = self.store.temp_dir()
@@ -126,7 +91,9 @@ class FolderTranslator:
         sources = self._sources(job, uploads)
         videos = [path for path in sources if is_video(path)]
         images = [path for path in sources if not is_video(path)]
-        image_plan = make_plan(images, job.out, "png") if images else Plan()
+        channels = self._result_format(job.choice)
+        kind = "png" if channels is None else default_suffix(images, channels)
+        image_plan = make_plan(images, job.out, kind) if images else Plan()
         result.failed += [(job.display_name(path), reason) for path, reason in image_plan.skipped + image_plan.failed]
         self._check_limits(image_plan)
         if not image_plan.jobs and not videos:
@@ -135,12 +102,20 @@ class FolderTranslator:
         with self.registry.lock.hold(self.store.limits.max_seconds):
             translator = self.registry.translator(job.choice)
         locked = LockedTranslator(translator, self.registry.lock)
-        self._convert_images(job, locked, image_plan)
+        writer: Writer | ChannelWriter = Writer(suffix=".png", provenance=locked.provenance)
+        if channels is not None:
+            writer = ChannelWriter(suffix=f".{kind}", provenance=locked.provenance, alpha=channels.alpha)
+        self._convert_images(job, locked, image_plan, writer)
         self._convert_videos(job, locked, videos)
         result.seconds = time.monotonic() - job.start
         job.progress(0.96, "Packing the results")
-        result.file = self._pack(job)
+        result.file = pack_results(job, self.store, channels)
         return result
+
+    def _result_format(self, choice: ModelChoice) -> PixelFormat | None:
+        """Return the format of the results; None for photos."""
+        info = self.registry.model(choice.name).info
+        return None if info.takes_pictures else info.output_format(choice.direction)
 
     def _sources(self, job: JobContext, uploads: list[Path]) -> list[Path]:
         """Return the uploaded images and videos, and a folder for each zip. Record the other files as failed."""
@@ -191,7 +166,9 @@ class FolderTranslator:
                 f"{limits.max_total_pixels / 1e6:.0f} million. Send fewer."
             )
 
-    def _convert_images(self, job: JobContext, translator: LockedTranslator, image_plan: Plan) -> None:
+    def _convert_images(
+        self, job: JobContext, translator: LockedTranslator, image_plan: Plan, writer: Writer | ChannelWriter
+    ) -> None:
         if not image_plan.jobs:
             return
 
@@ -205,7 +182,7 @@ class FolderTranslator:
             translator,
             image_plan,
             job.out,
-            writer=Writer(suffix=".png", provenance=translator.provenance),
+            writer=writer,
             existing="overwrite",
             reader=SharedReader(self.store),
             progress=progress,
@@ -228,6 +205,10 @@ class FolderTranslator:
         from i2i.convert.video import convert_video
 
         for video in videos:
+            if translator.takes_channels:
+                takes = self.registry.model(job.choice.name).takes
+                job.result.failed.append((video.name, f"is a video, of RGB with 8 bits; the model takes {takes}"))
+                continue
             try:
                 video_result = convert_video(
                     cast("Translator", translator), video, job.out / video.name, provenance=translator.provenance,
@@ -238,23 +219,6 @@ class FolderTranslator:
             except I2IError as error:
                 job.result.failed.append((video.name, _without_path(str(error), video)))
 
-    def _pack(self, job: JobContext) -> Path | None:
-        """Write the zip of all results with a report, and the previews. Return the zip's path."""
-        result = job.result
-        if not result.converted:
-            return None
-        path = self.store.new_path(f"{job.choice.name.replace('/', '-')}.zip")
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:  # images are compressed already
-            for name in result.converted:
-                archive.write(job.out / name, name)
-            archive.writestr("report.json", json.dumps(result.to_json(), indent=2, ensure_ascii=False))
-        for name in result.converted[:MAX_PREVIEWS]:
-            if not is_video(Path(name)):
-                with Image.open(job.out / name) as image:  # written by this server, so safe to decode here
-                    image.draft("RGB", (PREVIEW_SIDE, PREVIEW_SIDE))
-                    result.previews.append((self.store.preview(image.convert("RGB"), PREVIEW_SIDE), name))
-        return path
-
 
 def _video_progress(job: JobContext, name: str, done: int, total: int) -> None:
     """Report the frames of a video. Raise I2IError after the job's deadline."""
@@ -264,7 +228,7 @@ def _video_progress(job: JobContext, name: str, done: int, total: int) -> None:
 
 
 def _is_not_image(path: Path) -> bool:
-    return path.suffix.lower() not in IMAGE_SUFFIXES | HEIC_SUFFIXES | VIDEO_SUFFIXES
+    return path.suffix.lower() not in IMAGE_SUFFIXES | HEIC_SUFFIXES | ARRAY_SUFFIXES | VIDEO_SUFFIXES
 
 
 def _without_path(reason: str, path: Path) -> str:

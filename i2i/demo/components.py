@@ -10,6 +10,7 @@ from i2i.demo.labels import card_caption, direction_choices
 from i2i.demo.model_registry import ModelRegistry
 from i2i.demo.uploads import UploadStore
 from i2i.errors import UsageError
+from i2i.images.formats import ARRAY_SUFFIXES, IMAGE_SUFFIXES
 from i2i.inference.auto.choice import AUTO
 
 PHOTO_PLACEHOLDER = "Drop a photo here, paste one,\nor click to choose one"
@@ -52,6 +53,15 @@ def photo_input(label: str, **options: Any) -> gr.Image:
         type="filepath", image_mode=None, format="png", label=label, webcam_options=camera, buttons=[], **options
     )
     return raw_upload(component)
+
+
+def channel_file_input(label: str, **options: Any) -> gr.File:
+    """Return an input for a file of any channels or a label map. Its value is a path.
+
+    Gradio's image component shows a file in the browser, which can show neither arrays nor TIFF.
+    """
+    types = sorted(IMAGE_SUFFIXES | ARRAY_SUFFIXES)
+    return raw_upload(gr.File(label=label, file_count="single", file_types=types, **options))
 
 
 def card_gallery(label: str, elem_id: str) -> gr.Gallery:

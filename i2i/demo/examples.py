@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from i2i.demo.channel_examples import channel_examples, items_of_test_set, picture_of_example
 from i2i.demo.model_registry import RegisteredModel
 from i2i.directions import Direction
 from i2i.errors import I2IError
@@ -99,12 +100,16 @@ def _first_pair(grid: Image.Image, size: int) -> Image.Image:
 def examples(model: RegisteredModel, folder: Path, direction: str | None = None) -> list[Path]:
     """Return example inputs of a model: from its dataset's test set if that is here, otherwise generated ones.
 
+    None are generated for models of other channels than RGB and of label maps.
+
     Args:
         model: the model to try.
         folder: where the examples are cached.
         direction: None is the model's first direction.
     """
     direction = direction or model.info.directions[0]
+    if not model.info.takes_pictures:
+        return channel_examples(model, folder, direction)
     keys = [_cache_key(model.name, direction, model.info.task, index) for index in range(NUM_EXAMPLES)]
     paths = [folder / f"{key}.png" for key in keys]
     with _lock:
@@ -115,23 +120,23 @@ def examples(model: RegisteredModel, folder: Path, direction: str | None = None)
     return paths
 
 
+def example_pictures(model: RegisteredModel, folder: Path, direction: str | None = None) -> list[Path]:
+    """Return the ``examples`` of a model as images that a browser shows."""
+    paths = examples(model, folder, direction)
+    if model.info.takes_pictures:
+        return paths
+    return [picture_of_example(path, model, direction or model.info.directions[0]) for path in paths]
+
+
 def _test_images(model: RegisteredModel, direction: str) -> list[Image.Image]:
     """Return the first test images of the model's dataset, or an empty list if there are too few."""
     from i2i.data.resize import load_item
-    from i2i.evaluation.training_data import needed_kind, training_source
 
-    source = training_source(model.info, model.path)
-    if model.info.task is not None or not source.is_named or source.folder is None:
+    items, kind, side = items_of_test_set(model, direction)
+    if model.info.task is not None or kind == "clean" or len(items) < NUM_EXAMPLES:
         return []
     try:
-        layout = source.load(needed_kind(model.info), download=False)
-        index = Direction(direction).source_index
-        domains = layout.splits.get("test", ())
-        items = (domains[index] if layout.kind == "unpaired" else domains[0]) if domains else []
-        if layout.kind == "clean" or len(items) < NUM_EXAMPLES:
-            return []
-        side = index if layout.kind == "paired" else 0
-        return [load_item(item, layout.kind)[side] for item in items[:NUM_EXAMPLES]]
+        return [load_item(item, kind)[side] for item in items[:NUM_EXAMPLES]]
     except I2IError:
         return []
 

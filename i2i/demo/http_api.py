@@ -18,10 +18,11 @@ from i2i.demo.http_errors import ERROR_RESPONSES, HttpError, add_error_handlers,
 from i2i.demo.http_queue import HttpQueue
 from i2i.demo.labels import direction_label, purpose
 from i2i.demo.model_registry import ModelRegistry, RegisteredModel
-from i2i.demo.output import FORMATS, OutputOptions
+from i2i.demo.output import FORMATS, OWN, OutputOptions
 from i2i.demo.regions import Selection
 from i2i.demo.rendering import render
-from i2i.demo.translation import PhotoTranslator, TranslationResult
+from i2i.demo.translation import PhotoTranslator
+from i2i.demo.translation_result import TranslationResult
 from i2i.demo.uploads import UploadStore
 from i2i.errors import UsageError
 from i2i.images.writing import QUALITY
@@ -35,7 +36,9 @@ _DESCRIPTION = 'Translate photos with the models of this server. Errors are JSON
 _HEADER_TEXT = " /:;,+=()[]"  # characters besides letters that a header holds as they are; others are percent-encoded
 _FIELDS = ("image", "model", "direction", "strength", "mask", "keep", "blend", "grain", "format", "quality", "lossless")
 
-Photo = Annotated[UploadFile, File(description="the photo, as a file of any format that i2i reads")]
+Photo = Annotated[
+    UploadFile, File(description="the photo, or what the model takes, as a file of any format that i2i reads")
+]
 ModelName = Annotated[
     str | None, Form(description="name of a model, or auto to choose by the photo [default: the first of /models]")
 ]
@@ -50,7 +53,13 @@ KeepMask = Annotated[
 ]
 Blend = Annotated[float, Form(description="1: the result as it is; 0: the photo; in between: a mixture of the two")]
 Grain = Annotated[float, Form(description="film grain to add to the result, σ in grey levels, at most 50")]
-FormatName = Annotated[str, Form(description=f"format of the result: {', '.join(FORMATS)}")]
+FormatName = Annotated[
+    str,
+    Form(
+        description=f"format of the result: {', '.join(FORMATS)}; npy for a model of other channels; own is png for "
+        "photos, and of a model of other channels the format that keeps all samples"
+    ),
+]
 Quality = Annotated[int, Form(description="quality of a jpg, webp or avif, from 1 to 100")]
 Lossless = Annotated[bool, Form(description="whether a webp or avif stores the pixels as they are")]
 
@@ -90,7 +99,7 @@ def _add_translate(router: APIRouter, translator: PhotoTranslator, queue: HttpQu
         keep: KeepMask = None,
         blend: Blend = 1.0,
         grain: Grain = 0.0,
-        format: FormatName = "png",
+        format: FormatName = OWN,
         quality: Quality = QUALITY,
         lossless: Lossless = False,
     ) -> Response:
@@ -119,7 +128,8 @@ def _add_translate(router: APIRouter, translator: PhotoTranslator, queue: HttpQu
             return result, result.encode(options)
 
         result, data = await queue.run(run, request)
-        return Response(data, media_type=options.media_type, headers=_result_headers(result, options))
+        written = options.resolved(result.own_format)
+        return Response(data, media_type=written.media_type, headers=_result_headers(result, written))
 
     refuse_other_methods(
         router, "/translate", "POST", "Send a photo to /translate by POST; /docs describes the fields."
@@ -194,6 +204,8 @@ def describe_models(registry: ModelRegistry) -> list[dict[str, Any]]:
             "scale": model.info.scale,
             "strength": registry.strength_range(name),
             "takes_mask": model.info.takes_mask,
+            "inputs": [str(model.info.input_format(direction)) for direction in model.info.directions],
+            "results": [str(model.info.output_format(direction)) for direction in model.info.directions],
         }
         for name, model in registry.models().items()
     ]

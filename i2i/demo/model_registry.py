@@ -1,6 +1,5 @@
 """The models that the demo offers, listed by name and loaded on first use."""
 
-import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from i2i.checkpoints.model_file import load_model_info, model_files
+from i2i.checkpoints.model_file import model_files
 from i2i.checkpoints.model_info import ModelInfo
 from i2i.checkpoints.shipped import SHIPPED_MODELS, is_shipped
 from i2i.demo.fair_lock import FairLock
+from i2i.demo.usable_models import is_text, load_usable_info
 from i2i.errors import ModelFileError, UsageError
 from i2i.inference.chain_names import split_chain, split_member
 from i2i.inference.finishing import AS_IT_IS, Finishing
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from i2i.inference.translator import Translator
 
 MAX_REASON = 400  # characters of the reason why a model is not usable
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,14 @@ class RegisteredModel:
     def trained(self) -> datetime | None:
         """When the weights were written; None for a shipped model, whose file has the time of the installation."""
         return None if self.is_shipped else datetime.fromtimestamp(_modified(self.path))
+
+    @property
+    def takes(self) -> str:
+        """The images that the model takes, such as "2 channels of uint16, 0 to 4095"; "photos" for RGB of 8 bits."""
+        if self.info.takes_pictures:
+            return "photos"
+        formats = dict.fromkeys(str(self.info.input_format(direction)) for direction in self.info.directions)
+        return " or ".join(formats)
 
     def rank(self) -> tuple[Any, ...]:
         """Return the sort key of ``ModelRegistry.models``."""
@@ -110,7 +117,11 @@ class ModelRegistry:
     def chainable_names(self) -> list[str]:
         """Return the names of the models that can take the results of another one without further inputs."""
         models = self.models().items()
-        return [name for name, model in models if not (model.info.takes_mask or model.info.takes_strength)]
+        return [
+            name
+            for name, model in models
+            if model.info.takes_pictures and not (model.info.takes_mask or model.info.takes_strength)
+        ]
 
     def unusable(self) -> dict[str, str]:
         """Return the reason for each model file that cannot be used, by the name that the model would have."""
@@ -174,16 +185,10 @@ class ModelRegistry:
         models = list[RegisteredModel]()
         unusable = dict[str, str]()
         for name, path in paths.items():
-            info = self._info(path) if _is_text(name) else ModelFileError("Its name is not valid Unicode. Rename it.")
+            info = self._info(path) if is_text(name) else ModelFileError("Its name is not valid Unicode. Rename it.")
             if isinstance(info, ModelFileError):
                 reason = str(info).replace(str(path), path.name)
                 unusable[name.encode(errors="replace").decode()] = reason[:MAX_REASON]
-            elif not info.takes_pictures:
-                a, b = info.formats
-                unusable[name] = (
-                    f"It translates between {a} and {b}, and this page takes pictures. `i2i convert` converts such "
-                    "files, and i2i.load translates arrays."
-                )
             elif not info.samples_from_noise:
                 models.append(RegisteredModel(name, path, info))
         return models, unusable
@@ -200,11 +205,23 @@ class ModelRegistry:
     def translate(self, name: str, direction: str, image: Image.Image, strength: float | None = None) -> Image.Image:
         """Translate an image after waiting for the lock.
 
+        Args:
+            name: of the model.
+            direction: "AtoB" or "BtoA".
+            image: a picture; of other images than RGB of 8 bits a ``ChannelPicture``, as is the result.
+            strength: the degradation strength.
+
         Raises:
             UsageError: there is no such model, direction or strength. See also ``Translator``.
         """
+        from i2i.evaluation.channel_pictures import translate_pictures
+
         with self.lock.hold():
-            return self.translator(ModelChoice(name, direction, strength))(image)
+            translator: Any = self.translator(ModelChoice(name, direction, strength))
+            if translator.takes_channels:
+                [result] = translate_pictures(translator.translate)([image])
+                return result
+            return translator(image)
 
     def translator(self, choice: ModelChoice) -> "Translator":
         """Return the translator of a model and load it if necessary. The caller must hold ``lock``, also to use it."""
@@ -233,41 +250,10 @@ class ModelRegistry:
         try:
             version = _file_version(path)
             if path not in self._info_cache or self._info_cache[path][0] != version:
-                self._info_cache[path] = version, _load_usable_info(path)
+                self._info_cache[path] = version, load_usable_info(path)
         except OSError as error:
             return ModelFileError(f"{path.name} cannot be read: {error.strerror}.")
         return self._info_cache[path][1]
-
-
-def _load_usable_info(path: Path) -> ModelInfo | ModelFileError:
-    """Return the metadata of a model file, or the error that using them would raise.
-
-    A file may come from anywhere. Whatever is wrong with one must not keep users from the other models.
-    """
-    from i2i.inference.restoration import task_of
-
-    try:
-        info = load_model_info(path)
-        if not all(map(_is_text, (info.method, info.recipe, info.version, info.title, info.data.name))):
-            raise ModelFileError(f"{path.name}: a text in its metadata is not valid Unicode. The file is damaged.")
-        if info.task is not None or info.takes_strength:
-            task = task_of(path.name, info)
-            _ = task.strength_range() if info.takes_strength else None
-    except ModelFileError as error:
-        return error
-    except Exception as error:
-        _log.debug("%s is not usable", path, exc_info=True)
-        return ModelFileError(f"{path.name} is damaged: {type(error).__name__}.")
-    return info
-
-
-def _is_text(value: str) -> bool:
-    """Return whether a text can be sent to a browser: it has no half of a surrogate pair."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _modified(path: Path) -> float:

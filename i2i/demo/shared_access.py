@@ -10,6 +10,8 @@ from PIL import Image
 from i2i.demo.fair_lock import FairLock
 from i2i.demo.uploads import UploadStore
 from i2i.images import LoadedImage, Provenance
+from i2i.images.channels import ChannelHeader, ChannelImage
+from i2i.images.pixel_format import PixelFormat
 from i2i.images.quality import PhotoQuality
 from i2i.images.value_range import SampleSummary, ValueRanges
 
@@ -29,6 +31,10 @@ class LockedTranslator:
         self.scale = translator.scale
         self.value_ranges = translator.value_ranges
         self.mask_reader = translator.mask_reader
+        self.takes_channels = translator.takes_channels
+        self.is_identity = getattr(translator, "is_identity", False)  # this and the formats: of a ``ChannelTranslator``
+        self.input_format: PixelFormat | None = getattr(translator, "input_format", None)
+        self.output_format: PixelFormat | None = getattr(translator, "output_format", None)
 
     def padded_size(self, size: Size) -> Size:
         return self._translator.padded_size(size)
@@ -71,6 +77,14 @@ class SharedReader:
     def read(self, path: Path, frame: int = 0, *, blend: bool = True, ranges: ValueRanges | None = None) -> LoadedImage:
         """Decode a frame of an image file."""
         return self._decoders.read(path, frame, blend=blend, ranges=ranges)
+
+    def read_channels(self, path: Path, channels: int | None = None) -> ChannelImage:
+        """Decode the samples of an image file."""
+        return self._decoders.read_channels(path, channels)
+
+    def read_channel_header(self, path: Path) -> ChannelHeader:
+        """Return what the header of an image file states."""
+        return self._decoders.read_channel_header(path)
 
     def close(self) -> None:
         """Do nothing: other jobs use the processes too."""

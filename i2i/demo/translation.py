@@ -3,100 +3,25 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
+from i2i.demo.channels import ChannelResult, check_takes_pictures, translate_upload
 from i2i.demo.choosing import choose_for_upload
 from i2i.demo.eta import RuntimeEstimator, format_duration
-from i2i.demo.model_registry import ModelChoice, ModelRegistry
-from i2i.demo.output import OutputOptions
+from i2i.demo.model_registry import ModelChoice, ModelRegistry, RegisteredModel
 from i2i.demo.regions import Selection, blended, compose, with_region_to_fill
+from i2i.demo.translation_result import TranslationResult
 from i2i.demo.uploads import UploadStore
 from i2i.errors import UsageError
-from i2i.images import LoadedImage, Provenance, Writer
-from i2i.inference.auto.choice import AUTO, Choice
+from i2i.images.channels import ChannelImage
+from i2i.inference.auto.choice import AUTO
 from i2i.inference.finishing import AS_IT_IS, Finishing
 from i2i.inference.masks import MaskedPhoto
 
 ProgressCallback = Callable[[float, str], None]  # (completed fraction in [0, 1], description of the current step)
 POLL_INTERVAL = 0.25  # seconds between progress messages
-MIN_REPORTED_LOADING = 0.1  # seconds; a model that was in memory already takes less
-
-
-@dataclass(frozen=True)
-class TranslationResult:
-    """A translated photo and how long it took.
-
-    Attributes:
-        photo: the input, blended on white where it is transparent.
-        source: the file of the input, for its metadata.
-        output: the translation, RGB or RGBA.
-        stem: the photo's file name without its suffix.
-        provenance: the model, for the metadata of files.
-        seconds: time in the network.
-        loading_seconds: time to load the model.
-        device: the device type, such as "cpu".
-        frame_count: images in the file; the first of them is translated.
-        choice: why ``auto`` chose the model; None if it was named.
-    """
-
-    photo: Image.Image
-    source: LoadedImage
-    output: Image.Image
-    stem: str
-    model: str
-    direction: str
-    provenance: Provenance | None
-    seconds: float
-    loading_seconds: float
-    device: str
-    frame_count: int = 1
-    choice: Choice | None = None
-
-    def encode(self, options: OutputOptions | None = None) -> bytes:
-        """Return the bytes of an image file with the metadata of the photo. Raises ImageError if it is too large."""
-        options = options or OutputOptions()
-        writer = Writer(
-            suffix=options.suffix, quality=options.quality, lossless=options.lossless, provenance=self.provenance
-        )
-        return writer(self.output, self.source)
-
-    def file_name(self, suffix: str = ".png") -> str:
-        """Return a file name that names photo, model and direction."""
-        return f"{self.stem}-{self.model.replace('/', '-')}-{self.direction}{suffix}"
-
-    def summary(self) -> str:
-        """Return a sentence for the page."""
-        size = f"{self.output.width} × {self.output.height} pixels"
-        text = f"{self.model} made {size} in {format_duration(self.seconds)} on {self.device}"
-        if self.loading_seconds >= MIN_REPORTED_LOADING:
-            text += f", and {format_duration(self.loading_seconds)} to load the model"
-        if self.frame_count > 1:
-            text += f". It is the first of {self.frame_count} frames or pages of the file"
-        if (samples := self.source.unusual) is not None:
-            text += (
-                f". The values of the photo, {samples.low:g} to {samples.high:g}, fit badly into the range of the model"
-                f" or of their type ({samples.type}), so the photo may look black or white"
-            )
-        if self.choice is not None:
-            text += f". Chosen for this photo: {self.choice.reason}"
-        return f"{text}."
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields of the API's answer."""
-        return {
-            "model": self.model,
-            "direction": self.direction,
-            "width": self.output.width,
-            "height": self.output.height,
-            "seconds": round(self.seconds, 3),
-            "loading_seconds": round(self.loading_seconds, 3),
-            "device": self.device,
-            "frame_count": self.frame_count,
-        } | ({} if self.choice is None else {"choice": self.choice.to_json()})
 
 
 class PhotoTranslator:
@@ -140,6 +65,9 @@ class PhotoTranslator:
         model = self.registry.model(name)
         choice = ModelChoice(name, resolve_direction(name, model.info.directions, direction), strength, finishing)
         progress(0.0, "Reading the photo")
+        if not model.info.takes_pictures:
+            check_takes_pictures(model, {"A region": fill or keep, "Blend and grain": finishing.changes_results})
+            return self._translate_channels(path, model, choice, progress)
         loaded_photo = self.store.read(path, blend=False, ranges=model.info.input_ranges(choice.direction))
         size = loaded_photo.image.size
         kept = keep.region(self.store, loaded_photo) if keep else None
@@ -167,6 +95,29 @@ class PhotoTranslator:
             blended(loaded_photo), source, output, Path(str(path)).stem, name, choice.direction, translator.provenance,
             seconds, loaded - start, translator.device.type, self.store.count_frames(path),
         )  # fmt: skip
+
+    def _translate_channels(
+        self, path: str | Path | None, model: RegisteredModel, choice: ModelChoice, progress: ProgressCallback
+    ) -> ChannelResult:
+        """Translate an uploaded file with a model of other channels than RGB of 8 bits, or of label maps."""
+
+        def run(image: ChannelImage) -> tuple[Any, ChannelImage, float, float]:
+            estimate = self._estimate(choice, image.width * image.height)
+            if queue_length := self.registry.lock.queue_length():
+                progress(0.02, f"Waiting for the model, {queue_length} before you")
+            with self.registry.lock.hold(self.store.limits.max_seconds):
+                start = time.monotonic()
+                progress(0.04, "Loading the model")
+                translator: Any = self.registry.translator(choice)
+                loaded = time.monotonic()
+                [result] = self._run_with_progress(translator.translate, [image], estimate, progress)
+                seconds = time.monotonic() - loaded
+            self.estimator.record((choice.name, choice.direction), image.width * image.height, seconds)
+            return translator, result, seconds, loaded - start
+
+        result = translate_upload(self.store, path, model, choice.direction, run)
+        progress(0.95, "Writing the result")
+        return result
 
     def _translate_auto(
         self,
@@ -206,8 +157,8 @@ class PhotoTranslator:
         return estimate
 
     def _run_with_progress(
-        self, translator: Any, image: Image.Image, estimate: float | None, progress: ProgressCallback
-    ) -> Image.Image:
+        self, translator: Any, image: Any, estimate: float | None, progress: ProgressCallback
+    ) -> Any:
         """Run the network in the executor's thread and report progress from this one."""
         start = time.monotonic()
         future = self._executor.submit(translator, image)

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from PIL import Image
@@ -16,6 +16,7 @@ from i2i.demo.limits import Limits
 from i2i.demo.upload_folder import UploadFolder, sweep_stale_folders
 from i2i.errors import I2IError, ImageError, UsageError
 from i2i.images import DecoderPool, LoadedImage, encode
+from i2i.images.channels import ChannelHeader, ChannelImage
 from i2i.images.quality import PhotoQuality
 from i2i.images.value_range import ValueRanges
 
@@ -75,18 +76,26 @@ class UploadStore:
             ImageError: the photo cannot be decoded; the message gives the reason.
         """
         resolved = self.resolve(path)
-        try:
+        with _named(resolved):
             return self.decoders.read(resolved, blend=blend, ranges=ranges)
-        except ImageError as error:
-            raise ImageError(str(error).replace(str(resolved), resolved.name)) from error
+
+    def read_channels(self, path: str | Path | None, channels: int | None) -> ChannelImage:
+        """Decode the samples of an uploaded file, in a separate process. See ``i2i.images.channels.read_channels``."""
+        resolved = self.resolve(path)
+        with _named(resolved):
+            return self.decoders.read_channels(resolved, channels)
+
+    def read_channel_header(self, path: str | Path | None) -> ChannelHeader:
+        """Return what the header of an uploaded file states. Raises as ``read`` does."""
+        resolved = self.resolve(path)
+        with _named(resolved):
+            return self.decoders.read_channel_header(resolved)
 
     def assess(self, path: str | Path | None) -> PhotoQuality:
         """Measure the quality of the photo in an uploaded file, in a separate process. Raises as ``read`` does."""
         resolved = self.resolve(path)
-        try:
+        with _named(resolved):
             return self.decoders.assess(resolved)
-        except ImageError as error:
-            raise ImageError(str(error).replace(str(resolved), resolved.name)) from error
 
     def count_frames(self, path: str | Path | None) -> int:
         """Return the number of frames or pages in an uploaded file. Raises as ``read`` does."""
@@ -166,3 +175,12 @@ class UploadStore:
         """Stop the decoder processes and delete all files."""
         self.decoders.close()
         self._folder.delete()
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name a file by its own name in messages, without the server's folders."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(str(error).replace(str(path), path.name)) from error

@@ -1,11 +1,12 @@
 """``ChannelImage`` as numbers, text and bytes, between a decoder process and the process that started it."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from i2i.images.channels import ChannelImage
+from i2i.images.channels import ChannelHeader, ChannelImage
 from i2i.images.sample_types import DTYPES, MAX_CHANNELS
 
 
@@ -49,4 +50,28 @@ def channels_from_parts(header: Mapping[str, Any], data: bytes | bytearray, max_
         None if declared is None else (float(declared[0]), float(declared[1])),
         bands if len(bands) == shape[2] else (),
         geo,
+    )
+
+
+def header_to_json(header: ChannelHeader) -> dict[str, Any]:
+    """Return the fields of a header."""
+    return asdict(header)
+
+
+def header_from_json(data: Mapping[str, Any]) -> ChannelHeader:
+    """Return the header that ``header_to_json`` wrote. Raises ValueError, KeyError or TypeError for anything else."""
+    (width, height), dtype = data["size"], str(data["dtype"])
+    if dtype not in DTYPES:
+        raise ValueError(f"{dtype} is no type of samples")
+    palette = tuple((int(red), int(green), int(blue)) for red, green, blue in data["palette"])
+    return ChannelHeader(
+        (int(width), int(height)),
+        int(data["channels"]),
+        bool(data["alpha"]),
+        dtype,
+        tuple(map(str, data["bands"])),
+        is_picture=bool(data["is_picture"]),
+        is_indexed=bool(data["is_indexed"]),
+        pages=int(data["pages"]),
+        palette=palette,
     )

@@ -68,12 +68,11 @@ class ChannelWriter:
 
     def _encode_picture(self, values: np.ndarray) -> bytes:
         count, dtype = values.shape[2], str(values.dtype)
-        stored = (1, 3, 4) if self.suffix == ".png" else (1, 3)
-        depths = ("uint8", "uint16") if self.suffix == ".png" else ("uint8",)
-        if count not in stored or dtype not in depths:
+        if not can_store(self.suffix, count, dtype):
             kind = FORMAT_BY_SUFFIX[self.suffix].name
+            plural = "channels" if count > 1 else "channel"
             raise ImageError(
-                f"{kind} cannot store {count} channels of {dtype}. Use --format tif or npy, which store all of them."
+                f"{kind} cannot store {count} {plural} of {dtype}. Use --format tif or npy, which store all of them."
             )
         writer = Writer(
             suffix=self.suffix, quality=self.quality, lossless=self.lossless, policy=self.policy,
@@ -89,6 +88,15 @@ class ChannelWriter:
             (305, "s", 0, f"{self.provenance.maker} ({self.provenance.model})", True),
             (_XMP, "B", len(xmp), xmp, True),
         ]
+
+
+def can_store(suffix: str, channels: int, dtype: str) -> bool:
+    """Return whether a format of ``ChannelWriter`` stores so many channels of a type."""
+    if suffix in (".tif", ".npy"):
+        return True
+    if suffix == ".png":
+        return channels in (1, 3, 4) and dtype in ("uint8", "uint16")
+    return channels in (1, 3) and dtype == "uint8"
 
 
 def to_depth(values: np.ndarray, value_range: ValueRange, dtype: str) -> np.ndarray:

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from i2i.errors import ImageError
-from i2i.images.channel_transport import channels_from_parts, channels_shape
-from i2i.images.channels import ChannelImage
+from i2i.images.channel_transport import channels_from_parts, channels_shape, header_from_json
+from i2i.images.channels import ChannelHeader, ChannelImage
 from i2i.images.decoder_process import DecoderDied, DecoderProcess
 from i2i.images.deep import DeepImage
 from i2i.images.formats import MAX_PIXELS
@@ -103,6 +103,11 @@ class DecoderPool:
             deep=DeepImage(np.frombuffer(deep, np.uint16).reshape(height, width, 3)) if deep else None,
         )  # fmt: skip
         return loaded.blended() if blend else loaded
+
+    def read_channel_header(self, path: Path) -> ChannelHeader:
+        """Return what the header of a file states, as ``i2i.images.channels.read_channel_header`` does."""
+        with self._request("header", path) as (reply, _):
+            return header_from_json(reply)
 
     def read_channels(self, path: Path, channels: int | None = None) -> ChannelImage:
         """Read the samples of a file as ``i2i.images.channels.read_channels`` does."""

@@ -6,7 +6,6 @@ import numpy as np
 from PIL import Image
 
 from i2i.images.pixel_format import PixelFormat, to_levels
-from i2i.images.tensors import to_float
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,6 +53,8 @@ def to_rgb(images: "Tensor", format: PixelFormat | None = None) -> "Tensor":
     if format.channels != images.shape[1]:
         format = PixelFormat(channels=images.shape[1])
     if format.labels is not None:
+        from i2i.images.tensors import to_float  # imports torch, which pictures of arrays do not need
+
         return to_float(format.labels.to_rgb8(images))
     channels, _ = shown_channels(format)
     return images if images.shape[1] == 3 and channels == (0, 1, 2) else images[:, list(channels)]

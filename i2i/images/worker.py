@@ -16,7 +16,8 @@ from typing import Any, BinaryIO
 from PIL import AvifImagePlugin, Image
 
 from i2i.errors import ImageError
-from i2i.images.channel_transport import channels_to_parts
+from i2i.images.channel_transport import channels_to_parts, header_to_json
+from i2i.images.channels import read_channel_header
 from i2i.images.sample_types import BYTES_PER_PIXEL
 from i2i.images.value_range import ValueRanges, ranges_from_json, summary_to_json
 
@@ -48,6 +49,8 @@ def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[
         (width, height), frames = reader.probe(path)
         if request["task"] == "probe":
             return {"size": (width, height), "frames": frames}, []
+        if request["task"] == "header":
+            return header_to_json(read_channel_header(path)), []
         pixels = min(width * height, max_pixels)
         _set_limits(seconds + _SECONDS_PER_MEGAPIXEL * pixels / 1e6, max_pixels if frames > 1 else pixels)
         if request["task"] == "measure":

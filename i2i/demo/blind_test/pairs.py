@@ -13,6 +13,7 @@ from i2i.checkpoints.model_file import find_model_file
 from i2i.checkpoints.model_info import ModelInfo
 from i2i.data.layout import Kind
 from i2i.data.source import DataSource
+from i2i.data.value_ranges import NO_RANGES, DomainRanges
 from i2i.directions import describe_direction
 from i2i.errors import I2IError, ImageError, UsageError
 from i2i.evaluation.eval_set import EvalSet, build_eval_set
@@ -20,6 +21,7 @@ from i2i.evaluation.training_data import needed_kind, training_source
 from i2i.evaluation.transforms import Degradation, ResizePolicy
 from i2i.images import encode
 from i2i.images.folders import real_path
+from i2i.images.pixel_format import RGB_FORMATS, DomainFormats
 from i2i.inference.restoration import superres_scale, task_of
 
 MIN_RESTORATION_SIDE = 256  # pixels a side of the centre crop on which restoration models are compared
@@ -41,6 +43,8 @@ class Candidate:
         source: where the dataset is.
         kind: the kind of data that the model was trained on.
         enlarges_pairs: whether the model learnt super-resolution from pairs.
+        formats: of the images A and B.
+        ranges: black and white of the images A and B, by sample type.
     """
 
     model: str
@@ -53,6 +57,8 @@ class Candidate:
     source: DataSource | None = None
     kind: Kind | None = None
     enlarges_pairs: bool = False
+    formats: DomainFormats = RGB_FORMATS
+    ranges: DomainRanges = NO_RANGES
 
     @property
     def title(self) -> str:
@@ -64,8 +70,8 @@ class Candidate:
         return [other for other in candidates if other.model != self.model and other._problem == self._problem]
 
     @property
-    def _problem(self) -> tuple[str, str, str]:
-        return self.direction, self.dataset, self.task_name
+    def _problem(self) -> tuple[Any, ...]:
+        return self.direction, self.dataset, self.task_name, self.formats
 
     def images(self, size: int) -> EvalSet:
         """Return the test images at ``size`` × ``size`` pixels.
@@ -86,6 +92,8 @@ class Candidate:
                 max_images=None,
                 resize=resize,
                 degradation=degradation,
+                ranges=self.ranges,
+                formats=self.formats,
             )
         except I2IError as error:  # without the folder's path, which visitors need not know
             raise UsageError(_without_paths(str(error), self.source.folder, self.dataset)) from error
@@ -128,7 +136,18 @@ def _candidates_of(model: str, info: ModelInfo) -> list[Candidate]:
         )
     candidates = [
         Candidate(
-            model, direction, dataset, task_name, size, info.resize, task, source, needed_kind(info), enlarges_pairs
+            model,
+            direction,
+            dataset,
+            task_name,
+            size,
+            info.resize,
+            task,
+            source,
+            needed_kind(info),
+            enlarges_pairs,
+            info.formats,
+            info.value_ranges,
         )
         for direction in info.directions
     ]

@@ -47,13 +47,17 @@ def build_tab(photo_translator: PhotoTranslator, folder_translator: FolderTransl
     text = gr.Markdown(elem_id="api")
 
     def translate(photo: str | None, model: str, direction: str | None = None, strength: float | None = None) -> Any:
-        """Translate a photo with a model. Returns the result as PNG in full size, and a description.
+        """Translate a photo with a model. Returns the result in full size, and a description.
+
+        The result is a PNG; of a model of other channels than RGB it is a file that keeps all samples.
 
         photo: an uploaded image. model: a name from `models`. direction: "AtoB" or "BtoA"; by default the model's
         first. strength: the degradation strength, for a model that needs it.
         """
         result = photo_translator(photo, model, direction, validate_strength(registry, model, strength, strict=True))
-        return str(photo_translator.store.save(result.encode(), result.file_name())), result.to_json()
+        return str(
+            photo_translator.store.save(result.encode(), result.file_name(f".{result.own_format}"))
+        ), result.to_json()
 
     def folder(files: list[str], model: str, direction: str | None = None, strength: float | None = None) -> Any:
         """Translate many uploaded images, and zips of images, with a model. Returns the results as a zip, and a report.

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from i2i.demo.components import OnLoad, photo_input
+from i2i.demo.components import OnLoad, channel_file_input, photo_input
 from i2i.demo.eta import format_duration
 from i2i.demo.handlers import PHOTO_QUEUE, progress_callback, user_errors
 from i2i.demo.labels import model_and_direction
@@ -25,6 +25,8 @@ def build_tab(translator: PhotoTranslator) -> list[OnLoad]:
             photo = photo_input(
                 "Photo", height=260, elem_id="compare-photo", alt_text="The photo to translate",
             )  # fmt: skip
+            with gr.Accordion("A file for models of other channels, or of label maps", open=False):
+                file = channel_file_input("Image", height=120, elem_id="compare-file")
             choices = gr.CheckboxGroup(label=f"Models, at most {MAX_MODELS}", elem_id="compare-models")
             start = gr.Button("Compare", variant="primary", size="lg", elem_id="compare-start")
         with gr.Column(min_width=320, scale=2):
@@ -34,18 +36,24 @@ def build_tab(translator: PhotoTranslator) -> list[OnLoad]:
             )  # fmt: skip
             note = gr.Markdown("The photo and its translations will appear here.", elem_id="compare-note")
 
-    def on_start(path: str | None, selected: list[str], progress: Any = gr.Progress()) -> list[Any]:  # noqa: B008
+    def on_start(photo: str | None, file: str | None, selected: list[str], progress: Any = gr.Progress()) -> list[Any]:  # noqa: B008
         if not selected or len(selected) > MAX_MODELS:
             raise UsageError(f"Choose 1 to {MAX_MODELS} models to compare; found {len(selected or [])}.")
         captioned = list[tuple[str, str]]()
+        shown = set[str]()
         for index, choice in enumerate(selected):
             name, _, direction = choice.rpartition(":")
+            takes_photos = registry.model(name).info.takes_pictures
+            path, kind = (photo, "the photo") if takes_photos else (file, "the file")
+            if not takes_photos and not file:
+                raise UsageError(f"{name} takes {registry.model(name).takes}. Choose a file for it.")
             strength_range = registry.strength_range(name)
             strength = sum(strength_range) / 2 if strength_range else None
             step_progress = _progress_of_step(progress_callback(progress), name, index, len(selected))
             result = translator(path, name, direction, strength, progress=step_progress)
-            if not captioned:
-                captioned.append((str(store.preview(result.photo)), "the photo"))
+            if kind not in shown:
+                captioned.append((str(store.preview(result.photo)), kind))
+                shown.add(kind)
             label = model_and_direction(registry.model(name), direction)
             captioned.append((str(store.preview(result.output)), f"{label}, {format_duration(result.seconds)}"))
         return [captioned, "Click an image to enlarge it; the arrow keys go through the images."]
@@ -54,8 +62,8 @@ def build_tab(translator: PhotoTranslator) -> list[OnLoad]:
         return _choices(registry)
 
     start.click(
-        user_errors(on_start), [photo, choices], [gallery, note], api_visibility="private", show_progress_on=gallery,
-        **PHOTO_QUEUE,
+        user_errors(on_start), [photo, file, choices], [gallery, note], api_visibility="private",
+        show_progress_on=gallery, **PHOTO_QUEUE,
     )  # fmt: skip
     return [OnLoad(user_errors(on_load), [choices])]
 

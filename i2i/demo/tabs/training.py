@@ -9,7 +9,8 @@ import gradio as gr
 from PIL import Image
 
 from i2i.demo import run_history
-from i2i.demo.components import photo_input
+from i2i.demo.channels import read_upload
+from i2i.demo.components import channel_file_input, photo_input
 from i2i.demo.handlers import PHOTO_QUEUE, UNQUEUED, user_errors
 from i2i.demo.labels import direction_choices
 from i2i.demo.model_registry import ModelRegistry, RegisteredModel
@@ -17,7 +18,9 @@ from i2i.demo.rendering import png_data_url, render
 from i2i.demo.run_history import SampleFrame
 from i2i.demo.uploads import UploadStore
 from i2i.errors import UsageError
+from i2i.evaluation.channel_pictures import ChannelPicture
 from i2i.images import encode
+from i2i.images.downscale import downscaled_to_fit
 from i2i.inference.restoration import default_strength
 
 MAX_TRY_SIDE = 384  # pixels of the longer side of a photo that checkpoints are tried on
@@ -160,11 +163,23 @@ class TrainingTab:
         first = self.move(name, step, -ALL_FRAMES)
         return first if at_end else gr.skip(), gr.Timer(active=True), "Pause"
 
-    def try_all(self, name: str | None, direction: str, upload: Any) -> Iterator[str]:
-        """Translate a photo with the checkpoints of a run, and yield the HTML of the results after each."""
+    def try_all(self, name: str | None, direction: str, upload: Any, file: Any = None) -> Iterator[str]:
+        """Translate a photo with the checkpoints of a run, and yield the HTML of the results after each.
+
+        Args:
+            name: of the run.
+            direction: "AtoB" or "BtoA".
+            upload: the photo.
+            file: the uploaded file for a model of other channels, or of label maps.
+        """
         model = self.model(name)
-        photo = self.store.read(upload).image
-        photo.thumbnail((MAX_TRY_SIDE, MAX_TRY_SIDE), Image.Resampling.LANCZOS)
+        if model.info.takes_pictures:
+            photo = self.store.read(upload).image
+            photo.thumbnail((MAX_TRY_SIDE, MAX_TRY_SIDE), Image.Resampling.LANCZOS)
+        else:
+            uploaded = read_upload(self.store, file, model, direction)
+            size = downscaled_to_fit(uploaded.image.size, MAX_TRY_SIDE)
+            photo = ChannelPicture(uploaded.image.resize(size, Image.Resampling.LANCZOS), uploaded.picture_format)
         strength = default_strength(model.info)
         checkpoints = run_history.checkpoints(str(name), model.run_folder)
         results = [_result(photo, "Your photo", "")]
@@ -253,18 +268,20 @@ def _build_checkpoint_section(tab: TrainingTab, run: gr.Dropdown, style: str) ->
     with gr.Row():
         photo = photo_input("Your photo", height=280)
         with gr.Column():
+            with gr.Accordion("A file for a model of other channels, or of label maps", open=False):
+                file = channel_file_input("Image", height=120)
             direction = gr.Radio([], label="Direction", visible=False)
             start = gr.Button("Try the checkpoints", variant="primary")
     results = gr.HTML("", css_template=style)
 
-    def try_all(name: str | None, direction: str, upload: Any) -> Iterator[str]:
-        pages = tab.try_all(name, direction, upload)
+    def try_all(name: str | None, direction: str, upload: Any, file: Any) -> Iterator[str]:
+        pages = tab.try_all(name, direction, upload, file)
         next_page = user_errors(next)
         while page := next_page(pages, ""):
             yield page
 
     options: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal", **PHOTO_QUEUE}
-    start.click(try_all, [run, direction, photo], results, **options)
+    start.click(try_all, [run, direction, photo, file], results, **options)
     return direction, summary, results
 
 

@@ -15,22 +15,22 @@ from i2i.demo.components import (
     update_model_picker,
     validate_strength,
 )
-from i2i.demo.examples import examples
-from i2i.demo.handlers import PHOTO_QUEUE, UNQUEUED, progress_callback, user_errors
-from i2i.demo.labels import origin, purpose
-from i2i.demo.output import FORMATS, LABELS, OutputOptions
+from i2i.demo.examples import example_pictures, examples
+from i2i.demo.handlers import progress_callback
+from i2i.demo.model_registry import RegisteredModel
+from i2i.demo.output import LABELS, OutputOptions
 from i2i.demo.region_editor import editor_value, region_editor
 from i2i.demo.regions import Selection
 from i2i.demo.rendering import render
 from i2i.demo.session_history import SessionResult, with_result
-from i2i.demo.tabs.choose_button import choose_button, connect_choose_button, select_models
+from i2i.demo.tabs.channel_input import ChannelInput, about, format_choices, format_update, plain_text
+from i2i.demo.tabs.choose_button import choose_button, select_models
+from i2i.demo.tabs.translate_events import connect_events
 from i2i.demo.translation import PhotoTranslator
 from i2i.errors import I2IError, UsageError
 from i2i.images.writing import QUALITY
-from i2i.inference.finishing import Finishing
+from i2i.inference.finishing import AS_IT_IS, Finishing
 
-# Runs in the browser, at once: an answer of the server could close an editor that the user has just opened.
-CLOSE_EDITOR = "() => [null, {__type__: 'update', open: false}, null]"
 EMPTY = "Your translation will appear here. Drag the line across it to compare."
 MASK_LABEL = "Or upload a mask: white where the model is to fill"
 NOTHING = ("none", "")
@@ -61,12 +61,15 @@ class TranslateTab:
                 self._build_results()
 
     def _build_inputs(self) -> None:
-        self.photo = photo_input("Photo", height=280, elem_id="photo", alt_text="The photo to translate")
+        with gr.Column(elem_id="photo-input") as self.photo_box:
+            self.photo = photo_input("Photo", height=280, elem_id="photo", alt_text="The photo to translate")
+        self.channels = ChannelInput()
         self.name, self.direction, self.strength = model_picker("translate")
-        self.choose, self.choice = choose_button()
+        with gr.Column() as self.choose_box:
+            self.choose, self.choice = choose_button()
         self.start = gr.Button("Translate", variant="primary", size="lg", elem_id="start")
         self.about = gr.Markdown(elem_id="about", elem_classes="hint")
-        with gr.Accordion("Blend, grain, second model", open=False, elem_id="finishing"):
+        with gr.Accordion("Blend, grain, second model", open=False, elem_id="finishing") as self.finishing:
             self.blend, self.grain = finishing_inputs("translate")
             self.then = gr.Dropdown(
                 [NOTHING], value="", label="Second model", info="Translates the result", elem_id="then"
@@ -89,8 +92,9 @@ class TranslateTab:
         self.summary = gr.Markdown(EMPTY, elem_id="summary")
         with gr.Column(visible=False, elem_id="actions") as self.actions:
             with gr.Row():
-                choices = [(LABELS[format], format) for format in FORMATS]
-                self.format = gr.Dropdown(choices, value="png", label="Format", min_width=110, elem_id="format")
+                self.format = gr.Dropdown(
+                    format_choices(None), value="png", label="Format", min_width=110, elem_id="format"
+                )
                 self.quality = gr.Slider(
                     1, 100, value=QUALITY, step=1, label="Quality", visible=False, min_width=150, elem_id="quality"
                 )
@@ -121,18 +125,33 @@ class TranslateTab:
             *update_model_picker(self.registry, name),
             gr.update(visible=fills),
             PAINT_FILL if fills else PAINT_KEEP,
-            f"**{plain_text(purpose(model))}**: {plain_text(origin(model))}" if model else "",
-            self.on_direction_change(name, None),
+            about(model) if model else "",
             gr.update(value=cards, selected_index=names.index(name) if name in names else None),
+            *self._visible_inputs(model),
+            *self.on_direction_change(name, None),
         ]
 
-    def on_direction_change(self, name: str | None, direction: str | None) -> Any:
-        """Show the examples of a direction. A model without examples can still be used."""
+    def _visible_inputs(self, model: RegisteredModel | None) -> list[Any]:
+        """Return the updates of what photos need and of what files of channels need."""
+        takes_photos = model is None or model.info.takes_pictures
+        return [gr.update(visible=takes_photos)] * 4 + [gr.update(visible=not takes_photos)]
+
+    def on_direction_change(self, name: str | None, direction: str | None) -> list[Any]:
+        """Show the examples of a direction, the inputs that it takes, and the file formats of its results.
+
+        A model without examples can still be used.
+        """
+        model = self.registry.model(name) if name else None
         try:
-            paths = examples(self.registry.model(name), self.store.assets, direction) if name else []
+            shown = example_pictures(model, self.store.assets, direction) if model else []
         except (I2IError, OSError, ValueError):
-            paths = []
-        return gr.update(value=[(str(path), f"Example {number}") for number, path in enumerate(paths, 1)])
+            shown = []
+        cards = gr.update(value=[(str(path), f"Example {number}") for number, path in enumerate(shown, 1)])
+        return [cards, *self.channels.describe(model, direction), format_update(model, direction)]
+
+    def on_file(self, path: str | None, name: str, direction: str | None) -> list[Any]:
+        """Show an uploaded file of channels, and say what it holds."""
+        return self.channels.show(path, self.registry.model(name), direction, self.store)
 
     def on_choose(self, photo: str | None, name: str) -> list[Any]:
         """Select the models that suit the photo, and say why."""
@@ -145,9 +164,15 @@ class TranslateTab:
         """Return the name of the selected model."""
         return self.registry.names()[int(event.index)]
 
-    def on_example_select(self, name: str, direction: str, event: gr.SelectData) -> str:
-        """Return the path of the selected example."""
-        return str(examples(self.registry.model(name), self.store.assets, direction)[int(event.index)])
+    def on_example_select(self, name: str, direction: str, event: gr.SelectData) -> list[Any]:
+        """Return the selected example as photo and as file."""
+        model = self.registry.model(name)
+        path = str(examples(model, self.store.assets, direction)[int(event.index)])
+        return self._as_input(path, model)
+
+    def _as_input(self, path: str, model: RegisteredModel) -> list[Any]:
+        """Return a file as the value of the input that a model takes: the photo, or the file of channels."""
+        return [path, gr.skip()] if model.info.takes_pictures else [gr.skip(), path]
 
     def on_paint(self, photo: str | None) -> Any:
         """Show the photo in the editor."""
@@ -158,6 +183,7 @@ class TranslateTab:
     def on_start(
         self,
         photo: str | None,
+        file: str | None,
         name: str,
         direction: str,
         strength: float,
@@ -173,25 +199,28 @@ class TranslateTab:
     ) -> list[Any]:
         """Translate the photo and show the result."""
         options = OutputOptions.parse(format, quality)
-        fills = self.registry.model(name).info.takes_mask
+        info = self.registry.model(name).info
+        fills = info.takes_mask
         selection = Selection(mask if fills else None, layers)
-        chain = f"{name}+{then}" if then else name
+        chain = f"{name}+{then}" if then and info.takes_pictures else name
+        source = photo if info.takes_pictures else file
         result = self.translator(
-            photo,
+            source,
             chain,
             direction,
             validate_strength(self.registry, chain, strength),
             selection if fills else None,
-            None if fills else selection,
+            selection if info.takes_pictures and not fills else None,
             progress_callback(progress),
-            Finishing(blend, grain),
+            Finishing(blend, grain) if info.takes_pictures else AS_IT_IS,
         )
-        made = SessionResult.save(self.store.resolve(photo), result, self.store)
+        made = SessionResult.save(self.store.resolve(source), result, self.store)
         history = with_result(history, made)
         return [*self._show(made, options), history, gr.update(visible=True), _history_cards(history), name]
 
     def _show(self, made: SessionResult, options: OutputOptions) -> list[Any]:
         """Return the values of ``shown`` for a result."""
+        options = made.options_for(options)
         return [
             made,
             gr.update(value=(str(made.before), str(made.after)), visible=True),
@@ -218,18 +247,19 @@ class TranslateTab:
     def on_format_change(self, made: SessionResult | None, format: str, quality: float) -> list[Any]:
         """Encode the result in the chosen format."""
         options = OutputOptions.parse(format, quality)
+        options = made.options_for(options) if made else options
         path = str(made.export(options, self.store)) if made else None
         return [
-            gr.update(value=path, label=f"Download {LABELS[options.format]}"),
+            gr.update(value=path, label=f"Download {LABELS[options.suffix[1:]]}"),
             gr.update(visible=options.is_lossy),
         ]
 
-    def on_reuse(self, made: SessionResult | None) -> str:
-        """Return the result as the next photo."""
+    def on_reuse(self, made: SessionResult | None, name: str) -> list[Any]:
+        """Return the result as the next photo, or as the next file of channels."""
         if made is None:
             raise UsageError("There is no result yet.")
         made.check_available()
-        return str(made.file)
+        return self._as_input(str(made.file), self.registry.model(name))
 
     def on_zoom(self, made: SessionResult | None, button: str) -> list[Any]:
         """Switch between the fitted comparison and the one at 100 %."""
@@ -239,58 +269,11 @@ class TranslateTab:
         return [gr.update(visible=False), gr.update(value=viewer, visible=True), ZOOM_OUT]
 
 
-def build_tab(translator: PhotoTranslator) -> list[OnLoad]:
-    """Build the tab in the current Gradio context and return its load events."""
-    tab = TranslateTab(translator)
-    depends_on_model = [
-        tab.direction, tab.strength, tab.mask, tab.paint_hint, tab.about, tab.examples, tab.models,
-    ]  # fmt: skip
-    on_model_change = user_errors(tab.on_model_change)
-    tab.name.input(on_model_change, tab.name, depends_on_model, **UNQUEUED)
-    tab.direction.input(user_errors(tab.on_direction_change), [tab.name, tab.direction], tab.examples, **UNQUEUED)
-    card_selected = tab.models.select(user_errors(tab.on_card_select), None, tab.name, **UNQUEUED)
-    card_selected.then(on_model_change, tab.name, depends_on_model, **UNQUEUED)
-    tab.photo.change(None, None, [tab.editor, tab.paint, tab.mask], js=CLOSE_EDITOR)
-    tab.paint.expand(user_errors(tab.on_paint), tab.photo, tab.editor, **UNQUEUED)
-    connect_choose_button(tab, on_model_change, depends_on_model)
-    _connect_start(tab)
-    _connect_results(tab)
-    return [OnLoad(user_errors(tab.on_load), [tab.name, tab.then, tab.unusable, *depends_on_model], [tab.last_used])]
-
-
-def _connect_start(tab: TranslateTab) -> None:
-    """Connect the button and the examples, which both start a translation."""
-    inputs = [tab.photo, tab.name, tab.direction, tab.strength, tab.mask, tab.editor, tab.format, tab.quality,
-              tab.then, tab.blend, tab.grain, tab.history]  # fmt: skip
-    outputs = [*tab.shown, tab.history, tab.made, tab.results, tab.last_used]
-    options: dict[str, Any] = {"api_visibility": "private", "show_progress_on": tab.comparison}
-    options |= {"scroll_to_output": True, **PHOTO_QUEUE}
-    on_start = user_errors(tab.on_start)
-    tab.start.click(on_start, inputs, outputs, **options)
-    example_selected = tab.examples.select(
-        user_errors(tab.on_example_select), [tab.name, tab.direction], tab.photo, **UNQUEUED
-    )
-    example_selected.success(on_start, inputs, outputs, **options)
-
-
-def _connect_results(tab: TranslateTab) -> None:
-    """Connect what can be done with a result."""
-    encoding = [tab.format, tab.quality]
-    on_format_change = user_errors(tab.on_format_change)
-    for changed in (tab.format.input, tab.quality.release):
-        changed(on_format_change, [tab.current, *encoding], [tab.download, tab.quality], **UNQUEUED)
-    tab.zoom.click(
-        user_errors(tab.on_zoom), [tab.current, tab.zoom], [tab.comparison, tab.viewer, tab.zoom], **UNQUEUED
-    )
-    tab.reuse.click(user_errors(tab.on_reuse), tab.current, tab.photo, **UNQUEUED)
-    tab.results.select(user_errors(tab.on_history_select), [tab.history, *encoding], tab.shown, **UNQUEUED)
-
-
 def _history_cards(history: list[SessionResult]) -> Any:
     """Return the update of the gallery of results."""
     return gr.update(value=[(str(made.thumbnail), made.model) for made in history], selected_index=0)
 
 
-def plain_text(text: str) -> str:
-    """Return a text without the characters that Markdown and HTML give a meaning."""
-    return "".join(f"\\{character}" if character in "\\`*_[]<>#|&" else character for character in text)
+def build_tab(translator: PhotoTranslator) -> list[OnLoad]:
+    """Build the tab in the current Gradio context and return its load events."""
+    return connect_events(TranslateTab(translator))
