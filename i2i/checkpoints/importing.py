@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from i2i.checkpoints.foreign import ImportOptions, import_foreign, stated_direction
-from i2i.checkpoints.hub import fetch_model, is_hub_address, parse_address
-from i2i.checkpoints.model_card import write_model_card
+from i2i.checkpoints.hub import address_of_cached_file, fetch_model, is_hub_address, parse_address
+from i2i.checkpoints.hub.card import fetch_card
+from i2i.checkpoints.model_card import copy_card, copy_text, write_model_card
 from i2i.checkpoints.model_file import ModelFile, load_model_file, save_model_file
 from i2i.checkpoints.model_header import is_foreign
 from i2i.checkpoints.run import Run
@@ -66,8 +67,13 @@ def _join(first: ModelFile, paths: Sequence[Path], options: ImportOptions) -> Mo
     return ModelFile(info, first.tensors | second.tensors)
 
 
-def save_import(name: str, model_file: ModelFile) -> Path:
+def save_import(name: str, model_file: ModelFile, source: Path | None = None) -> Path:
     """Write a model and its card to ``checkpoints/NAME``. Returns the path of the model file.
+
+    Args:
+        name: of the model.
+        model_file: the model.
+        source: its model file, beside which there may be a card with text of its authors.
 
     Raises:
         RunError: there is such a folder with files already, or the name is none for a run.
@@ -79,6 +85,11 @@ def save_import(name: str, model_file: ModelFile) -> Path:
         raise RunError(f"{run.path} exists already. Choose another --name; nothing is overwritten.")
     with io_errors(run.path, "could not be made"):
         run.path.mkdir(parents=True, exist_ok=True)
-    write_model_card(run.path, model_file.info)
+    if source is None:
+        write_model_card(run.path, model_file.info)
+    elif (address := address_of_cached_file(source)) is not None:
+        copy_text(*fetch_card(address), run.path, model_file.info)
+    else:
+        copy_card(source, run.path, model_file.info)
     save_model_file(run.weights_path, model_file)  # last: it says that the import is complete
     return run.weights_path

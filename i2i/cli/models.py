@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from i2i.cli.console import log_line, print_json, printable, safe_text, stdout
+from i2i.cli.models_card import card
 from i2i.cli.models_cleanup import format_bytes, prune_models, remove_models
 from i2i.cli.models_export import export
 from i2i.cli.models_import import import_
@@ -23,6 +24,7 @@ app.command("rm", no_args_is_help=True)(remove_models)
 app.command("prune")(prune_models)
 app.command("import", no_args_is_help=True)(import_)
 app.command("export", no_args_is_help=True)(export)
+app.command("card", no_args_is_help=True)(card)
 app.command("push", no_args_is_help=True)(push)
 
 

@@ -112,7 +112,7 @@ def export(
 
 
 def _export_i2i(model: str, out: Path, *, half: bool) -> None:
-    from i2i.checkpoints.model_card import write_model_card
+    from i2i.checkpoints.model_card import copy_card
     from i2i.checkpoints.model_file import find_model_file, load_model_file, save_model_file, to_half
     from i2i.errors import UsageError
     from i2i.images.files import remove_unfinished
@@ -120,10 +120,11 @@ def _export_i2i(model: str, out: Path, *, half: bool) -> None:
     target = out / "weights.safetensors"
     if target.exists():
         raise UsageError(f"{target} exists already; nothing is overwritten. Choose another --out.")
-    model_file = load_model_file(find_model_file(model))
+    path = find_model_file(model)
+    model_file = load_model_file(path)
     out.mkdir(parents=True, exist_ok=True)
     remove_unfinished([out])
-    write_model_card(out, model_file.info)
+    copy_card(path, out, model_file.info)
     save_model_file(target, to_half(model_file) if half else model_file)  # last: it says that the export is complete
     log_line("{} ({} MB)", target, round(target.stat().st_size / 1e6, 1))
 

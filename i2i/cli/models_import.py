@@ -94,7 +94,8 @@ def import_(
     model_file = read_models(paths, options)
     for one in model_file.info.directions:
         build_translator(paths[0], model_file, one)  # raises for weights that fit no network, before they are saved
-    path = save_import(name, model_file)
+    source = paths[0] if len(paths) == 1 and not model_file.info.source else None
+    path = save_import(name, model_file, source)
     for note in model_file.info.source_notes:
         log_line("{}", printable(note))
     log_line("{}: {}. Try `i2i convert {} photos/ --out out/`.", path, ", ".join(model_file.info.directions), name)

@@ -161,6 +161,8 @@ def prepared(
     template: Path, work_dir: Path, perceptual_weights: Path, shared_decoders: None, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     """A copy of the template as the working directory, with stand-ins for the metric networks."""
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", "true")
     monkeypatch.delenv("I2I_DATASETS", raising=False)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # it takes a third of the time
     monkeypatch.setattr(inception, "load_inception", ChannelStatistics)

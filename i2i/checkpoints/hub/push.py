@@ -1,5 +1,6 @@
 """Upload a model to the Hugging Face Hub."""
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from i2i.checkpoints.hub.address import parse_address
 from i2i.checkpoints.hub.client import TIMEOUT, hub_errors, import_hub, login_token
 from i2i.checkpoints.hub.readme import hub_readme, is_unedited
 from i2i.checkpoints.hub.selection import CARD_FILE, DEFAULT_FILE
+from i2i.checkpoints.model_card import card_beside
 from i2i.checkpoints.model_file import find_model_file, load_model_file, save_model_file, to_half
 from i2i.checkpoints.model_header import is_foreign
 from i2i.errors import I2IError, ModelFileError, UsageError
@@ -85,7 +87,10 @@ def push_model(model: str, repo: str, options: PushOptions) -> Pushed:
     with tempfile.TemporaryDirectory(prefix="i2i-push-") as name, hub_errors(str(address), UsageError):
         folder = Path(name)
         save_model_file(folder / DEFAULT_FILE, model_file)
-        (folder / CARD_FILE).write_text(hub_readme(address.repo, model_file.info), encoding="utf-8")
+        card, images = card_beside(path)
+        (folder / CARD_FILE).write_text(hub_readme(address.repo, model_file.info, card), encoding="utf-8")
+        for image in images:
+            shutil.copyfile(image, folder / image.name)
         return _commit(api, address.repo, folder, options)
 
 
@@ -101,7 +106,8 @@ def _commit(api: Any, repo: str, folder: Path, options: PushOptions) -> Pushed:
     else:
         _check_existing(repo, found, options)
         keeps_card = not options.replace_card and _is_edited(api, repo, found)
-    names = [name for name in (DEFAULT_FILE, CARD_FILE) if name != CARD_FILE or not keeps_card]
+    images = sorted(path.name for path in folder.iterdir() if path.name not in (DEFAULT_FILE, CARD_FILE))
+    names = [DEFAULT_FILE] if keeps_card else [DEFAULT_FILE, CARD_FILE, *images]
     message = options.message or f"Upload a model with i2i {__version__}"
     commit = api.create_commit(
         repo,

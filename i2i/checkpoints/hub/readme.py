@@ -2,9 +2,11 @@
 
 import hashlib
 import re
+from dataclasses import replace
 
 import yaml
 
+from i2i.checkpoints.card_text import merge_card, read_section
 from i2i.checkpoints.model_card import model_card
 from i2i.checkpoints.model_info import ModelInfo
 from i2i.directions import SAMPLE
@@ -17,10 +19,11 @@ LICENCES = (  # identifiers of the Hub that are common for weights; any other li
     "gpl-2.0", "gpl-3.0", "isc", "lgpl", "lgpl-2.1", "lgpl-3.0", "mit", "mpl-2.0", "ms-pl", "openrail", "openrail++",
     "osl-3.0", "unlicense", "wtfpl", "zlib",
 )  # fmt: skip
+_HEADER = re.compile(r"\A---\n.*?^---\n", re.DOTALL | re.MULTILINE)
 _MARK = re.compile(r"\n<!-- i2i: ([0-9a-f]{64}) -->\n\Z")
 
 
-def hub_readme(repo: str, info: ModelInfo) -> str:
+def hub_readme(repo: str, info: ModelInfo, card: str = "") -> str:
     """Return the text of ``README.md``.
 
     Its last line is a comment with its SHA-256, from which ``is_unedited`` tells whether somebody edited it.
@@ -28,9 +31,12 @@ def hub_readme(repo: str, info: ModelInfo) -> str:
     Args:
         repo: "user/name".
         info: metadata of the model file.
+        card: of the model on this machine, whose text by the user is kept.
     """
-    header = yaml.safe_dump(hub_metadata(repo, info), sort_keys=False, allow_unicode=True)
-    text = f"---\n{header}---\n\n{model_card(repo.partition('/')[2], info, address=f'hf://{repo}')}"
+    licence = next(iter(read_section(card, "licence").splitlines()), "") or info.licence
+    header = yaml.safe_dump(hub_metadata(repo, replace(info, licence=licence)), sort_keys=False, allow_unicode=True)
+    body = merge_card(card, model_card(repo.partition("/")[2], info, address=f"hf://{repo}")).rstrip()
+    text = f"---\n{header}---\n\n{body.encode('utf-8', 'replace').decode()}\n"
     return f"{text}\n<!-- i2i: {_digest(text)} -->\n"
 
 
@@ -39,6 +45,11 @@ def is_unedited(readme: str) -> bool:
     readme = readme.replace("\r\n", "\n")
     match = _MARK.search(readme)
     return match is not None and _digest(readme[: match.start()]) == match[1]
+
+
+def card_of_readme(readme: str) -> str:
+    """Return the card in a ``README.md``: without the header and the last line of ``hub_readme``."""
+    return _MARK.sub("\n", _HEADER.sub("", readme.replace("\r\n", "\n"))).strip() + "\n"
 
 
 def hub_metadata(repo: str, info: ModelInfo) -> dict[str, object]:
