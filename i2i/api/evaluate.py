@@ -37,6 +37,7 @@ def evaluate(
     test_b: PathLike | None = None,
     pairs: tuple[PathLike, PathLike] | None = None,
     pair_suffixes: tuple[str, str] | None = None,
+    stack: str = "",
     direction: str | None = None,
     report: PathLike | None = None,
     fail_under: Thresholds = (),
@@ -69,6 +70,7 @@ def evaluate(
         test_b: folder of the test images B.
         pairs: folders of the inputs and of the targets, paired by name, instead of ``data``.
         pair_suffixes: ends of the names of the two images of a pair, such as ("_in", "_out").
+        stack: files that form one image of several channels, such as "{stem}_{B02,B03,B04}.tif".
         direction: "AtoB", "BtoA" or "sample"; by default all that the models have.
         report: an HTML report to write.
         fail_under: such as {"psnr": 24}: raise I2IError if a model has less.
@@ -110,6 +112,7 @@ def evaluate(
     source = DataSource(
         data=_text(data), data_a=_text(data_a), data_b=_text(data_b), test_a=_text(test_a), test_b=_text(test_b),
         pairs=(_text(pairs[0]), _text(pairs[1])) if pairs else None, layout=layout, pair_suffixes=pair_suffixes,
+        stack=stack,
     )  # fmt: skip
     options = EvaluationOptions(
         models=[str(path) for path in to_paths(models, "models")],

@@ -26,3 +26,11 @@ PairSuffixesOption = Annotated[
         show_default=False,
     ),
 ]
+StackOption = Annotated[
+    str,
+    typer.Option(
+        "--stack",
+        help="files that form one image of several channels, such as '{stem}_{B02,B03,B04}.tif' (`i2i docs channels`)",
+        show_default=False,
+    ),
+]

@@ -62,6 +62,14 @@ def convert(
             show_default=False,
         ),
     ] = None,
+    stack: Annotated[
+        str,
+        typer.Option(
+            help="files in folders that form one image of several channels, such as '{stem}_{B02,B03,B04}.tif' "
+            r"\[default: as in the model's training]",
+            show_default=False,
+        ),
+    ] = "",
     frames: Annotated[
         Literal["first", "all", "each"],
         typer.Option(
@@ -197,7 +205,7 @@ def convert(
     options = ConvertOptions(
         model=model, sources=sources, out=out or Path(os.devnull), direction=direction, format=format,
         quality=quality, lossless=lossless, depth=depth, keep_profile=keep_profile,
-        patterns=pattern or (), frames=frames, existing=existing_policy(overwrite, skip_existing),
+        patterns=pattern or (), stack=stack, frames=frames, existing=existing_policy(overwrite, skip_existing),
         metadata=metadata, provenance=provenance, max_pixels=parse_pixels(max_pixels), max_side=max_side,
         stabilize=stabilize, device=device, precision=precision, strength=degradation_level, mask=mask,
         mask_fill=mask_fill, value_range=value_range, blend=blend, grain=grain,

@@ -12,6 +12,7 @@ from i2i.cli._data_options import (
     LayoutOption,
     PairsOption,
     PairSuffixesOption,
+    StackOption,
     TestAOption,
     TestBOption,
 )
@@ -171,6 +172,7 @@ def check(
     test_b: TestBOption = "",
     pairs: PairsOption = None,
     pair_suffixes: PairSuffixesOption = None,
+    stack: StackOption = "",
     value_range: Annotated[
         tuple[float, float] | None,
         typer.Option(
@@ -198,7 +200,7 @@ def check(
 
     source = DataSource(
         data=dataset, layout=layout, data_a=data_a, data_b=data_b, test_a=test_a, test_b=test_b, pairs=pairs,
-        pair_suffixes=pair_suffixes,
+        pair_suffixes=pair_suffixes, stack=stack,
     )  # fmt: skip
     source.require_here()
     with ProgressBars(transient=True) as bars:

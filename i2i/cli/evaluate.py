@@ -11,6 +11,7 @@ from i2i.cli._data_options import (
     LayoutOption,
     PairsOption,
     PairSuffixesOption,
+    StackOption,
     TestAOption,
     TestBOption,
 )
@@ -35,6 +36,7 @@ def evaluate(
     test_b: TestBOption = "",
     pairs: PairsOption = None,
     pair_suffixes: PairSuffixesOption = None,
+    stack: StackOption = "",
     direction: Annotated[
         str | None, typer.Option(help=r"AtoB, BtoA or sample \[default: all that the models have]", show_default=False)
     ] = None,
@@ -141,10 +143,10 @@ def evaluate(
 
         result = run_evaluation(
             models, data=data, layout=layout, data_a=data_a, data_b=data_b, test_a=test_a, test_b=test_b, pairs=pairs,
-            pair_suffixes=pair_suffixes, direction=direction, report=report, rank_by=rank_by, checkpoint=checkpoint,
-            split=split, max_images=max_images, size=size, resize=resize, value_range=value_range, cycle=cycle,
-            seed=seed, votes_file=votes_file, degradation_level=degradation_level, device=device,
-            precision=precision, progress=log_progress,
+            pair_suffixes=pair_suffixes, stack=stack, direction=direction, report=report, rank_by=rank_by,
+            checkpoint=checkpoint, split=split, max_images=max_images, size=size, resize=resize,
+            value_range=value_range, cycle=cycle, seed=seed, votes_file=votes_file,
+            degradation_level=degradation_level, device=device, precision=precision, progress=log_progress,
         )  # fmt: skip
     violations = result.threshold_violations(thresholds)
     if json:

@@ -42,6 +42,7 @@ def convert(
     depth: Literal["auto", 8, 16] = "auto",
     keep_profile: bool = False,
     pattern: str | Sequence[str] = (),
+    stack: str = "",
     frames: Frames = "first",
     overwrite: bool = False,
     skip_existing: bool = False,
@@ -86,6 +87,8 @@ def convert(
         depth: bits of a channel in png and tif; "auto": 16 if the file of the photo has more than 8.
         keep_profile: whether results of photos in another RGB space than sRGB keep it, and its profile.
         pattern: in folders, convert only photos whose name matches.
+        stack: in folders, files that form one image of several channels, such as "{stem}_{B02,B03,B04}.tif"; by default
+            as in the model's training.
         frames: frames of animations and pages of documents to convert: "first"; "all", into one result where the
             format holds them; or "each" into its own result.
         overwrite: whether existing results are replaced.
@@ -137,7 +140,7 @@ def convert(
         model=name, sources=to_paths(sources, "sources"), out=Path(os.devnull if out is None else out),
         direction=direction, format=format, quality=int(quality), lossless=lossless, depth=DEPTHS[depth],
         keep_profile=keep_profile,
-        patterns=[pattern] if isinstance(pattern, str) else pattern, frames=frames,
+        patterns=[pattern] if isinstance(pattern, str) else pattern, stack=stack, frames=frames,
         existing=existing_policy(overwrite, skip_existing), metadata=metadata, provenance=provenance,
         max_pixels=parse_pixels(str(max_pixels)), max_side=max_side and int(max_side),
         stabilize=stabilize,

@@ -13,11 +13,12 @@ from i2i.errors import I2IError, ImageError, UsageError
 from i2i.images import LoadedImage
 from i2i.images.channels import CLASS_IDS, ChannelImage, read_channel_header
 from i2i.images.downscale import downscaled_to_fit
-from i2i.images.folders import list_images
+from i2i.images.folders import list_images, walk_folder
 from i2i.images.formats import ARRAY_SUFFIXES
 from i2i.images.label_maps import LabelMap, to_label_map
 from i2i.images.metadata import SourceMetadata
 from i2i.images.pixel_format import PixelFormat
+from i2i.images.stacks import StackPattern, is_stack_pattern
 from i2i.images.value_range import SampleSummary, ValueRanges, exceeds, is_narrow
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class ChannelReader(WrappingReader):
         return loaded
 
 
-def needs_channels(sources: Sequence[Path], kind: str | None) -> bool:
+def needs_channels(sources: Sequence[Path], kind: str | None, stack: StackPattern | None = None) -> bool:
     """Return whether the identity copies samples instead of pictures.
 
     It does for sources of other than 1 or 3 channels and for NumPy's files; and for those of other types than 8 and 16
@@ -109,9 +110,10 @@ def needs_channels(sources: Sequence[Path], kind: str | None) -> bool:
     Args:
         sources: files and folders.
         kind: file format of the results if the user names one, such as "tif".
+        stack: the files in folders that form one image.
     """
     for source in sources:
-        for path in list_images(source) if source.is_dir() else [source]:
+        for path in list_images(source, stack) if source.is_dir() else [source]:
             try:
                 header = read_channel_header(path)
             except (ImageError, OSError):
@@ -137,6 +139,23 @@ def result_format(options: "ConvertOptions", translator: Any) -> PixelFormat | N
         return None
     direction = options.direction if options.direction in info.directions else info.directions[0]
     return info.output_format(str(direction))
+
+
+def stack_of(options: "ConvertOptions", translator: Any) -> StackPattern | None:
+    """Return the files in folders that form one image: as the user states, else as in the training of the model.
+
+    Raises: UsageError if no file is one of a stack that the user states.
+    """
+    info = translator.info if translator is not None else _find_info(options.model)
+    data = info.settings.get("data") if info is not None else None
+    learnt = data.get("stack") if isinstance(data, dict) else None
+    if not options.stack:
+        return StackPattern(learnt) if isinstance(learnt, str) and is_stack_pattern(learnt) else None
+    stack = StackPattern(options.stack)
+    files = [path for source in options.sources if source.is_dir() for path in walk_folder(source).files]
+    if not any(stack.stem(path.name) for path in files):
+        raise UsageError(f"No file of {options.sources[0]} has a name of the form --stack '{stack.text}'.")
+    return stack
 
 
 def _find_info(model: str) -> ModelInfo | None:

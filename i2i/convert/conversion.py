@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from i2i.convert.api import Result, convert_jobs, count_frames
-from i2i.convert.channels import check_channel_options, default_suffix, needs_channels, result_format
+from i2i.convert.channels import check_channel_options, default_suffix, needs_channels, result_format, stack_of
 from i2i.convert.manifest import Manifest
 from i2i.convert.options import (
     ConvertOptions,
@@ -29,6 +29,7 @@ from i2i.errors import I2IError, UsageError
 from i2i.images import DecoderPool, Writer
 from i2i.images.channel_writing import ChannelWriter
 from i2i.images.reading import ProfilePolicy, read_header
+from i2i.images.stacks import StackPattern
 from i2i.images.writing import DEEP_SUFFIXES
 
 if TYPE_CHECKING:
@@ -55,8 +56,9 @@ def open_conversion(options: ConvertOptions, translator: "Translator | None" = N
         options = with_options_of(options, translator)
     of_channels = result_format(options, translator)
     is_identity = translator is None and options.model == "identity"
+    stack = stack_of(options, translator)
     takes_channels = of_channels is not None or (
-        is_identity and needs_channels(options.sources, _named_format(options))
+        is_identity and needs_channels(options.sources, _named_format(options), stack)
     )
     chosen: Any = options.format
     if takes_channels and chosen is None and not is_image_name(options.out):
@@ -70,7 +72,7 @@ def open_conversion(options: ConvertOptions, translator: "Translator | None" = N
     with decoder_pool(options) as reader:
         plan = Plan()
         if image_sources:
-            plan = plan_images(options, image_sources, reader)
+            plan = plan_images(options, image_sources, reader, stack)
             reader.start()
         if translator is None:
             # the decoder processes start while this imports torch
@@ -93,7 +95,9 @@ def decoder_pool(options: ConvertOptions) -> DecoderPool:
     return DecoderPool(io_threads(), max_pixels=options.max_pixels, deep=deep)
 
 
-def plan_images(options: ConvertOptions, sources: Sequence[Path], reader: DecoderPool) -> Plan:
+def plan_images(
+    options: ConvertOptions, sources: Sequence[Path], reader: DecoderPool, stack: StackPattern | None = None
+) -> Plan:
     """Return the plan for photos and folders. Raises UsageError as ``make_plan`` does."""
     kind = options.format or "png"
     return make_plan(
@@ -103,6 +107,7 @@ def plan_images(options: ConvertOptions, sources: Sequence[Path], reader: Decode
         patterns=options.patterns,
         count_frames=partial(count_frames, reader=reader) if options.frames != "first" else None,
         is_joined=lambda path: options.frames == "all" and fits_one_result(path, kind),
+        stack=stack,
     )
 
 

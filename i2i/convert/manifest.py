@@ -20,6 +20,7 @@ from i2i.convert.plan import Job
 from i2i.convert.records import MANIFEST_NAME, read_records
 from i2i.errors import UsageError
 from i2i.images import write_atomic
+from i2i.images.stacks import file_version
 
 State = Literal["absent", "current", "outdated", "foreign", "unrecorded"]
 LOCK_NAME = ".i2i.lock"
@@ -96,10 +97,9 @@ class Manifest:
     def fingerprint(self, job: Job) -> dict[str, Any] | None:
         """Return what a job's result depends on: source, frame and settings. None if the source does not exist."""
         try:
-            source_stat = job.source.stat()
+            source = [*file_version(job.source), job.frame]
         except OSError:
             return None
-        source = [source_stat.st_size, source_stat.st_mtime_ns, job.frame]
         settings = self.settings_hash if job.frame_count == 1 else f"{self.settings_hash}+all"
         return {"from": str(job.source.absolute()), "source": source, "by": settings}
 

@@ -15,6 +15,7 @@ from itertools import count, groupby
 from pathlib import Path
 
 from i2i.convert.records import Owner
+from i2i.images.stacks import image_stem
 
 MAX_NAME_BYTES = 255
 
@@ -98,7 +99,7 @@ def _recorded_names(
 def _candidates(file: Sequence[Frame], kind: str) -> Iterator[list[Path]]:
     """Yield the names that the frames of a file may have, the preferred ones first."""
     relative = file[0].relative
-    yield [_with_short_name(relative, relative.stem, _ending(frame, kind)) for frame in file]
+    yield [_with_short_name(relative, image_stem(relative), _ending(frame, kind)) for frame in file]
     yield [_with_short_name(relative, relative.name, _ending(frame, kind)) for frame in file]
     for number in count(2):
         yield [_with_short_name(relative, relative.name, f"-{number}{_ending(frame, kind)}") for frame in file]

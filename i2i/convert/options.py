@@ -50,6 +50,7 @@ class ConvertOptions:
         depth: bits of a channel in png and tif: "8", "16", or "auto" for 16 if the file of the photo has more than 8.
         keep_profile: whether results of photos in another RGB space than sRGB keep it, and its profile.
         patterns: name patterns of the images to convert in folders; () for all.
+        stack: files in folders that form one image, see ``StackPattern``; "" for those of the model's training.
         frames: the frames of animations and pages of documents to convert: "first"; "all", into one result where the
             format holds them; or "each" into its own result.
         existing: how existing results are treated, see ``convert_jobs``.
@@ -84,6 +85,7 @@ class ConvertOptions:
     depth: Depth = "auto"
     keep_profile: bool = False
     patterns: Sequence[str] = ()
+    stack: str = ""
     frames: Frames = "first"
     existing: ExistingPolicy = "continue"
     metadata: MetadataPolicy = "keep"

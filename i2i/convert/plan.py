@@ -13,6 +13,7 @@ from i2i.images import IMAGE_SUFFIXES
 from i2i.images.files import describe_missing
 from i2i.images.folders import real_path, walk_folder
 from i2i.images.formats import ARRAY_SUFFIXES, HEIC_SUFFIXES
+from i2i.images.stacks import StackPattern, stack_files
 
 MAX_FRAMES = 10_000  # of one file
 VIDEO_SUFFIXES = {
@@ -90,6 +91,7 @@ def make_plan(
     patterns: Sequence[str] = (),
     count_frames: Callable[[Sequence[Path]], Sequence[int]] | None = None,
     is_joined: Callable[[Path], bool] = lambda path: False,
+    stack: StackPattern | None = None,
 ) -> Plan:
     """Plan the conversion of images, and of all images below folders. The tree below each folder is kept.
 
@@ -102,6 +104,7 @@ def make_plan(
         patterns: an image in a folder must match one of these. A pattern with a slash is matched with the path below
             the folder, any other with the name.
         count_frames: returns the number of frames of each file; None plans the first frame.
+        stack: the files in folders that form one image.
         is_joined: returns whether all frames of a file go into one result; else each gets its own.
 
     Raises: UsageError if a source is missing, holds no images, or would be overwritten; or if ``out`` is the name of an
@@ -110,7 +113,7 @@ def make_plan(
     plan = Plan(is_named=is_image_name(out), folders=[source for source in sources if source.is_dir()])
     files: dict[tuple[Path, Path], tuple[Path, Path]] = {}  # each once, also if it is named twice
     for source in sources:
-        for path, relative in _source_files(source, out, patterns, plan):
+        for path, relative in _source_files(source, out, patterns, plan, stack):
             files.setdefault((path.absolute(), relative), (path, relative))
     frames = _list_frames(list(files.values()), count_frames, is_joined, plan)
     if plan.is_named:
@@ -142,10 +145,12 @@ def _named_job(sources: Sequence[Path], frames: Sequence[Frame], out: Path) -> J
     )
 
 
-def _source_files(source: Path, out: Path, patterns: Sequence[str], plan: Plan) -> list[tuple[Path, Path]]:
+def _source_files(
+    source: Path, out: Path, patterns: Sequence[str], plan: Plan, stack: StackPattern | None
+) -> list[tuple[Path, Path]]:
     """Return the images of a source, each with its path below the source."""
     if source.is_dir():
-        paths = list(_walk_images(source, out, patterns, plan))
+        paths = _join_stacks(list(_walk_images(source, out, patterns, plan)), plan, stack)
         if not paths and not plan.failed:
             condition = f" that match {' or '.join(patterns)}" if patterns else ""
             ignored = [(path, reason) for path, reason in plan.skipped if reason.startswith(NO_IMAGE)]
@@ -158,9 +163,19 @@ def _source_files(source: Path, out: Path, patterns: Sequence[str], plan: Plan) 
     if is_raw(source) and source.exists():
         plan.failed.append((source, reason_to_ignore(source) or ""))
         return []
-    if source.exists() or source.is_symlink():
+    if source.exists() or source.is_symlink() or any(file.exists() for file in stack_files(source)):
         return [(source, Path(source.name))]
     raise UsageError(describe_missing(source))
+
+
+def _join_stacks(paths: list[Path], plan: Plan, stack: StackPattern | None) -> list[Path]:
+    """Return the images of a folder, with stacks in place of their files. Other files beside stacks are skipped."""
+    if stack is None:
+        return paths
+    images = stack.join(paths)
+    used = {file for image in images for file in stack_files(image) or [image]}
+    plan.skipped += [(path, f"belongs to no stack '{stack.text}'") for path in paths if path not in used]
+    return images
 
 
 def _list_frames(

@@ -9,12 +9,14 @@ from i2i.data.clean_crops import CleanCropConfig
 from i2i.data.layout import LayoutName
 from i2i.data.resize import ResizeMode
 from i2i.images.label_classes import MAX_CLASSES, MAX_ID, MIN_CLASSES, LabelClasses
+from i2i.images.stacks import StackPattern
 from i2i.restoration import NoTask, Task, TaskConfig
 
 _RESIZE_SCALE_HELP = "images are resized to this times --size, then cropped to --size at random"
 _RESIZE_HELP = (
     "resizing before the crop: stretch (to a square), cover (shorter side, aspect ratio kept) or native (no resizing)"
 )
+_STACK_HELP = "files that form one image of several channels, such as '{stem}_{B02,B03,B04}.tif' (`i2i docs channels`)"
 _AUGMENTATIONS_HELP = (
     f"random changes of the training images after the crop: {', '.join(NAMES)}, or a file with a pipeline of "
     "Albumentations in JSON or YAML (`i2i docs data`)"
@@ -27,6 +29,7 @@ class ImageConfig(Config):
 
     data: str = option("", "dataset: a path, or a name (`i2i data list`)")
     layout: LayoutName = option("auto", "how the folders of --data are laid out (`i2i docs data`)")
+    stack: str = option("", _STACK_HELP)
     size: int = option(256, "training resolution in pixels", ge=8, le=2048)
     resize_scale: float = option(286 / 256, _RESIZE_SCALE_HELP, was="jitter", ge=1, le=4)
     resize: ResizeMode = option("stretch", _RESIZE_HELP, was="fit")
@@ -42,6 +45,8 @@ class ImageConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.stack:
+            StackPattern(self.stack)
         for name in ("value_range", "value_range_a", "value_range_b"):
             if limits := getattr(self, name):
                 require(limits[0] < limits[1], name, limits, "two numbers, that of black below that of white")

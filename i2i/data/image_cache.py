@@ -35,6 +35,7 @@ from i2i.images import read_header, write_atomic
 from i2i.images.files import atomic_folder
 from i2i.images.folders import real_path
 from i2i.images.pixel_format import RGB_FORMATS, DomainFormats
+from i2i.images.stacks import file_version
 from i2i.images.value_range import ranges_to_json
 from i2i.json_parsing import JsonError, parse_json_table
 from i2i.paths import expand_user
@@ -136,9 +137,9 @@ class _CacheSpec:
         for domain in self.layout.splits["train"]:
             digest.update(f"{len(domain)}\n".encode())
             for path in (path for item in domain for path in item):
-                status = path.stat()
+                size, modified = file_version(path)
                 relative = path.relative_to(self.layout.root).as_posix()
-                digest.update(f"{relative}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="replace"))
+                digest.update(f"{relative}\0{size}\0{modified}\n".encode(errors="replace"))
         return f"{self.title}-{digest.hexdigest()[:16]}"
 
     def size(self) -> int:

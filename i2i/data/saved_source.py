@@ -7,6 +7,7 @@ from typing import Any
 from i2i.data.layout import LAYOUT_NAMES
 from i2i.data.source import FOLDERS, DataSource
 from i2i.images.folders import real_path
+from i2i.images.stacks import is_stack_pattern
 
 SAVED_PLACES = "data_paths"  # key of a run's config.json: absolute paths of the folders, by the names that were given
 
@@ -52,7 +53,7 @@ def shared_source(settings: Mapping[str, Any], name: str) -> DataSource:
     if "pairs" in fields:
         fields["pairs"] = tuple(map(_plain_name, fields["pairs"]))
     if not (fields.get("data_a") and fields.get("data_b")) and not all(fields.get("pairs", [""])):
-        fields = {key: value for key, value in fields.items() if key in ("layout", "pair_suffixes")}
+        fields = {key: value for key, value in fields.items() if key in ("layout", "pair_suffixes", "stack")}
         fields["data"] = _plain_name(name)
     return DataSource(**fields, absolute={})
 
@@ -66,6 +67,8 @@ def _fields(settings: Any) -> dict[str, Any]:
         value = settings.get(name)
         if isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(part, str) for part in value):
             fields[name] = tuple(value)
+    if is_stack_pattern(settings.get("stack")):
+        fields["stack"] = settings["stack"]
     if settings.get("layout") in LAYOUT_NAMES:
         fields["layout"] = settings["layout"]
     return fields

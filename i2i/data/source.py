@@ -15,6 +15,7 @@ from i2i.data.layout.pairs import NO_SUFFIXES, Suffixes, check_suffixes
 from i2i.data.layout.types import KIND_OF_LAYOUT
 from i2i.errors import DatasetError, UsageError
 from i2i.images.folders import real_path
+from i2i.images.stacks import StackPattern, stack_files
 from i2i.paths import expand_user
 
 FOLDERS = ("data", "data_a", "data_b", "test_a", "test_b")
@@ -36,6 +37,7 @@ class DataSource:
         pairs: the folders of the inputs and of the targets, paired by name.
         layout: a layout of ``i2i.data.layout.LAYOUT_NAMES``; "auto" detects it.
         pair_suffixes: ends of the names of A and B in each pair.
+        stack: which files form one image, see ``StackPattern``; "" if every file is an image.
         absolute: absolute path of each folder above when it was last used, by the name that the user gave; None for
             a new source. If a folder is no longer there, a dataset of its name is searched.
 
@@ -51,6 +53,7 @@ class DataSource:
     pairs: tuple[str, str] | None = None
     layout: LayoutName = "auto"
     pair_suffixes: Suffixes | None = None
+    stack: str = ""
     absolute: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
@@ -62,12 +65,18 @@ class DataSource:
             raise UsageError(f"{' and '.join(given)} exclude each other: each names the dataset. Give one of them.")
         if self.test_a and not self.two_folders:
             raise UsageError("--test-a and --test-b belong to --data-a and --data-b, or to --pairs.")
+        _ = self.stack_pattern
 
     @classmethod
     def from_config(cls, config: Any, absolute: Mapping[str, str] | None = None) -> "DataSource":
         """Return the source that a config of the training data names. ``absolute``: see the class."""
         names = [name for name in cls.__dataclass_fields__ if name != "absolute" and hasattr(config, name)]
         return cls(**{name: getattr(config, name) for name in names}, absolute=absolute)
+
+    @property
+    def stack_pattern(self) -> StackPattern | None:
+        """The files that form one image, or None."""
+        return StackPattern(self.stack) if self.stack else None
 
     @property
     def two_folders(self) -> tuple[str, str] | None:
@@ -117,6 +126,7 @@ class DataSource:
         for flag, couple in (("--pairs", self.pairs), ("--pair-suffixes", self.pair_suffixes)):
             words += [flag, *couple] if couple else []
         words += ["--layout", self.layout] if self.layout != "auto" else []
+        words += ["--stack", self.stack] if self.stack else []
         return shlex.join(words)
 
     def with_absolute(self) -> "DataSource":
@@ -143,12 +153,20 @@ class DataSource:
         Raises:
             DatasetError: there is no such dataset, or it has no usable layout.
         """
+        layout = self._load(needed, download)
+        if (stack := self.stack_pattern) is not None:
+            check_has_stacks(layout, stack)
+        return layout
+
+    def _load(self, needed: Kind | None, download: bool) -> Layout:
         if self.two_folders:
             return self._load_two_folders(self.two_folders, needed)
         if not download:
             self.require_here()
         folder = self.folder or self._ensure()
-        return detect_layout(folder, needed, name=self.layout, pair_suffixes=self.pair_suffixes)
+        return detect_layout(
+            folder, needed, name=self.layout, pair_suffixes=self.pair_suffixes, stack=self.stack_pattern
+        )
 
     def _find(self, name: str) -> Path | None:
         """Return the folder of a name: where it was last, else as a path, else by its last part as a dataset's name."""
@@ -197,7 +215,9 @@ class DataSource:
         is_paired = bool(self.pairs) or suffixes != NO_SUFFIXES or needed == "paired"
         kind = KIND_OF_LAYOUT.get(self.layout) or ("paired" if is_paired else "unpaired")
         arrangement = Arrangement(f"{couple[0]} and {couple[1]}", splits, kind)
-        return two_domain_layout(root, arrangement, kind, self.layout, suffixes, title=self.title)
+        return two_domain_layout(
+            root, arrangement, kind, self.layout, suffixes, title=self.title, stack=self.stack_pattern
+        )
 
     def _existing(self, name: str) -> Path:
         folder = self._find(name)
@@ -210,6 +230,16 @@ class DataSource:
         if folder is None:
             raise DatasetError(f"There is no folder {name}. Give a folder of images. {HINT}")
         return real_path(folder)
+
+
+def check_has_stacks(layout: Layout, stack: StackPattern) -> None:
+    """Raise DatasetError if no image of a dataset is a stack."""
+    items = [item for domain in layout.splits["train"] for item in domain]
+    if not any(stack_files(path) for item in items for path in item):
+        raise DatasetError(
+            f"No file of {layout.root} has a name of the form --stack '{stack.text}'; it holds such as "
+            f"{layout.relative_name(items[0][0])}. Give the form of the names, or leave --stack out."
+        )
 
 
 def _require_both(a: str, b: str, flag_a: str, flag_b: str) -> None:

@@ -10,7 +10,10 @@ from i2i.demo.model_registry import RegisteredModel
 from i2i.directions import Direction
 from i2i.errors import I2IError
 from i2i.images import encode, write_atomic
+from i2i.images.channel_writing import ChannelWriter
+from i2i.images.channels import read_channels
 from i2i.images.pixel_format import PixelFormat
+from i2i.images.stacks import file_version, stack_files
 
 NUM_EXAMPLES = 3
 _lock = threading.Lock()
@@ -50,11 +53,13 @@ def channel_examples(model: RegisteredModel, folder: Path, direction: str) -> li
     paths = list[Path]()
     for index, item in enumerate(items[:NUM_EXAMPLES], 1):
         source = item[side]
-        path = folder / _key(source, *_version(source)) / f"example-{index}{source.suffix.lower()}"
+        path = folder / _key(source, *file_version(source)) / f"example-{index}{source.suffix.lower()}"
+        if stack_files(source):
+            path = path.with_suffix(".tif")
         with _lock:
             if not path.exists():
                 path.parent.mkdir(exist_ok=True)
-                write_atomic(path, source.read_bytes())
+                write_atomic(path, _joined(source) if stack_files(source) else source.read_bytes())
         paths.append(path)
     return paths
 
@@ -74,9 +79,9 @@ def picture_of_example(path: Path, model: RegisteredModel, direction: str) -> Pa
     return picture
 
 
-def _version(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_mtime_ns, status.st_size
+def _joined(stack: Path) -> bytes:
+    """Return a stack as one TIFF."""
+    return ChannelWriter(suffix=".tif")(read_channels(stack))
 
 
 def _key(*parts: object) -> str:

@@ -20,6 +20,7 @@ from i2i.evaluation.channel_pictures import ChannelPicture
 from i2i.evaluation.transforms import Degradation, ResizePolicy
 from i2i.images.channels import ChannelImage
 from i2i.images.pixel_format import RGB_FORMATS, DomainFormats
+from i2i.images.stacks import file_digest, file_version, image_stem
 from i2i.images.value_range import ranges_to_json
 
 MIN_IMAGES = 2  # of either domain
@@ -87,7 +88,7 @@ class ImageSet:
 
     def name(self, index: int) -> str:
         """Return the name of an image's file, without suffix."""
-        return self.path(index).stem
+        return image_stem(self.path(index))
 
     def num_distinct(self) -> int:
         """Return the number of files with different content: copies of an image are no independent images."""
@@ -106,22 +107,20 @@ class ImageSet:
             # The degraded pixels of one image identify the degradation better than the task's fields: some of them
             # have no effect on it, such as the range of strengths in training.
             digest.update(self.degradation.describe().encode() + self[0].tobytes())
-        for file_digest in self._file_digests():
-            digest.update(file_digest)
+        for content in self._file_digests():
+            digest.update(content)
         return digest.hexdigest()
 
     def _file_digests(self) -> Iterator[bytes]:
         for index in range(len(self)):
             path = self.path(index)
-            status = path.stat()
-            yield _file_digest(path, status.st_size, status.st_mtime_ns)
+            yield _file_digest(path, *file_version(path))
 
 
 @lru_cache(maxsize=200_000)
 def _file_digest(path: Path, size: int, time: int) -> bytes:
     """Return the SHA-256 of a file. ``size`` and ``time`` are part of the cache's key, for files that change."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    return file_digest(path)
 
 
 @dataclass(frozen=True)

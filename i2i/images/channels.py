@@ -22,6 +22,7 @@ from i2i.images.reading import decode
 from i2i.images.sample_images import SampleImage
 from i2i.images.sample_types import check_channels, sample_type_of
 from i2i.images.samples import declared_by
+from i2i.images.stacks import StackImage
 from i2i.images.stored_ids import check_is_class_ids, palette_of, stored_ids
 from i2i.images.value_range import SampleSummary, SampleType, ValueRange
 
@@ -169,9 +170,8 @@ def read_channels(path: Path | str, channels: int | None = None, *, max_pixels: 
             return ChannelImage(values)
         names = _band_names(source)
         values = np.ascontiguousarray(to_upright(values, source), values.dtype.newbyteorder("="))
-        return ChannelImage(
-            values, source.declared, names if len(names) == values.shape[2] else (), read_geo_tags(source)
-        )
+        geo = source.geo if isinstance(source, StackImage) else read_geo_tags(source)
+        return ChannelImage(values, source.declared, names if len(names) == values.shape[2] else (), geo)
 
 
 def read_channel_header(path: Path | str) -> ChannelHeader:
@@ -226,7 +226,7 @@ def _has_alpha(source: SampleImage) -> bool:
 
 
 def _band_names(source: SampleImage) -> tuple[str, ...]:
-    return band_names(source)[: source.num_channels]
+    return source.bands if isinstance(source, StackImage) else band_names(source)[: source.num_channels]
 
 
 def _stored(source: SampleImage) -> tuple[np.ndarray, np.ndarray | None]:

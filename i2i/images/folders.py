@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from i2i.images.formats import ARRAY_SUFFIXES, IMAGE_SUFFIXES
+from i2i.images.stacks import StackPattern
 
 # Folders that operating systems and programs fill with images of their own.
 SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
@@ -26,14 +27,21 @@ class FolderListing:
     failed: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def list_images(folder: Path) -> list[Path]:
+def list_images(folder: Path, stack: StackPattern | None = None) -> list[Path]:
     """Return the image files under ``folder`` at any depth, sorted, as ``walk_folder`` finds them.
 
     NumPy's files count as images where there are no others: beside photos they hold features and statistics.
+
+    Args:
+        folder: the folder.
+        stack: the files that form one image together, see ``StackPattern.join``; None for none.
+
+    Raises: DatasetError if a file of a stack is missing.
     """
     files = walk_folder(folder).files
     images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
-    return images or [path for path in files if path.suffix.lower() in ARRAY_SUFFIXES]
+    found = images or [path for path in files if path.suffix.lower() in ARRAY_SUFFIXES]
+    return found if stack is None else stack.join(found)
 
 
 def real_path(path: Path | str) -> Path:

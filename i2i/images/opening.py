@@ -1,7 +1,7 @@
 """Opening of image files by their content, with the reason where a file is no image that i2i reads."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +14,7 @@ from i2i.images.formats import HAS_HEIC, allowed_decoders
 from i2i.images.sample_images import SampleImage, has_deep_samples, open_sample_image
 from i2i.images.samples import needs_sample_tiff
 from i2i.images.signatures import describe_non_image, jpeg_bits, sniff_image_format
+from i2i.images.stacks import StackImage, stack_files
 
 logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)  # tifffile reads what Pillow does not
 
@@ -21,6 +22,9 @@ logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)  # tifffile 
 @contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
     """Open an image, not yet decoded. Raises ImageError that names the content if it is no readable image."""
+    if files := stack_files(path):
+        yield _open_stack(path, files)
+        return
     with open_regular(path) as file:
         image = _identify(path, file)
         if isinstance(image, SampleImage):
@@ -31,10 +35,20 @@ def open_image(path: Path) -> Iterator[Image.Image]:
 def read_head(path: Path) -> bytes:
     """Return the first bytes of a regular file; none if it cannot be read."""
     try:
-        with open_regular(path) as file:
+        with open_regular(next(iter(stack_files(path)), path)) as file:
             return file.read(512)
     except (ImageError, OSError):
         return b""
+
+
+def _open_stack(path: Path, files: Sequence[Path]) -> Image.Image:
+    """Open the files of a stack as one image. Raises ImageError with the reason if they are none."""
+    try:
+        image = StackImage(path, files)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+    image.filename = str(path)
+    return image
 
 
 def _identify(path: Path, file: BinaryIO) -> Image.Image:

@@ -61,6 +61,7 @@ TRAININGS = (
     "pix2pix --data cells --value-range 0 4095",
     "cyclegan --data thermal --value-range-a 270 320",
     "pix2pix --data landcover --labels 3",
+    "pix2pix --data scenes --stack {stem}_{B02,B03,B04}.tif --value-range-a 0 3000",
     "regression --data photos --task denoise --noise-level-input --name denoise-with-level",
 )
 COPIES = {

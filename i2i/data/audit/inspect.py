@@ -21,6 +21,7 @@ from i2i.images.pixel_format import PixelFormat
 from i2i.images.reading import read_summary
 from i2i.images.sample_images import may_have_other_samples
 from i2i.images.signatures import describe_non_image, sniff_image_format
+from i2i.images.stacks import stack_files
 from i2i.images.value_range import SampleSummary, common_ranges
 
 MAX_CLASSES = 64  # images of more different values hold no class ids
@@ -208,6 +209,7 @@ def image_format(path: Path) -> tuple[str, bool] | None:
 
 
 def _read_head(path: Path) -> bytes:
+    path = next(iter(stack_files(path)), path)
     if not path.is_file():  # reading a FIFO would block
         return b""
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from i2i.data.audit.report import Finding, join_some, plural, printable
 from i2i.data.audit.snapshot import DatasetSnapshot
 from i2i.images.folders import list_images, real_path, subfolders
+from i2i.images.stacks import stack_files
 
 MIN_TRAINING_IMAGES = 50  # with fewer images a translator overfits easily
 MAX_IMBALANCE = 2  # ratio of the numbers of images of the two domains
@@ -34,7 +35,10 @@ def _missing_partners(snapshot: DatasetSnapshot) -> Iterator[Finding]:
         return
     assert snapshot.layout is not None
     unpaired = list(snapshot.layout.without_partner)
-    images = [path for folder in snapshot.folders() for path in list_images(folder)]
+    if any(stack_files(path) for path in snapshot.paths()):
+        images = sorted(set(snapshot.paths()))
+    else:
+        images = [path for folder in snapshot.folders() for path in list_images(folder)]
     stems = Counter(path.with_suffix("") for path in images)
     ambiguous = [path for path in images if stems[path.with_suffix("")] > 1]
     if unpaired:

@@ -22,6 +22,7 @@ from i2i.data.layout.types import KIND_OF_LAYOUT, SPLITS, Item, Kind, Layout, La
 from i2i.errors import DatasetError
 from i2i.images import IMAGE_SUFFIXES
 from i2i.images.folders import list_images
+from i2i.images.stacks import StackPattern
 
 Splits = dict[str, tuple[Sequence[Item], ...]]
 FoldersBySplit = Mapping[str, tuple[Path, Path]]
@@ -33,6 +34,7 @@ def detect_layout(
     *,
     name: LayoutName = "auto",
     pair_suffixes: Suffixes | None = None,
+    stack: StackPattern | None = None,
 ) -> Layout:
     """Detect how the dataset folder ``root`` is laid out.
 
@@ -42,6 +44,7 @@ def detect_layout(
             another kind is returned as what it is.
         name: a layout to be used instead of detecting one.
         pair_suffixes: ends of the names of A and B in each pair, such as ("_in", "_out"); None for equal names.
+        stack: the files that form one image together; None if every file is an image.
 
     Raises:
         DatasetError: the folder holds no data for training, or not in the layout ``name``.
@@ -53,13 +56,13 @@ def detect_layout(
         needed = "paired"
     arrangement = None if name == "side-by-side" else find_arrangement(root)
     if arrangement is None:
-        return _one_folder_layout(root, needed, name, suffixes)
+        return _one_folder_layout(root, needed, name, suffixes, stack)
     if name == "photos":
-        return _photos_of_both(root, arrangement)
+        return _photos_of_both(root, arrangement, stack)
     kind = KIND_OF_LAYOUT.get(name) or _kind(arrangement, needed)
     if kind == "clean":
-        return _one_folder_layout(root, needed, name, suffixes)
-    return two_domain_layout(root, arrangement, kind, name, suffixes, may_be_unpaired=needed is None)
+        return _one_folder_layout(root, needed, name, suffixes, stack)
+    return two_domain_layout(root, arrangement, kind, name, suffixes, may_be_unpaired=needed is None, stack=stack)
 
 
 def _kind(arrangement: Arrangement, needed: Kind | None) -> Kind:
@@ -77,6 +80,7 @@ def two_domain_layout(
     *,
     may_be_unpaired: bool = False,
     title: str = "",
+    stack: StackPattern | None = None,
 ) -> Layout:
     """Return the layout of two domains, each in a folder of its own.
 
@@ -88,20 +92,21 @@ def two_domain_layout(
         suffixes: ends of the names of A and B in each pair.
         may_be_unpaired: whether the data are taken as unpaired if no names agree.
         title: short name of the dataset.
+        stack: the files that form one image together.
 
     Raises:
         DatasetError: there are no images, or no pairs.
     """
     if kind == "unpaired":
-        return _unpaired(root, arrangement, title)
-    pairs = {split: pair_by_stem(*folders, suffixes) for split, folders in arrangement.splits.items()}
+        return _unpaired(root, arrangement, title, stack)
+    pairs = {split: pair_by_stem(*folders, suffixes, stack) for split, folders in arrangement.splits.items()}
     splits: Splits = {split: (items,) for split, (items, _) in pairs.items() if items}
     without_partner = [path for _, paths in pairs.values() for path in paths]
     if "train" not in splits:
         a, b = arrangement.splits["train"]
-        reason, is_near_miss = explain_mismatch(a, b, suffixes)
-        if may_be_unpaired and not is_near_miss and list_images(a) and list_images(b):
-            return _unpaired(root, arrangement, title)
+        reason, is_near_miss = explain_mismatch(a, b, suffixes, stack)
+        if may_be_unpaired and not is_near_miss and list_images(a, stack) and list_images(b, stack):
+            return _unpaired(root, arrangement, title, stack)
         raise DatasetError(
             f"{root}: no file of {a.name}/ has a partner of the same name in {b.name}/: {reason}. {HINT}"
         )
@@ -112,7 +117,7 @@ def two_domain_layout(
     if (
         sizes.scales[0] > 1 and arrangement.kind == "clean"
     ):  # no names say which is which: the small images are the inputs
-        return two_domain_layout(root, arrangement.swapped(), kind, name, suffixes, title=title)
+        return two_domain_layout(root, arrangement.swapped(), kind, name, suffixes, title=title, stack=stack)
     is_superres = sizes.scales != (1, 1)
     words = f"{arrangement}, paired by name"
     if suffixes != NO_SUFFIXES:
@@ -124,10 +129,10 @@ def two_domain_layout(
     return Layout(root, "paired", words, splits, name, folders, sizes, without_partner, title)
 
 
-def _unpaired(root: Path, arrangement: Arrangement, title: str) -> Layout:
+def _unpaired(root: Path, arrangement: Arrangement, title: str, stack: StackPattern | None) -> Layout:
     splits: Splits = {}
     for split, folders in arrangement.splits.items():
-        images = [list_images(folder) for folder in folders]
+        images = [list_images(folder, stack) for folder in folders]
         if split == "train":
             for folder, paths in zip(folders, images, strict=True):
                 if not paths:
@@ -140,11 +145,11 @@ def _unpaired(root: Path, arrangement: Arrangement, title: str) -> Layout:
     return Layout(root, "unpaired", str(arrangement), splits, "unpaired", folders_of, title=title)
 
 
-def _photos_of_both(root: Path, arrangement: Arrangement) -> Layout:
+def _photos_of_both(root: Path, arrangement: Arrangement, stack: StackPattern | None) -> Layout:
     """Return the photos in the folders of two domains as one set."""
     splits: Splits = {}
     for split, (a, b) in arrangement.splits.items():
-        if items := [(path,) for folder in (a, b) for path in list_images(folder)]:
+        if items := [(path,) for folder in (a, b) for path in list_images(folder, stack)]:
             splits[split] = (items,)
     if "train" not in splits:
         raise DatasetError(f"{root} holds no images for training in {arrangement}. {HINT}")
@@ -152,13 +157,15 @@ def _photos_of_both(root: Path, arrangement: Arrangement) -> Layout:
     return Layout(root, "clean", f"photos in {arrangement}", splits, "photos", folders)
 
 
-def _one_folder_layout(root: Path, needed: Kind | None, name: LayoutName, suffixes: Suffixes) -> Layout:
+def _one_folder_layout(
+    root: Path, needed: Kind | None, name: LayoutName, suffixes: Suffixes, stack: StackPattern | None
+) -> Layout:
     """Return the layout of side-by-side pairs, of clean photos, or of pairs in one folder by their suffixes."""
     if name != "photos":
         check_one_folder_deeper(root)
         if needed != "clean":
             check_one_folder_higher(root)
-    folders, files = _files_by_split(root)
+    folders, files = _files_by_split(root, stack)
     if not files.get("train"):
         folder = folders.get("train", root)
         raise DatasetError(
@@ -190,7 +197,7 @@ def _are_side_by_side(files: Sequence[Path], needed: Kind | None) -> bool:
     return are_twice_as_wide(files) or (needed == "paired" and have_equal_wide_shape(files))
 
 
-def _files_by_split(root: Path) -> tuple[dict[str, Path], dict[str, list[Path]]]:
+def _files_by_split(root: Path, stack: StackPattern | None) -> tuple[dict[str, Path], dict[str, list[Path]]]:
     """Return the folders and the images of the splits.
 
     Without a folder train, all images outside of val and test are training images.
@@ -198,9 +205,9 @@ def _files_by_split(root: Path) -> tuple[dict[str, Path], dict[str, list[Path]]]
     folders = split_folders(root)
     if "train" in folders:
         folders = {split: folders[split] for split in SPLITS if split in folders}
-        return folders, {split: list_images(folder) for split, folder in folders.items()}
-    images = list_images(root)
-    held_out = {split: list_images(folders[split]) for split in SPLITS if split in folders}
+        return folders, {split: list_images(folder, stack) for split, folder in folders.items()}
+    images = list_images(root, stack)
+    held_out = {split: list_images(folders[split], stack) for split in SPLITS if split in folders}
     others = sorted(set(images) - {path for paths in held_out.values() for path in paths})
     if not others:  # a folder of photos that happen to be in a folder test
         return {}, {"train": images}

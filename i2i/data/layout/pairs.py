@@ -6,6 +6,7 @@ from pathlib import Path
 from i2i.data.layout.types import Item
 from i2i.errors import DatasetError
 from i2i.images.folders import list_images
+from i2i.images.stacks import StackPattern, image_stem
 
 Suffixes = tuple[str, str]  # ends of the names of A and B, before the file's suffix
 NO_SUFFIXES: Suffixes = ("", "")
@@ -13,23 +14,28 @@ SEPARATORS = "_-. "
 QUOTES = "''"
 
 
-def pair_by_stem(a: Path, b: Path, suffixes: Suffixes = NO_SUFFIXES) -> tuple[list[Item], list[Path]]:
+def pair_by_stem(
+    a: Path, b: Path, suffixes: Suffixes = NO_SUFFIXES, stack: StackPattern | None = None
+) -> tuple[list[Item], list[Path]]:
     """Pair the images of two folders that have the same relative path without suffix.
 
     Args:
         a: folder of the first images.
         b: folder of the second images.
         suffixes: ends of the names in ``a`` and in ``b`` that are left out, such as "_in" and "_out".
+        stack: the files that form one image together.
 
     Returns: the pairs (file of ``a``, file of ``b``), and the files without a partner.
     """
-    by_stem = [_by_stem(folder, list_images(folder), suffix) for folder, suffix in zip((a, b), suffixes, strict=True)]
+    by_stem = [
+        _by_stem(folder, list_images(folder, stack), suffix) for folder, suffix in zip((a, b), suffixes, strict=True)
+    ]
     return _join(*by_stem)
 
 
 def pair_in_one_folder(folder: Path, images: Sequence[Path], suffixes: Suffixes) -> tuple[list[Item], list[Path]]:
     """Pair the images of one folder whose names differ only by the two suffixes, as ``pair_by_stem`` does."""
-    ends = [[path for path in images if path.stem.endswith(suffix)] for suffix in suffixes]
+    ends = [[path for path in images if image_stem(path).endswith(suffix)] for suffix in suffixes]
     by_stem = [_by_stem(folder, paths, suffix) for paths, suffix in zip(ends, suffixes, strict=True)]
     pairs, unpaired = _join(*by_stem)
     used = {path for item in pairs for path in item}
@@ -39,7 +45,7 @@ def pair_in_one_folder(folder: Path, images: Sequence[Path], suffixes: Suffixes)
 def _by_stem(folder: Path, paths: Iterable[Path], suffix: str) -> dict[Path, Path]:
     stems = {}
     for path in paths:
-        name = path.stem
+        name = image_stem(path)
         if suffix:
             if not name.endswith(suffix) or name == suffix:
                 continue
@@ -62,17 +68,19 @@ def check_suffixes(suffixes: Suffixes) -> None:
         )
 
 
-def explain_mismatch(a: Path, b: Path, suffixes: Suffixes = NO_SUFFIXES) -> tuple[str, bool]:
+def explain_mismatch(
+    a: Path, b: Path, suffixes: Suffixes = NO_SUFFIXES, stack: StackPattern | None = None
+) -> tuple[str, bool]:
     """Return one sentence on why no names of two folders agree, and whether they nearly agree.
 
     The sentence shows a name of each folder, and says what to do.
     """
-    files = [list_images(folder) for folder in (a, b)]
+    files = [list_images(folder, stack) for folder in (a, b)]
     for folder, images in zip((a, b), files, strict=True):
         if not images:
             return f"{folder.name}/ holds no images", False
     stems = [
-        [path.relative_to(folder).with_suffix("").as_posix() for path in images]
+        [path.relative_to(folder).with_name(image_stem(path)).as_posix() for path in images]
         for folder, images in zip((a, b), files, strict=True)
     ]
     reason, match = _near_match(stems[0], stems[1]) if suffixes == NO_SUFFIXES else ("", (0, 0))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from i2i.images.folders import real_path
+from i2i.images.stacks import file_version
 
 Kind = Literal["paired", "unpaired", "clean"]
 LayoutName = Literal["auto", "unpaired", "pairs", "superres", "side-by-side", "photos"]
@@ -118,7 +119,7 @@ class Layout:
         """Return the SHA-256 over the names and sizes of all training files, in hex digits."""
         digest = hashlib.sha256()
         for name, path in self._training_files():
-            digest.update(f"{name}\0{path.stat().st_size}\n".encode(errors="replace"))
+            digest.update(f"{name}\0{file_version(path)[0]}\n".encode(errors="replace"))
         return digest.hexdigest()
 
     def _training_files(self) -> Iterator[tuple[str, Path]]:
