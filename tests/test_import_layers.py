@@ -14,7 +14,7 @@ import i2i
 ROOT = Path(i2i.__file__).parent
 LAYERS = [
     {"errors", "_version", "directions", "json_parsing", "paths"},
-    {"arguments", "augmentations", "config", "device", "distributed", "images", "plugins"},
+    {"arguments", "augmentations", "config", "device", "distributed", "images", "plugins", "storage"},
     {"pretrained"},
     {"networks", "restoration", "diagnostics", "checkpoints"},
     {"data", "metrics", "model_networks"},

@@ -15,18 +15,19 @@ INTERRUPTED = 130  # exit code of a command that Ctrl-C stopped
 MAX_LISTED_SKIPPED = 20  # skipped files, and notes, that are listed one by one
 
 
-def print_result(result: "Result", out: Path, json: bool, scale: int = 1) -> None:
+def print_result(result: "Result", out: Path | str, json: bool, scale: int = 1) -> None:
     """Print what was converted, skipped and failed.
 
     Args:
         result: the outcome.
-        out: folder or file of the results.
+        out: folder, address or file of the results.
         json: whether to print JSON.
         scale: size of the results relative to their sources.
     """
     if json:
         print_json({**_result_dict(result), "seconds": round(result.seconds, 3)})
-    _log_choices(result, {source for source, _ in result.converted})
+    if result.choices:
+        _log_choices(result, {source for source, _ in result.converted})
     for path, notice in result.notices[:MAX_LISTED_SKIPPED]:
         log_line("[yellow]note[/yellow] {}: {}", printable(path), printable(notice))
     if len(result.notices) > MAX_LISTED_SKIPPED:
@@ -65,7 +66,8 @@ def print_plan(planned: "list[tuple[Path, Path]]", result: "Result", json: bool)
         rows = [{"source": source, "output": output} for source, output in planned]
         print_json({"planned": rows, **_result_dict(result), "seconds": 0})
         return
-    _log_choices(result, {source for source, _ in planned})
+    if result.choices:
+        _log_choices(result, {source for source, _ in planned})
     for source, output in planned:
         typer.echo(f"{printable(source)} -> {printable(output)}")
     _print_skipped([(path, reason) for path, _, reason in result.skipped])

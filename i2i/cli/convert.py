@@ -24,14 +24,20 @@ def convert(
             "restoration models for each photo"
         ),
     ],
-    sources: Annotated[list[Path], typer.Argument(help="photos, folders of photos with their subfolders, and videos")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="photos, folders of photos with their subfolders, and videos; or addresses of photos and folders, "
+            "such as s3://bucket/photos, gs:// and hf://"
+        ),
+    ],
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--out",
             "-o",
-            help="folder for the results, created if missing; or the file name of the result, such as result.png or "
-            "result.mp4, for a single photo or video",
+            help="folder for the results, created if missing, or its address, such as s3://bucket/results; or the file "
+            "name of the result, such as result.png or result.mp4, for a single photo or video",
             show_default=False,
         ),
     ] = None,
@@ -176,6 +182,18 @@ def convert(
     compile: Annotated[
         bool, typer.Option("--compile", help="compile the network first; pays off for thousands of images of one size")
     ] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="convert with many workers on Ray. local: start it on this machine; auto: the cluster of this "
+            r"machine; else the address of a cluster, such as ray://head:10001 \[default: off]",
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, help="workers on Ray; 0: one for each GPU of the cluster, else for each CPU")
+    ] = 0,
     json: Annotated[bool, typer.Option("--json", help="print the outcome for every file as JSON")] = False,
 ) -> None:
     """Translate photos, folders of photos and videos, of any size, with a trained model.
@@ -197,13 +215,14 @@ def convert(
         i2i convert auto photos/ --out restored/
     """
     from i2i.cli._convert_auto import AUTO, convert_auto
+    from i2i.cli._convert_distributed import convert_distributed, is_distributed
     from i2i.convert.conversion import open_conversion
     from i2i.convert.options import ConvertOptions, existing_policy, parse_pixels
 
     if out is None and not explain:
         raise typer.BadParameter("It names the folder or file for the results.", param_hint="--out / -o")
     options = ConvertOptions(
-        model=model, sources=sources, out=out or Path(os.devnull), direction=direction, format=format,
+        model=model, sources=list(map(Path, sources)), out=Path(out or os.devnull), direction=direction, format=format,
         quality=quality, lossless=lossless, depth=depth, keep_profile=keep_profile,
         patterns=pattern or (), stack=stack, frames=frames, existing=existing_policy(overwrite, skip_existing),
         metadata=metadata, provenance=provenance, max_pixels=parse_pixels(max_pixels), max_side=max_side,
@@ -211,6 +230,11 @@ def convert(
         mask_fill=mask_fill, value_range=value_range, blend=blend, grain=grain,
         protect=protect, engine=engine, network_range=network_range, batch_size=batch_size, compile=compile,
     )  # fmt: skip
+    if out is not None and is_distributed(sources, out, ray):
+        convert_distributed(options, sources, out, ray=ray, workers=workers, dry_run=dry_run, json=json)
+        return
+    if workers > 1:
+        raise typer.BadParameter("It needs --ray: without it, one process converts.", param_hint="--workers")
     if explain or model == AUTO:
         convert_auto(options, json=json, dry_run=dry_run, explain=explain)
         return

@@ -1,40 +1,36 @@
 """Convert files and folders of images with a translator."""
 
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
-from i2i.convert.channels import ChannelReader
-from i2i.convert.interfaces import BatchTranslator, ImageReader, SingleImageAdapter, prepared_reader
+from i2i.convert.interfaces import BatchTranslator, ImageReader, SingleImageAdapter
 from i2i.convert.manifest import Manifest, NoManifest
 from i2i.convert.pending import ExistingPolicy, Remarks, open_manifest, pending_jobs
-from i2i.convert.pipeline import Pipeline, Progress, WorkItem, io_threads
+from i2i.convert.pipeline import Progress, io_threads
 from i2i.convert.plan import Job, Plan, make_plan
-from i2i.convert.sequences import FrameCollector, Frames, check_sequence_pixels, fits_one_result, loses_times
-from i2i.convert.shared_ranges import PlanRanges, RangedReader
+from i2i.convert.sequences import Frames, fits_one_result
+from i2i.convert.shared_ranges import PlanRanges
 from i2i.convert.shared_ranges import plan_ranges as find_plan_ranges
+from i2i.convert.translation import Translation, reader_for, states_range
 from i2i.errors import I2IError, ImageError, io_errors
 from i2i.images import DecoderPool, Writer
 from i2i.images.channel_writing import ChannelWriter
 from i2i.images.files import remove_unfinished
 from i2i.images.folders import real_path
 from i2i.images.value_range import ValueRanges
-from i2i.inference.compositing import compose
-from i2i.inference.masks import MaskedPhoto
 
 if TYPE_CHECKING:
     from i2i.inference.auto import Choice
 
 OutputFormat = Literal["png", "jpg", "webp", "avif", "tif", "gif", "npy"]
-ALL_FRAMES_ADVICE = " (--frames all takes them)"
 
 
 @dataclass(repr=False)
@@ -178,86 +174,30 @@ def convert_jobs(
     with ExitStack() as stack:
         if reader is None:
             reader = stack.enter_context(DecoderPool(io_threads()))
-        if getattr(translate, "takes_channels", False):
-            reader = ChannelReader(reader, translate)
+        reader = reader_for(reader, translator)
         known = getattr(translate, "value_ranges", {}) if value_ranges is None else value_ranges
-        options = getattr(translate, "options", None)
-        is_stated = value_ranges is not None or getattr(options, "value_range", None) is not None
         ranges = plan_ranges or find_plan_ranges(plan, reader, known)
         manifest = open_manifest(plan, out, ranges.settings_hash(settings_hash), remarks)
         stack.enter_context(manifest)
         remove_unfinished({job.target.parent for job in plan.jobs})
         jobs = pending_jobs(plan.jobs, manifest, existing, result)
         fingerprints = {job: manifest.fingerprint(job) for job in jobs}  # before the sources are read
-        jobs = [job for job in jobs if _fits_memory(job, reader, translator.scale, result)]
-        job_of = {WorkItem(job.source, job.frame + i): job for job in jobs for i in range(job.frame_count)}
-        items = list(job_of)
-        collector = FrameCollector()
-        ranged = RangedReader(reader, ranges, is_stated=is_stated)
-        reader = prepared_reader(ranged, translator, max_side, deep=writer.deep)
-
-        def write(item: WorkItem, image: Image.Image) -> None:
-            job = job_of[item]
-            source = item.image
-            if source is not None and (isinstance(source, MaskedPhoto) or source.kept is not None):
-                image = compose(image, source)
-                source = replace(source, alpha=None)  # the result has the transparency that it needs
-            if job.frame_count == 1 or isinstance(writer, ChannelWriter):
-                _write(job, writer(image, source), fingerprints[job], manifest)
-            elif frames := collector.add(job, item.frame, image, source):
-                _write(job, writer.encode_frames(frames), fingerprints[job], manifest)
-
-        try:
-            Pipeline(translator, items, reader, write, batch_size, progress).run()
-        except KeyboardInterrupt:
-            result.stopped = True
-    advice = "" if isinstance(writer, ChannelWriter) else ALL_FRAMES_ADVICE
-    result.notices = [*_notices_of_left_frames(plan.jobs, items, advice), *ranges.notices, *ranged.notices()]
-    result.notices += [
-        (job.source, f"the times of its {job.frame_count} frames are left out: tif does not hold them")
-        for job in jobs
-        if loses_times(job)
-    ]
-    _add_outcomes(result, job_of)
+        translation = Translation(
+            translator, reader, ranges, writer, is_stated=value_ranges is not None or states_range(translator),
+            batch_size=batch_size, max_side=max_side,
+        )  # fmt: skip
+        outcome = translation.run(
+            jobs,
+            lambda job, data: _write(job, data, fingerprints[job], manifest),
+            planned=plan.jobs,
+            progress=progress,
+        )
+    result.converted = [(job.source, job.target) for job in outcome.converted]
+    result.failed += [(job.source, reason) for job, reason in outcome.failed]
+    result.notices = [*outcome.notices, *ranges.notices, *translation.ranged.notices()]
+    result.stopped = outcome.stopped
     result.seconds = time.monotonic() - start
     return result
-
-
-def _fits_memory(job: Job, reader: ImageReader, scale: int, result: Result) -> bool:
-    """Return whether the frames of a job fit the memory together. If not, the job is added to the failed ones."""
-    if job.frame_count == 1:
-        return True
-    try:
-        check_sequence_pixels(job, reader.probe(job.source)[0], scale)
-    except ImageError as error:
-        result.failed.append((job.source, str(error)))
-        return False
-    return True
-
-
-def _add_outcomes(result: Result, job_of: Mapping[WorkItem, Job]) -> None:
-    """Add the jobs that are converted or failed. A job fails with the reason of its first frame that failed."""
-    items_of: dict[Job, list[WorkItem]] = {}
-    for item, job in job_of.items():
-        items_of.setdefault(job, []).append(item)
-    for job, items in items_of.items():
-        failed = [item for item in items if item.state == "failed"]
-        if failed:
-            result.failed.append((job.source, failed[0].reason))
-        elif all(item.state == "converted" for item in items):
-            result.converted.append((job.source, job.target))
-
-
-def _notices_of_left_frames(jobs: Sequence[Job], items: Sequence[WorkItem], advice: str) -> list[tuple[Path, str]]:
-    """Return a notice for each converted file that holds more images than the jobs take of it."""
-    taken = Counter({job.source: 0 for job in jobs})
-    for job in jobs:
-        taken[job.source] += job.frame_count
-    return [
-        (item.source, f"{item.frame_count - 1} of {item.frame_count} frames or pages are left out{advice}")
-        for item in items
-        if item.state == "converted" and taken[item.source] == 1 < item.frame_count
-    ]
 
 
 def count_frames(paths: Sequence[Path], reader: ImageReader) -> list[int]:

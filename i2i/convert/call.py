@@ -11,6 +11,7 @@ from i2i.arguments import PathLike, check_types, refuse_unknown, to_device_name,
 from i2i.convert.api import OutputFormat, Result
 from i2i.convert.auto import AUTO, run_auto
 from i2i.convert.conversion import open_conversion
+from i2i.convert.distributed.run import convert_distributed, is_distributed
 from i2i.convert.options import DEPTHS, ConvertOptions, existing_policy, parse_pixels
 from i2i.convert.sequences import Frames
 from i2i.device import Precision
@@ -66,6 +67,8 @@ def convert(
     network_range: tuple[float, float] | None = None,
     batch_size: int = 0,
     compile: bool = False,
+    ray: str | None = None,
+    workers: int = 0,
     progress: Callable[[int, int, int], None] = lambda done, failed, total: None,
     **unknown: Any,
 ) -> Result:
@@ -77,9 +80,10 @@ def convert(
         model: name of a run, path of a run or model file, "identity", or a loaded ``Translator``, which has its own
             direction, device, precision, degradation level and mask; or "auto", which chooses among the installed
             restoration models for each photo: ``choices`` of the result lists what it chose, and why.
-        sources: photos, folders and videos: a path or a list of paths.
-        out: folder for the results, or the file name of the result of a single photo or video. Only with ``explain`` it
-            may be omitted.
+        sources: photos, folders and videos: a path or a list of paths; or addresses of photos and folders, such as
+            "s3://bucket/photos".
+        out: folder for the results, or its address; or the file name of the result of a single photo or video. Only
+            with ``explain`` it may be omitted.
         direction: by default the model's first.
         format: png, jpg, webp, avif, tif or gif; by default that of ``out``, else png.
         quality: of jpg, webp and avif, from 1 to 100.
@@ -113,6 +117,9 @@ def convert(
         network_range: for ONNX and OpenVINO files of other programs, see ``i2i.load``.
         batch_size: images of one size in a batch; 0: chosen for the device.
         compile: whether to compile the network first.
+        ray: convert on Ray: "local" starts it on this machine, "auto" is the cluster of this machine, else the address
+            of a cluster.
+        workers: workers on Ray; 0: one for each GPU, else for each CPU.
         progress: called with the number of photos done, failed (of those done) and in total.
         unknown: none: any other name is an error.
 
@@ -136,8 +143,9 @@ def convert(
     name, translator = _name_or_translator(model)
     if out is None and not explain:
         raise ArgumentTypeError("out is None; it must be a path.")
+    paths = to_paths(sources, "sources")
     options = ConvertOptions(
-        model=name, sources=to_paths(sources, "sources"), out=Path(os.devnull if out is None else out),
+        model=name, sources=paths, out=Path(os.devnull if out is None else out),
         direction=direction, format=format, quality=int(quality), lossless=lossless, depth=DEPTHS[depth],
         keep_profile=keep_profile,
         patterns=[pattern] if isinstance(pattern, str) else pattern, stack=stack, frames=frames,
@@ -149,9 +157,32 @@ def convert(
         blend=float(blend), grain=float(grain), protect=Path(protect) if protect is not None else None,
         engine=engine, network_range=network_range, batch_size=int(batch_size), compile=compile,
     )  # fmt: skip
+    texts = [os.fspath(sources)] if isinstance(sources, str | os.PathLike) else [os.fspath(item) for item in sources]
+    if out is not None and is_distributed(texts, os.fspath(out), ray):
+        return _convert_distributed(options, translator, texts, os.fspath(out), ray, workers, dry_run, progress)
     if name == AUTO or explain:
         return run_auto(options, progress, dry_run=dry_run, explain=explain)
     return _run(options, translator, dry_run, progress)
+
+
+def _convert_distributed(
+    options: ConvertOptions,
+    translator: "Translator | None",
+    sources: Sequence[str],
+    out: str,
+    ray: str | None,
+    workers: int,
+    dry_run: bool,
+    progress: Callable[[int, int, int], None],
+) -> Result:
+    if translator is not None:
+        raise ArgumentTypeError("With addresses or ray, model is a name or a path: each worker loads it.")
+    result = convert_distributed(
+        options, sources, out, ray=ray, workers=int(workers), dry_run=dry_run, progress=progress
+    )
+    if result.stopped:
+        raise KeyboardInterrupt
+    return result
 
 
 def _name_or_translator(model: Any) -> "tuple[str, Translator | None]":

@@ -54,16 +54,8 @@ def open_conversion(options: ConvertOptions, translator: "Translator | None" = N
     """
     if translator is not None:
         options = with_options_of(options, translator)
-    of_channels = result_format(options, translator)
-    is_identity = translator is None and options.model == "identity"
     stack = stack_of(options, translator)
-    takes_channels = of_channels is not None or (
-        is_identity and needs_channels(options.sources, _named_format(options), stack)
-    )
-    chosen: Any = options.format
-    if takes_channels and chosen is None and not is_image_name(options.out):
-        chosen = default_suffix(options.sources, of_channels)
-    options = replace(options, format=output_format(chosen, options.out))
+    options, takes_channels = with_format(options, translator, stack)
     videos = video_jobs(options.sources, options.out)
     video_sources = {job.source for job in videos}
     image_sources = [path for path in options.sources if path not in video_sources]
@@ -76,12 +68,35 @@ def open_conversion(options: ConvertOptions, translator: "Translator | None" = N
             reader.start()
         if translator is None:
             # the decoder processes start while this imports torch
-            translator = _load(options, plan, videos, takes_channels=takes_channels)
+            counts = options.engine == "auto" and not videos
+            expected = _expected_pixels(plan, options.max_side) if counts else None
+            translator = load_model(options, takes_channels=takes_channels, expected_pixels=expected)
         if options.compile:
             translator.compile()
         if translator.device.type == "cpu":
             disable_malloc_trim()
         yield Conversion(options, plan, videos, translator, reader if image_sources else None)
+
+
+def with_format(
+    options: ConvertOptions, translator: "Translator | None" = None, stack: StackPattern | None = None
+) -> tuple[ConvertOptions, bool]:
+    """Return the options with the file format of the results, and whether the model takes images of other channels.
+
+    Args:
+        options: of the conversion.
+        translator: the loaded model; None if it is not loaded yet.
+        stack: the files in folders that form one image.
+    """
+    of_channels = result_format(options, translator)
+    is_identity = translator is None and options.model == "identity"
+    takes_channels = of_channels is not None or (
+        is_identity and needs_channels(options.sources, _named_format(options), stack)
+    )
+    chosen: Any = options.format
+    if takes_channels and chosen is None and not is_image_name(options.out):
+        chosen = default_suffix(options.sources, of_channels)
+    return replace(options, format=output_format(chosen, options.out)), takes_channels
 
 
 def _named_format(options: ConvertOptions) -> str | None:
@@ -111,14 +126,19 @@ def plan_images(
     )
 
 
-def _load(options: ConvertOptions, plan: Plan, videos: Sequence[Job], *, takes_channels: bool) -> "Translator":
+def load_model(options: ConvertOptions, *, takes_channels: bool, expected_pixels: int | None = None) -> "Translator":
+    """Load the model of a conversion.
+
+    Args:
+        options: of the conversion.
+        takes_channels: see ``with_format``.
+        expected_pixels: of all images that are to be translated; None if unknown.
+    """
     from i2i.inference.loading import load_identity_of_channels, load_with_options
 
     if takes_channels and options.model == "identity":
         return load_identity_of_channels(options.direction, value_range=options.value_range)
-    own = inference_options(options)
-    if options.engine == "auto" and not videos:
-        own = replace(own, expected_pixels=_expected_pixels(plan, options.max_side))
+    own = replace(inference_options(options), expected_pixels=expected_pixels)
     return load_with_options(options.model, options.direction, own)
 
 
@@ -141,7 +161,13 @@ def _has_alpha(translator: Any) -> bool:
 
 
 class Conversion:
-    """A conversion that is ready to run; see ``open_conversion``."""
+    """A conversion that is ready to run; see ``open_conversion``.
+
+    Attributes:
+        translator: the loaded model.
+        writer: encodes the results.
+        settings_hash: of model and settings, without the value ranges of the images.
+    """
 
     def __init__(
         self,
@@ -172,18 +198,18 @@ class Conversion:
         self._remarks = remarks
         self._provenance = translator.provenance if options.provenance else None
         format = options.format or "png"
-        self._writer: Writer | ChannelWriter = make_writer(
+        self.writer: Writer | ChannelWriter = make_writer(
             format, options.quality, options.lossless, options.depth, options.metadata, self._provenance
         )
         if translator.takes_channels:
             check_channel_options(options, videos, translator.name)
-            self._writer = ChannelWriter(
+            self.writer = ChannelWriter(
                 suffix=f".{format}", depth=options.depth, quality=options.quality, lossless=options.lossless,
                 policy=options.metadata, provenance=self._provenance, alpha=_has_alpha(translator),
             )  # fmt: skip
-        self._settings_hash = settings_hash(
+        self.settings_hash = settings_hash(
             translator.provenance,
-            self._writer,
+            self.writer,
             strength=options.strength,
             mask=options.mask,
             mask_fill=options.mask_fill,
@@ -197,7 +223,7 @@ class Conversion:
         profiles: ProfilePolicy = "convert" if translator.takes_channels else profile_policy(options, translator)
         if reader is not None:
             reader.profiles = profiles
-        self._writer = replace(self._writer, converts_back=profiles == "state")
+        self.writer = replace(self.writer, converts_back=profiles == "state")
 
     @property
     def job_count(self) -> int:
@@ -211,7 +237,7 @@ class Conversion:
         """
         from i2i.convert.video import pending_videos
 
-        settings = self._settings_hash
+        settings = self.settings_hash
         if self._reader is not None:
             ranges = self._ranges or plan_ranges(self._plan, self._reader, self.translator.value_ranges)
             settings = ranges.settings_hash(settings)
@@ -235,8 +261,8 @@ class Conversion:
             self.translator,
             self._plan,
             self._options.out,
-            writer=self._writer,
-            settings_hash=self._settings_hash,
+            writer=self.writer,
+            settings_hash=self.settings_hash,
             existing=self._options.existing,
             batch_size=self._options.batch_size,
             max_side=self._options.max_side,

@@ -9,7 +9,7 @@ from i2i.images.signatures import describe_non_image, sniff_image_format
 
 NO_IMAGE = "is no image that i2i reads: "
 MAX_LISTED = 10  # files that a summary names
-_HEAD_BYTES = 512
+HEAD_BYTES = 512
 # Raw files start like a TIFF, and a reader of TIFF would find no more than their small preview.
 _RAW_SUFFIXES = {
     ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef",
@@ -38,9 +38,14 @@ def reason_to_ignore(path: Path) -> str | None:
         return f"{NO_IMAGE}a raw camera image; develop it to TIFF, PNG or JPEG first"
     try:
         with open_regular(path) as file:
-            head = file.read(_HEAD_BYTES)
+            head = file.read(HEAD_BYTES)
     except ImageError as error:
         return NO_IMAGE + str(error).removeprefix(str(path)).strip(" :.")
+    return reason_in_head(head)
+
+
+def reason_in_head(head: bytes) -> str | None:
+    """Return why a file with these first bytes is not converted; None if it is an image."""
     name, is_readable = sniff_image_format(head) or ("", False)
     if is_readable or name == "HEIC":  # without its decoder, a HEIC image fails with the advice how to install it
         return None

@@ -24,7 +24,7 @@ from i2i.images.stacks import file_version
 
 State = Literal["absent", "current", "outdated", "foreign", "unrecorded"]
 LOCK_NAME = ".i2i.lock"
-_KEY_FIELDS = ("from", "source", "by")
+KEY_FIELDS = ("from", "source", "by")
 
 
 class Manifest:
@@ -80,7 +80,7 @@ class Manifest:
         """Rewrite the file with the last two lines of each result: the last result may never have got its name."""
         rows = (row for rows in self._rows_by_output.values() for row in rows[-2:])
         with suppress(OSError):  # for example a read-only disk, to which no result is written either
-            write_atomic(self.out / MANIFEST_NAME, b"".join(map(_to_line, rows)))
+            write_atomic(self.out / MANIFEST_NAME, b"".join(map(to_line, rows)))
 
     def state(self, job: Job) -> State:
         """Return the state of a job's target."""
@@ -90,7 +90,7 @@ class Manifest:
             return "absent"
         for row in reversed(self._rows_by_output.get(self._output_name(job), [])):
             if _is_result(row, job.target, target_stat):
-                is_current = self.fingerprint(job) == {key: row.get(key) for key in _KEY_FIELDS}
+                is_current = self.fingerprint(job) == {key: row.get(key) for key in KEY_FIELDS}
                 return "current" if is_current else "outdated"
         return "foreign"
 
@@ -116,7 +116,7 @@ class Manifest:
         """
 
         def append_line(written: os.stat_result) -> None:
-            result = [written.st_size, written.st_mtime_ns, _digest(data)]
+            result = [written.st_size, written.st_mtime_ns, digest(data)]
             remarks = self._remarks.get(job, {})
             self._append({"output": self._output_name(job), **(fingerprint or {}), **remarks, "result": result})
 
@@ -125,7 +125,7 @@ class Manifest:
     def _append(self, row: dict[str, Any]) -> None:
         assert self._file is not None
         with self._write_lock:
-            self._file.write(_to_line(row))
+            self._file.write(to_line(row))
             self._file.flush()
 
 
@@ -157,11 +157,13 @@ class NoManifest:
         write_atomic(job.target, data)
 
 
-def _to_line(row: dict[str, Any]) -> bytes:
+def to_line(row: dict[str, Any]) -> bytes:
+    """Return the line of a record."""
     return json.dumps(row).encode() + b"\n"  # ASCII, also for file names that are not valid text
 
 
-def _digest(data: bytes) -> str:
+def digest(data: bytes) -> str:
+    """Return the hash of a result that its line states."""
     return hashlib.sha256(data).hexdigest()[:32]
 
 
@@ -171,6 +173,6 @@ def _is_result(row: dict[str, Any], path: Path, path_stat: os.stat_result) -> bo
         size, time, digest = row["result"]
         if path_stat.st_size != size:
             return False
-        return bool(path_stat.st_mtime_ns == time or _digest(path.read_bytes()) == digest)
+        return bool(path_stat.st_mtime_ns == time or digest(path.read_bytes()) == digest)
     except (OSError, ValueError, KeyError, TypeError):
         return False

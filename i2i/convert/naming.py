@@ -9,7 +9,7 @@
 
 import os
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, groupby
 from pathlib import Path
@@ -43,7 +43,9 @@ class Frame:
         return Owner(self.source.absolute(), self.index)
 
 
-def output_names(frames: Sequence[Frame], kind: str, owners: Mapping[Path, Owner]) -> list[Path]:
+def output_names(
+    frames: Sequence[Frame], kind: str, owners: Mapping[Path, Owner], folders: Collection[Path] = ()
+) -> list[Path]:
     """Return a relative output path for each frame.
 
     The second of twelve frames of ``a.gif`` becomes ``a.002.png``. Names that differ only in case are equal.
@@ -52,10 +54,12 @@ def output_names(frames: Sequence[Frame], kind: str, owners: Mapping[Path, Owner
         frames: the images; the frames of a file follow one another.
         kind: file format of the results, such as "png".
         owners: the owner of each existing result, by its path below the output folder.
+        folders: folders of other results, whose names are taken.
     """
     files = [list(group) for _, group in groupby(frames, lambda frame: (frame.source, frame.relative))]
     files.sort(key=lambda file: (str(file[0].relative), str(file[0].source.absolute())))
     taken = {comparison_key(parent) for frame in frames for parent in frame.relative.parents}  # folders of the results
+    taken.update(map(comparison_key, folders))
     owner_by_key = {comparison_key(path): owner for path, owner in owners.items()}
     recorded = set(owners.values())
     chosen: dict[Frame, Path] = {}

@@ -205,7 +205,7 @@ def _walk_images(root: Path, out: Path, patterns: Sequence[str], plan: Plan) -> 
     plan.failed += listing.failed
     holds_arrays = not any(path.suffix.lower() in IMAGE_SUFFIXES for path in listing.files)
     for path in listing.files:
-        if is_system_file(path) or not _matches(path.relative_to(root), patterns):
+        if is_system_file(path) or not matches(path.relative_to(root), patterns):
             continue
         if is_video(path):
             plan.skipped.append((path, "is a video: name it as a source to convert it"))
@@ -220,7 +220,8 @@ def _walk_images(root: Path, out: Path, patterns: Sequence[str], plan: Plan) -> 
             plan.skipped.append((path, reason))
 
 
-def _matches(relative: Path, patterns: Sequence[str]) -> bool:
+def matches(relative: Path, patterns: Sequence[str]) -> bool:
+    """Return whether a path below a source matches one of the patterns, or there are none."""
     return not patterns or any(
         fnmatchcase(relative.as_posix() if "/" in pattern else relative.name, pattern) for pattern in patterns
     )

@@ -76,7 +76,7 @@ def plan_ranges(plan: Plan, reader: ImageReader, known: ValueRanges) -> PlanRang
             if folder in path.parents:
                 by_source[path] |= shared
         for summary, limits, paths in narrow_files(summaries, shared):
-            notices.append((paths[0], _narrow_notice(summary, limits, paths)))
+            notices.append((paths[0], narrow_notice(summary, limits, paths)))
     return PlanRanges(by_source, notices, known)
 
 
@@ -138,7 +138,7 @@ class RangedReader(WrappingReader):
                 together = join_summaries([self.unusual[path] for path in paths])
                 text = f"{describe_exceeding(together, limits, _names(paths))} {advise_range(together)}"
             else:
-                text = _narrow_notice(widest, limits, paths)
+                text = narrow_notice(widest, limits, paths)
             notices.append((paths[0], text))
         return notices
 
@@ -147,5 +147,6 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return [path.name for path in paths]
 
 
-def _narrow_notice(summary: SampleSummary, limits: ValueRange, paths: Sequence[Path]) -> str:
+def narrow_notice(summary: SampleSummary, limits: ValueRange, paths: Sequence[Path]) -> str:
+    """Return the notice about files that use little of their range."""
     return f"{describe_narrow(summary, limits, _names(paths))} {advise_range(summary)}"

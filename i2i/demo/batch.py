@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from i2i.convert import convert_jobs, make_plan
-from i2i.convert.api import ALL_FRAMES_ADVICE
 from i2i.convert.channels import default_suffix
 from i2i.convert.ignored import reason_to_ignore
 from i2i.convert.plan import VIDEO_SUFFIXES, Plan, is_video
+from i2i.convert.translation import ALL_FRAMES_ADVICE
 from i2i.data.unpack import unpack
 from i2i.demo.channels import check_takes_pictures
 from i2i.demo.eta import format_duration

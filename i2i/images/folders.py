@@ -70,13 +70,24 @@ def walk_folder(root: Path, excluded: Path | None = None) -> FolderListing:
         excluded: a folder that is left out, with everything in it.
     """
     listing = FolderListing()
-    walk = _Walk(root, listing, {os.path.realpath(excluded)} if excluded is not None else set())
-    walk.read(root)
-    while walk.links:  # after all folders that are in the root themselves
-        walk.follow(walk.links.pop(0))
+    listing.files += iter_folder(root, listing, excluded)
     listing.files.sort()
     listing.skipped.sort()
     return listing
+
+
+def iter_folder(root: Path, listing: FolderListing, excluded: Path | None = None) -> Iterator[Path]:
+    """Yield the files that ``walk_folder`` lists, in no order, without a list of them all.
+
+    Args:
+        root: the folder.
+        listing: gets what is skipped and what has failed.
+        excluded: a folder that is left out.
+    """
+    walk = _Walk(root, listing, {os.path.realpath(excluded)} if excluded is not None else set())
+    yield from walk.read(root)
+    while walk.links:  # after all folders that are in the root themselves
+        yield from walk.follow(walk.links.pop(0))
 
 
 class _Walk:
@@ -87,8 +98,8 @@ class _Walk:
         self.read_folders: set[str] = set()  # real paths
         self.links: list[Path] = []
 
-    def read(self, folder: Path) -> None:
-        """Read a folder and the folders in it; collect the links to folders."""
+    def read(self, folder: Path) -> Iterator[Path]:
+        """Yield the files of a folder and of the folders in it; collect the links to folders."""
         for parent, folders, names in os.walk(folder, onerror=self._fail):
             real = os.path.realpath(parent)
             if real in self.excluded or real in self.read_folders:
@@ -99,10 +110,10 @@ class _Walk:
             linked = {name for name in visible if Path(parent, name).is_symlink()}
             self.links += [Path(parent, name) for name in visible if name in linked]
             folders[:] = [name for name in visible if name not in linked]
-            self.listing.files += self._files(Path(parent), names)
+            yield from self._files(Path(parent), names)
 
-    def follow(self, link: Path) -> None:
-        """Read the folder that a link leads to, unless it is read already or contains the link."""
+    def follow(self, link: Path) -> Iterator[Path]:
+        """Yield the files of the folder that a link leads to, unless it is read already or contains the link."""
         target = os.path.realpath(link)
         if target in self.excluded:
             return
@@ -111,7 +122,7 @@ class _Walk:
         elif target in self.read_folders:
             self.listing.skipped.append((link, "is a link to a folder that is read already"))
         else:
-            self.read(link)
+            yield from self.read(link)
 
     def _files(self, parent: Path, names: list[str]) -> Iterator[Path]:
         for path in (parent / name for name in names if is_visible(name)):
