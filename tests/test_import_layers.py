@@ -14,7 +14,8 @@ import i2i
 ROOT = Path(i2i.__file__).parent
 LAYERS = [
     {"errors", "_version", "directions", "json_parsing", "paths"},
-    {"arguments", "augmentations", "config", "device", "distributed", "images", "plugins", "storage"},
+    {"storage"},
+    {"arguments", "augmentations", "config", "device", "distributed", "images", "plugins"},
     {"pretrained"},
     {"networks", "restoration", "diagnostics", "checkpoints"},
     {"data", "metrics", "model_networks"},

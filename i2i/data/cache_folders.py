@@ -1,12 +1,15 @@
 """The folders of image caches: lock the name of one, and remove what a killed process left."""
 
 import logging
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from i2i.paths import expand_user
 
 logger = logging.getLogger(__name__)
 
@@ -46,3 +49,8 @@ def discard(folder: Path, title: str) -> None:
     discarded = folder.with_name(f".{title}.discarded")
     folder.rename(discarded)
     shutil.rmtree(discarded)
+
+
+def cache_dir() -> Path:
+    """Return the folder of all caches: ``$I2I_CACHE``, else ``datasets/.packed``."""
+    return expand_user(os.environ.get("I2I_CACHE") or Path("datasets") / ".packed")

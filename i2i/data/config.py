@@ -35,6 +35,12 @@ class ImageConfig(Config):
     resize: ResizeMode = option("stretch", _RESIZE_HELP, was="fit")
     flip: bool = option(True, "flip images horizontally at random")
     augmentations: str = option("none", _AUGMENTATIONS_HELP, parse=load_pipeline)
+    shuffle_window: int | None = option(
+        None,
+        "for a dataset in shards: images that are shuffled together, while the shards follow one another in random "
+        "order; 0: all images; without it, 0 for shards on this machine and 10000 for those at an address",
+        ge=0,
+    )
     value_range: tuple[float, float] | None = option(
         None,
         "values of black and of white, such as 0 4095, for images of a type that can hold them; without it, the type "

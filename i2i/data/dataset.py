@@ -6,7 +6,6 @@ training continues with the next ``k``.
 
 import logging
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +19,8 @@ from i2i.data.augmentation import SampleAugmenter
 from i2i.data.config import DataConfig, DirectedConfig, SourceConfig
 from i2i.data.image_cache import ImageCache
 from i2i.data.layout import Item, Layout
+from i2i.data.layout.shards import ShardItems
+from i2i.data.order import permutation, shard_order, shuffle_window
 from i2i.data.resize import load_item, resize, resize_item
 from i2i.data.sample_tensors import to_sample, with_one_hot
 from i2i.data.unreadable import (
@@ -85,6 +86,7 @@ class TrainingDataset(Dataset[Any]):
         self.ranges = ranges
         self.formats = formats
         self.epoch_length = layout.count("train")
+        self.window = shuffle_window(config, layout)
         self.scales = layout.sizes.scales
         self.superres_scale = max(self.scales)  # size of a target relative to its input
         if task := config.restoration_task:
@@ -109,12 +111,23 @@ class TrainingDataset(Dataset[Any]):
     def _draw_items(self, k: int) -> tuple[list[tuple[int, int]], np.random.Generator]:
         """Return (domain, index) of each item of sample ``k``, and the generator for its augmentation."""
         epoch, position = divmod(k, self.epoch_length)
-        index = int(_permutation(self.seed, epoch, self.epoch_length)[position])
+        domains = self.layout.splits["train"]
+        if self.window:
+            items = [(domain, self._index_by_shards(k, domain)) for domain in range(len(domains))]
+            return items, np.random.default_rng([self.seed, 1, epoch, position])
+        index = int(permutation(self.seed, epoch, self.epoch_length)[position])
         rng = np.random.default_rng([self.seed, 1, epoch, index])
         if self.layout.kind != "unpaired":
             return [(0, index)], rng
-        a, b = self.layout.splits["train"]
+        a, b = domains
         return [(0, index % len(a)), (1, int(rng.integers(len(b))))], rng  # a random B, so that no pair is fixed
+
+    def _index_by_shards(self, k: int, domain: int) -> int:
+        """Return the item of a domain in sample ``k``. Each domain is passed through repeatedly, shard by shard."""
+        items = self.layout.splits["train"][domain]
+        assert isinstance(items, ShardItems)
+        passes, place = divmod(k, len(items))
+        return int(shard_order(self.seed, passes, items.lengths, self.window, domain)[place])
 
     def _sample(self, items: list[list[np.ndarray]], rng: np.random.Generator) -> tuple[Tensor, ...]:
         sample = [self._augment(images, rng, self._formats(domain)) for domain, images in enumerate(items)]
@@ -283,8 +296,3 @@ class TrainingDataset(Dataset[Any]):
             formats = self._formats(0)
             rows.append([to_sample(np.asarray(crop), format) for crop, format in zip(crops, formats, strict=True)])
         return tuple(torch.stack(column) for column in zip(*rows, strict=True))
-
-
-@lru_cache(maxsize=2)
-def _permutation(seed: int, epoch: int, length: int) -> np.ndarray:
-    return np.random.default_rng([seed, 0, epoch]).permutation(length)

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from i2i.data.cache_folders import discard, exclusive
+from i2i.data.cache_folders import cache_dir, discard, exclusive
 from i2i.data.cached_images import PIXELS, ImageCache, bytes_per_pixel
 from i2i.data.layout import Item, Layout
 from i2i.data.load_ahead import load_in_order
@@ -38,7 +38,6 @@ from i2i.images.pixel_format import RGB_FORMATS, DomainFormats
 from i2i.images.stacks import file_version
 from i2i.images.value_range import ranges_to_json
 from i2i.json_parsing import JsonError, parse_json_table
-from i2i.paths import expand_user
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +45,6 @@ FORMAT = 2  # increased when the pixels or the files of a cache change for the s
 FREE_SPACE_FACTOR = 1.1  # free disk space needed, relative to the size of the cache
 LOG_INTERVAL = 10.0  # seconds between progress lines
 _INDEX = "index.json"
-
-
-def cache_dir() -> Path:
-    """Return the folder of all caches: ``$I2I_CACHE``, else ``datasets/.packed``."""
-    return expand_user(os.environ.get("I2I_CACHE") or Path("datasets") / ".packed")
 
 
 def build_image_cache(

@@ -7,16 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from i2i.data.cache_folders import cache_dir
 from i2i.data.ensure import ensure_dataset
 from i2i.data.layout import HINT, Kind, Layout, LayoutName, dataset_dirs, detect_layout, find_dataset
 from i2i.data.layout.arrangement import Arrangement, domain_splits, is_domain_name
 from i2i.data.layout.detect import two_domain_layout
 from i2i.data.layout.pairs import NO_SUFFIXES, Suffixes, check_suffixes
+from i2i.data.layout.shards import is_shard_folder, mirror, shard_layout
 from i2i.data.layout.types import KIND_OF_LAYOUT
 from i2i.errors import DatasetError, UsageError
 from i2i.images.folders import real_path
 from i2i.images.stacks import StackPattern, stack_files
 from i2i.paths import expand_user
+from i2i.storage import is_address
 
 FOLDERS = ("data", "data_a", "data_b", "test_a", "test_b")
 PLACES = (*FOLDERS, "pairs")  # fields that name folders
@@ -99,6 +102,8 @@ class DataSource:
     @property
     def title(self) -> str:
         """Short name of the dataset, without paths: for the run, the model file and its card."""
+        if is_address(self.data):
+            return self.data.rstrip("/").rpartition("/")[2]
         if not self.two_folders:
             return _last_part(str(self._find(self.data) or self.data))
         a, b = (real_path(self._find(name) or name) for name in self.two_folders)
@@ -110,6 +115,8 @@ class DataSource:
     def folder(self) -> Path | None:
         """The folder of the dataset, or of A; None if it is not on this machine."""
         name = self.two_folders[0] if self.two_folders else self.data
+        if is_address(name):
+            return mirror(name, cache_dir() / "shards")
         return self._find(name) if name else None
 
     def require_here(self) -> None:
@@ -131,7 +138,9 @@ class DataSource:
 
     def with_absolute(self) -> "DataSource":
         """Return the source with the present absolute path of each folder."""
-        found = {name: folder for name in self.names if (folder := self._find(name)) is not None}
+        found = {
+            name: folder for name in self.names if not is_address(name) and (folder := self._find(name)) is not None
+        }
         return replace(self, absolute={name: str(real_path(folder)) for name, folder in found.items()})
 
     def shareable(self) -> dict[str, Any]:
@@ -161,9 +170,14 @@ class DataSource:
     def _load(self, needed: Kind | None, download: bool) -> Layout:
         if self.two_folders:
             return self._load_two_folders(self.two_folders, needed)
+        if is_address(self.data):
+            folder = mirror(self.data, cache_dir() / "shards")
+            return replace(shard_layout(folder, needed, self.title), is_remote=True)
         if not download:
             self.require_here()
         folder = self.folder or self._ensure()
+        if is_shard_folder(folder):
+            return shard_layout(folder, needed)
         return detect_layout(
             folder, needed, name=self.layout, pair_suffixes=self.pair_suffixes, stack=self.stack_pattern
         )

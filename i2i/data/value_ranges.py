@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from i2i.data.layout import Layout
+from i2i.data.layout.shards import inspected_items
 from i2i.errors import ImageError, UsageError
 from i2i.images.opening import read_head
 from i2i.images.reading import read_declaration, read_summary
@@ -81,7 +82,7 @@ def files_of_domains(layout: Layout) -> tuple[list[Path], list[Path]]:
     files: tuple[set[Path], set[Path]] = (set(), set())
     for domains in layout.splits.values():
         for index, domain in enumerate(domains):
-            for item in domain:
+            for item in inspected_items(layout, domain):
                 for side, path in enumerate(item):
                     files[max(index, side)].add(path)
     return sorted(files[0]), sorted(files[1])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from i2i.errors import ImageError
+from i2i.images.shards import open_member
 
 _ADDRESS = re.compile(r"(https?|ftp|s3|gs|data):", re.IGNORECASE)
 _NAME_CHARACTERS = 50  # at most 200 of the 255 bytes that a name may have
@@ -23,8 +24,11 @@ _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY
 def open_regular(path: Path) -> BinaryIO:
     """Open a file for reading. Raises ImageError if it is missing, empty or not a regular file.
 
-    This never waits for a FIFO or a device, even if one replaces the file between the check and the opening.
+    This never waits for a FIFO or a device, even if one replaces the file between the check and the opening. A path may
+    lead into a shard, see ``shards``.
     """
+    if (member := open_member(path)) is not None:
+        return member
     try:
         _check_regular(path, path.stat())
         file = os.fdopen(os.open(path, _OPEN_FLAGS), "rb")

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from i2i.errors import DatasetError, ImageError, UsageError
+from i2i.images.files import open_regular
 from i2i.images.sample_images import SampleImage, Samples
 from i2i.images.sample_types import MAX_CHANNELS, sample_type_of
+from i2i.images.shards import status_of
 from i2i.images.value_range import ValueRange
 
 STEM = "{stem}"
@@ -130,7 +132,7 @@ def file_version(path: Path) -> tuple[int, int]:
 
     Raises: OSError if a file is missing.
     """
-    statuses = [file.stat() for file in stack_files(path) or [path]]
+    statuses = [status_of(file) for file in stack_files(path) or [path]]
     return sum(status.st_size for status in statuses), max(status.st_mtime_ns for status in statuses)
 
 
@@ -138,7 +140,7 @@ def file_digest(path: Path) -> bytes:
     """Return the SHA-256 of a file, or of the files of a stack one after another."""
     digest = hashlib.sha256()
     for file in stack_files(path) or [path]:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             for block in iter(lambda: stream.read(1 << 20), b""):
                 digest.update(block)
     return digest.digest()

@@ -27,7 +27,7 @@ def open_image_cache(recipe: Recipe, layout: Layout, ranges: DomainRanges, forma
     mode = recipe.training.cache
     has_task = recipe.data.restoration_task is not None
     decodes_full_photos = has_task or recipe.superres_scale > 1 or recipe.data.resize_mode == "native"
-    if mode == "off":
+    if mode == "off" or (layout.is_remote and mode == "auto"):
         return None
     if mode == "auto" and not decodes_full_photos and resolve_device(recipe.training.device).type != "cuda":
         return None

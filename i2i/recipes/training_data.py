@@ -9,6 +9,7 @@ from typing import Any
 from i2i.data.audit import training_warnings
 from i2i.data.config import DataConfig, DirectedConfig
 from i2i.data.layout import HINT, Kind, Layout, PairSizes
+from i2i.data.layout.shards import inspected_items
 from i2i.data.saved_source import SAVED_PLACES
 from i2i.data.source import PLACES, DataSource
 from i2i.data.unreadable import max_unreadable
@@ -108,6 +109,8 @@ def fit_to_pairs(recipe: Recipe, layout: Layout, overrides: dict[str, Any]) -> t
 
 def log_data_warnings(recipe: Recipe, layout: Layout) -> None:
     """Log the warnings of `i2i data check` that concern a training."""
+    if layout.is_remote:
+        return  # the check would download all shards
     resize = "native" if recipe.superres_scale > 1 else recipe.data.resize_mode
     for text in training_warnings(layout, recipe.data_kind(), resize=resize):
         logger.warning("warning: %s", text)
@@ -139,7 +142,7 @@ def _target_index(recipe: Recipe) -> int:
 def _all_files(layout: Layout) -> Iterator[Path]:
     for domains in layout.splits.values():
         for domain in domains:
-            for item in domain:
+            for item in inspected_items(layout, domain):
                 yield from item
 
 

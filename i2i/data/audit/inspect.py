@@ -17,9 +17,11 @@ from i2i.images import read, read_header
 from i2i.images.channels import CLASS_IDS, ChannelHeader, ChannelImage, read_channel_header, read_channels
 from i2i.images.display import to_picture
 from i2i.images.formats import HAS_HEIC
+from i2i.images.opening import read_head
 from i2i.images.pixel_format import PixelFormat
 from i2i.images.reading import read_summary
 from i2i.images.sample_images import may_have_other_samples
+from i2i.images.shards import split_path
 from i2i.images.signatures import describe_non_image, sniff_image_format
 from i2i.images.stacks import stack_files
 from i2i.images.value_range import SampleSummary, common_ranges
@@ -180,7 +182,7 @@ def _has_equal_halves(pixels: np.ndarray) -> bool:
 def _fault(path: Path, error: Exception) -> ImageFault:
     reason = str(error).removeprefix(str(path)).lstrip(": ").removeprefix("is damaged: ").removesuffix(".")
     reason = reason or type(error).__name__
-    if not path.is_file():
+    if not path.is_file() and split_path(path) is None:
         return ImageFault("damaged", reason)
     head = _read_head(path)
     if not head:
@@ -210,10 +212,4 @@ def image_format(path: Path) -> tuple[str, bool] | None:
 
 def _read_head(path: Path) -> bytes:
     path = next(iter(stack_files(path)), path)
-    if not path.is_file():  # reading a FIFO would block
-        return b""
-    try:
-        with path.open("rb") as file:
-            return file.read(512)
-    except OSError:
-        return b""
+    return read_head(path)

@@ -80,6 +80,7 @@ class Layout:
         sizes: of the images of pairs in two files.
         without_partner: images of two domains that belong to no pair.
         title: short name of the dataset, for runs and model cards; "" for the name of ``root``.
+        is_remote: whether the files are in shards at an address, each of which is downloaded when it is needed.
     """
 
     root: Path
@@ -91,6 +92,7 @@ class Layout:
     sizes: PairSizes = PairSizes()
     without_partner: Sequence[Path] = ()
     title: str = ""
+    is_remote: bool = False
 
     @property
     def eval_split(self) -> str:
@@ -118,6 +120,11 @@ class Layout:
     def fingerprint(self) -> str:
         """Return the SHA-256 over the names and sizes of all training files, in hex digits."""
         digest = hashlib.sha256()
+        if self.is_remote:  # the sizes would take a download of all shards
+            for domain in self.splits["train"]:
+                for item in domain:
+                    digest.update("\0".join(path.name for path in item).encode(errors="replace") + b"\n")
+            return digest.hexdigest()
         for name, path in self._training_files():
             digest.update(f"{name}\0{file_version(path)[0]}\n".encode(errors="replace"))
         return digest.hexdigest()
@@ -127,7 +134,7 @@ class Layout:
         for index, domain in enumerate(self.splits["train"]):
             for item in domain:
                 for side, path in enumerate(item):
-                    if not self.title:
+                    if not self.title or not self.folders:
                         yield str(path.relative_to(self.root)), path
                         continue
                     number = index + side  # 0 for A, 1 for B
