@@ -116,7 +116,7 @@ class DataSource:
         """The folder of the dataset, or of A; None if it is not on this machine."""
         name = self.two_folders[0] if self.two_folders else self.data
         if is_address(name):
-            return mirror(name, cache_dir() / "shards")
+            return mirror(name, cache_dir().resolve() / "shards")
         return self._find(name) if name else None
 
     def require_here(self) -> None:
@@ -171,7 +171,7 @@ class DataSource:
         if self.two_folders:
             return self._load_two_folders(self.two_folders, needed)
         if is_address(self.data):
-            folder = mirror(self.data, cache_dir() / "shards")
+            folder = mirror(self.data, cache_dir().resolve() / "shards")
             return replace(shard_layout(folder, needed, self.title), is_remote=True)
         if not download:
             self.require_here()

@@ -23,6 +23,7 @@ NAME_COLUMNS = ("name", "__key__", "path", "file_name", "filename")
 BYTES_COLUMNS = ("bytes", "image", "jpg", "png", "webp")
 _ROW_GROUPS = 4  # of Parquet files that a process keeps decoded
 _GIGABYTE = 1e9
+_ATTEMPTS = 3
 _MARKS = tuple(f"{suffix}{os.sep}" for suffix in SHARD_SUFFIXES)
 
 
@@ -66,22 +67,32 @@ def open_member(path: Path) -> BinaryIO | None:
     """Open a file in a shard; None for another path. Raises ImageError if the shard does not hold it."""
     if (found := split_path(path)) is None:
         return None
-    shard, name = found
-    try:
-        status = _fetched(shard).stat()
-        member = _index(shard, status.st_size, status.st_mtime_ns).get(name)
-        if member is None:
-            raise ImageError(f"{path} does not exist: {shard} holds no such file.")
-        if shard.suffix == ".parquet":
-            return io.BytesIO(_cell(shard, status.st_mtime_ns, *member))
-        with shard.open("rb") as file:
-            file.seek(member.start)
-            data = file.read(member.length)
-    except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if len(data) != member.length or not data:
-        raise ImageError(f"{path} is empty or cut short (0 bytes)." if not data else f"{shard} is cut short.")
-    return io.BytesIO(data)
+    for attempt in range(_ATTEMPTS):
+        try:
+            return io.BytesIO(_read(path, *found))
+        except FileNotFoundError as error:  # another process has just removed the shard: it is downloaded again
+            if attempt == _ATTEMPTS - 1 or not (found[0].parent / SOURCE_NAME).exists():
+                raise ImageError(f"{path} does not exist: {found[0]} is missing.") from error
+        except OSError as error:
+            raise ImageError(f"{path} cannot be read: {error.strerror or error}.") from error
+    return None
+
+
+def _read(path: Path, shard: Path, name: str) -> bytes:
+    status = _fetched(shard).stat()
+    member = _index(shard, status.st_size, status.st_mtime_ns).get(name)
+    if member is None:
+        raise ImageError(f"{path} does not exist: {shard} holds no such file.")
+    if shard.suffix == ".parquet":
+        return _cell(shard, status.st_mtime_ns, *member)
+    with shard.open("rb") as file:
+        file.seek(member.start)
+        data = file.read(member.length)
+    if not data:
+        raise ImageError(f"{path} is empty (0 bytes).")
+    if len(data) != member.length:
+        raise ImageError(f"{path} is cut short: {shard} ends within it.")
+    return data
 
 
 def member_names(shard: Path) -> list[str]:
@@ -161,7 +172,7 @@ def _fetched(shard: Path) -> Path:
     source = shard.parent / SOURCE_NAME
     if shard.exists():
         if source.exists():
-            os.utime(source.parent / f".{shard.name}.used")
+            (shard.parent / f".{shard.name}.used").touch()
         return shard
     if not source.exists():
         raise FileNotFoundError(2, "No such file or directory", str(shard))

@@ -183,9 +183,11 @@ def test_damaged_shards_and_missing_files_are_named(tmp_path: Path) -> None:
         read(tmp_path / "good/train-0.tar/b.png")
     assert status_of(tmp_path / "good/train-0.tar/a.png").st_size > 50
     assert member_names(tmp_path / "good/train-0.tar") == ["a.png", "empty.txt"]
-    (tmp_path / "good/shards.json").write_text(json.dumps({"kind": "odd", "files": 1, "splits": {}}))
-    with pytest.raises(DatasetError, match=r"shards\.json is damaged"):
-        load(tmp_path / "good", "photos")
+    outside = {"train": [[{"name": "../bad/train-0.tar", "files": ["a.png"]}]]}
+    for about in ({"kind": "odd", "files": 1, "splits": {}}, {"kind": "clean", "files": 1, "splits": outside}):
+        (tmp_path / "good/shards.json").write_text(json.dumps(about))
+        with pytest.raises(DatasetError, match=r"shards\.json is damaged"):
+            load(tmp_path / "good", "photos")
 
 
 def test_a_folder_that_is_not_empty_is_not_packed_into(tmp_path: Path) -> None:

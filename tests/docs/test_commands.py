@@ -83,6 +83,7 @@ RESULTS = (
     "convert stripes-cyclegan datasets/stripes/testA --out striped/",
     "convert stripes-cyclegan datasets/horse2zebra/testA --out zebras/",
     "sample shapes-gan --num-images 3 --out-dir generated/",
+    "data pack stripes --shards stripes-shards",
     "train cyclegan --data horse2zebra --save-config horses.json",
     "models import latest_net_G_A.pth latest_net_G_B.pth --name horses",
     "models import 4x.safetensors --name upscale4",
@@ -181,7 +182,7 @@ def prepared(
 def with_new_results(words: list[str]) -> list[str]:
     """Return the command with a new name for its run. Remove what it writes if the template has it."""
     for flag, target in pairwise(words):
-        if flag in ("--out", "--out-dir"):
+        if flag in ("--out", "--out-dir", "--shards"):
             shutil.rmtree(target, ignore_errors=True)
         if flag == "--save-config":
             Path(target).unlink()

@@ -5,12 +5,14 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, overload
 
 from i2i.data.layout.types import Item, Kind, Layout, PairSizes
 from i2i.errors import DatasetError, I2IError
+from i2i.images.files import write_atomic
 from i2i.images.formats import HEIC_SUFFIXES, IMAGE_SUFFIXES
 from i2i.images.shards import SHARD_SUFFIXES, SOURCE_NAME, member_names
 from i2i.json_parsing import JsonError, parse_json_table
@@ -77,6 +79,7 @@ def _list_shards(folder: Path) -> list[Path]:
     return [] if has_folders else [path for path in files if path.suffix in SHARD_SUFFIXES]
 
 
+@lru_cache(maxsize=8)
 def mirror(address: str, cache: Path) -> Path:
     """Return the folder into which the shards of an address are downloaded when they are needed.
 
@@ -96,8 +99,8 @@ def mirror(address: str, cache: Path) -> Path:
     if not shards:
         raise DatasetError(f"{address} holds no shards: files ending in {' or '.join(SHARD_SUFFIXES)}.")
     if ABOUT_NAME in names:
-        (folder / ABOUT_NAME).write_bytes(storage.read(ABOUT_NAME))
-    (folder / SOURCE_NAME).write_text(json.dumps({"address": address, "shards": shards}))
+        write_atomic(folder / ABOUT_NAME, storage.read(ABOUT_NAME))
+    write_atomic(folder / SOURCE_NAME, json.dumps({"address": address, "shards": shards}).encode())
     return folder
 
 
@@ -134,6 +137,8 @@ def _packed_layout(root: Path, about: Mapping[str, Any], title: str) -> Layout:
         kind, files = about["kind"], int(about["files"])
         if kind not in _KINDS or files not in (1, 2):
             raise ValueError(f"kind {kind!r} of {files} files")
+        for shard in (shard for domains in about["splits"].values() for domain in domains for shard in domain):
+            _check_shard(shard)
         splits: Splits = {
             str(split): tuple(ShardItems([(root / shard["name"], shard["files"]) for shard in domain], files)
                               for domain in domains)
@@ -145,6 +150,15 @@ def _packed_layout(root: Path, about: Mapping[str, Any], title: str) -> Layout:
         raise DatasetError(f"{root / ABOUT_NAME} is damaged: {error}. Pack the dataset again.") from error
     name = str(about.get("layout", ""))
     return Layout(root, kind, f"shards of {name or kind}", splits, name, {}, sizes, title=title)
+
+
+def _check_shard(shard: Mapping[str, Any]) -> None:
+    """Raise ValueError unless a shard lies in the folder itself, and its files have names."""
+    name = shard["name"]
+    if Path(name).name != name or name.startswith(".") or not name.endswith(SHARD_SUFFIXES):
+        raise ValueError(f"{name!r} is no name of a shard")
+    if not all(isinstance(file, str) for file in shard["files"]):
+        raise ValueError(f"the files of {name} have no names")
 
 
 def _layout_by_names(
