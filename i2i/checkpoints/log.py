@@ -11,6 +11,7 @@ from typing import Any
 
 from i2i.checkpoints.run import write_or_explain
 from i2i.checkpoints.tensorboard import EventWriter
+from i2i.checkpoints.tracking import Tracker
 from i2i.checkpoints.upgrade import upgrade_log_row
 from i2i.errors import WriteError, io_errors
 from i2i.json_parsing import parse_json_table
@@ -28,9 +29,11 @@ class MetricsLog:
         folder: the run's folder.
         step: the step at which the training starts or resumes. Rows after it, which an interrupted part of the
             training wrote, are removed. If lines are damaged, a copy of the whole log is kept as ``log.damaged.jsonl``.
+        tracker: gets the numbers and images too.
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, tracker: Tracker | None = None) -> None:
+        self._tracker = tracker
         self.path = folder / "log.jsonl"
         self._unwritten = ""  # rows that could not be written yet
         self._failed = False  # whether a warning about that has been logged
@@ -74,6 +77,8 @@ class MetricsLog:
             except OSError as error:
                 self._warn(self.path, error)
         self._write_event(lambda events: events.write_scalars(step, values))
+        if self._tracker is not None:
+            self._tracker.log_scalars(step, values)
 
     def log_image(self, step: int, pixels: Any) -> None:
         """Write a sample grid to TensorBoard, see ``EventWriter.write_image``.
@@ -83,6 +88,8 @@ class MetricsLog:
             pixels: uint8 (H, W, 3).
         """
         self._write_event(lambda events: events.write_image(step, pixels))
+        if self._tracker is not None:
+            self._tracker.log_image(step, pixels)
 
     def _write_event(self, write: Callable[[EventWriter], None]) -> None:
         """Call ``write``, and write no more events if it fails: TensorBoard's writer has ended then."""

@@ -16,7 +16,7 @@ RESUMABLE_FIELDS: dict[str, set[str]] = {
     "training": {
         "steps", "epochs", "max_hours", "lr", "device", "precision", "workers", "cache", "compile", "cuda_graph",
         "log_every", "sample_every", "snapshot_every", "eval_every", "eval_images", "best_metric", "stop_on_alarm",
-        "save_every_minutes", "title", "batch_size", "accumulate", "checkpoint_activations", "ranks",
+        "save_every_minutes", "title", "batch_size", "accumulate", "checkpoint_activations", "ranks", "track",
     },
 }  # fmt: skip
 

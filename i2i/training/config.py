@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from i2i.checkpoints.tracking import TrackerName
 from i2i.config import Config, option, require
 from i2i.device import Precision
 
@@ -83,6 +84,11 @@ class TrainingConfig(Config):
         "auto",
         "load images from one file, made at the first use in datasets/.packed or $I2I_CACHE; auto: on CUDA, for a "
         "--task and with --resize native, up to 32 GB",
+    )
+    track: TrackerName = option(
+        "off",
+        "send settings, numbers and sample grids to this tracker too, besides TensorBoard: trackio, wandb (Weights & "
+        "Biases) or mlflow",
     )
     log_every: int = option(20, "steps between two rows of log.jsonl", ge=1)
     sample_every: int = option(500, "steps between two sample grids", ge=1)

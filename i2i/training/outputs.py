@@ -2,6 +2,8 @@
 
 import logging
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,11 +11,13 @@ import torch
 from torch import Tensor
 
 from i2i.checkpoints.log import MetricsLog
+from i2i.checkpoints.tracking import Tracker, require_tracker
 from i2i.device import autocast, fork_rng_with_seed
 from i2i.diagnostics import nonfinite_names
 from i2i.distributed import alone
 from i2i.training.batches import to_device
 from i2i.training.progress import format_losses
+from i2i.training.ranks import NoLog
 from i2i.training.samples import inference_copies, save_sample_grid
 from i2i.training.validator import Validator
 
@@ -33,6 +37,27 @@ class TrainingOutputs:
     def __init__(self, trainer: "Trainer") -> None:
         self.trainer = weakref.proxy(trainer)  # no cycle: a trainer that is dropped unlocks its run at once
         self._sample_batch: tuple[Tensor, ...] = ()
+        self._tracker: Tracker | None = None
+        if trainer.is_main:
+            require_tracker(trainer.config.track)
+
+    @contextmanager
+    def tracking(self) -> Iterator[None]:
+        """Start or continue the tracked run of --track, and end it at the end. Rank 0 tracks alone."""
+        trainer = self.trainer
+        if trainer.is_main and trainer.config.track != "off":
+            self._tracker = Tracker(trainer.config.track, trainer.run.path, trainer.info.settings)
+        try:
+            yield
+        finally:
+            if self._tracker is not None:
+                self._tracker.close()
+            self._tracker = None
+
+    def open_log(self) -> MetricsLog:
+        """Return the log of the training from its present step on; that of other ranks than 0 writes nothing."""
+        trainer = self.trainer
+        return MetricsLog(trainer.run.path, trainer.step, self._tracker) if trainer.is_main else NoLog()
 
     @torch.no_grad()
     def save_samples(self, log: MetricsLog) -> None:

@@ -28,7 +28,7 @@ from i2i.training.ema import EMA
 from i2i.training.monitor import TrainingMonitor
 from i2i.training.outputs import TrainingOutputs
 from i2i.training.progress import RunningMeans, TrainingProgress
-from i2i.training.ranks import NoLog, RankAgreement
+from i2i.training.ranks import RankAgreement
 from i2i.training.recovery import MemoryGuard, left_out_if_out_of_memory, roll_back_nonfinite, warn_of_batch_statistics
 from i2i.training.schedule import is_due, lr_factor
 from i2i.training.signals import GracefulShutdown
@@ -112,7 +112,7 @@ class Trainer:
         total = self.total_steps()
         if isinstance(self.train_step, TrainStep):
             self.train_step = accelerate(self.train_step, total - self.step)
-        with GracefulShutdown() as shutdown, self.progress.open(self.step, total):
+        with GracefulShutdown() as shutdown, self.outputs.tracking(), self.progress.open(self.step, total):
             while self._train_until_stop(shutdown):  # again from each earlier state
                 pass
         if self.step >= self.total_steps() and self.is_main:
@@ -123,7 +123,7 @@ class Trainer:
 
     def _train_until_stop(self, shutdown: GracefulShutdown) -> bool:
         """Train to the end, a signal, or a return to an earlier state. Return whether it was the latter."""
-        log = MetricsLog(self.run.path, self.step) if self.is_main else NoLog()
+        log = self.outputs.open_log()
         report = partial(self._report_unreadable, log)
         loader = load_batches(self.dataset, self.config, self.device, self.step, report)
         self.train_step.reset_counters(self.step)

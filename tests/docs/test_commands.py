@@ -43,7 +43,7 @@ TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in PAGES}
 COMMANDS = {" ".join(words): words for text in TEXTS.values() for words in commands(text)}
 NO_COMMANDS = ("limits", "extending", "architecture", "security")
 NOT_RUN = ("demo", "data download", "models push")  # they serve until they are stopped, or need a host
-NOT_HERE = ("://", "--ray ")  # they need object stores and processes of Ray; tests/convert/distributed runs them
+NOT_HERE = ("://", "--ray ", "--track ")  # they need servers, or processes of Ray; tests of their own run them
 EXAMPLES = [pytest.param(code, id=f"{page}-{i}") for page, text in TEXTS.items()
             for i, code in enumerate(python_blocks(text)) if page != "extending"]  # fmt: skip
 SIZE = 32  # the smallest size of LPIPS and of the projected discriminator
