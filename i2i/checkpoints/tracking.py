@@ -141,7 +141,7 @@ class _Mlflow:
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested tables as one, with names such as "training.lr"."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, Mapping):
             flat |= _flat(value, f"{prefix}{key}.")
@@ -166,7 +166,7 @@ def _open(name: TrackerName, folder: Path, config: Mapping[str, Any]) -> Tracked
     if name == "wandb":
         run = _Wandb(folder, identity, config)
     else:
-        run = {"trackio": _Trackio, "mlflow": _Mlflow}[name](title, identity, config)
+        run = _Trackio(title, identity, config) if name == "trackio" else _Mlflow(title, identity, config)
     if identities.get(name) != identity:
         write_or_explain(path, json.dumps({**identities, name: identity}, indent=2).encode())
     return run

@@ -112,7 +112,8 @@ def resolve_models(names: Sequence[str], checkpoint: CheckpointChoice) -> list[E
 def _checkpoints(name: str, checkpoint: CheckpointChoice) -> list[EvaluatedModel]:
     path = find_model_file(name)
     last = loading.any_model_info(path)
-    if path.name != "weights.safetensors" or not (path.parent / "config.json").is_file():
+    is_run = (path.parent / "config.json").is_file() and address_of_cached_file(path) is None
+    if path.name != "weights.safetensors" or not is_run:
         return [EvaluatedModel(_short_name(path, name), path, "best" if last.best else "", last)]
     best_path = path.with_name("best.safetensors")
     if checkpoint == "best" and not best_path.is_file():

@@ -17,6 +17,7 @@ from i2i.checkpoints.hub import address_of_cached_file, download, parse_address
 from i2i.checkpoints.model_file import find_model_file, load_model_file, model_name, name_for_files
 from i2i.cli import main
 from i2i.errors import DownloadError, ModelFileError, UsageError
+from i2i.evaluation.models import resolve_models
 from tests.checkpoints.hub.server import READER, TOKEN, Hub
 from tests.conftest import random_image, write_random_images
 
@@ -186,6 +187,13 @@ def test_the_environment_names_the_hub(hub: Hub, weights: bytes, tmp_path: Path)
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     assert "weights.safetensors" in result.stdout.replace("\n", "")
+
+
+def test_an_evaluation_names_a_model_by_its_address(hub: Hub, weights: bytes) -> None:
+    hub.add("user/zebras", {"weights.safetensors": weights})
+    find_model_file(ADDRESS).with_name("config.json").write_text("{}")  # as other programs leave it in the cache
+    (model,) = resolve_models([ADDRESS], "both")
+    assert (model.name, model.checkpoint) == (ADDRESS, "")
 
 
 def test_a_path_in_another_folder_is_no_address(tmp_path: Path) -> None:
