@@ -31,14 +31,10 @@ class Description:
     Attributes:
         settings_hash: of model and settings.
         known: ranges that the user or the model states, by sample type.
-        scale: size of the results relative to the images.
-        direction: of the model.
     """
 
     settings_hash: str
     known: ValueRanges
-    scale: int
-    direction: str
 
 
 class Worker:
@@ -67,9 +63,8 @@ class Worker:
 
     def describe(self) -> Description:
         """Return what the results depend on besides the files."""
-        translator = self._conversion.translator
-        ranges = getattr(translator, "value_ranges", {})
-        return Description(self._conversion.settings_hash, ranges, translator.scale, translator.direction)
+        ranges = getattr(self._conversion.translator, "value_ranges", {})
+        return Description(self._conversion.settings_hash, ranges)
 
     def measure(self, files: Sequence[SourceFile]) -> list[tuple[int, SampleSummary]]:
         """Return what the samples of files hold whose type does not fix the range, with the index of the file."""

@@ -14,6 +14,8 @@ from i2i.errors import I2IError, UsageError
 W = TypeVar("W")
 LOCAL = "local"
 MAX_ATTEMPTS = 2  # workers that may be lost with the same single file
+MAX_LOSSES = 10  # for each worker, without any finished chunk between them
+_LOSS_ADVICE = "Look into Ray's logs; if memory ran out, use fewer --workers or a smaller --batch-size."
 CHUNKS_AHEAD = 2  # that a worker has at a time: the one in work, and the next one
 
 
@@ -129,6 +131,7 @@ class RayWorkers:
         self._options = {"num_cpus": 1, "num_gpus": share, "max_restarts": 0}
         self._make = make
         self._slots: list[_Slot] = []
+        self._losses = 0  # workers that were lost since a chunk was last finished
         self.process_ids: set[int] = set()
 
     def _connect(self, address: str, count: int) -> None:
@@ -160,7 +163,10 @@ class RayWorkers:
     def describe(self) -> Any:
         """Start all workers. Returns the description of the first one that is ready."""
         self._slots = [_Slot(self._start()) for _ in range(self._count)]
-        description, process_id = self._get(self._slots[0].actor.open.remote())
+        try:
+            description, process_id = self._get(self._slots[0].actor.open.remote())
+        except self._ray.exceptions.RayActorError as error:
+            raise I2IError(f"A worker on Ray ended while it loaded the model. {_LOSS_ADVICE}") from error
         self.process_ids.add(process_id)
         return description
 
@@ -192,7 +198,10 @@ class RayWorkers:
             slot.running -= 1
             try:
                 result = self._get(reference)
-            except self._ray.exceptions.RayActorError:
+            except self._ray.exceptions.RayActorError as error:
+                self._losses += 1
+                if self._losses > MAX_LOSSES * self._count:
+                    raise I2IError(f"Workers on Ray end again and again. {_LOSS_ADVICE}") from error
                 lost = [chunk, *self._take_back(slot, running)]
                 slot.actor = self._start()
                 for part in lost:
@@ -201,6 +210,7 @@ class RayWorkers:
                     if not pieces:
                         yield part, LostWorkerError("its conversion has ended each worker that tried it.")
             else:
+                self._losses = 0
                 yield chunk, result
 
     def _take_back(self, slot: _Slot, running: dict[Any, tuple[_Slot, W]]) -> list[W]:
