@@ -1,7 +1,7 @@
 """Where the results of a conversion go: a folder, or an address."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -185,10 +185,15 @@ class StoredDestination:
         """Write a part of the manifest, before the results that it lists."""
         self.storage.write(f"{PARTS_NAME}/{name}", data)
 
-    def read_parts(self, prefix: str) -> Iterator[Record]:
-        """Yield the lines of the parts whose names begin with a prefix, oldest first."""
+    def read_parts(self, prefix: str, finished: Collection[str] = ()) -> Iterator[Record]:
+        """Yield the lines of the parts whose names begin with a prefix, oldest first.
+
+        Args:
+            prefix: of the names.
+            finished: the parts of chunks whose names begin with one of these are left out.
+        """
         for name in self.storage.list_below(PARTS_NAME):
-            if name.startswith(prefix):
+            if name.startswith(prefix) and "-".join([*name.split("-")[:2], ""]) not in finished:
                 yield from filter(None, map(parse_record, self.storage.read(f"{PARTS_NAME}/{name}").splitlines()))
 
     def remove_parts(self, prefix: str) -> None:

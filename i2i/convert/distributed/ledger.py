@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class Ledger:
         self._destination = destination
         self._catalogue = catalogue
         self._new = RowsOnDisk()
+        self._finished: set[str] = set()  # what the names of parts begin with whose lines are all in ``_new``
         self._stack = ExitStack()
 
     def __enter__(self) -> "Ledger":
@@ -96,12 +98,17 @@ class Ledger:
         else:
             for row in rows:
                 self._new.append(row)
+            if parts is not None:
+                self._finished.add(parts)
 
     def _merge(self) -> None:
         """Write the manifest anew if it has gained much, and remove the parts."""
         if isinstance(self._destination, StoredDestination):
-            if len(self._new):
-                lines = (row for rows in (self._catalogue.all_records(2), self._new) for row in rows)
+            left = self._destination.read_parts("", self._finished)  # of chunks that were not finished
+            first = next(left, None)
+            if len(self._new) or first is not None:
+                rest = left if first is None else chain([first], left)
+                lines = (row for rows in (self._catalogue.all_records(2), self._new, rest) for row in rows)
                 self._destination.write_manifest(map(to_line, lines))
                 self._destination.remove_parts("")
             return

@@ -78,13 +78,16 @@ def convert_distributed(
         listed = Listed(lambda path, reason: skipped.append((path, None, reason)))
         list_sources(sources, out, options.patterns, catalogue, listed)
         result.failed = cast("Any", listed.failed)
+        ledger = Ledger(destination, catalogue)
+        if not dry_run:
+            stack.enter_context(ledger)  # before the workers, so that they have ended when it is closed
         pool: Workers = stack.enter_context(
             open_workers(make, ray, workers, uses_gpu=not options.device.startswith("cpu"))
         )
         description: Description = pool.describe()
         on_start(pool)
         conversion = _Run(options, sources, catalogue, destination, listed, pool, description, result, progress)
-        result.stopped = not conversion.run(stack, dry_run=dry_run)
+        result.stopped = not conversion.run(ledger, dry_run=dry_run)
     result.failed.sort(key=lambda row: str(row[0]))
     result.seconds = time.monotonic() - start
     return result
@@ -135,15 +138,12 @@ class _Run:
         self._total = self._done = 0
         self._unusual: dict[Path, SampleSummary] = {}
 
-    def run(self, stack: ExitStack, *, dry_run: bool) -> bool:
+    def run(self, ledger: Ledger, *, dry_run: bool) -> bool:
         """Convert, or plan. Returns whether it was finished; Ctrl-C interrupts it."""
         roots = range(len(self._sources))
         self._total = sum(self._catalogue.count_files(root, kind) for root in roots for kind in (IMAGE, ARRAY, OTHER))
         self._progress(0, 0, self._total)
         ranges = self._measure()
-        ledger = Ledger(self._destination, self._catalogue)
-        if not dry_run:
-            stack.enter_context(ledger)
         ledger.load()
         self._catalogue.index()
         settings_hash = PlanRanges({Path(str(root)): found for root, found in ranges.items()}).settings_hash(

@@ -13,6 +13,8 @@ from PIL import Image
 import i2i
 from i2i.convert import Result
 from i2i.convert.conversion import open_conversion
+from i2i.convert.distributed import run
+from i2i.convert.distributed.results import ResultWriter
 from i2i.convert.distributed.run import convert_distributed
 from i2i.convert.options import ConvertOptions
 from i2i.errors import UsageError
@@ -128,6 +130,27 @@ def test_lines_that_a_lost_worker_left_count_for_any_later_run(photos: Path, tmp
     assert len(convert_distributed(options(), [str(photos)], str(out)).converted) == 0
     assert not (out / ".i2i.parts").exists()
     assert len((out / ".i2i.jsonl").read_text().splitlines()) == 9
+
+
+def test_an_interrupted_conversion_keeps_the_results_of_unfinished_chunks(
+    tmp_path: Path, memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_random_images(tmp_path / "in", 6)
+    monkeypatch.setattr(run, "CHUNK_FILES", 3)
+    add = ResultWriter.commit
+
+    def commit_and_interrupt(writer: ResultWriter) -> None:
+        add(writer)
+        if writer._chunk.name.endswith("1"):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ResultWriter, "commit", commit_and_interrupt)
+        result = convert_distributed(options(), [str(tmp_path / "in")], "memory://bucket/out")
+    assert result.stopped
+    assert (len(result.converted), len(stored(memory, "/bucket/out"))) == (3, 6)
+    again = convert_distributed(options(), [str(tmp_path / "in")], "memory://bucket/out")
+    assert [reason.rpartition(" is ")[2] for *_, reason in again.skipped] == ["up to date"] * 6
 
 
 def test_a_dry_run_lists_and_writes_nothing(photos: Path, tmp_path: Path) -> None:
