@@ -112,10 +112,10 @@ class Ledger:
                 self._destination.write_manifest(map(to_line, lines))
                 self._destination.remove_parts("")
             return
-        left = list(self._destination.read_parts(""))
-        if left:
+        unmerged = list(self._destination.read_parts(""))
+        if unmerged:
             with (self._destination.folder / MANIFEST_NAME).open("ab") as file:
-                file.writelines(map(to_line, left))
+                file.writelines(map(to_line, unmerged))
         self._destination.remove_parts("")
 
 
