@@ -11,9 +11,13 @@ from i2i.augmentations.files import saved_pipeline
 from i2i.augmentations.label_maps import check_for_label_maps
 from i2i.augmentations.library import EXACT_SYMMETRIES, moves_pixels
 from i2i.errors import ConfigError, DatasetError
+from i2i.images.sample_types import count_channels
 
 DataKind = Literal["clean", "paired", "unpaired"]
 Images = Mapping[str, np.ndarray]  # "source", "target" or both
+_OTHER_CHANNELS = (
+    " --augmentations flip and geometric take any channels; in a file, use transforms that do, or leave this one out."
+)
 _TRIALS = 16  # of a whole pipeline, before a training
 
 
@@ -134,8 +138,8 @@ class AugmentationPipeline:
             height, width, channels = next(iter(data.values())).shape
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ConfigError(
-                f"{self._source}: {name} cannot be applied to images of {width}x{height} pixels and {channels} "
-                f"channels: {reason:.300}"
+                f"{self._source}: {name} cannot be applied to images of {width}x{height} pixels and "
+                f"{count_channels(channels)}: {reason:.300}{'' if channels in (1, 3) else _OTHER_CHANNELS}"
             ) from error
         return result.shape[:2]
 

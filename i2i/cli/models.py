@@ -186,6 +186,9 @@ def _info_table(path: Path, info: "ModelInfo", num_parameters: int) -> Any:
         table.add_row("task", safe_text(info.task))
     elif info.task_title:
         table.add_row("task", f"{info.task_title}, from pairs of small and large images")
+    for direction in () if info.samples_from_noise else info.directions:
+        takes, returns = info.input_format(direction), info.output_format(direction)
+        table.add_row(direction, safe_text(f"takes {takes}; returns {returns}"))
     for domain, ranges in zip("AB", info.value_ranges, strict=True):
         for type, limits in sorted(ranges.items()):
             table.add_row("value range", f"{format_range(limits).replace(' ', ' to ')} ({type}, images {domain})")

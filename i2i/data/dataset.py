@@ -179,6 +179,11 @@ class TrainingDataset(Dataset[Any]):
         step = -1 if domain else 1
         return load_item(item, self.layout.kind, ranges=self.ranges[::step], formats=self.formats[::step])
 
+    @property
+    def sample_formats(self) -> list[PixelFormat]:
+        """The formats of the images of a sample: source and target, or the images of both domains."""
+        return self._by_direction(list(self.formats))
+
     def _formats(self, domain: int) -> list[PixelFormat]:
         """Return the format of each image of an item, in the order of the direction for pairs."""
         return self._by_direction(list(self.formats)) if self.layout.kind == "paired" else [self.formats[domain]]

@@ -11,7 +11,7 @@ from i2i.errors import DatasetError, ImageError
 from i2i.images.channels import ChannelHeader, read_channel_header
 from i2i.images.label_classes import LabelClasses
 from i2i.images.pixel_format import RGB_FORMATS, DomainFormats, PixelFormat, default_range
-from i2i.images.sample_types import DTYPES
+from i2i.images.sample_types import DTYPES, count_channels
 from i2i.images.value_range import ValueRanges
 
 _WIDTH = {dtype: position for position, dtype in enumerate(DTYPES)}  # of several types of a domain, the last is kept
@@ -104,7 +104,7 @@ def label_format(layout: Layout, classes: LabelClasses, headers: Mapping[Path, C
         if not header.is_indexed and (header.channels != 1 or header.dtype.startswith("float")):
             raise DatasetError(
                 f"--labels needs label maps as images A: an image with a palette, or class ids in a grey image; "
-                f"{layout.relative_name(path)} has {header.channels} channels of {header.dtype}."
+                f"{layout.relative_name(path)} has {count_channels(header.channels)} of {header.dtype}."
             )
     palettes = {path: header.palette for path, header in headers.items() if header.palette}
     longest = max(palettes.values(), key=len, default=())
@@ -139,9 +139,9 @@ def _domain_format(
         path, header = next(iter(misfits.items()))
         alpha = f" and alpha, so {header.channels + 1} with it" if header.alpha else ""
         raise DatasetError(
-            f"{count} channels are stated for {domain}, and {_names(misfits, layout)} of {len(headers)} cannot give "
-            f"them: {layout.relative_name(path)} has {header.channels}{alpha}. Leave --in-channels and --out-channels "
-            "out to find the channels from the files."
+            f"{count_channels(count)} {'is' if count == 1 else 'are'} stated for {domain}, and "
+            f"{_names(misfits, layout)} of {len(headers)} cannot give that: {layout.relative_name(path)} has "
+            f"{header.channels}{alpha}. Leave --in-channels and --out-channels out to find the channels from the files."
         )
     dtypes = {header.dtype for header in headers.values()}
     first = next(iter(headers.values()))

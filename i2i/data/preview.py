@@ -18,9 +18,8 @@ from i2i.data.value_ranges import dataset_ranges
 from i2i.directions import Direction
 from i2i.errors import I2IError
 from i2i.images import labelled_grid
-from i2i.images.display import to_rgb
-from i2i.images.label_classes import LabelClasses
-from i2i.images.pixel_format import RGB_FORMATS
+from i2i.images.display import shown_channels, to_rgb
+from i2i.images.pixel_format import RGB8, RGB_FORMATS, PixelFormat
 
 MIN_TILE = 128  # pixels; smaller samples are enlarged by whole numbers
 
@@ -87,20 +86,21 @@ def _columns(dataset: TrainingDataset, count: int) -> tuple[dict[str, np.ndarray
             raise sample
         samples.append(sample)
     titles = ("source", "target") if len(samples[0]) == 2 else ("image",)
-    labels = dataset.formats[0].labels
-    columns = {
-        title: np.stack([_shown(sample[i], None if i else labels).round().clip(0, 255) for sample in samples])
-        for i, title in enumerate(titles)
-    }
+    columns = {}
+    for i, title in enumerate(titles):
+        format = dataset.sample_formats[i] if i < len(dataset.sample_formats) else RGB8
+        _, note = shown_channels(format)
+        images = [_shown(sample[i], format).round().clip(0, 255) for sample in samples]
+        columns[f"{title} ({note})" if note else title] = np.stack(images)
     return {title: images.astype(np.uint8) for title, images in columns.items()}, float(np.median(times))
 
 
-def _shown(levels: Tensor, labels: LabelClasses | None = None) -> np.ndarray:
-    """Return levels (C, H, W), of pictures perhaps with a level or a mask, or of a label map, as (H, W, 3)."""
-    if labels is not None:
-        return labels.to_rgb8(levels[None])[0].permute(1, 2, 0).numpy()
-    has_condition = levels.dtype != torch.uint8 and len(levels) == 4
-    rgb = levels[:3] if has_condition else to_rgb(levels[None])[0]
+def _shown(levels: Tensor, format: PixelFormat) -> np.ndarray:
+    """Return levels (C, H, W), of a format, or of pictures with a level or a mask, as (H, W, 3)."""
+    if format.labels is not None:
+        return format.labels.to_rgb8(levels[None])[0].permute(1, 2, 0).numpy()
+    has_condition = levels.dtype != torch.uint8 and len(levels) == format.channels + 1
+    rgb = to_rgb((levels[: format.channels] if has_condition else levels)[None], format)[0]
     return rgb.permute(1, 2, 0).numpy()
 
 

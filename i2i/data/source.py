@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from i2i.data.layout.pairs import NO_SUFFIXES, Suffixes, check_suffixes
 from i2i.data.layout.shards import is_shard_folder, mirror, shard_layout
 from i2i.data.layout.types import KIND_OF_LAYOUT
 from i2i.errors import DatasetError, UsageError
-from i2i.images.folders import real_path
-from i2i.images.stacks import StackPattern, stack_files
+from i2i.images.folders import list_images, real_path
+from i2i.images.stacks import StackPattern
 from i2i.paths import expand_user
 from i2i.storage import is_address
 
@@ -162,12 +162,9 @@ class DataSource:
         Raises:
             DatasetError: there is no such dataset, or it has no usable layout.
         """
-        layout = self._load(needed, download)
         if (stack := self.stack_pattern) is not None:
-            check_has_stacks(layout, stack)
-        return layout
-
-    def _load(self, needed: Kind | None, download: bool) -> Layout:
+            folders = [self._find(name) for name in self.two_folders or (self.data,)]
+            check_has_stacks([folder for folder in folders if folder is not None], stack)
         if self.two_folders:
             return self._load_two_folders(self.two_folders, needed)
         if is_address(self.data):
@@ -246,13 +243,14 @@ class DataSource:
         return real_path(folder)
 
 
-def check_has_stacks(layout: Layout, stack: StackPattern) -> None:
-    """Raise DatasetError if no image of a dataset is a stack."""
-    items = [item for domain in layout.splits["train"] for item in domain]
-    if not any(stack_files(path) for item in items for path in item):
+def check_has_stacks(folders: Sequence[Path], stack: StackPattern) -> None:
+    """Raise DatasetError if the folders of a dataset hold images, and none is a file of a stack."""
+    images = [(folder, path) for folder in folders for path in list_images(folder)]
+    if images and not any(stack.stem(path.name) for _, path in images):
+        folder, path = images[0]
         raise DatasetError(
-            f"No file of {layout.root} has a name of the form --stack '{stack.text}'; it holds such as "
-            f"{layout.relative_name(items[0][0])}. Give the form of the names, or leave --stack out."
+            f"No file of {folder} has a name of the form --stack '{stack.text}'; it holds such as "
+            f"{path.relative_to(folder).as_posix()}. Give the form of the names, or leave --stack out."
         )
 
 

@@ -73,7 +73,7 @@ def dataset_ranges(
     }
     summaries = measure_samples(pending, read_summary)
     shared = shared_ranges(summaries)
-    warn_about_narrow(summaries, shared)
+    warn_about_narrow([{path: summaries[path] for path in paths if path in summaries} for paths in files], shared)
     return {**shared, **ranges[0]}, {**shared, **ranges[1]}
 
 
@@ -174,10 +174,22 @@ def narrow_files(
             yield together, limits, paths
 
 
-def warn_about_narrow(summaries: Mapping[Path, SampleSummary], ranges: ValueRanges) -> None:
-    """Log a warning for each type whose values are narrow in a range that nobody stated."""
-    for summary, limits, paths in narrow_files(summaries, ranges):
-        logger.warning("%s %s", describe_narrow(summary, limits, [str(path) for path in paths]), advise_range(summary))
+def warn_about_narrow(domains: Sequence[Mapping[Path, SampleSummary]], ranges: ValueRanges) -> None:
+    """Log a warning for values that are narrow in a range that nobody stated: of both domains, or of one of them.
+
+    Args:
+        domains: what the files of A and of B hold.
+        ranges: their common ranges by type; a type that is missing has its fixed range.
+    """
+    everything = {path: summary for summaries in domains for path, summary in summaries.items()}
+    found = [("", *narrow) for narrow in narrow_files(everything, ranges)]
+    types = {summary.type for _, summary, _, _ in found}
+    for name, summaries in zip("ab", domains, strict=True):
+        others = {path: summary for path, summary in summaries.items() if summary.type not in types}
+        found += [(f"-{name}", *narrow) for narrow in narrow_files(others, ranges)]
+    for suffix, summary, limits, paths in found:
+        description = describe_narrow(summary, limits, [str(path) for path in paths])
+        logger.warning("%s %s", description, advise_range(summary, f"--value-range{suffix}"))
 
 
 def describe_narrow(summary: SampleSummary, limits: ValueRange, names: Sequence[str]) -> str:
@@ -199,9 +211,9 @@ def _describe_values(summary: SampleSummary, limits: ValueRange, names: Sequence
     )
 
 
-def advise_range(summary: SampleSummary) -> str:
+def advise_range(summary: SampleSummary, flag: str = "--value-range") -> str:
     """Return a sentence with the range to state."""
-    return f"If black and white are other values, state them: --value-range {format_range(proposed_range(summary))}."
+    return f"If black and white are other values, state them: {flag} {format_range(proposed_range(summary))}."
 
 
 def _check_applies(limits: ValueRange | None, types: Mapping[Path, SampleType], root: Path) -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from i2i.images.channels import ChannelHeader, ChannelImage
+from i2i.images.sample_images import Arrangement
 from i2i.images.sample_types import DTYPES, MAX_CHANNELS
 
 
@@ -17,6 +18,7 @@ def channels_to_parts(image: ChannelImage) -> tuple[dict[str, Any], list[bytes]]
         "dtype": str(image.values.dtype),
         "declared": image.declared,
         "bands": image.bands,
+        "arrangement": image.arrangement,
         "geo": {str(code): value for code, value in image.geo.items()},
     }
     return header, [np.ascontiguousarray(image.values).tobytes()]
@@ -45,11 +47,14 @@ def channels_from_parts(header: Mapping[str, Any], data: bytes | bytearray, max_
         for code, value in header["geo"].items()
     }
     bands = tuple(map(str, header["bands"]))
+    if header["arrangement"] not in get_args(Arrangement):
+        raise ValueError(f"{header['arrangement']!r} is no arrangement")
     return ChannelImage(
         np.frombuffer(data, dtype).reshape(shape),
         None if declared is None else (float(declared[0]), float(declared[1])),
         bands if len(bands) == shape[2] else (),
         geo,
+        arrangement=header["arrangement"],
     )
 
 

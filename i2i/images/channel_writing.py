@@ -13,6 +13,7 @@ from i2i.images.geotiff import extra_tags
 from i2i.images.metadata import Provenance, SourceMetadata, build_xmp
 from i2i.images.numpy_files import encode_npy
 from i2i.images.pixel_format import PixelFormat, default_range, to_format
+from i2i.images.sample_types import count_channels
 from i2i.images.value_range import ValueRange
 from i2i.images.writing import QUALITY, MetadataPolicy, Writer
 
@@ -54,10 +55,11 @@ class ChannelWriter:
         """
         values = self._values(result)
         if self.suffix == ".npy":
-            return encode_npy(values)
+            return encode_npy(values, result.arrangement)
         if self.suffix == ".tif":
             geo = result.geo if self.policy == "keep" else {}
-            return encode_tiff(values, extra_tags(geo, result.bands) + self._provenance_tags(), alpha=self.alpha)
+            tags = extra_tags(geo, result.bands) + self._provenance_tags()
+            return encode_tiff(values, tags, alpha=self.alpha, planar=result.arrangement == "planar")
         return self._encode_picture(values)
 
     def _values(self, result: ChannelImage) -> np.ndarray:
@@ -70,9 +72,9 @@ class ChannelWriter:
         count, dtype = values.shape[2], str(values.dtype)
         if not can_store(self.suffix, count, dtype):
             kind = FORMAT_BY_SUFFIX[self.suffix].name
-            plural = "channels" if count > 1 else "channel"
             raise ImageError(
-                f"{kind} cannot store {count} {plural} of {dtype}. Use --format tif or npy, which store all of them."
+                f"{kind} cannot store {count_channels(count)} of {dtype}. Use --format tif or npy, which "
+                "store all of them."
             )
         writer = Writer(
             suffix=self.suffix, quality=self.quality, lossless=self.lossless, policy=self.policy,
@@ -111,13 +113,16 @@ def to_depth(values: np.ndarray, value_range: ValueRange, dtype: str) -> np.ndar
     )
 
 
-def encode_tiff(values: np.ndarray, tags: list[tuple[int, str, int, Any, bool]], *, alpha: bool = False) -> bytes:
-    """Encode samples (H, W, C) of any type as TIFF, compressed by deflate, channels interleaved.
+def encode_tiff(
+    values: np.ndarray, tags: list[tuple[int, str, int, Any, bool]], *, alpha: bool = False, planar: bool = False
+) -> bytes:
+    """Encode samples (H, W, C) of any type as TIFF, compressed by deflate.
 
     Args:
         values: the samples.
         tags: further tags, as the argument ``extratags`` of tifffile.
         alpha: whether the last of two or four channels is alpha.
+        planar: whether each channel is stored by itself; else the channels of a pixel are stored together.
     """
     import tifffile
 
@@ -125,12 +130,13 @@ def encode_tiff(values: np.ndarray, tags: list[tuple[int, str, int, Any, bool]],
     is_rgb = count == 3 or (alpha and count == 4)
     options: dict[str, Any] = {"photometric": "rgb" if is_rgb else "minisblack"}
     if count > 1:
-        options["planarconfig"] = "contig"
+        options["planarconfig"] = "separate" if planar else "contig"
         if alpha and count in (2, 4):
             options["extrasamples"] = ["unassalpha"]
+    stored = values[..., 0] if count == 1 else np.moveaxis(values, 2, 0) if planar else values
     file = io.BytesIO()
     tifffile.imwrite(
-        file, values if count > 1 else values[..., 0], compression="zlib", software=False, metadata=None,
+        file, stored, compression="zlib", software=False, metadata=None,
         predictor=str(values.dtype) in _PREDICTED or None, extratags=tags, **options,
     )  # fmt: skip
     return file.getvalue()

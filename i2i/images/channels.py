@@ -19,7 +19,7 @@ from i2i.images.grey import stores_grey
 from i2i.images.label_classes import Palette
 from i2i.images.opening import open_image, open_tiff_samples
 from i2i.images.reading import decode
-from i2i.images.sample_images import SampleImage
+from i2i.images.sample_images import Arrangement, SampleImage
 from i2i.images.sample_types import check_channels, sample_type_of
 from i2i.images.samples import declared_by
 from i2i.images.stacks import StackImage
@@ -40,6 +40,8 @@ class ChannelImage:
         bands: a name for each channel; empty if they have none.
         geo: the tags that place the image on the Earth; empty for most images.
         value_range: black and white, if they are known; else None.
+        arrangement: of the samples in the file, in which the identity writes them again: "interleaved" (H, W, C),
+            "planar" (C, H, W), or "flat" (H, W), an array of one channel.
     """
 
     values: np.ndarray
@@ -47,6 +49,7 @@ class ChannelImage:
     bands: tuple[str, ...] = ()
     geo: GeoTags = field(default_factory=dict)
     value_range: ValueRange | None = None
+    arrangement: Arrangement = "interleaved"
 
     @property
     def type(self) -> SampleType:
@@ -171,7 +174,8 @@ def read_channels(path: Path | str, channels: int | None = None, *, max_pixels: 
         names = _band_names(source)
         values = np.ascontiguousarray(to_upright(values, source), values.dtype.newbyteorder("="))
         geo = source.geo if isinstance(source, StackImage) else read_geo_tags(source)
-        return ChannelImage(values, source.declared, names if len(names) == values.shape[2] else (), geo)
+        bands = names if len(names) == values.shape[2] else ()
+        return ChannelImage(values, source.declared, bands, geo, arrangement=source.arrangement)
 
 
 def read_channel_header(path: Path | str) -> ChannelHeader:

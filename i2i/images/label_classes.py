@@ -81,6 +81,16 @@ class LabelClasses:
         colours[self.count] = IGNORED_COLOUR
         return colours
 
+    def legend(self) -> list[tuple[str, str]]:
+        """Return each class id, and the ignored one, with its colour in hexadecimal.
+
+        >>> LabelClasses(count=2, ignore=255).legend()
+        [('0', '#000000'), ('1', '#800000'), ('255, ignored', '#ffffff')]
+        """
+        names = [*map(str, range(self.count)), f"{self.ignore}, ignored"]
+        entries = [(name, _hex((r, g, b))) for name, (r, g, b) in zip(names, self.colours().tolist(), strict=True)]
+        return entries if self.ignore is not None else entries[:-1]
+
     def one_hot(self, indices: np.ndarray) -> np.ndarray:
         """Return indices (..., 1) as levels, uint8 (..., ``count``): 255 for the pixel's class, else 0.
 

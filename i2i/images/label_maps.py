@@ -9,6 +9,7 @@ from PIL import Image
 from i2i.errors import ImageError
 from i2i.images.channels import CLASS_IDS, ChannelImage, read_channel_header, read_channels
 from i2i.images.label_classes import LabelClasses
+from i2i.images.sample_types import count_channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ class LabelMap(ChannelImage):
 def to_label_map(image: ChannelImage, classes: LabelClasses, name: str) -> LabelMap:
     """Return an image of class ids as a label map. Raises ImageError unless it has one channel with ids of classes."""
     if image.channels != 1:
-        raise ImageError(f"{name} has {image.channels} channels; a label map has one, of class ids.")
+        raise ImageError(f"{name} has {count_channels(image.channels)}; a label map has one, of class ids.")
     return LabelMap(classes.to_indices(image.values, name), geo=image.geo, classes=classes)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from i2i.errors import ImageError
-from i2i.images.sample_images import SampleImage, Samples
+from i2i.images.sample_images import Arrangement, SampleImage, Samples
 from i2i.images.sample_types import check_channels, check_memory, sample_type_of
 
 NPY_MAGIC = b"\x93NUMPY"
@@ -26,6 +26,7 @@ class NumpyImage(SampleImage):
         with _array_stream(self.fp) as stream:
             shape, _, dtype = _read_header(stream)
         self._shape, self._axes = image_shape(shape)
+        self.arrangement = "flat" if len(shape) == 2 else "interleaved" if self._axes is None else "planar"
         self.dtype = np.dtype("uint8") if dtype.kind == "b" else dtype.newbyteorder("=")
         self.sample_type = sample_type_of(self.dtype)
         self._size = (self._shape[1], self._shape[0])
@@ -78,8 +79,12 @@ def image_shape(shape: tuple[int, ...]) -> tuple[tuple[int, int, int], tuple[int
     return (height, width, count), axes
 
 
-def encode_npy(values: np.ndarray) -> bytes:
-    """Return samples as the bytes of a file ``.npy``."""
+def encode_npy(values: np.ndarray, arrangement: Arrangement = "interleaved") -> bytes:
+    """Return samples (H, W, C) as the bytes of a file ``.npy``, see ``ChannelImage`` for the arrangement."""
+    if arrangement == "planar":
+        values = np.moveaxis(values, 2, 0)
+    elif arrangement == "flat" and values.shape[2] == 1:
+        values = values[..., 0]
     file = io.BytesIO()
     np.save(file, np.ascontiguousarray(values), allow_pickle=False)
     return file.getvalue()

@@ -1,7 +1,7 @@
 """Images whose samples Pillow cannot decode, or decodes to 8 bits only: opened like other images, decoded to arrays."""
 
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -9,6 +9,7 @@ from PIL import Image, ImageFile
 from i2i.errors import ImageError
 from i2i.images.value_range import SampleType, ValueRange
 
+Arrangement = Literal["interleaved", "planar", "flat"]
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -40,6 +41,7 @@ class SampleImage(ImageFile.ImageFile):
         dtype: of the stored samples.
         num_channels: stored channels, with alpha.
         not_a_picture: why the samples are neither grey nor RGB, such as "has 8 channels"; "" if they are.
+        arrangement: of the samples in the file, see ``ChannelImage``.
         max_pixels: limit of the memory, see ``check_memory``; None for the default.
     """
 
@@ -47,6 +49,7 @@ class SampleImage(ImageFile.ImageFile):
     dtype: np.dtype[Any] = np.dtype("uint16")
     num_channels = 1
     not_a_picture = ""
+    arrangement: Arrangement = "interleaved"
     max_pixels: int | None = None
 
     @property

@@ -68,6 +68,7 @@ class SampleTiff(SampleImage):
         if page.dtype is None:
             raise ImageError(f"has samples of {page.bitspersample} bits; i2i reads integers and floats of 8 to 64 bits")
         self._size = (page.imagewidth, page.imagelength)
+        self.arrangement = "planar" if page.planarconfig == 2 and page.samplesperpixel > 1 else "interleaved"
         self._rows_as_pages = _has_rows_as_pages(page.description, page.shape, len(self._tiff.pages))
         self.has_alpha = _has_alpha(page)
         is_grey = page.samplesperpixel - self.has_alpha < 3

@@ -32,6 +32,15 @@ def sample_type_of(dtype: np.dtype[Any]) -> SampleType:
     return {"u1": "uint8", "i1": "int8", "u2": "uint16", "i2": "int16"}[dtype.kind + str(dtype.itemsize)]  # type: ignore[return-value]
 
 
+def count_channels(count: int) -> str:
+    """Return a number of channels in words.
+
+    >>> count_channels(1), count_channels(2)
+    ('1 channel', '2 channels')
+    """
+    return f"{count} channel{'' if count == 1 else 's'}"
+
+
 def check_channels(count: int) -> None:
     """Raise ImageError for more channels than an image may have."""
     if count > MAX_CHANNELS:
@@ -44,6 +53,6 @@ def check_memory(width: int, height: int, channels: int, itemsize: int, max_pixe
     size = width * height * channels * itemsize
     if size > limit:
         raise ImageError(
-            f"has {width}x{height} pixels of {channels} channels, {size / 1e6:.0f} MB; at most {limit / 1e6:.0f} MB "
-            "are read"
+            f"has {width}x{height} pixels of {count_channels(channels)}, {size / 1e6:.0f} MB; at most "
+            f"{limit / 1e6:.0f} MB are read"
         )

@@ -16,6 +16,7 @@ from i2i.images.channels import ChannelImage
 from i2i.images.geotiff import scaled_geo_tags
 from i2i.images.label_maps import LabelMap, to_label_map
 from i2i.images.pixel_format import PixelFormat, from_unit, to_levels
+from i2i.images.sample_types import count_channels
 from i2i.images.value_range import ValueRange, ValueRanges, common_ranges
 from i2i.inference.channel_values import UnitImage, from_channel_results, to_channel_images
 from i2i.inference.options import InferenceOptions
@@ -143,7 +144,8 @@ class ChannelTranslator(Translator):
             return
         if self.input_format is not None and image.channels != self.input_format.channels:
             raise ImageError(
-                f"The image has {image.channels} channels; {self.name} {self.direction} takes {self.input_format}."
+                f"The image has {count_channels(image.channels)}; {self.name} {self.direction} takes "
+                f"{self.input_format}."
             )
 
     def range_of(self, image: ChannelImage) -> ValueRange:

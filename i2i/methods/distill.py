@@ -207,7 +207,7 @@ def load_teacher(name: str, direction: str) -> tuple[nn.Module, GeneratorConfig 
         direction: "AtoB" or "BtoA".
 
     Raises:
-        ConfigError: no name is given, or the model does not have the direction.
+        ConfigError: no name is given, the model does not have the direction, or it takes label maps.
         ModelFileError: there is no such model, or it is no translator.
     """
     if not name:
@@ -219,6 +219,11 @@ def load_teacher(name: str, direction: str) -> tuple[nn.Module, GeneratorConfig 
         raise ConfigError(
             f"The teacher {model_name(path)} has no direction {str(direction)!r}; it has {', '.join(directions)}. "
             "Choose it by --direction."
+        )
+    if (labels := model_file.info.input_format(direction).labels) is not None:
+        raise ConfigError(
+            f"The teacher {model_name(path)} takes label maps, and a student learns from pictures and channels. "
+            f"Train the small generator on the pairs instead: `i2i train regression --labels {labels.count}`."
         )
     network, config = build_translator(path, model_file, direction)
     prepare_for_inference(network.float(), config)

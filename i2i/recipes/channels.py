@@ -9,6 +9,7 @@ from i2i.data.config import DirectedConfig, PairedConfig, SingleDomainConfig, Un
 from i2i.data.layout import Layout
 from i2i.data.pixel_formats import check_rgb, dataset_formats
 from i2i.directions import Direction
+from i2i.errors import ConfigError
 from i2i.images.pixel_format import RGB_FORMATS, DomainFormats
 from i2i.methods.cyclegan import CycleGANConfig
 from i2i.networks import RestorerConfig
@@ -25,9 +26,16 @@ def find_formats(recipe: Recipe, layout: Layout) -> DomainFormats:
     Raises:
         DatasetError: files of a domain differ in their channels, have others than the recipe states, or are no pictures
             where these are needed.
+        ConfigError: channels are stated for a restoration task.
     """
     if recipe.data.restoration_task is not None or isinstance(recipe.data, SingleDomainConfig):
         task = getattr(recipe.data.restoration_task, "task", "")
+        for name in ("in_channels", "out_channels"):
+            if getattr(recipe.data, name, None) not in (None, 3):
+                raise ConfigError(
+                    f"--task {task} restores pictures, grey or RGB, of which it makes three channels: omit "
+                    f"--{name.replace('_', '-')} {getattr(recipe.data, name)}, or train without --task on pairs."
+                )
         return check_rgb(layout, f"--task {task}" if task else f"`i2i train {recipe.method}`")
     assert isinstance(recipe.data, UnpairedConfig)
     stated = (recipe.data.in_channels, recipe.data.out_channels)

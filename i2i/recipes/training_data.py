@@ -85,7 +85,8 @@ def fit_to_pairs(recipe: Recipe, layout: Layout, overrides: dict[str, Any]) -> t
         overrides: those that made the recipe.
 
     Raises:
-        DatasetError: targets are larger than their inputs by a factor that varies or is none of 2, 3 and 4.
+        DatasetError: targets are larger than their inputs by a factor that varies or is none of 2, 3 and 4, or the
+            inputs are label maps.
         ConfigError: a generator was chosen that enlarges no images.
     """
     target = _target_index(recipe)
@@ -102,6 +103,11 @@ def fit_to_pairs(recipe: Recipe, layout: Layout, overrides: dict[str, Any]) -> t
                 factor,
             )
         return recipe, replace(layout, sizes=PairSizes())
+    if getattr(recipe.data, "labels", None) is not None:
+        raise DatasetError(
+            f"{layout.root}: targets are {scale} times as wide and high as their label maps, and super-resolution "
+            "takes pictures. --layout pairs resizes both images of a pair to --size, label maps without interpolation."
+        )
     recipe = recipe.for_superres_pairs(scale, overrides)
     logger.info("targets are %d times as wide and high as inputs: the restorer learns super-resolution", scale)
     return recipe, layout

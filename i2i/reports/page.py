@@ -11,11 +11,13 @@ from PIL import Image
 from i2i._version import __version__
 from i2i.directions import describe_direction
 from i2i.evaluation import METRICS, MetricSpec
+from i2i.evaluation.channel_pictures import ChannelPicture
 from i2i.evaluation.direction import DirectionResult
 from i2i.evaluation.evaluate import Evaluation
 from i2i.evaluation.gallery import Gallery, GalleryItem
 from i2i.evaluation.models import EvaluatedModel
 from i2i.evaluation.table import Row, ranked
+from i2i.images.display import shown_channels
 from i2i.metrics.bootstrap import Estimate
 from i2i.reports import GENERATOR
 from i2i.reports.charts import format_interval, interval_chart
@@ -100,6 +102,7 @@ def _gallery_context(result: DirectionResult) -> dict[str, Any] | None:
     return {
         "seed": gallery.seed,
         "num_columns": len(gallery.random),
+        "legend": _legend(gallery),
         "random": _random_grid(gallery.random, titles),
         "score": gallery.score_description,
         "order": ", ".join(name for name, image in images_in_order if image),
@@ -113,7 +116,8 @@ def _random_grid(items: Sequence[GalleryItem], titles: Sequence[str]) -> list[tu
     rows += [(title, [item.outputs[title] for item in items]) for title in titles]
     rows += [("target", [item.target for item in items])]
     grid = []
-    for heading, images in rows:
+    for name, images in rows:
+        heading = _with_colours(name, images)
         figures = [
             (embed_image(image), f"{item.name}, {heading}")
             for item, image in zip(items, images, strict=True)
@@ -122,6 +126,25 @@ def _random_grid(items: Sequence[GalleryItem], titles: Sequence[str]) -> list[tu
         if figures:
             grid.append((heading, figures))
     return grid
+
+
+def _with_colours(heading: str, images: Sequence[Image.Image | None]) -> str:
+    """Return a heading that says how images of other channels than RGB are shown."""
+    picture = next((image for image in images if isinstance(image, ChannelPicture)), None)
+    if picture is None:
+        return heading
+    format = picture.pixel_format
+    if format.labels is not None:
+        return f"{heading} (in the colours of the classes)"
+    note = "grey" if format.channels == 1 else shown_channels(format)[1]
+    return f"{heading} ({note})" if note else heading
+
+
+def _legend(gallery: Gallery) -> list[tuple[str, str]]:
+    """Return the ids of the classes with their colours, if the inputs are label maps."""
+    picture = gallery.random[0].input
+    labels = picture.pixel_format.labels if isinstance(picture, ChannelPicture) else None
+    return [] if labels is None else labels.legend()
 
 
 def _extremes(gallery: Gallery, title: str) -> dict[str, Any]:

@@ -70,7 +70,10 @@ class TrainingOutputs:
             batch = to_device(self._sample_batch, device)
             with autocast(device, trainer.dtype):
                 columns = method.sample_images(batch, translators)
-                if metrics := method.metrics(batch, columns):
+                metrics = method.metrics(batch, columns)
+                if trainer.dataset.formats[0].labels is not None:
+                    metrics.pop("psnr/input", None)  # classes are no levels
+                if metrics:
                     log.log(step, metrics)
                     logger.info("step %d: %s", step, format_losses(metrics))
                 trainer.monitor.check_samples(method.health_views(batch, columns, translators), step, log)

@@ -133,7 +133,7 @@ def make_data() -> None:
         for seed in range(3):
             values = np.random.default_rng(seed).integers(low, low + 4000, (SIZE, SIZE)).astype(dtype)
             tifffile.imwrite(Path(folder) / f"{seed}.tif", values)
-    exec(next(python_blocks(TEXTS["channels"])), {})
+    exec(next(python_blocks(TEXTS["channel-examples"])), {})
     Path("mine.json").write_text(text(transform("RandomRotate90", p=0.5)))  # as the Python example makes it
     Path("rain.json").write_text(text(transform("RandomRain", p=0.5), transform("ISONoise", p=1)))
     mask = Image.new("L", (SIZE, SIZE))

@@ -8,9 +8,13 @@ import pytest
 import tifffile
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
 import i2i
 from i2i.checkpoints.model_file import load_model_info
+from i2i.cli import app
+from i2i.data.config import PairedConfig
+from i2i.data.preview import preview
 from i2i.errors import ConfigError, DatasetError, I2IError
 from i2i.images import read_header
 from i2i.images.channels import read_channels
@@ -234,4 +238,70 @@ def test_a_model_of_channels_says_what_it_takes(tmp_path: Path) -> None:
     with pytest.raises(I2IError, match="is a video, of three channels"):
         i2i.convert("run", "clip.mp4", "out")
     result = i2i.convert("run", data / "A" / "test", "out", format="jpg")
-    assert "cannot store 1 channels of uint16" in result.failed[0][1]
+    assert "cannot store 1 channel of uint16" in result.failed[0][1]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("flat.npy", (20, 24)), ("planar.npy", (2, 20, 24)), ("together.npy", (20, 24, 2))]
+)
+def test_the_identity_keeps_the_shape_of_an_array(name: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    values = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    np.save(name, values)
+    i2i.convert("identity", name, "out")
+    np.testing.assert_array_equal(np.load(Path("out", name)), values)
+
+
+def test_the_identity_keeps_planar_channels_of_a_tiff(tmp_path: Path) -> None:
+    values = np.arange(2 * 20 * 24, dtype=np.uint16).reshape(2, 20, 24)
+    tifffile.imwrite("bands.tif", values, photometric="minisblack", planarconfig="separate")
+    i2i.convert("identity", "bands.tif", "out")
+    with tifffile.TiffFile("out/bands.tif") as tiff:
+        assert tiff.pages[0].planarconfig == tifffile.PLANARCONFIG.SEPARATE
+        np.testing.assert_array_equal(tiff.asarray(), values)
+
+
+def test_a_restoration_task_refuses_stated_channels(tmp_path: Path) -> None:
+    for number in range(2):
+        save(Path(f"photos/{number}.png"), (field(4, number) * 255).astype(np.uint8))
+    with pytest.raises(ConfigError, match=r"--task denoise restores pictures.* omit --in-channels 4"):
+        train("regression", Path("photos"), task={"task": "denoise"}, in_channels=4)
+
+
+def test_files_that_form_one_image_are_trained_on_converted_and_evaluated(tmp_path: Path) -> None:
+    data = two_domains(Path("data"), "uint16", "uint16", (1, 1), paired=True)
+    for split in ("train", "test"):
+        for number in range(3):
+            red = (data / "A" / split / f"{number}.tif").rename(data / "A" / split / f"{number}_red.tif")
+            tifffile.imwrite(data / "A" / split / f"{number}_nir.tif", tifffile.imread(red) // 2)
+    stack = "{stem}_{nir,red}.tif"
+    run = train("pix2pix", data, stack=stack)
+    info = load_model_info(run / "weights.safetensors")
+    assert (info.formats[0].channels, info.formats[0].bands) == (2, ("nir", "red"))
+    assert info.settings["data"]["stack"] == stack
+    result = i2i.convert("run", data / "A" / "test", "out")
+    assert sorted(path.name for path in Path("out").glob("*.tif")) == ["0.tif", "1.tif", "2.tif"]
+    assert result.failed == []
+    again = i2i.convert("run", data / "A" / "test", "out")
+    assert len(again.skipped) == 3
+    joined = i2i.load("run")(data / "A" / "test" / "0_{nir,red}.tif")
+    np.testing.assert_array_equal(joined[..., 0], tifffile.imread("out/0.tif"))
+    resume_training("pix2pix", None, {"training": {"steps": 2}}, "run", TrainingProgress()).train()
+    (data / "A" / "train" / "1_red.tif").unlink()
+    with pytest.raises(DatasetError, match=r"1_red\.tif is missing"):
+        train("pix2pix", data, stack=stack)
+    with pytest.raises(DatasetError, match="has a name of the form --stack"):
+        train("pix2pix", data, stack="{stem}-{x,y}.tif")
+
+
+def test_the_sheet_of_samples_names_false_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = two_domains(tmp_path / "data", "uint16", "uint16", (2, 1), paired=True)
+    titles = list[str]()
+    monkeypatch.setattr("i2i.data.preview.labelled_grid", lambda columns, names: titles.extend(names))
+    preview(PairedConfig(data=str(data), size=16), 2)
+    assert titles == ["source (channel 1 red, 2 cyan)", "target"]
+
+
+def test_the_information_on_a_model_names_its_channels(tmp_path: Path) -> None:
+    train("pix2pix", two_domains(tmp_path / "data", "uint16", "uint16", (2, 1), paired=True))
+    output = CliRunner().invoke(app, ["models", "info", "run"], env={"COLUMNS": "200"}).output
+    assert "takes 2 channels of uint16, 0 to 65535; returns 1 channel of uint16, 0 to 65535" in output

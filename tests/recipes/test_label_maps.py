@@ -14,6 +14,7 @@ from i2i.data.config import PairedConfig
 from i2i.data.preview import preview
 from i2i.errors import ConfigError, DatasetError, I2IError
 from i2i.images.label_classes import LabelClasses
+from i2i.methods.distill import DistillConfig
 from i2i.recipes.launch import new_training, resume_training
 from i2i.training.progress import TrainingProgress
 
@@ -185,3 +186,28 @@ def test_datasets_without_label_maps_are_refused_with_the_file(tmp_path: Path) -
         save_ids(pair, np.tile(ids_of(number), (1, 2)))
     with pytest.raises(DatasetError, match="label maps need files of their own"):
         trainer_of("regression", tmp_path / "side", layout="side-by-side")
+
+
+def test_the_psnr_of_class_ids_is_not_logged(tmp_path: Path) -> None:
+    data = write_pairs(tmp_path / "data")
+    for path in data.glob("A/*/*.png"):
+        save_ids(path, ids_of(0) % 3, PALETTE[:3])  # as many classes as the target has channels
+    trainer = trainer_of("regression", data, labels=3, ignore_label=None)
+    trainer.train()
+    rows = (trainer.run.path / "log.jsonl").read_text()
+    assert "psnr/restored" in rows
+    assert "psnr/input" not in rows
+
+
+def test_label_maps_of_larger_targets_are_refused(tmp_path: Path) -> None:
+    data = write_pairs(tmp_path / "data")
+    for path in data.glob("B/*/*.png"):
+        Image.new("RGB", (40, 40)).save(path)
+    with pytest.raises(DatasetError, match=r"2 times as wide and high as their label maps.*--layout pairs"):
+        trainer_of("regression", data)
+
+
+def test_a_student_of_label_maps_is_refused(tmp_path: Path) -> None:
+    trainer_of("regression", write_pairs(tmp_path / "data"), "teacher").train()
+    with pytest.raises(ConfigError, match="teacher takes label maps"):
+        DistillConfig(teacher="teacher", weight_feature=0).build(16, "AtoB", 4, 3)

@@ -17,6 +17,7 @@ from i2i.inference.options import InferenceOptions
 from i2i.reports.training_history import read_history, run_html
 from tests.conftest import write_random_images
 from tests.evaluation.conftest import quick_networks, trained
+from tests.recipes.test_label_maps import trainer_of, write_pairs
 from tests.training.test_trainer import start
 
 __all__ = ["quick_networks", "trained"]
@@ -126,3 +127,11 @@ def test_only_another_report_is_overwritten(unpaired: Path, tmp_path: Path) -> N
         reports.check_path(tmp_path / "folder.html")
     with pytest.raises(I2IError, match="could not be written"):
         reports.write(evaluation, other_page / "below.html")
+
+
+def test_label_maps_are_in_the_colours_of_their_classes(quick_networks: None, work_dir: Path) -> None:
+    trainer_of("regression", write_pairs(work_dir / "datasets" / "maps")).train()
+    page = reports.render_page(evaluated("run"))
+    assert "input (in the colours of the classes)" in page
+    assert "255, ignored" in page
+    assert "#3c6ec8" in page

@@ -91,7 +91,7 @@ def _colour_modes(snapshot: DatasetSnapshot) -> Iterator[Finding]:
         }  # fmt: skip
         found[0] = (found[0][0], [path for path in found[0][1] if path not in grey], found[0][2])
     deep = [path for path, image in images.items() if image.samples and image.samples.type not in ("uint8", "int8")]
-    found.append(("of more than 8 bits", deep, "scaled to 8 bits" if is_clean else "kept with all their bits"))
+    found.append(("of more than 8 bits", deep, "scaled to 8 bits" if is_clean else "kept with all bits"))
     for name, paths, conversion in found:
         if paths:
             yield Finding(

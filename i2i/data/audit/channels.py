@@ -10,6 +10,7 @@ from i2i.data.audit.snapshot import DatasetSnapshot
 from i2i.data.pixel_formats import dataset_formats
 from i2i.errors import DatasetError
 from i2i.images.channels import ChannelHeader
+from i2i.images.sample_types import count_channels
 from i2i.images.value_range import (
     SampleSummary,
     ValueRanges,
@@ -56,7 +57,7 @@ def _other_channels(name: str, headers: Mapping[Path, ChannelHeader], snapshot: 
     named = f" ({printable(', '.join(header.bands))})" if header.bands else ""
     yield Finding(
         level="note",
-        text=f"{_subject(name)} have {header.channels} channels of {header.dtype}{named}. pix2pix, regression, "
+        text=f"{_subject(name)} have {count_channels(header.channels)} of {header.dtype}{named}. pix2pix, regression, "
         "cyclegan and cut (of equal channels) learn from all of them; restoration tasks and gan need grey or RGB. FID, "
         "KID and LPIPS compare their pictures (`i2i docs channels`).",
     )
@@ -113,16 +114,18 @@ def _value_range(
         low, high = format_range((together.low, together.high)).split()
         black, white = format_range(limits).split()
         source = "as stated" if type in stated else "`--value-range` states others"
+        beyond = together.low < limits[0] or together.high > limits[1]
+        clipped = ", and values beyond are clipped" if beyond else ""
         yield Finding(
             level="note",
             text=f"{_subject(name)} hold {type} values from {low} to {high}; {black} is read as black and {white} as "
-            f"white ({source}).",
+            f"white{clipped} ({source}).",
         )
 
 
 def _class_ids(name: str, images: Mapping[Path, ImageInfo], snapshot: DatasetSnapshot) -> Iterator[Finding]:
     """Find images of one channel with few small integers, or of a palette."""
-    ids = {path: image for path, image in images.items() if image.num_values is not None and _is_small(image)}
+    ids = {path: image for path, image in images.items() if holds_class_ids(image)}
     if not ids or len(ids) < len(images):
         return
     count = max(image.num_values or 0 for image in ids.values())
@@ -139,8 +142,10 @@ def _class_ids(name: str, images: Mapping[Path, ImageInfo], snapshot: DatasetSna
     )
 
 
-def _is_small(image: ImageInfo) -> bool:
+def holds_class_ids(image: ImageInfo) -> bool:
     """Return whether an image has two classes or more, with small ids; 255 often marks pixels of no class."""
+    if image.num_values is None:
+        return False
     classes = set(image.class_ids) - {_IGNORED}
     return len(classes) > 1 and min(classes) >= 0 and max(classes) < MAX_CLASS_ID
 

@@ -21,6 +21,7 @@ from i2i.images.opening import read_head
 from i2i.images.pixel_format import PixelFormat
 from i2i.images.reading import read_summary
 from i2i.images.sample_images import may_have_other_samples
+from i2i.images.sample_types import count_channels
 from i2i.images.shards import split_path
 from i2i.images.signatures import describe_non_image, sniff_image_format
 from i2i.images.stacks import stack_files
@@ -119,7 +120,7 @@ def inspect_image(path: Path) -> ImageInfo | ImageFault:
         else:
             stored = read_channels(path)
             samples = stored.summary()
-            mode = f"{header.channels} channels"
+            mode = count_channels(header.channels)
             image = _shown(stored, samples)
         ids = _class_ids(path, header, image)
     except Exception as error:  # decoders raise exceptions of any type on hostile files

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from i2i.data.audit.channels import holds_class_ids
 from i2i.data.audit.report import Finding
 from i2i.data.audit.snapshot import DatasetSnapshot
 from i2i.data.value_ranges import describe_narrow, narrow_files, shared_ranges
@@ -23,7 +24,11 @@ def check_value_range(snapshot: DatasetSnapshot) -> Iterator[Finding]:
         )
     shared = shared_ranges(everything)
     for domain, summaries in domains.items():
-        undeclared = {path: summary for path, summary in summaries.items() if summary.type not in stated}
+        undeclared = {
+            path: summary
+            for path, summary in summaries.items()
+            if summary.type not in stated and not holds_class_ids(snapshot.images[path])
+        }
         for summary, limits, paths in narrow_files(undeclared, shared):
             flag = "--value-range"
             others = (other for name, members in domains.items() if name != domain for other in members.values())

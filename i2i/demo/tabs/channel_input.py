@@ -12,6 +12,7 @@ from i2i.demo.output import LABELS, OWN, formats_for
 from i2i.demo.rendering import render
 from i2i.demo.uploads import UploadStore
 from i2i.errors import I2IError
+from i2i.images.label_classes import LabelClasses
 
 _PREVIEW_SIDE = 800  # pixels
 
@@ -52,17 +53,9 @@ class ChannelInput:
         return [gr.update(value=str(picture), visible=True), plain_text(f"{upload.describe()}.")]
 
 
-def legend(classes: Any) -> str:
-    """Return the colours of the classes of label maps as HTML.
-
-    Args:
-        classes: ``LabelClasses``.
-    """
-    colours = classes.colours().tolist()
-    entries = [(str(index), "#{:02x}{:02x}{:02x}".format(*colours[index])) for index in range(classes.count)]
-    if classes.ignore is not None:
-        entries.append((f"{classes.ignore}, ignored", "#{:02x}{:02x}{:02x}".format(*colours[classes.count])))
-    return render("classes", entries=entries)
+def legend(classes: LabelClasses) -> str:
+    """Return the colours of the classes of label maps as HTML."""
+    return render("classes", entries=classes.legend())
 
 
 def format_choices(model: RegisteredModel | None, direction: str | None = None) -> list[tuple[str, str]]:

@@ -112,3 +112,15 @@ def test_class_ids_name_the_flags_of_label_maps(tmp_path: Path, palette: bool, v
             picture.save(path)
     findings = [finding.text for finding in audit(tmp_path / "d").findings if "class ids" in finding.text]
     assert flags in findings[0]
+
+
+def test_class_ids_are_not_said_to_be_nearly_black(tmp_path: Path) -> None:
+    report = report_on(tmp_path, lambda number: (field(1, number) * 4).astype(np.uint8), ".png")
+    assert "nearly black" not in texts(report, "warning")
+    assert "--labels" in texts(report, "note")
+
+
+def test_floats_that_all_lie_beyond_white_get_a_range(tmp_path: Path) -> None:
+    report = report_on(tmp_path, lambda number: (270 + 60 * field(1, number)).astype(np.float32))
+    assert "nearly black" in texts(report, "warning")
+    assert "--value-range" in texts(report, "warning")
