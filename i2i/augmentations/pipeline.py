@@ -11,7 +11,6 @@ from i2i.augmentations.files import saved_pipeline
 from i2i.augmentations.label_maps import check_for_label_maps
 from i2i.augmentations.library import EXACT_SYMMETRIES, moves_pixels
 from i2i.errors import ConfigError, DatasetError
-from i2i.images.sample_types import count_channels
 
 DataKind = Literal["clean", "paired", "unpaired"]
 Images = Mapping[str, np.ndarray]  # "source", "target" or both
@@ -137,9 +136,10 @@ class AugmentationPipeline:
         except Exception as error:
             height, width, channels = next(iter(data.values())).shape
             reason = " ".join(str(error).split()) or type(error).__name__
+            counted = f"{channels} {'channel' if channels == 1 else 'channels'}"
             raise ConfigError(
-                f"{self._source}: {name} cannot be applied to images of {width}x{height} pixels and "
-                f"{count_channels(channels)}: {reason:.300}{'' if channels in (1, 3) else _OTHER_CHANNELS}"
+                f"{self._source}: {name} cannot be applied to images of {width}x{height} pixels and {counted}: "
+                f"{reason:.300}{'' if channels in (1, 3) else _OTHER_CHANNELS}"
             ) from error
         return result.shape[:2]
 
