@@ -28,17 +28,21 @@ class Ledger:
     def __init__(self, destination: Destination, catalogue: Catalogue) -> None:
         self._destination = destination
         self._catalogue = catalogue
+        self._is_loaded = False
         self._new = RowsOnDisk()
         self._finished: set[str] = set()  # what the names of parts begin with whose lines are all in ``_new``
         self._stack = ExitStack()
 
     def __enter__(self) -> "Ledger":
         self._stack.enter_context(self._destination.lock())
+        if isinstance(self._destination, FolderDestination):
+            self._destination.end_last_line()
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._merge()
+            if self._is_loaded:  # else the earlier lines would be lost
+                self._merge()
         finally:
             self._stack.close()
 
@@ -47,10 +51,9 @@ class Ledger:
         lines = self._destination.read_manifest()
         self._catalogue.add_records(filter(None, map(parse_record, lines)))
         self._catalogue.add_records(self._destination.read_parts(""))
-        if isinstance(self._destination, FolderDestination):
-            self._destination.end_last_line()
         if isinstance(self._destination, StoredDestination):
             self._catalogue.add_targets(self._list_targets(self._destination))
+        self._is_loaded = True
 
     def _list_targets(self, destination: StoredDestination) -> Iterator[tuple[str, int, str, str]]:
         for file in destination.storage.list_files_or_none():

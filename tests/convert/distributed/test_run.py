@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import fsspec
@@ -17,7 +18,7 @@ from i2i.convert.distributed import run
 from i2i.convert.distributed.results import ResultWriter
 from i2i.convert.distributed.run import convert_distributed
 from i2i.convert.options import ConvertOptions
-from i2i.errors import UsageError
+from i2i.errors import I2IError, UsageError
 from tests.conftest import random_image, write_random_images
 
 pytestmark = pytest.mark.usefixtures("shared_decoders")
@@ -151,6 +152,19 @@ def test_an_interrupted_conversion_keeps_the_results_of_unfinished_chunks(
     assert (len(result.converted), len(stored(memory, "/bucket/out"))) == (3, 6)
     again = convert_distributed(options(), [str(tmp_path / "in")], "memory://bucket/out")
     assert [reason.rpartition(" is ")[2] for *_, reason in again.skipped] == ["up to date"] * 6
+
+
+def test_a_conversion_that_cannot_start_leaves_the_manifest_as_it_is(
+    tmp_path: Path, memory: fsspec.AbstractFileSystem
+) -> None:
+    write_random_images(tmp_path / "in", 3)
+    arguments = ([str(tmp_path / "in")], "memory://bucket/out")
+    convert_distributed(options(), *arguments)
+    memory.pipe_file("/bucket/out/.i2i.parts/1-00000000-0-0001.jsonl", b"{}\n")
+    manifest = memory.cat_file("/bucket/out/.i2i.jsonl")
+    with pytest.raises(I2IError):
+        convert_distributed(replace(options(), model="no-such-model"), *arguments)
+    assert memory.cat_file("/bucket/out/.i2i.jsonl") == manifest
 
 
 def test_a_dry_run_lists_and_writes_nothing(photos: Path, tmp_path: Path) -> None:
