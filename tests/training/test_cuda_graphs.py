@@ -28,6 +28,7 @@ from i2i.training.train_step import TrainStep
 
 SIZE = 16
 CPU = torch.device("cpu")
+STEPS = CAPTURE_WARMUP_STEPS + 4
 DISCRIMINATOR = PatchGANConfig(ndf=2, receptive_field=16, weight_init="kaiming")
 READS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default, torch.ops.aten.equal.default}
 
@@ -160,7 +161,7 @@ def test_a_graphed_step_of_micro_batches_trains_like_an_eager_one(recompute: boo
 
 @pytest.mark.parametrize("loss", GAN_LOSSES)
 def test_a_graphed_cyclegan_trains_like_an_eager_one(loss: str) -> None:
-    one, other, emulator = eager_and_graphed(cyclegan(adversarial=AdversarialConfig(loss=loss)), 12, SIZE)
+    one, other, emulator = eager_and_graphed(cyclegan(adversarial=AdversarialConfig(loss=loss)), STEPS, SIZE)
     assert_same(one, other)
     assert emulator.captures == 1
 
@@ -173,13 +174,13 @@ def test_each_graph_key_is_captured_once() -> None:
 
 
 def test_a_graphed_pool_with_batches_trains_like_an_eager_one() -> None:
-    one, other, _ = eager_and_graphed(cyclegan(pool_size=4), 12, SIZE, images_per_batch=3)
+    one, other, _ = eager_and_graphed(cyclegan(pool_size=4), STEPS, SIZE, images_per_batch=3)
     assert_same(one, other)
     assert one[1]["pool_a.pictures"].any()
 
 
 def test_a_graphed_pix2pix_with_batch_norm_and_dropout_trains_like_an_eager_one() -> None:
-    assert_same(*eager_and_graphed(pix2pix(), 10, 32, images_per_batch=2)[:2])
+    assert_same(*eager_and_graphed(pix2pix(), STEPS, 32, images_per_batch=2)[:2])
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_a_graphed_option_trains_like_an_eager_one(
     for name, value in method.named_buffers():
         if name.endswith(".p"):
             value.fill_(0.5)
-    one, other, emulator = eager_and_graphed(method, 12, 32, images_per_batch=2)
+    one, other, emulator = eager_and_graphed(method, STEPS, 32, images_per_batch=2)
     assert_same(one, other)
     assert emulator.captures == 1
     assert not any(value == 0.5 for name, value in other[1].items() if name.endswith(".p"))
@@ -212,7 +213,7 @@ def test_a_graphed_rmsprop_trains_like_an_eager_one(monkeypatch: pytest.MonkeyPa
     module = sys.modules["torch.optim.rmsprop"]
     monkeypatch.setattr(module, "_get_capturable_supported_devices", lambda: ["cpu"])
     assert_same(
-        *eager_and_graphed(cyclegan(adversarial=AdversarialConfig(loss="wgan")), 10, SIZE, optimizer="rmsprop")[:2]
+        *eager_and_graphed(cyclegan(adversarial=AdversarialConfig(loss="wgan")), STEPS, SIZE, optimizer="rmsprop")[:2]
     )
 
 

@@ -1,5 +1,6 @@
 """States that are damaged or do not fit: an error in words, and never a traceback."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,27 @@ import torch
 from i2i.checkpoints.log import read_log
 from i2i.errors import ConfigError, RunError
 from i2i.training.time_budget import parse_duration
+from tests.conftest import write_unpaired
 from tests.training.test_trainer import Changes, resume, start
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, changes: Changes) -> Path:
+    """The folder "checkpoints" of a training of one step, shared by the tests of this file."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as context:
+        context.chdir(folder)
+        trainer = start("cyclegan", changes(write_unpaired(folder / "two"), steps=1), "run")
+        trainer.train()
+        trainer.run.unlock()
+    return folder / "checkpoints"
+
+
 @pytest.fixture
-def run(unpaired: Path, changes: Changes) -> Path:
-    trainer = start("cyclegan", changes(unpaired, steps=1), "run")
-    trainer.train()
-    trainer.run.unlock()
-    return trainer.run.path
+def run(trained: Path, work_dir: Path) -> Path:
+    """A copy of the trained run in the working directory."""
+    shutil.copytree(trained, work_dir / "checkpoints")
+    return work_dir / "checkpoints" / "run"
 
 
 def change_state(run: Path, **values: Any) -> None:
@@ -52,15 +65,18 @@ def test_a_state_with_optimizer_tensors_of_other_shapes_is_an_error(run: Path) -
 
 
 def test_changed_data_is_an_error_that_names_the_flag_and_is_recorded_with_it(
-    unpaired: Path, run: Path, caplog: pytest.LogCaptureFixture
+    unpaired: Path, changes: Changes, caplog: pytest.LogCaptureFixture
 ) -> None:
+    trainer = start("cyclegan", changes(unpaired, steps=1), "run")
+    trainer.train()
+    trainer.run.unlock()
     (unpaired / "trainA" / "000.png").unlink()
     with pytest.raises(RunError, match="--allow-changed-data"):
         resume("cyclegan", {}, "run")
     trainer = resume("cyclegan", {"training": {"steps": 2}}, "run", allow_changed_data=True)
     trainer.train()
     assert "goes on with the present images" in caplog.text
-    (row,) = [row for row in read_log(run) if "data_changed" in row]
+    (row,) = [row for row in read_log(trainer.run.path) if "data_changed" in row]
     assert row["step"] == 1
     trainer.run.unlock()
     assert resume("cyclegan", {}, "run").step == 2, "the present images are those of the run from now on"
