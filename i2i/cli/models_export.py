@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from i2i.engines.formats import ExportFormat
     from i2i.engines.quantization import Quantization
 
-Format = Literal["i2i", "onnx", "openvino", "pt2"]
+Format = Literal["i2i", "onnx", "openvino", "pt2", "executorch"]
 
 
 def export(
@@ -28,7 +28,8 @@ def export(
         Format | None,
         typer.Option(
             help="i2i: model file and card, to share; onnx: for onnxruntime and many other programs; openvino: .xml "
-            r"and .bin; pt2: for torch.export.load \[default: that of the ending of --out, else i2i]",
+            "and .bin; pt2: for torch.export.load; executorch: .pte, for phones "
+            r"\[default: that of the ending of --out, else i2i]",
             show_default=False,
         ),
     ] = None,
@@ -76,12 +77,21 @@ def export(
         bool,
         typer.Option("--without-dropout", help="leave out dropout, of models that use it at inference (not of i2i)"),
     ] = False,
+    max_side: Annotated[
+        int | None,
+        typer.Option(
+            min=16, max=8192,
+            help="executorch: largest height and width of an input, in pixels. The program reserves memory for it "
+            r"\[default: 512]",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:  # fmt: skip
     """Copy a model out of its run, to share it or to run it without i2i.
 
-    A file for another runtime takes any batch, height and width, and holds in its metadata how to use it. Its results
-    are compared to those of torch at five sizes: a file that differs by more than one level of 255 is not written. A
-    program that uses it without i2i is printed.
+    A file for another runtime takes any batch, height and width (of ExecuTorch up to --max-side), and holds in its
+    metadata how to use it. Its results are compared to those of torch at five sizes: a file that differs by more than
+    one level of 255 is not written. A program that uses it without i2i is printed.
 
     [bold]Examples[/bold]
 
@@ -96,10 +106,12 @@ def export(
 
     found = format_of_path(out)
     chosen = format or found or "i2i"
-    if chosen == "executorch":
-        raise UsageError(f"{out}: i2i writes no ExecuTorch programs. Export .pt2, from which executorch makes one.")
     if found not in (None, chosen):
         raise UsageError(f"--out {out} and --format {chosen} name different formats: omit --format.")
+    if max_side is not None and chosen != "executorch":
+        raise UsageError("--max-side is for the format executorch. The other formats take images of any size.")
+    if half and chosen == "executorch":
+        raise UsageError("--half is not for the format executorch, whose convolutions take weights in float32.")
     if chosen == "i2i":
         if direction or int8 or without_dropout:
             raise UsageError("--direction, --int8 and --without-dropout are for other runtimes: give --format.")
@@ -107,8 +119,9 @@ def export(
         return
     quantization = _quantization(chosen, int8, half, calibration, max_loss, min_psnr)
     _export_other(
-        model, out, chosen, direction, half=bool(half), without_dropout=without_dropout, quantization=quantization
-    )
+        model, out, chosen, direction, half=bool(half), without_dropout=without_dropout, max_side=max_side or 512,
+        quantization=quantization,
+    )  # fmt: skip
 
 
 def _export_i2i(model: str, out: Path, *, half: bool) -> None:
@@ -137,6 +150,7 @@ def _export_other(
     *,
     half: bool,
     without_dropout: bool,
+    max_side: int,
     quantization: "Quantization | None",
 ) -> None:
     from i2i.checkpoints.model_file import find_model_file, load_any_model_info
@@ -150,7 +164,7 @@ def _export_other(
     check_target(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     options = ExportOptions(
-        format=format, direction=direction, half=half, without_dropout=without_dropout,
+        format=format, direction=direction, half=half, without_dropout=without_dropout, max_side=max_side,
         quantize=quantization.quantize if quantization is not None else None,
     )  # fmt: skip
     export = export_model(path, target, options)
@@ -180,7 +194,7 @@ def _quantization(
         if calibration is not None or max_loss is not None or min_psnr is not None:
             raise UsageError("--calibration, --max-loss and --min-psnr are for --int8.")
         return None
-    if format == "pt2":
+    if format in ("pt2", "executorch"):
         raise UsageError("--int8 is for the formats onnx and openvino.")
     if half:
         raise UsageError("--int8 and --half name different weights: use only one of them.")

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from i2i._version import __version__
 from i2i.checkpoints.model_file import load_model_file, model_name, name_for_files
+from i2i.engines.executorch_format import MAX_BATCH, open_executorch, save_executorch
+from i2i.engines.executorch_format import PURPOSE as EXECUTORCH_PURPOSE
 from i2i.engines.formats import FORMAT_SUFFIXES, ExportFormat, require_package
 from i2i.engines.metadata import ExportInfo, ExportPrecision
 from i2i.engines.network import EngineNetwork
@@ -19,7 +21,7 @@ from i2i.engines.openvino_format import save_openvino, to_openvino
 from i2i.engines.parity import check_parity, largest_difference, parity_images
 from i2i.engines.pt2_format import save_pt2
 from i2i.engines.sessions import FORMAT_ENGINES, default_threads, open_session
-from i2i.engines.tracing import HalfWeights, draws_dropout, to_portable, trace
+from i2i.engines.tracing import HalfWeights, Limits, draws_dropout, to_portable, trace
 from i2i.errors import UsageError, io_errors
 from i2i.images.files import temporary_folder
 from i2i.model_networks import build_translator
@@ -37,6 +39,7 @@ class ExportOptions:
         direction: of the model; None for its first.
         half: whether weights are stored in float16. The file computes in float32.
         without_dropout: leave out dropout that is on at inference.
+        max_side: largest height and width of an input of ExecuTorch, which plans its memory for it, in pixels.
         quantize: turns the model of an engine into one that computes in int8; None for no such model. It is called with
             the model, the format and the network of torch.
     """
@@ -45,6 +48,7 @@ class ExportOptions:
     direction: str | None = None
     half: bool = False
     without_dropout: bool = False
+    max_side: int = 512
     quantize: "Callable[[Any, LoadedNetwork], Any] | None" = None
 
 
@@ -124,8 +128,9 @@ def _convert(loaded: LoadedNetwork, options: ExportOptions) -> Any:
     portable = to_portable(loaded.build(), export.model, without_dropout=options.without_dropout)
     if options.format == "pt2" and options.half:
         portable = HalfWeights(portable)
-    program = trace(portable, export.channels, export.size_multiple, export.model)
-    if options.format == "pt2":
+    limits = _limits(export, options) if options.format == "executorch" else None
+    program = trace(portable, export.channels, export.size_multiple, export.model, limits)
+    if options.format in ("pt2", "executorch"):
         return program
     if options.format == "onnx":
         model = to_onnx(program, example_of(export), export.info.scale)
@@ -134,6 +139,14 @@ def _convert(loaded: LoadedNetwork, options: ExportOptions) -> Any:
     else:
         model = to_openvino(program, export.channels)
     return options.quantize(model, loaded) if options.quantize is not None else model
+
+
+def _limits(export: ExportInfo, options: ExportOptions) -> Limits:
+    """Return the limits of a program's inputs. Raises UsageError if the images of the comparison exceed them."""
+    largest = max(max(image.shape[2:]) for image in parity_images(3, "image", export.size_multiple))
+    if options.max_side < largest:
+        raise UsageError(f"--max-side {options.max_side} is too small for {export.model}: it needs {largest} or more.")
+    return Limits(batch=MAX_BATCH, min_side=export.min_side, max_side=options.max_side)
 
 
 def example_of(export: ExportInfo) -> Tensor:
@@ -147,6 +160,8 @@ def _save(model: Any, file: Path, export: ExportInfo, options: ExportOptions) ->
     texts = export.to_strings()
     if options.format == "pt2":
         save_pt2(model, file, texts)
+    elif options.format == "executorch":
+        save_executorch(model, file, texts)
     elif options.format == "onnx":
         set_metadata(model, texts)
         file.write_bytes(model.SerializeToString())
@@ -166,11 +181,13 @@ def run_file(file: Path, format: ExportFormat) -> Callable[[Tensor], Tensor]:
     if format == "pt2":
         program = torch.export.load(file).module()
         return torch.inference_mode()(program)
+    if format == "executorch":
+        return open_executorch(file)[0]
     return EngineNetwork(open_session(format, file, threads=default_threads()))
 
 
 def _engine(format: ExportFormat) -> str:
-    return FORMAT_ENGINES.get(format, "torch.export")
+    return FORMAT_ENGINES.get(format, "ExecuTorch" if format == "executorch" else "torch.export")
 
 
 def export_path(out: Path, format: ExportFormat, path: Path, direction: str | None, directions: int) -> Path:
@@ -199,5 +216,10 @@ def check_target(out: Path) -> None:
 
 def check_packages(format: ExportFormat) -> None:
     """Raise UsageError if a package that writes a format is missing."""
-    for package in {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("openvino",)}.get(format, ()):
-        require_package(package, "ONNX files" if format == "onnx" else "OpenVINO files")
+    packages, purpose = {
+        "onnx": (("onnx", "onnxscript", "onnxruntime"), "ONNX files"),
+        "openvino": (("openvino",), "OpenVINO files"),
+        "executorch": (("executorch.exir", "executorch.runtime"), EXECUTORCH_PURPOSE),
+    }.get(format, ((), ""))
+    for package in packages:
+        require_package(package, purpose)

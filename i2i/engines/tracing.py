@@ -1,7 +1,8 @@
 """Networks as graphs of ``torch.export``: their layers replaced by ones that other runtimes have, then traced."""
 
 import warnings
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +12,27 @@ from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from i2i.errors import I2IError, UsageError
 from i2i.networks.batching import depends_on_batch
+from i2i.networks.cpu_conv import FewChannelConv2d
 from i2i.networks.instance_norm import InstanceNorm
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 TRACED_SIDE = 64  # pixels a side of the traced example, at least
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Limits of the inputs of a network, for a runtime that plans its memory in advance.
+
+    Args:
+        batch: images, at most.
+        min_side, max_side: pixels of height and width.
+    """
+
+    batch: int
+    min_side: int
+    max_side: int
 
 
 class PerImageNorm(nn.Module):
@@ -60,7 +76,8 @@ def to_portable(network: nn.Module, name: str, *, without_dropout: bool = False)
     """Replace layers of a network, in its inference mode, by layers that other runtimes have, and return it.
 
     Batch norm that takes its statistics from the input becomes a norm of each image by itself, as i2i translates images
-    with such a network one at a time. Spectral norm becomes the weights that it results in.
+    with such a network one at a time. Spectral norm becomes the weights that it results in. Convolutions of few
+    channels are not rearranged, which helps torch on a CPU only.
 
     Args:
         network: see ``prepare_for_inference``. It is changed.
@@ -80,6 +97,8 @@ def to_portable(network: nn.Module, name: str, *, without_dropout: bool = False)
         if is_parametrized(module):
             for tensor in list(module.parametrizations):  # type: ignore[arg-type]
                 remove_parametrizations(module, tensor, leave_parametrized=True)
+        if isinstance(module, FewChannelConv2d):
+            module.rearrange = False
         for child_name, child in list(module.named_children()):
             if (replacement := _portable_layer(child)) is not None:
                 setattr(module, child_name, replacement)
@@ -121,21 +140,32 @@ def reference_output(network: nn.Module, image: Tensor) -> Tensor:
             dropout.train()
 
 
-def trace(network: nn.Module, channels: int, size_multiple: int, name: str) -> "ExportedProgram":
-    """Trace a network from ``to_portable`` with any batch, height and width.
+def trace(
+    network: nn.Module, channels: int, size_multiple: int, name: str, limits: "Limits | None" = None
+) -> "ExportedProgram":
+    """Trace a network from ``to_portable`` with any batch, height and width, or with those within limits.
 
     Args:
         network: takes (N, channels, H, W).
         channels: of its input.
         size_multiple: must divide H and W.
         name: of the model, for messages.
+        limits: of batch, height and width; None for no limits.
 
     Raises: I2IError if the network calls functions that cannot be traced.
     """
     side = -(-TRACED_SIDE // size_multiple) * size_multiple
     example = torch.zeros(2, channels, side, side + size_multiple)
-    dynamic = torch.export.Dim.DYNAMIC
-    dims = {0: torch.export.Dim("batch", min=1), 2: dynamic, 3: dynamic}
+    dims: dict[int, Any]
+    if limits is None:
+        dynamic = torch.export.Dim.DYNAMIC
+        dims = {0: torch.export.Dim("batch", min=1), 2: dynamic, 3: dynamic}
+    else:
+        dims = {0: torch.export.Dim("batch", min=1, max=limits.batch)}
+        for dimension, letter in ((2, "rows"), (3, "columns")):
+            units = torch.export.Dim(letter, min=-(-limits.min_side // size_multiple),
+                                     max=limits.max_side // size_multiple)  # fmt: skip
+            dims[dimension] = size_multiple * units
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")

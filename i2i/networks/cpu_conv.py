@@ -15,7 +15,13 @@ MIN_KERNEL = 5  # pixels; smaller kernels gain nothing
 
 
 class FewChannelConv2d(nn.Conv2d):
-    """``nn.Conv2d`` with the same weights, and the same results up to the rounding of another order of sums."""
+    """``nn.Conv2d`` with the same weights, and the same results up to the rounding of another order of sums.
+
+    Attributes:
+        rearrange: False for the plain convolution, as an exported network has it.
+    """
+
+    rearrange = True
 
     def forward(self, x: Tensor) -> Tensor:
         return self.convolve(x, self.bias)
@@ -25,7 +31,7 @@ class FewChannelConv2d(nn.Conv2d):
         out_channels, in_channels, kernel_height, _ = self.weight.shape
         is_tensor = isinstance(x, Tensor)  # a streamed feature map is none
         is_plain = kernel_height >= MIN_KERNEL and self.stride == (1, 1) and self.padding == (0, 0)
-        if is_tensor and x.device.type == "cpu" and is_plain:
+        if self.rearrange and is_tensor and x.device.type == "cpu" and is_plain:
             if out_channels <= FEW_CHANNELS < in_channels:
                 return _conv_to_few(x, self.weight, bias)
             # Without a gradient of the input this is not faster.

@@ -55,7 +55,9 @@ def test_the_command_prints_a_program_that_runs(
         (["--out", "a.pt2", "--int8"], "for the formats onnx and openvino"),
         (["--out", "a.onnx", "--int8"], "give --calibration"),
         (["--out", "a.onnx", "--max-loss", "1"], "are for --int8"),
-        (["--out", "a.pte"], "writes no ExecuTorch programs"),
+        (["--out", "a.pte", "--half"], "--half is not for the format executorch"),
+        (["--out", "a.pte", "--int8"], "for the formats onnx and openvino"),
+        (["--out", "a.onnx", "--max-side", "64"], "--max-side is for the format executorch"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(
