@@ -1,6 +1,9 @@
-"""Measure restoration models on the 24 Kodak photos, beside the unchanged input: a table and a grid of images.
+"""Measure restoration models on photos, beside the unchanged input: a table and a grid of images.
 
-python -m tests.benchmarks.tasks MODEL … --out DIR [--strengths 10 20 40] [--images 6]
+python -m tests.benchmarks.tasks MODEL … --out DIR [--set kodak24] [--strengths 10 20 40] [--images 6]
+
+The photos are the 24 of Kodak, or the 100 of `val` in BSDS500, which are BSD100 of the papers on super-resolution: the
+test images of BSDS300.
 
 Each photo is degraded by the model's task, reproducibly, restored as by `i2i convert`, and compared with the original:
 PSNR over RGB and over Y, SSIM over Y (Wang et al. 2004), LPIPS. For super-resolution the baselines are bicubic and
@@ -127,13 +130,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+")
     parser.add_argument("--strengths", nargs="*", type=float, default=[], help="default: a random one for each photo")
-    parser.add_argument("--images", type=int, default=24)
+    parser.add_argument("--set", choices=["kodak24", "bsd100"], default="kodak24")
+    parser.add_argument("--images", type=int, default=100, help="use at most this many images, evenly spaced")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     disable_malloc_trim()
-    root = find_dataset("kodak24")
-    assert root is not None, "kodak24 is in no folder of $I2I_DATASETS"
-    paths = sorted(root.glob("*.png"))
+    root = find_dataset("bsds500" if args.set == "bsd100" else args.set)
+    assert root is not None, f"{args.set} is in no folder of $I2I_DATASETS"
+    paths = sorted((root / "val").glob("*.jpg") if args.set == "bsd100" else root.glob("*.png"))
     paths = paths[:: max(1, len(paths) // args.images)][: args.images]
     args.out.mkdir(parents=True, exist_ok=True)
     rows = [
