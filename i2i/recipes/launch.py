@@ -25,6 +25,7 @@ from i2i.images.pixel_format import RGB_FORMATS, DomainFormats
 from i2i.recipes import Recipe, find_recipe, plugin_packages, recipe_from_json
 from i2i.recipes.caching import open_image_cache
 from i2i.recipes.channels import find_formats, fit_to_channels, saved_formats
+from i2i.recipes.initial_network import with_initial_network
 from i2i.recipes.ranks import follow_rank_0, is_follower, share_trainer, with_ranks, with_resumed_ranks
 from i2i.recipes.resumable import check_resumable, require_state
 from i2i.recipes.training_data import (
@@ -71,7 +72,9 @@ def new_training(
         return follow_rank_0(partial(_follow, progress))
     base = base or find_recipe(method, recipe_name)
     overrides = with_ranks(overrides)
-    recipe = base.with_overrides(with_one_place(base.data, overrides))
+    overrides = with_one_place(base.data, overrides)
+    overrides = with_initial_network(base.with_overrides(overrides), overrides)
+    recipe = base.with_overrides(overrides)
     source = DataSource.from_config(recipe.data)
     if not source.is_named:
         raise UsageError(f"No dataset was named. Give --data NAME or --data PATH. {HINT}")

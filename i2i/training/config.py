@@ -27,8 +27,10 @@ class TrainingConfig(Config):
         le=10_000,
     )
     init_from: str = option(
-        "", "initialise with the matching weights of this model: a run or the path of a model file", was="begin_with"
-    )
+        "", "initialise with the matching weights of this model, a run or the path of a model file, and with a network "
+        "of its size",
+        was="begin_with",
+    )  # fmt: skip
     title: str = option("", "what the model does, in a sentence for users, such as 'Turns summer into winter'")
     batch_size: int = option(
         1, "images of each domain that are computed at one time; a step takes --accumulate times as many", ge=1

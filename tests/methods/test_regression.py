@@ -175,6 +175,26 @@ def test_a_training_starts_from_the_matching_tensors_of_another_model(
         launch.new_training("regression", None, changes, "third", TrainingProgress())
 
 
+def test_a_training_that_starts_from_a_model_has_a_network_of_its_size(
+    photos: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = start({**settings(photos), "model": {"generator": {"width": 6, "levels": 2, "depth": 3}}})
+    first.train()
+
+    def second(name: str, task: str, **generator: Any) -> Any:
+        changes = settings(photos, task, init_from=str(first.run.path))
+        changes["model"] = {"generator": generator}
+        return launch.new_training("regression", None, changes, name, TrainingProgress()).method.config.generator
+
+    own = second("own", "dejpeg")
+    assert (own.width, own.levels, own.depth) == (6, 2, 3)
+    assert "the network has the size of that of" in caplog.text
+    assert "width 6, levels 2, depth 3" in caplog.text
+    stated = second("stated", "dejpeg", depth=1)
+    assert (stated.width, stated.levels, stated.depth) == (6, 2, 1)
+    assert second("masks", "inpaint").levels == 4, "the task needs a wide receptive field"
+
+
 def test_a_resume_does_not_need_the_initial_weights(photos: Path) -> None:
     first = start(settings(photos))
     first.train()
