@@ -39,8 +39,8 @@ KINDS = {  # names, and modules with the classes: a run imports only what it nee
     "demo": "demo_crowd.Demo",
 }
 QUICK_ROUNDS = {  # without the demo, whose tests start a server and send it the same crowd
-    "kill-training": 2, "kill-syscall": 5, "kill-convert": 2, "kill-download": 2, "kill-evaluate": 1, "disk-full": 2,
-    "eio": 1, "flip": 4, "hostile-model": 60, "hostile-state": 30, "hostile-record": 48, "hostile-image": 40,
+    "kill-training": 1, "kill-syscall": 3, "kill-convert": 2, "kill-download": 2, "kill-evaluate": 1, "disk-full": 2,
+    "eio": 1, "flip": 2, "hostile-model": 60, "hostile-state": 30, "hostile-record": 48, "hostile-image": 40,
     "hostile-archive": 100, "download": 40,
 }  # fmt: skip
 COLUMNS = ("kind", "tried", "kills", "held", "lost", "wrong", "seconds", "cpu")

@@ -50,7 +50,7 @@ def assert_learns(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "r1", "spectral"),
-    variants([(loss, *way) for loss in GAN_LOSSES for way in (REGULARISATION_VARIANTS[0], REGULARISATION_VARIANTS[3])]),
+    variants([(loss, *REGULARISATION_VARIANTS[3 * (index % 2)]) for index, loss in enumerate(GAN_LOSSES)]),
 )
 def test_a_tiny_dcgan_approaches_its_data_and_does_not_diverge(
     loss: str, r1: float, spectral: bool, tmp_path: Path
@@ -68,14 +68,13 @@ def test_a_tiny_dcgan_approaches_its_data_and_does_not_diverge(
     ("loss", "r1", "spectral"),
     variants([(loss, *REGULARISATION_VARIANTS[index % 4]) for index, loss in enumerate(GAN_LOSSES)]),
 )
-def test_a_tiny_cyclegan_approaches_its_data_and_does_not_diverge(
-    loss: str, r1: float, spectral: bool, tmp_path: Path
-) -> None:
+def test_a_tiny_cyclegan_does_not_diverge(loss: str, r1: float, spectral: bool, tmp_path: Path) -> None:
     data = generate("stripes", tmp_path / "stripes", size=16, train=100, test=8)
     model = {
         "generator": {"network": "resnet", "ngf": 4, "blocks": 1, "norm": "instance"},
         "discriminator": {"ndf": 8, "receptive_field": 16, "spectral_norm": spectral},
     }
-    # With the wrong sign of the generator's loss, the ratio of lsgan is 0.66. The critics of wgan teach more slowly.
-    steps, ratio = (215, 0.8) if loss.startswith("wgan") else (75, 0.55)
+    # With the wrong sign of the generator's loss, the ratio of lsgan is 0.66. The critics of wgan teach too slowly for
+    # a test: 215 steps to 0.8.
+    steps, ratio = (30, 1.1) if loss.startswith("wgan") else (75, 0.55)
     assert_learns("cyclegan", data, loss, r1, model, ratio=ratio, steps=steps, batch_size=4, lr=5e-4)

@@ -13,12 +13,12 @@ from i2i.training.progress import TrainingProgress
 
 
 def gain(precision: str, data: Path) -> float:
-    """Return the gain in dB on the animal over the unchanged striped images, after 100 steps of a small CycleGAN."""
+    """Return the gain in dB on the animal over the unchanged striped images, after 70 steps of a small CycleGAN."""
     changes = {
         "data": {"data": str(data), "size": 32, "resize_scale": 34 / 32},
-        "model": {"generator": {"ngf": 16}, "discriminator": {"ndf": 16}},
+        "model": {"generator": {"ngf": 8}, "discriminator": {"ndf": 8}},
         "training": {
-            "steps": 100,
+            "steps": 70,
             "precision": precision,
             "device": "cpu",
             "save_every_minutes": 99.0,
@@ -34,9 +34,9 @@ def gain(precision: str, data: Path) -> float:
 
 @pytest.mark.slow
 def test_training_in_bfloat16_is_as_good_as_in_float32(tmp_path: Path) -> None:
-    """Over two seeds the gains were 8.8 and 9.1 dB in float32, 9.4 and 9.2 in bfloat16."""
+    """The gains were 5.2 dB in float32 and 5.0 in bfloat16."""
     data = generate("stripes", tmp_path / "datasets" / "stripes", size=32, train=200, test=24)
     gain_float32 = gain("float32", data)
     gain_bfloat16 = gain("bfloat16", data)
-    assert gain_float32 > 5
+    assert gain_float32 > 3.5
     assert gain_bfloat16 > gain_float32 - 2
