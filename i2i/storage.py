@@ -15,6 +15,7 @@ from i2i.errors import I2IError, UsageError
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "hf": "hub"}
+_PROTOCOLS = (*_EXTRAS, "memory")  # no others: web servers have no folders, and fsspec would reach any host for them
 
 
 def is_address(text: object) -> bool:
@@ -51,7 +52,7 @@ class Storage:
     Args:
         address: such as "s3://bucket/folder".
 
-    Raises: UsageError if the protocol is unknown, or its package is not installed.
+    Raises: UsageError if the protocol is none of those of object stores, or its package is not installed.
     """
 
     def __init__(self, address: str) -> None:
@@ -59,6 +60,11 @@ class Storage:
 
         self.address = address.rstrip("/")
         self.protocol = address.partition("://")[0].lower()
+        if self.protocol not in _PROTOCOLS or "::" in address:  # fsspec takes A::B for a file within another
+            raise UsageError(
+                f"{address} is an address that i2i does not read: it takes paths, and addresses that begin with s3://, "
+                "gs:// or hf://. Download the images, and give the name of the file or folder."
+            )
         try:
             self._fs, root = url_to_fs(self.address, use_listings_cache=False)
         except ImportError as error:
@@ -66,9 +72,7 @@ class Storage:
             advice = f"install the extra: pip install 'i2i[{extra}]'" if extra else str(error)
             raise UsageError(f"{address} needs a package that is not installed: {advice}.") from error
         except ValueError as error:
-            raise UsageError(
-                f"{address}: i2i takes paths and addresses such as s3://, gs:// and hf://: {error}."
-            ) from error
+            raise UsageError(f"{address} is no usable address: {error}.") from error
         self._root = str(root).rstrip("/")
 
     def list_files(self) -> Iterator[StoredFile]:

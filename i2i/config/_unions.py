@@ -3,6 +3,7 @@
 import dataclasses
 import types
 from collections.abc import Callable, Collection
+from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from i2i.errors import ConfigError
@@ -13,8 +14,14 @@ DISCRIMINATORS = ("network", "task")  # names of the fields that distinguish the
 
 def field_types(cls: type) -> dict[str, Any]:
     """Return the type of each field of a config, by name, without class variables."""
-    hints = get_type_hints(cls)
+    hints = _type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+
+
+@cache
+def _type_hints(cls: type) -> dict[str, Any]:
+    """Return the types of a class, which are evaluated from their texts once."""
+    return get_type_hints(cls)
 
 
 def union_members(hint: Any) -> tuple[Any, ...]:
@@ -38,11 +45,11 @@ def extend_unions(member: type, more: Callable[[], Collection[type]]) -> None:
 
 def discriminator_field(cls: type) -> str:
     """Return the name of the field that distinguishes a config from the other variants of its union; "" if none."""
-    return next((name for name in DISCRIMINATORS if get_origin(get_type_hints(cls).get(name)) is Literal), "")
+    return next((name for name in DISCRIMINATORS if get_origin(_type_hints(cls).get(name)) is Literal), "")
 
 
 def discriminator_values(cls: type) -> tuple[str, ...]:
-    return get_args(get_type_hints(cls).get(discriminator_field(cls)))
+    return get_args(_type_hints(cls).get(discriminator_field(cls)))
 
 
 def find_variant(hint: Any, name: Any, where: str) -> Any:

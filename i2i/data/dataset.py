@@ -22,7 +22,7 @@ from i2i.data.layout import Item, Layout
 from i2i.data.layout.shards import ShardItems
 from i2i.data.order import permutation, shard_order, shuffle_window
 from i2i.data.resize import load_item, resize, resize_item
-from i2i.data.sample_tensors import to_sample, with_one_hot
+from i2i.data.sample_tensors import Sample, to_sample, with_one_hot
 from i2i.data.unreadable import (
     UnreadableImage,
     file_name,
@@ -39,16 +39,6 @@ from i2i.restoration import Task
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
-
-
-class Sample(tuple[Tensor, ...]):
-    """The images of a sample, one for each domain.
-
-    Attributes:
-        unreadable: files that could not be read, and what took their place.
-    """
-
-    unreadable: list[UnreadableImage]
 
 
 class TrainingDataset(Dataset[Any]):

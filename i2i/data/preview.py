@@ -10,9 +10,10 @@ from PIL import Image
 from torch import Tensor
 
 from i2i.data.config import PairedConfig
-from i2i.data.dataset import Sample, TrainingDataset
+from i2i.data.dataset import TrainingDataset
 from i2i.data.layout import PairSizes
 from i2i.data.pixel_formats import dataset_formats, with_ranges
+from i2i.data.sample_tensors import Sample
 from i2i.data.source import DataSource
 from i2i.data.value_ranges import dataset_ranges
 from i2i.directions import Direction

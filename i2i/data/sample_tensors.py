@@ -1,4 +1,4 @@
-"""The tensors of a training sample: levels of images, and class indices until they become one-hot levels."""
+"""A training sample, and its tensors: levels of images, and class indices until they become one-hot levels."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from i2i.data.unreadable import UnreadableImage
 from i2i.images.pixel_format import RGB8, PixelFormat, network_levels, to_levels
+
+
+class Sample(tuple[Tensor, ...]):
+    """The images of a sample, one for each domain.
+
+    Attributes:
+        unreadable: files that could not be read, and what took their place.
+    """
+
+    unreadable: list[UnreadableImage]
 
 
 def with_one_hot(images: list[Tensor], formats: Sequence[PixelFormat]) -> list[Tensor]:

@@ -45,8 +45,9 @@ def test_a_closed_image_is_named_as_such(identity: Translator, tmp_path: Path) -
 def test_an_address_is_named_as_such(identity: Translator, address: str) -> None:
     with pytest.raises(ImageError, match="is an address, and i2i reads files only"):
         identity(address)
-    with pytest.raises(UsageError, match="is an address, and i2i reads files only"):
-        i2i.convert("identity", address, "out/")
+    if not address.startswith("s3"):
+        with pytest.raises(UsageError, match="is an address that i2i does not read: it takes paths, and addresses"):
+            i2i.convert("identity", address, "out/")
 
 
 MODES = {

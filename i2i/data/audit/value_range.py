@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from i2i.data.audit.channels import holds_class_ids
+from i2i.data.audit.inspect import ImageInfo
 from i2i.data.audit.report import Finding
 from i2i.data.audit.snapshot import DatasetSnapshot
 from i2i.data.value_ranges import describe_narrow, narrow_files, shared_ranges
 from i2i.images.value_range import SampleSummary, format_range, proposed_range, stated_ranges
+
+MAX_CERTAIN_CLASSES = 16  # different values of an image; a dark photo has more
 
 
 def check_value_range(snapshot: DatasetSnapshot) -> Iterator[Finding]:
@@ -27,7 +30,7 @@ def check_value_range(snapshot: DatasetSnapshot) -> Iterator[Finding]:
         undeclared = {
             path: summary
             for path, summary in summaries.items()
-            if summary.type not in stated and not holds_class_ids(snapshot.images[path])
+            if summary.type not in stated and not _are_only_class_ids(snapshot.images[path])
         }
         for summary, limits, paths in narrow_files(undeclared, shared):
             flag = "--value-range"
@@ -40,6 +43,11 @@ def check_value_range(snapshot: DatasetSnapshot) -> Iterator[Finding]:
                 text=f"{describe_narrow(summary, limits, names)} Train with "
                 f"`{flag} {format_range(proposed_range(summary))}` if these are the values of black and white.",
             )
+
+
+def _are_only_class_ids(image: ImageInfo) -> bool:
+    """Return whether small integers are class ids, and so few that they are no dark photo."""
+    return holds_class_ids(image) and (image.num_values or 0) <= MAX_CERTAIN_CLASSES
 
 
 def _summaries_by_domain(snapshot: DatasetSnapshot) -> dict[str, dict[Path, SampleSummary]]:

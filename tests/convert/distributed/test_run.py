@@ -191,7 +191,9 @@ def test_an_object_whose_name_leaves_the_folder_fails(tmp_path: Path, memory: fs
         (["photos/000.png"], "photos", "which is a source"),
         (["photos"], "hf://user/repo", "each file would be a commit"),
         (["missing"], "out", "does not exist"),
-        (["nonsense://bucket/a"], "out", "i2i takes paths and addresses"),
+        (["nonsense://bucket/a"], "out", "is an address that i2i does not read"),
+        (["https://example.com/a.png"], "out", "is an address that i2i does not read"),
+        (["s3://bucket/a::https://example.com/b"], "out", "is an address that i2i does not read"),
         (["photos"], "out/result.png", "is the name of an image"),
     ],
 )
