@@ -117,7 +117,7 @@ def load_auto(
     >>> auto = i2i.load_auto()
     >>> auto("horse.jpg").save("restored.png")
     >>> auto.explain("horse.jpg").model
-    'identity'
+    'dejpeg'
     """
     from i2i.inference.auto.translator import AutoTranslator
 

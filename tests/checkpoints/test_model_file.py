@@ -81,7 +81,7 @@ def test_a_model_is_found_by_name_folder_and_file(tmp_path: Path) -> None:
     assert list_models()[0] == "zebra"
     for name in ("zebra", str(path), str(path.parent)):
         assert find_model_file(name).resolve() == path
-    with pytest.raises(ModelFileError, match=r"checkpoints: zebra\. Shipped models: denoise, horse2zebra"):
+    with pytest.raises(ModelFileError, match=r"checkpoints: zebra\. Shipped models: denoise, dejpeg, horse2zebra"):
         find_model_file("horse")
 
 

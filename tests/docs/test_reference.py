@@ -17,6 +17,8 @@ def test_the_reference_of_the_public_modules_builds_without_warnings(work_dir: P
         warnings.simplefilter("error")
         # Once torch.compile has run in the process, pdoc does not find where modules take this attribute from.
         warnings.filterwarnings("ignore", r"Cannot determine where \S+\.training is taken from")
+        # In a long process Python 3.11 at times fails to parse a source, which pdoc then leaves out.
+        warnings.filterwarnings("ignore", "Error parsing source code: AST constructor recursion depth mismatch")
         build_reference(work_dir / "reference")
     for module in PUBLIC_MODULES:
         page = (work_dir / "reference" / module.replace(".", "/")).with_suffix(".html")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import i2i
 from i2i.checkpoints.model_file import load_model_info
-from i2i.cli import app
+from i2i.cli import app, console
 from i2i.data.config import PairedConfig
 from i2i.data.preview import preview
 from i2i.errors import ConfigError, DatasetError, I2IError
@@ -301,7 +301,8 @@ def test_the_sheet_of_samples_names_false_colours(tmp_path: Path, monkeypatch: p
     assert titles == ["source (channel 1 red, 2 cyan)", "target"]
 
 
-def test_the_information_on_a_model_names_its_channels(tmp_path: Path) -> None:
+def test_the_information_on_a_model_names_its_channels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console.stdout, "width", 400)
     train("pix2pix", two_domains(tmp_path / "data", "uint16", "uint16", (2, 1), paired=True))
-    output = CliRunner().invoke(app, ["models", "info", "run"], env={"COLUMNS": "200"}).output
+    output = CliRunner().invoke(app, ["models", "info", "run"]).output
     assert "takes 2 channels of uint16, 0 to 65535; returns 1 channel of uint16, 0 to 65535" in output

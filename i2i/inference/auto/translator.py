@@ -28,7 +28,7 @@ class AutoTranslator:
 
     >>> auto = i2i.load_auto()
     >>> auto.explain("horse.jpg").model
-    'identity'
+    'dejpeg'
 
     Args:
         options: device, precision, blend and grain.

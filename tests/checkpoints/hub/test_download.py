@@ -182,7 +182,7 @@ def test_without_the_package_a_sentence_says_what_to_install(monkeypatch: pytest
 
 def test_the_environment_names_the_hub(hub: Hub, weights: bytes, tmp_path: Path) -> None:
     hub.add("user/zebras", {"weights.safetensors": weights})
-    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home")}
+    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "COLUMNS": "400"}
     command = [sys.executable, "-m", "i2i", "models", "info", ADDRESS]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
