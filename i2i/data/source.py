@@ -168,16 +168,25 @@ class DataSource:
         if self.two_folders:
             return self._load_two_folders(self.two_folders, needed)
         if is_address(self.data):
+            self._refuse_stacks_in_shards()
             folder = mirror(self.data, cache_dir().resolve() / "shards")
             return replace(shard_layout(folder, needed, self.title), is_remote=True)
         if not download:
             self.require_here()
         folder = self.folder or self._ensure()
         if is_shard_folder(folder):
+            self._refuse_stacks_in_shards()
             return shard_layout(folder, needed)
         return detect_layout(
             folder, needed, name=self.layout, pair_suffixes=self.pair_suffixes, stack=self.stack_pattern
         )
+
+    def _refuse_stacks_in_shards(self) -> None:
+        if self.stack:
+            raise DatasetError(
+                f"--stack {self.stack} joins files of a folder, and {self.data} holds shards. Join them first: "
+                f"`i2i convert identity FOLDER --stack '{self.stack}' --out JOINED`, then `i2i data pack JOINED`."
+            )
 
     def _find(self, name: str) -> Path | None:
         """Return the folder of a name: where it was last, else as a path, else by its last part as a dataset's name."""

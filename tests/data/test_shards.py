@@ -190,6 +190,12 @@ def test_damaged_shards_and_missing_files_are_named(tmp_path: Path) -> None:
             load(tmp_path / "good", "photos")
 
 
+def test_stacks_in_shards_are_refused(tmp_path: Path) -> None:
+    tar(tmp_path / "shards/train-0.tar", ["a_B02.png", "a_B03.png"])
+    with pytest.raises(DatasetError, match=r"joins files of a folder, and .* holds shards"):
+        DataSource(data=str(tmp_path / "shards"), stack="{stem}_{B02,B03}.png").load()
+
+
 def test_a_folder_that_is_not_empty_is_not_packed_into(tmp_path: Path) -> None:
     layout = load(write_dataset(tmp_path / "data", "photos"), "photos")
     with pytest.raises(UsageError, match="is not empty"):
