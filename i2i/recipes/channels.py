@@ -33,7 +33,7 @@ def find_formats(recipe: Recipe, layout: Layout) -> DomainFormats:
         for name in ("in_channels", "out_channels"):
             if getattr(recipe.data, name, None) not in (None, 3):
                 raise ConfigError(
-                    f"--task {task} restores pictures, grey or RGB, of which it makes three channels: omit "
+                    f"--task {task} restores pictures, grey or RGB, as three channels: omit "
                     f"--{name.replace('_', '-')} {getattr(recipe.data, name)}, or train without --task on pairs."
                 )
         return check_rgb(layout, f"--task {task}" if task else f"`i2i train {recipe.method}`")

@@ -80,7 +80,7 @@ class Layout:
         sizes: of the images of pairs in two files.
         without_partner: images of two domains that belong to no pair.
         title: short name of the dataset, for runs and model cards; "" for the name of ``root``.
-        is_remote: whether the files are in shards at an address, each of which is downloaded when it is needed.
+        is_remote: whether the files are in shards at an address; a shard is downloaded when it is needed.
     """
 
     root: Path
