@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 import torch
@@ -94,6 +95,15 @@ def paired(tmp_path: Path) -> Path:
     write_random_images(root / "train", 5, width=2 * SIZE, seed=7)
     write_random_images(root / "test", 4, width=2 * SIZE, seed=8)
     return root
+
+
+@pytest.fixture
+def memory() -> Iterator[fsspec.AbstractFileSystem]:
+    """The file system of memory://, empty."""
+    system = fsspec.filesystem("memory")
+    yield system
+    system.store.clear()
+    system.pseudo_dirs[:] = [""]
 
 
 @pytest.fixture(scope="session")

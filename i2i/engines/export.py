@@ -161,7 +161,7 @@ def _save(model: Any, file: Path, export: ExportInfo, options: ExportOptions) ->
     if options.format == "pt2":
         save_pt2(model, file, texts)
     elif options.format == "executorch":
-        save_executorch(model, file, texts)
+        save_executorch(model, file, {**texts, "max_side": str(options.max_side), "max_batch": str(MAX_BATCH)})
     elif options.format == "onnx":
         set_metadata(model, texts)
         file.write_bytes(model.SerializeToString())

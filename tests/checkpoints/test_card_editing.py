@@ -14,8 +14,8 @@ from i2i.checkpoints.importing import save_import
 from i2i.checkpoints.model_card import read_card
 from i2i.checkpoints.model_file import find_model_file, load_model_file, load_model_info
 from i2i.checkpoints.openmodeldb import openmodeldb_record, record_id
-from i2i.cli import main
 from i2i.errors import ImageError, RunError, UsageError
+from tests.cli.in_process import run
 
 RUN = Path("checkpoints/zebra")
 
@@ -24,15 +24,6 @@ RUN = Path("checkpoints/zebra")
 def model(exportable_model: Path) -> str:
     save_import("zebra", load_model_file(exportable_model))
     return "zebra"
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr("sys.argv", ["i2i", *words])
-    try:
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def use_editor(monkeypatch: pytest.MonkeyPatch, program: str) -> None:

@@ -12,7 +12,6 @@ from i2i.checkpoints.foreign import ImportOptions
 from i2i.checkpoints.importing import read_models, save_import
 from i2i.checkpoints.inventory import StoredModel, stored_models
 from i2i.checkpoints.model_file import load_model_file, load_model_info
-from i2i.cli import main
 from i2i.demo.labels import card_caption, origin
 from i2i.demo.model_registry import ModelRegistry
 from i2i.errors import RunError, UsageError
@@ -20,6 +19,7 @@ from i2i.methods.cyclegan import CycleGANConfig
 from i2i.networks import PatchGANConfig, ResnetConfig
 from i2i.training.warm_start import load_matching_weights
 from tests.checkpoints.foreign.architectures import ReferenceResnet, ReferenceUnet, randomise
+from tests.cli.in_process import run
 from tests.conftest import random_image, write_random_images
 
 
@@ -32,15 +32,6 @@ def save(network: torch.nn.Module, name: str) -> Path:
 def both() -> list[Path]:
     """The generators of a CycleGAN, one a file."""
     return [save(randomise(ReferenceResnet(), seed), f"latest_net_G_{end}.pth") for seed, end in enumerate("AB")]
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr("sys.argv", ["i2i", *words])
-    try:
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def test_two_files_become_one_model_with_both_directions(

@@ -3,7 +3,6 @@
 import io
 import json
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +29,6 @@ KINDS = ("unpaired", "pairs", "side-by-side", "photos")
 CONFIGS: dict[str, Any] = {"unpaired": UnpairedConfig, "pairs": PairedConfig, "side-by-side": PairedConfig,
                            "photos": SingleDomainConfig}  # fmt: skip
 NEEDED: dict[str, Any] = {"unpaired": "unpaired", "pairs": "paired", "side-by-side": "paired", "photos": "clean"}
-
-
-@pytest.fixture
-def memory() -> Iterator[fsspec.AbstractFileSystem]:
-    """The file system of memory://, empty."""
-    system = fsspec.filesystem("memory")
-    yield system
-    system.store.clear()
-    system.pseudo_dirs[:] = [""]
 
 
 def write_dataset(root: Path, kind: str) -> Path:

@@ -39,6 +39,7 @@ def test_a_program_has_the_results_of_torch_and_says_how_to_use_it(name: str, tm
     program = runtime.load_program(path)
     texts = json.loads(program.load_method("metadata").execute([])[0])
     assert ExportInfo.from_strings(texts, str(path)) == export
+    assert (texts["max_side"], texts["max_batch"]) == ("128", "2")
     network = prepare_for_inference(*build_translator(source, load_model_file(source), "AtoB"))
     for image in parity_images(export.channels, export.conditioning, export.size_multiple):
         (result,) = program.load_method("forward").execute([image])

@@ -15,10 +15,10 @@ from PIL import Image
 import i2i
 from i2i.checkpoints.hub import address_of_cached_file, download, parse_address
 from i2i.checkpoints.model_file import find_model_file, load_model_file, model_name, name_for_files
-from i2i.cli import main
 from i2i.errors import DownloadError, ModelFileError, UsageError
 from i2i.evaluation.models import resolve_models
 from tests.checkpoints.hub.server import READER, TOKEN, Hub
+from tests.cli.in_process import run
 from tests.conftest import random_image, write_random_images
 
 ADDRESS = "hf://user/zebras"
@@ -27,15 +27,6 @@ ADDRESS = "hf://user/zebras"
 @pytest.fixture
 def weights(exportable_model: Path) -> bytes:
     return exportable_model.read_bytes()
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr("sys.argv", ["i2i", *words])
-    try:
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def test_a_model_of_the_hub_translates_as_its_file_does(hub: Hub, weights: bytes, exportable_model: Path) -> None:

@@ -1,7 +1,6 @@
 """Conversions with addresses, by one worker in this process."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,15 +35,6 @@ def photos(tmp_path: Path) -> Path:
     (folder / "note.txt").write_text("no image")
     (folder / "unnamed").write_bytes((folder / "000.png").read_bytes())
     return folder
-
-
-@pytest.fixture
-def memory() -> Iterator[fsspec.AbstractFileSystem]:
-    """The file system of memory://, empty."""
-    system = fsspec.filesystem("memory")
-    yield system
-    system.store.clear()
-    system.pseudo_dirs[:] = [""]
 
 
 def options(*sources: Path, **changes: object) -> ConvertOptions:
