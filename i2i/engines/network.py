@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from i2i.engines.memory import EngineMemory
 from i2i.engines.sessions import Session
 
 Range = tuple[float, float]
@@ -16,11 +17,15 @@ class EngineNetwork(nn.Module):
     Args:
         session: the opened file.
         value_range: values of black and white that the file takes and returns.
+        memory: what refuses images that do not fit the memory in one pass; None to refuse none.
     """
 
-    def __init__(self, session: Session, value_range: Range = MINUS_ONE_TO_ONE) -> None:
+    def __init__(
+        self, session: Session, value_range: Range = MINUS_ONE_TO_ONE, memory: EngineMemory | None = None
+    ) -> None:
         super().__init__()
         self.session = session
+        self.memory = memory
         self._low, self._high = value_range
 
     @property
@@ -33,10 +38,13 @@ class EngineNetwork(nn.Module):
 
         Raises:
             NotImplementedError: ``image`` is a streamed feature map.
-            MemoryError: the image is too large.
+            I2IError: the images take more than the available memory.
+            MemoryError: the engine is out of memory.
         """
         if not isinstance(image, Tensor):
             raise NotImplementedError("only torch streams an image by rows")
+        if self.memory is not None:
+            self.memory.check(image.shape[3], image.shape[2], len(image))
         values = self._to_own_range(image.detach().float().cpu())
         array = np.ascontiguousarray(values.numpy(), dtype=self.session.input_dtype)
         result = torch.from_numpy(np.asarray(self.session(array), dtype=np.float32))

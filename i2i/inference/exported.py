@@ -12,6 +12,7 @@ from i2i.checkpoints.model_info import MIN_SIZE, ModelInfo
 from i2i.device import resolve_dtype
 from i2i.directions import Direction
 from i2i.engines.formats import FORMAT_SUFFIXES, READABLE, ExportFormat, format_of_path
+from i2i.engines.memory import EngineMemory
 from i2i.engines.metadata import ExportInfo
 from i2i.engines.network import MINUS_ONE_TO_ONE, EngineNetwork
 from i2i.engines.onnx_format import check_onnx_file
@@ -157,7 +158,9 @@ def _network(opened: ExportedFile, options: InferenceOptions) -> tuple[nn.Module
     bfloat16 = engine == "openvino" and resolve_dtype(options.precision, torch.device("cpu")) == torch.bfloat16
     session = open_session(opened.format, opened.path, threads=torch.get_num_threads(), bfloat16=bfloat16)
     options = replace(options, device="cpu", precision="bfloat16" if bfloat16 else "float32")
-    return EngineNetwork(session, value_range), options
+    multiple = opened.config.size_multiple(opened.info.size)
+    memory = EngineMemory(opened.format, opened.path.absolute(), multiple, bfloat16)
+    return EngineNetwork(session, value_range, memory), options
 
 
 def _value_range(opened: ExportedFile, options: InferenceOptions) -> tuple[float, float]:
