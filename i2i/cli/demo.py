@@ -41,7 +41,7 @@ def demo(
     max_upload_mb: Annotated[float, typer.Option(min=0.1, help="size of the largest uploaded file, in MB")] = 200.0,
     max_files: Annotated[int, typer.Option(min=1, help="largest number of images in a folder job")] = 500,
     max_minutes: Annotated[
-        float, typer.Option(min=0.1, help="time limit of one job, a photo or a folder, in minutes")
+        float, typer.Option(min=0.1, help="time limit of one job, a photo, a folder or a live camera, in minutes")
     ] = 15.0,
     max_queue: Annotated[
         int, typer.Option(min=1, help="largest number of waiting jobs; further jobs are refused")

@@ -7,9 +7,10 @@ import gradio as gr
 from starlette.routing import Mount
 
 from i2i.demo.batch import FolderTranslator
+from i2i.demo.camera import CameraTranslator
 from i2i.demo.handlers import UNQUEUED
 from i2i.demo.http_errors import add_unknown_address_handler
-from i2i.demo.tabs import api, blind_test, compare, folder, training, translate
+from i2i.demo.tabs import api, blind_test, camera, compare, folder, training, translate
 from i2i.demo.translation import PhotoTranslator
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def build_page(photo_translator: PhotoTranslator, allow_video: bool = False) -> 
                 on_load += folder.build_tab(folder_translator)
             with gr.Tab("Compare", id="compare"):
                 on_load += compare.build_tab(photo_translator)
+            with gr.Tab("Camera", id="camera"):
+                on_load += camera.build_tab(CameraTranslator(registry, store.limits))
             with gr.Tab("Training", id="training"):
                 training.build_tab(registry, store)
             with gr.Tab("Blind test", id="blind-test"):

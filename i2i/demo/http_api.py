@@ -12,8 +12,10 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from i2i._version import __version__
+from i2i.demo.camera import CameraTranslator
 from i2i.demo.choosing import choose_for_upload
 from i2i.demo.components import validate_strength
+from i2i.demo.http_camera import add_camera_route
 from i2i.demo.http_errors import ERROR_RESPONSES, HttpError, add_error_handlers, check_fields, refuse_other_methods
 from i2i.demo.http_queue import HttpQueue
 from i2i.demo.labels import direction_label, purpose
@@ -82,6 +84,7 @@ def add_http_api(app: FastAPI, translator: PhotoTranslator, check_login: LoginCh
     _add_documentation(router, app, translator.registry)
     app.title, app.version, app.description = _TITLE, __version__, _DESCRIPTION
     app.include_router(router)
+    add_camera_route(app, CameraTranslator(translator.registry, limits), check_login)
     add_error_handlers(app)
 
 

@@ -11,7 +11,7 @@ from i2i.demo.http_errors import HttpError
 
 T = TypeVar("T")
 NUM_WORKERS = 2  # one photo is read or written while another is translated
-_CLOSED_REQUEST = 499  # nobody reads this answer
+CLOSED_REQUEST = 499  # nobody reads this answer
 
 
 class HttpQueue:
@@ -46,7 +46,7 @@ class HttpQueue:
             self.waiting -= 1
         try:
             if await request.is_disconnected():
-                raise HttpError(_CLOSED_REQUEST, "The client has left.")
+                raise HttpError(CLOSED_REQUEST, "The client has left.")
             return await asyncio.get_running_loop().run_in_executor(self._executor, job)
         finally:
             self._slots.release()

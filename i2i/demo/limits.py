@@ -16,7 +16,7 @@ class Limits:
         max_total_pixels: pixels of all images of one folder job together.
         max_unpacked_bytes: bytes of a zip's content.
         max_queue: jobs that may wait; the server refuses further ones.
-        max_seconds: seconds that one job may take.
+        max_seconds: seconds that one job may take; also seconds after which a live camera stops.
         retention_seconds: age at which uploads and results are deleted.
         max_stored_bytes: bytes of all uploads and results together; beyond that the oldest are deleted first.
         min_free_bytes: bytes of the disk that uploads and results leave free.

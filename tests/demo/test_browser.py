@@ -15,6 +15,7 @@ from i2i.images import encode
 from tests.conftest import random_image
 
 PHOTO = random_image(5, 48, 36)
+FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("use_served_checkpoints")]
 
 
@@ -39,7 +40,7 @@ def page(server: Server) -> Iterator[Any]:
 
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=find_chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
+            executable_path=find_chromium(), args=["--no-sandbox", "--disable-dev-shm-usage", *FAKE_CAMERA]
         )
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(60_000)
@@ -88,10 +89,10 @@ def test_the_line_between_before_and_after_can_be_dragged(page: Any) -> None:
     page.mouse.up()
 
 
-def choose_model(page: Any, name: str) -> None:
-    page.click("#translate-model input")
+def choose_model(page: Any, name: str, tab: str = "translate") -> None:
+    page.click(f"#{tab}-model input")
     page.get_by_role("option", name=name, exact=True).click()
-    page.get_by_label("striped → plain").wait_for()
+    page.locator(f"#{tab}-direction").get_by_label("striped → plain").wait_for()
 
 
 def test_what_is_painted_stays_as_it_is_and_the_result_can_be_opened_saved_and_used_again(
@@ -159,3 +160,35 @@ def test_files_are_translated_into_a_zip(page: Any, work_dir: Path) -> None:
     with page.expect_download() as download:
         page.click("#folder-download")
     assert zipfile.ZipFile(download.value.path()).namelist() == ["photo.png", "report.json"]
+
+
+def test_the_camera_is_translated_live_until_its_tab_is_left(page: Any, server: Server) -> None:
+    stored = set(server.store.files.rglob("*"))
+    page.get_by_role("tab", name="Camera").click()
+    choose_model(page, "both", "camera")
+    page.locator("#camera-side").get_by_label("128").check()
+    page.get_by_text("128 × 128 pixels").wait_for()
+    camera = page.locator("#camera-view")
+    camera.get_by_role("button", name="Start the camera").click()
+    camera.get_by_text("images a second").nth(1).wait_for()
+    colours = camera.locator("canvas").evaluate(
+        "canvas => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size"
+    )
+    assert camera.locator("canvas").evaluate("canvas => [canvas.width, canvas.height]") == [128, 128]
+    assert colours > 10
+    assert set(server.store.files.rglob("*")) == stored, "no image of the camera is stored"
+
+    page.get_by_role("tab", name="Folder").click()
+    camera.get_by_text("because you left its tab").wait_for(state="attached")
+    page.get_by_role("tab", name="Camera").click()
+    assert camera.locator("video").evaluate("video => video.srcObject") is None
+
+    camera.locator(".camera").evaluate("view => { view.dataset.maxSeconds = 0.1; }")
+    camera.get_by_role("button", name="Start the camera").click()
+    camera.get_by_text("The camera stopped after 15 min").wait_for()
+
+    page.evaluate(
+        "() => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotFoundError'); }; }"
+    )
+    camera.get_by_role("button", name="Start the camera").click()
+    camera.get_by_text("No camera was found. Connect one, then start again.").wait_for()
