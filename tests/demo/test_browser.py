@@ -16,6 +16,16 @@ from tests.conftest import random_image
 
 PHOTO = random_image(5, 48, 36)
 FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+COUNT_IMAGES_UNDER_WAY = """() => {
+  const send = window.fetch;
+  let underWay = 0;
+  window.mostUnderWay = 0;
+  window.fetch = async (url, options) => {
+    if (!String(url).startsWith("camera?")) return send(url, options);
+    window.mostUnderWay = Math.max(window.mostUnderWay, ++underWay);
+    try { return await send(url, options); } finally { underWay--; }
+  };
+}"""
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("use_served_checkpoints")]
 
 
@@ -169,6 +179,7 @@ def test_the_camera_is_translated_live_until_its_tab_is_left(page: Any, server: 
     page.locator("#camera-side").get_by_label("128").check()
     page.get_by_text("128 × 128 pixels").wait_for()
     camera = page.locator("#camera-view")
+    page.evaluate(COUNT_IMAGES_UNDER_WAY)
     camera.get_by_role("button", name="Start the camera").click()
     camera.get_by_text("images a second").nth(1).wait_for()
     colours = camera.locator("canvas").evaluate(
@@ -176,6 +187,9 @@ def test_the_camera_is_translated_live_until_its_tab_is_left(page: Any, server: 
     )
     assert camera.locator("canvas").evaluate("canvas => [canvas.width, canvas.height]") == [128, 128]
     assert colours > 10
+    with server.registry.lock.hold():
+        page.wait_for_timeout(300)
+    assert page.evaluate("() => window.mostUnderWay") == 1, "images of the camera do not wait behind one another"
     assert set(server.store.files.rglob("*")) == stored, "no image of the camera is stored"
 
     page.get_by_role("tab", name="Folder").click()
