@@ -25,7 +25,14 @@ def add_camera_route(
         check_login: raises HttpError if a request may not use the server.
     """
     queue = HttpQueue(translator.limits.max_queue, MAX_WAIT)
-    router = APIRouter(dependencies=[Depends(check_login)], include_in_schema=False)
+
+    async def check_page_login(request: Request) -> None:
+        try:
+            await check_login(request)
+        except HttpError as error:  # of status 401, at which browsers would ask for a password in a window of their own
+            raise HttpError(403, "The login has expired. Load the page again to log in.") from error
+
+    router = APIRouter(dependencies=[Depends(check_page_login)], include_in_schema=False)
 
     @router.post("/camera")
     async def camera(

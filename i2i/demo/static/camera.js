@@ -75,7 +75,6 @@ const capture = (side) => {
 };
 
 const problemOf = async (answer) => {
-  if (answer.status === 401) return "The login has expired. Load the page again.";
   try {
     return (await answer.json()).error;
   } catch {
