@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from i2i.distributed import own_rows
 from i2i.errors import ConfigError
 from i2i.losses._reduce import sum_terms
 from i2i.pretrained.alexnet import freeze
@@ -16,6 +17,7 @@ PERCEPTUAL_HELP = (
     "network of the perceptual loss: alexnet or vgg16 (LPIPS), or vgg19 (L1 of its features, as pix2pixHD has it)"
 )
 MIN_SIZES = {"alexnet": LPIPS_MIN_SIZE, "vgg16": VGG_MIN_SIZE, "vgg19": VGG_MIN_SIZE}  # pixels a side
+ALEXNET_STRIDE = 4  # pixels, of the first convolution
 _ALTERNATIVE = "use --weight-perceptual 0"
 
 
@@ -24,21 +26,29 @@ def build_perceptual_loss(network: PerceptualNetwork) -> nn.Module:
 
     Raises: ModelFileError if its weights can neither be found nor downloaded.
     """
-    return VGGLoss() if network == "vgg19" else LPIPSLoss(network)
+    if network == "vgg19":
+        return VGGLoss()
+    return LPIPSLoss(network, stride=ALEXNET_STRIDE if network == "alexnet" else 1)
 
 
 class LPIPSLoss(nn.Module):
     """LPIPS v0.1 (Zhang et al. 2018, eq. 1), frozen. Its weights are in no state and in no optimizer.
 
+    A first convolution with a stride sees each pixel of the images at one position of its grid only. A generator that
+    enlarges images then learns a pattern with that period. With ``stride``, both images lose up to stride − 1 rows and
+    columns at the top and the left, drawn anew for each, so that each pixel is seen at every position.
+
     Args:
         backbone: the network whose features are compared.
+        stride: of the first convolution, in pixels; 1 to compare whole images.
 
     Raises:
         ModelFileError: if the weights can be neither found nor downloaded.
     """
 
-    def __init__(self, backbone: Literal["alexnet", "vgg16"] = "alexnet") -> None:
+    def __init__(self, backbone: Literal["alexnet", "vgg16"] = "alexnet", stride: int = 1) -> None:
         super().__init__()
+        self.stride = stride
         self.network = load_lpips(_ALTERNATIVE, backbone)
         freeze(self.network)
 
@@ -56,6 +66,7 @@ class LPIPSLoss(nn.Module):
 
         Returns: a scalar in float32.
         """
+        images, target = self._moved(images, target)
         with torch.autocast(images.device.type, enabled=False):
             with torch.no_grad():
                 target_features = self._features(target)
@@ -64,6 +75,22 @@ class LPIPSLoss(nn.Module):
                 for head, x, y in zip(self.network.lins, self._features(images), target_features, strict=True)
             )
 
+    def _moved(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Return both without some rows and columns, as many at the top and the left of each image as is drawn."""
+        dropped = min(self.stride - 1, min(images.shape[2:]) - LPIPS_MIN_SIZE)
+        if dropped <= 0:
+            return images, target
+        device, high = images.device, dropped + 1
+        starts = own_rows(lambda count: torch.randint(high, (count, 2), device=device), len(images))
+        # Indices have one shape for all draws, as CUDA graphs need.
+        for dimension in (2, 3):
+            index = torch.arange(images.shape[dimension] - dropped, device=device) + starts[:, dimension - 2, None]
+            images, target = (
+                x.gather(dimension, _along(index, dimension).expand_as(x.narrow(dimension, 0, index.shape[1])))
+                for x in (images, target)
+            )
+        return images, target
+
     def _features(self, images: Tensor) -> list[Tensor]:
         """Return the features of each layer, scaled to unit length at each location."""
         images = images.expand(-1, 3, -1, -1)  # one channel to three
@@ -71,6 +98,11 @@ class LPIPSLoss(nn.Module):
         # The library adds 1e-10 to the root. 1e-20 under the root gives the same value, and a finite derivative where
         # all features are 0.
         return [x / (x.square().sum(1, keepdim=True) + 1e-20).sqrt() for x in self.network.net(scaled)]
+
+
+def _along(index: Tensor, dimension: int) -> Tensor:
+    """Return indices (N, L) as (N, 1, L, 1), or as (N, 1, 1, L) along the columns."""
+    return index[:, None, :, None] if dimension == 2 else index[:, None, None, :]
 
 
 class VGGLoss(nn.Module):

@@ -77,6 +77,33 @@ def test_with_the_real_weights_distance_and_heads_equal_those_of_the_package(
         assert torch.equal(expected.model[1].weight, head.model[1].weight)
 
 
+def test_the_training_loss_moves_the_images_over_the_stride_of_alexnet(
+    perceptual_weights: Path, loss: LPIPSLoss
+) -> None:
+    torch.manual_seed(0)
+    training_loss = build_perceptual_loss("alexnet")
+    x, y = images(38, count=1), images(39, count=1)[:, :, :38, :38]
+    expected = {
+        (top, left): float(loss(*(image[:, :, top : top + 35, left : left + 35] for image in (x, y))))
+        for top in range(4)
+        for left in range(4)
+    }
+    assert len(set(expected.values())) == 16
+    found = [float(training_loss(x, y)) for _ in range(100)]
+    shifts = {min(expected, key=lambda shift: abs(expected[shift] - value)) for value in found}
+    assert all(min(abs(value - other) for other in expected.values()) < 1e-6 for value in found)
+    assert len(shifts) > 12
+    assert training_loss(x, x) == 0
+    pair = float(training_loss(torch.cat([x, x]), torch.cat([y, y])))
+    halves = list(expected.values())
+    assert min(abs(pair - (one + other) / 2) for one in halves for other in halves) < 1e-6
+
+
+def test_images_of_the_smallest_size_are_not_moved(perceptual_weights: Path, loss: LPIPSLoss) -> None:
+    x, y = images(LPIPS_MIN_SIZE), -images(LPIPS_MIN_SIZE)
+    assert build_perceptual_loss("alexnet")(x, y) == loss(x, y)
+
+
 def test_the_distance_is_zero_only_for_equal_images(loss: LPIPSLoss) -> None:
     assert loss(images(), images()) == 0
     assert loss(images(), -images()) > 0
