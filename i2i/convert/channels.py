@@ -9,6 +9,7 @@ from PIL import Image
 
 from i2i.checkpoints.model_info import ModelInfo
 from i2i.convert.interfaces import Size, WrappingReader
+from i2i.data.saved_source import saved_stack
 from i2i.errors import I2IError, ImageError, UsageError
 from i2i.images import LoadedImage
 from i2i.images.channels import CLASS_IDS, ChannelImage, read_channel_header
@@ -18,7 +19,7 @@ from i2i.images.formats import ARRAY_SUFFIXES
 from i2i.images.label_maps import LabelMap, to_label_map
 from i2i.images.metadata import SourceMetadata
 from i2i.images.pixel_format import PixelFormat
-from i2i.images.stacks import StackPattern, is_stack_pattern
+from i2i.images.stacks import StackPattern
 from i2i.images.value_range import SampleSummary, ValueRanges, exceeds, is_narrow
 
 if TYPE_CHECKING:
@@ -147,15 +148,19 @@ def stack_of(options: "ConvertOptions", translator: Any) -> StackPattern | None:
     Raises: UsageError if no file is one of a stack that the user states.
     """
     info = translator.info if translator is not None else _find_info(options.model)
-    data = info.settings.get("data") if info is not None else None
-    learnt = data.get("stack") if isinstance(data, dict) else None
     if not options.stack:
-        return StackPattern(learnt) if isinstance(learnt, str) and is_stack_pattern(learnt) else None
+        return learnt_stack(info) if info is not None else None
     stack = StackPattern(options.stack)
     files = [path for source in options.sources if source.is_dir() for path in walk_folder(source).files]
     if not any(stack.stem(path.name) for path in files):
         raise UsageError(f"No file of {options.sources[0]} has a name of the form --stack '{stack.text}'.")
     return stack
+
+
+def learnt_stack(info: ModelInfo) -> StackPattern | None:
+    """Return the files that formed one image in the training of a model; None if every file was an image."""
+    text = saved_stack(info.settings.get("data"))
+    return StackPattern(text) if text else None
 
 
 def _find_info(model: str) -> ModelInfo | None:

@@ -104,8 +104,8 @@ def make_plan(
         patterns: an image in a folder must match one of these. A pattern with a slash is matched with the path below
             the folder, any other with the name.
         count_frames: returns the number of frames of each file; None plans the first frame.
-        stack: the files in folders that form one image.
         is_joined: returns whether all frames of a file go into one result; else each gets its own.
+        stack: the files in folders that form one image. One that lacks a file gets a job, which fails.
 
     Raises: UsageError if a source is missing, holds no images, or would be overwritten; or if ``out`` is the name of an
         image and there is not exactly one photo.
@@ -150,7 +150,7 @@ def _source_files(
 ) -> list[tuple[Path, Path]]:
     """Return the images of a source, each with its path below the source."""
     if source.is_dir():
-        paths = _join_stacks(list(_walk_images(source, out, patterns, plan)), plan, stack)
+        paths = _join_stacks(list(_walk_images(source, out, patterns, plan, stack)), plan, stack)
         if not paths and not plan.failed:
             condition = f" that match {' or '.join(patterns)}" if patterns else ""
             ignored = [(path, reason) for path, reason in plan.skipped if reason.startswith(NO_IMAGE)]
@@ -196,7 +196,9 @@ def _list_frames(
     return frames
 
 
-def _walk_images(root: Path, out: Path, patterns: Sequence[str], plan: Plan) -> Iterator[Path]:
+def _walk_images(
+    root: Path, out: Path, patterns: Sequence[str], plan: Plan, stack: StackPattern | None
+) -> Iterator[Path]:
     """Yield the images of a folder, sorted. Hidden files and everything in ``out`` are left out silently."""
     if real_path(out) == real_path(root):
         raise UsageError(f"{root} is also --out: results would be mixed with the sources. Choose another --out.")
@@ -205,7 +207,8 @@ def _walk_images(root: Path, out: Path, patterns: Sequence[str], plan: Plan) -> 
     plan.failed += listing.failed
     holds_arrays = not any(path.suffix.lower() in IMAGE_SUFFIXES for path in listing.files)
     for path in listing.files:
-        if is_system_file(path) or not matches(path.relative_to(root), patterns):
+        relative = path.relative_to(root)
+        if is_system_file(path) or not any(matches(name, patterns) for name in _names_of_image(relative, stack)):
             continue
         if is_video(path):
             plan.skipped.append((path, "is a video: name it as a source to convert it"))
@@ -218,6 +221,14 @@ def _walk_images(root: Path, out: Path, patterns: Sequence[str], plan: Plan) -> 
             yield path
         else:
             plan.skipped.append((path, reason))
+
+
+def _names_of_image(relative: Path, stack: StackPattern | None) -> list[Path]:
+    """Return the names that a pattern may match: that of the file, and of the files of its stack if it has one."""
+    stem = stack.stem(relative.name) if stack is not None else None
+    if stack is None or stem is None:
+        return [relative]
+    return [relative.with_name(name) for name in (stack.path_name(stem), *stack.names(stem))]
 
 
 def matches(relative: Path, patterns: Sequence[str]) -> bool:

@@ -58,6 +58,15 @@ def shared_source(settings: Mapping[str, Any], name: str) -> DataSource:
     return DataSource(**fields, absolute={})
 
 
+def saved_stack(settings: Any) -> str:
+    """Return which files formed one image of a training, see ``StackPattern``; "" if every file was an image.
+
+    Args:
+        settings: the settings of the training data in a model file.
+    """
+    return str(_fields(settings).get("stack", ""))
+
+
 def _fields(settings: Any) -> dict[str, Any]:
     """Return the fields of a source among saved settings. Values of another type are left out."""
     if not isinstance(settings, Mapping):

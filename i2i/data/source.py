@@ -181,6 +181,12 @@ class DataSource:
             folder, needed, name=self.layout, pair_suffixes=self.pair_suffixes, stack=self.stack_pattern
         )
 
+    def with_default_stack(self, stack: str) -> "DataSource":
+        """Return the source with a stack, if it states none and its folders hold files of such stacks."""
+        folders = [folder for name in self.two_folders or (self.data,) if (folder := self._find(name)) is not None]
+        is_usable = bool(stack) and not self.stack and not is_address(self.data)
+        return replace(self, stack=stack) if is_usable and _hold_stacks(folders, StackPattern(stack)) else self
+
     def _refuse_stacks_in_shards(self) -> None:
         if self.stack:
             raise DatasetError(
@@ -255,12 +261,16 @@ class DataSource:
 def check_has_stacks(folders: Sequence[Path], stack: StackPattern) -> None:
     """Raise DatasetError if the folders of a dataset hold images, and none is a file of a stack."""
     images = [(folder, path) for folder in folders for path in list_images(folder)]
-    if images and not any(stack.stem(path.name) for _, path in images):
+    if images and not _hold_stacks(folders, stack):
         folder, path = images[0]
         raise DatasetError(
             f"No file of {folder} has a name of the form --stack '{stack.text}'; it holds such as "
             f"{path.relative_to(folder).as_posix()}. Give the form of the names, or leave --stack out."
         )
+
+
+def _hold_stacks(folders: Sequence[Path], stack: StackPattern) -> bool:
+    return any(stack.stem(path.name) for folder in folders for path in list_images(folder))
 
 
 def _require_both(a: str, b: str, flag_a: str, flag_b: str) -> None:

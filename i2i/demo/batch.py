@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from i2i.convert import convert_jobs, make_plan
-from i2i.convert.channels import default_suffix
+from i2i.convert.channels import default_suffix, learnt_stack
 from i2i.convert.ignored import reason_to_ignore
 from i2i.convert.plan import VIDEO_SUFFIXES, Plan, is_video
 from i2i.convert.translation import ALL_FRAMES_ADVICE
@@ -28,6 +28,7 @@ from i2i.images.channel_writing import ChannelWriter
 from i2i.images.folders import walk_folder
 from i2i.images.formats import ARRAY_SUFFIXES, HEIC_SUFFIXES
 from i2i.images.pixel_format import PixelFormat
+from i2i.images.stacks import StackPattern
 from i2i.inference.finishing import AS_IT_IS, Finishing
 
 if TYPE_CHECKING:
@@ -88,12 +89,13 @@ class FolderTranslator:
     def _run(self, job: JobContext, uploads: list[Path]) -> FolderResult:
         result = job.result
         job.progress(0.0, "Checking the files")
-        sources = self._sources(job, uploads)
+        stack = learnt_stack(self.registry.model(job.choice.name).info)
+        sources = self._sources(job, uploads, stack)
         videos = [path for path in sources if is_video(path)]
         images = [path for path in sources if not is_video(path)]
         channels = self._result_format(job.choice)
         kind = "png" if channels is None else default_suffix(images, channels)
-        image_plan = make_plan(images, job.out, kind) if images else Plan()
+        image_plan = make_plan(images, job.out, kind, stack=stack) if images else Plan()
         result.failed += [(job.display_name(path), reason) for path, reason in image_plan.skipped + image_plan.failed]
         self._check_limits(image_plan)
         if not image_plan.jobs and not videos:
@@ -117,9 +119,15 @@ class FolderTranslator:
         info = self.registry.model(choice.name).info
         return None if info.takes_pictures else info.output_format(choice.direction)
 
-    def _sources(self, job: JobContext, uploads: list[Path]) -> list[Path]:
-        """Return the uploaded images and videos, and a folder for each zip. Record the other files as failed."""
+    def _sources(self, job: JobContext, uploads: list[Path], stack: StackPattern | None) -> list[Path]:
+        """Return the uploaded images and videos, and folders: of each zip, and of the files that form one image.
+
+        Record the other files as failed.
+        """
         sources = list[Path]()
+        if stack is not None and (folder := self._gather_stacks(job, uploads, stack)):
+            sources.append(folder)
+            uploads = [upload for upload in uploads if stack.stem(upload.name) is None]
         for index, upload in enumerate(uploads):
             if upload.suffix.lower() == ".zip":
                 sources += self._unpack(job, upload, job.unpacked / str(index) / upload.stem)
@@ -128,6 +136,21 @@ class FolderTranslator:
             else:
                 sources.append(upload)
         return sources
+
+    def _gather_stacks(self, job: JobContext, uploads: list[Path], stack: StackPattern) -> Path | None:
+        """Copy the files of stacks into one folder, because uploads have folders of their own; None if there are none.
+
+        Raises: UsageError if two of them have one name.
+        """
+        files = [upload for upload in uploads if stack.stem(upload.name) is not None]
+        folder = job.unpacked / "stacks"
+        for upload in files:
+            if (folder / upload.name).exists():
+                raise UsageError(f"Two files have the name {upload.name}. Send the scenes one after another.")
+            folder.mkdir(parents=True, exist_ok=True)
+            self.store.make_room(upload.stat().st_size)
+            shutil.copyfile(upload, folder / upload.name)
+        return folder if files else None
 
     def _unpack(self, job: JobContext, upload: Path, folder: Path) -> list[Path]:
         """Unpack a zip and return [folder] if it contains images, otherwise []."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from i2i.data.ensure import is_known_dataset
 from i2i.data.layout import Kind, Layout
+from i2i.data.saved_source import saved_stack
 from i2i.data.source import DataSource
 from i2i.data.value_ranges import NO_RANGES, DomainRanges, dataset_ranges
 from i2i.device import resolve_device
@@ -182,7 +183,8 @@ def _find_layout(options: EvaluationOptions, models: Sequence[EvaluatedModel]) -
     if options.data:
         source = options.data if isinstance(options.data, DataSource) else DataSource(data=options.data)
         if source.is_named:
-            return source.load(needed)
+            stacks = (saved_stack(model.info.settings.get("data")) for model in trained if model.info)
+            return source.with_default_stack(next(filter(None, stacks), "")).load(needed)
     for model in trained:
         assert model.info is not None
         source = training_source(model.info, model.path)
@@ -195,8 +197,12 @@ def _load_training_data(
     model: EvaluatedModel, source: DataSource, needed: Kind | None, stated: str | DataSource | None
 ) -> Layout:
     if isinstance(stated, DataSource):  # it has a layout and no folder
-        layout = stated.layout if stated.layout != "auto" else source.layout
-        source = replace(source, layout=layout, pair_suffixes=stated.pair_suffixes or source.pair_suffixes)
+        source = replace(
+            source,
+            layout=stated.layout if stated.layout != "auto" else source.layout,
+            pair_suffixes=stated.pair_suffixes or source.pair_suffixes,
+            stack=stated.stack or source.stack,
+        )
     if source.folder is None and not is_known_dataset(source.data):
         images = {"clean": "photos", "paired": "pairs"}.get(needed or "", "dataset")
         place = source.absolute.get(source.names[0], "") if source.absolute else ""

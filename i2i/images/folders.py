@@ -35,8 +35,6 @@ def list_images(folder: Path, stack: StackPattern | None = None) -> list[Path]:
     Args:
         folder: the folder.
         stack: the files that form one image together, see ``StackPattern.join``; None for none.
-
-    Raises: DatasetError if a file of a stack is missing.
     """
     files = walk_folder(folder).files
     images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]

@@ -1,6 +1,7 @@
 """Opening of image files by their content, with the reason where a file is no image that i2i reads."""
 
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from i2i.images.signatures import describe_non_image, jpeg_bits, sniff_image_for
 from i2i.images.stacks import StackImage, stack_files
 
 logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)  # tifffile reads what Pillow does not
+warnings.filterwarnings("ignore", "Truncated File Read|(Possibly )?[Cc]orrupt EXIF data", module="PIL.TiffImagePlugin")  # an error follows
 
 
 @contextmanager
@@ -43,10 +45,7 @@ def read_head(path: Path) -> bytes:
 
 def _open_stack(path: Path, files: Sequence[Path]) -> Image.Image:
     """Open the files of a stack as one image. Raises ImageError with the reason if they are none."""
-    try:
-        image = StackImage(path, files)
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from error
+    image = StackImage(path, files)
     image.filename = str(path)
     return image
 

@@ -8,14 +8,15 @@ A stack has a path of its own, whose name lists what differs: ``scene1_{B02,B03,
 import hashlib
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from i2i.errors import DatasetError, ImageError, UsageError
+from i2i.errors import ImageError, UsageError
 from i2i.images.files import open_regular
 from i2i.images.sample_images import SampleImage, Samples
 from i2i.images.sample_types import MAX_CHANNELS, sample_type_of
@@ -64,6 +65,10 @@ class StackPattern:
         before, after = _MEMBERS.sub("\0", self.text).split("\0")
         return [f"{before}{member}{after}".replace(STEM, stem) for member in self.members]
 
+    def path_name(self, stem: str) -> str:
+        """Return the name of the path of a stack."""
+        return self.text.replace(STEM, stem)
+
     def stem(self, name: str) -> str | None:
         """Return the stem of the stack to which a file belongs; None if it belongs to none."""
         alternatives = "|".join(map(re.escape, self.members))
@@ -75,26 +80,11 @@ class StackPattern:
     def join(self, paths: Sequence[Path]) -> list[Path]:
         """Return the stacks among the files of a folder at any depth; the files as they are if none belongs to a stack.
 
-        Other files beside stacks, such as further bands, are left out.
-
-        Raises:
-            DatasetError: a file of a stack is missing; the message names it.
+        Other files beside stacks, such as further bands, are left out. A stack is returned also if some of its files
+        are missing: reading it raises an error that names them, as for every other image that cannot be read.
         """
-        found: dict[tuple[Path, str], set[str]] = {}
-        for path in paths:
-            if (stem := self.stem(path.name)) is not None:
-                found.setdefault((path.parent, stem), set()).add(path.name)
-        for (folder, stem), names in found.items():
-            missing = [name for name in self.names(stem) if name not in names]
-            if missing:
-                more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-                raise DatasetError(
-                    f"{folder / missing[0]} is missing{more}: --stack '{self.text}' joins it with "
-                    f"{sorted(names)[0]}. Add it, or remove the other files of {stem}."
-                )
-        if not found:
-            return list(paths)
-        return sorted(folder / self.text.replace(STEM, stem) for folder, stem in found)
+        stacks = {path.with_name(self.path_name(stem)) for path in paths if (stem := self.stem(path.name))}
+        return sorted(stacks) or list(paths)
 
 
 def is_stack_pattern(value: Any) -> bool:
@@ -130,9 +120,12 @@ def image_stem(path: Path) -> str:
 def file_version(path: Path) -> tuple[int, int]:
     """Return size in bytes and time of the last change in nanoseconds of a file, or of all files of a stack together.
 
-    Raises: OSError if a file is missing.
+    Files that a stack lacks count as empty.
+
+    Raises: OSError if there is no file.
     """
-    statuses = [status_of(file) for file in stack_files(path) or [path]]
+    files = stack_files(path)
+    statuses = [status_of(file) for file in [file for file in files if file.exists()] or files or [path]]
     return sum(status.st_size for status in statuses), max(status.st_mtime_ns for status in statuses)
 
 
@@ -166,13 +159,22 @@ class StackImage(SampleImage):
     def _open(self) -> None:
         from i2i.images.channels import read_channel_header
 
-        headers = [read_channel_header(file) for file in self.files]
+        missing = [file.name for file in self.files if not file.exists() and not file.is_symlink()]
+        if missing:
+            verb = "is" if len(missing) == 1 else "are"
+            raise ImageError(
+                f"{self.path}: {', '.join(missing)} {verb} missing. An image of several files needs all of them."
+            )
+        headers = []
+        for file in self.files:
+            with _errors_name(self.path, file):
+                headers.append(read_channel_header(file))
         first = headers[0]
         for file, header in zip(self.files, headers, strict=True):
             if header.size != first.size or header.dtype != first.dtype:
                 raise ImageError(
-                    f"{file} has {_describe(header)}, and {self.files[0].name} has {_describe(first)}: the files of a "
-                    "stack need one size and one type."
+                    f"{self.path}: {file.name} has {_describe(header)}, and {self.files[0].name} has "
+                    f"{_describe(first)}. The files of an image need one size and one type."
                 )
         self.geo: dict[int, Any] = {}  # tags that place the first file on the Earth, once it is decoded
         self.counts = [header.channels for header in headers]
@@ -195,7 +197,10 @@ class StackImage(SampleImage):
         from i2i.images.channels import read_channels
 
         options: dict[str, Any] = {} if self.max_pixels is None else {"max_pixels": self.max_pixels}
-        images = [read_channels(file, count, **options) for file, count in zip(self.files, self.counts, strict=True)]
+        images = []
+        for file, count in zip(self.files, self.counts, strict=True):
+            with _errors_name(self.path, file):
+                images.append(read_channels(file, count, **options))
         self.geo = dict(images[0].geo)
         return np.concatenate([image.values for image in images], 2)
 
@@ -206,6 +211,15 @@ class StackImage(SampleImage):
     def _decode(self) -> Samples:
         values = self.channels()
         return Samples(values[..., 0] if self.num_channels == 1 else values, self.sample_type)
+
+
+@contextmanager
+def _errors_name(stack: Path, file: Path) -> Iterator[None]:
+    """Name a stack in the errors of one of its files."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{stack}: {str(error).replace(str(file), file.name)}") from error
 
 
 def _describe(header: Any) -> str:

@@ -135,7 +135,7 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("cyclegan --data nowhere", ["No dataset 'nowhere'", "i2i data list"]),
         ("cyclegan --data half", ["has no trainB/"]),
         ("cyclegan --data empty", ["holds no images", "it is empty"]),
-        ("cyclegan --data text", ["notes.jpg", "1 files cannot be read as images"]),
+        ("cyclegan --data text", ["notes.jpg", "1 file cannot be read as an image"]),
         ("cyclegan --data good --recipe best", ["no recipe 'best'", "paper, fast, tiny"]),
         ("cyclegan --data good --size 30 --generator resnet", ["multiple of 4", "30"]),
         ("cyclegan --data good --size 16 --generator resnet", ["at least 24 px", "--d-receptive-field 34"]),

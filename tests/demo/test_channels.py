@@ -38,13 +38,13 @@ NOISE = np.random.default_rng(0).integers(0, 4095, (20, 24, 2)).astype(np.uint16
 IDS = np.arange(20 * 24).reshape(20, 24) % 3
 
 
-def write_channel_model(folder: Path, formats: tuple[PixelFormat, PixelFormat]) -> None:
+def write_channel_model(folder: Path, formats: tuple[PixelFormat, PixelFormat], **metadata: Any) -> None:
     """Write the model file of a run from A to B with random weights."""
     config = ResnetConfig(ngf=2, blocks=1)
     torch.manual_seed(0)
     network = config.build(16, *(format.channels for format in formats))
     tensors = {f"AtoB.{name}": value for name, value in network.state_dict().items()}
-    metadata = {
+    metadata |= {
         "generator": to_json(config), "size": 16, "directions": ["AtoB"], "data": {"name": "mine"},
         "formats": [format.to_json() for format in formats],
     }  # fmt: skip
@@ -155,3 +155,28 @@ def test_a_folder_of_channels_becomes_a_zip_of_their_results(translator: PhotoTr
         found = tifffile.imread(io.BytesIO(archive.read("a.tif")))
     np.testing.assert_array_equal(found[..., None], load("cells", device="cpu")(NOISE))
     assert len(result.previews) == 1
+
+
+def test_files_that_form_one_image_are_joined_in_a_folder(translator: PhotoTranslator, work_dir: Path) -> None:
+    store = translator.store
+    settings = {"data": {"stack": "{stem}_{red,nir}.tif"}}
+    write_channel_model(work_dir / "checkpoints" / "bands", CELLS, settings=settings)
+    bands = {"b_red.tif": tiff(NOISE[..., 0]), "b_nir.tif": tiff(NOISE[..., 1])}
+    with zipfile.ZipFile(packed := store.new_path("scenes.zip"), "w") as archive:
+        for name, data in bands.items():
+            archive.writestr(name, data)
+        archive.writestr("c_red.tif", tiff(NOISE[..., 0]))
+    loose = [upload(store, name.replace("b_", "a_"), data) for name, data in bands.items()]
+    files = [*loose, packed, upload(store, "d.tif", tiff(NOISE))]
+    result = FolderTranslator(translator.registry, store)(files, "bands")
+    assert sorted(result.converted) == ["a.tif", "b.tif", "d.tif"]
+    assert result.failed == [
+        ("scenes/c_{red,nir}.tif", "c_nir.tif is missing. An image of several files needs all of them.")
+    ]
+    assert result.file is not None
+    with zipfile.ZipFile(result.file) as archive:
+        a, b, d = (archive.read(f"{stem}.tif") for stem in "abd")
+    assert a == b
+    np.testing.assert_array_equal(tifffile.imread(io.BytesIO(a)), tifffile.imread(io.BytesIO(d)))
+    with pytest.raises(UsageError, match="Two files have the name a_red.tif"):
+        FolderTranslator(translator.registry, store)([loose[0], upload(store, "a_red.tif", b"")], "bands")

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from i2i.errors import DatasetError, ImageError, UsageError
+from i2i.errors import ImageError, UsageError
 from i2i.images import probe, read
 from i2i.images.channels import read_channel_header, read_channels
 from i2i.images.folders import list_images
@@ -63,10 +63,22 @@ def test_files_without_a_stack_stay_as_they_are(tmp_path: Path) -> None:
 
 def test_a_missing_file_of_a_stack_is_named(tmp_path: Path) -> None:
     path = write_scene(tmp_path)
+    size, _ = file_version(path)
     (tmp_path / "scene_B03.tif").unlink()
-    with pytest.raises(DatasetError, match=r"scene_B03\.tif is missing: --stack .* joins it with scene_B02\.tif"):
-        list_images(tmp_path, PATTERN)
-    with pytest.raises(ImageError, match=r"scene_B03\.tif"):
+    assert list_images(tmp_path, PATTERN) == [path]
+    assert file_version(path)[0] < size
+    for read in (read_channels, read_channel_header):
+        with pytest.raises(ImageError, match=r"^\S*/scene_\{B04,B03,B02\}\.tif: scene_B03\.tif is missing\. An image"):
+            read(path)
+
+
+@pytest.mark.parametrize(("kept", "reason"), [(9, "not an image that i2i can read"), (600, "is damaged")])
+def test_a_damaged_file_of_a_stack_is_named(kept: int, reason: str, tmp_path: Path) -> None:
+    path = write_scene(tmp_path)
+    band = tmp_path / "scene_B03.tif"
+    tifffile.imwrite(band, np.ones((6, 8), np.uint16), metadata=None, software="x" * 400)
+    band.write_bytes(band.read_bytes()[:kept])
+    with pytest.raises(ImageError, match=rf"^\S*/scene_\{{B04,B03,B02\}}\.tif: scene_B03\.tif:? {reason}.*[^.]\.$"):
         read_channels(path)
 
 

@@ -13,14 +13,18 @@ from typer.testing import CliRunner
 import i2i
 from i2i.checkpoints.model_file import load_model_info
 from i2i.cli import app, console
+from i2i.data.audit import audit
 from i2i.data.config import PairedConfig
 from i2i.data.preview import preview
+from i2i.data.source import DataSource
 from i2i.errors import ConfigError, DatasetError, I2IError
 from i2i.images import read_header
 from i2i.images.channels import read_channels
 from i2i.images.pixel_format import PixelFormat
+from i2i.metrics import inception
 from i2i.recipes.launch import new_training, resume_training
 from i2i.training.progress import TrainingProgress
+from tests.metrics.standin import ChannelStatistics
 
 TRAINING = {"steps": 1, "sample_every": 1, "device": "cpu", "precision": "float32", "workers": 0}
 RESNET = {"network": "resnet", "ngf": 2, "blocks": 1}
@@ -267,7 +271,10 @@ def test_a_restoration_task_refuses_stated_channels(tmp_path: Path) -> None:
         train("regression", Path("photos"), task={"task": "denoise"}, in_channels=4)
 
 
-def test_files_that_form_one_image_are_trained_on_converted_and_evaluated(tmp_path: Path) -> None:
+def test_files_that_form_one_image_are_trained_on_converted_and_evaluated(
+    perceptual_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inception, "load_inception", ChannelStatistics)
     data = two_domains(Path("data"), "uint16", "uint16", (1, 1), paired=True)
     for split in ("train", "test"):
         for number in range(3):
@@ -286,9 +293,16 @@ def test_files_that_form_one_image_are_trained_on_converted_and_evaluated(tmp_pa
     joined = i2i.load("run")(data / "A" / "test" / "0_{nir,red}.tif")
     np.testing.assert_array_equal(joined[..., 0], tifffile.imread("out/0.tif"))
     resume_training("pix2pix", None, {"training": {"steps": 2}}, "run", TrainingProgress()).train()
+    elsewhere = data.rename("elsewhere")
+    rows = i2i.evaluate("run", data=elsewhere, device="cpu").rows
+    assert "run" in {row["name"] for row in rows}
+    data = elsewhere.rename("data")
     (data / "A" / "train" / "1_red.tif").unlink()
-    with pytest.raises(DatasetError, match=r"1_red\.tif is missing"):
+    with pytest.raises(DatasetError, match=r"1 file cannot be read as an image: .*1_\{nir,red\}\.tif: 1_red\.tif is missing"):
         train("pix2pix", data, stack=stack)
+    report = audit(DataSource(data=str(data), stack=stack))
+    assert "1_red.tif is missing" in [finding.text for finding in report.findings if finding.level == "error"][0]
+    assert report.counts["train"] == {"pairs": 3}
     with pytest.raises(DatasetError, match="has a name of the form --stack"):
         train("pix2pix", data, stack="{stem}-{x,y}.tif")
 

@@ -19,7 +19,6 @@ from i2i.data.layout import HINT, Kind, Layout, list_images
 from i2i.data.resize import ResizeMode
 from i2i.data.source import DataSource
 from i2i.errors import DatasetError, I2IError
-from i2i.images.stacks import StackPattern
 from i2i.images.value_range import ValueRange
 from i2i.images.value_range import check_value_range as require_value_range
 
@@ -58,20 +57,9 @@ def audit(
         warnings.simplefilter("ignore")  # Pillow warns of damaged EXIF data and huge images
         layout, findings = _detect_layout(source)
         root = layout.root if layout else root
-        paths = (
-            sorted(set(DatasetSnapshot(root, layout).paths())) if layout else list_images(root, _joinable(root, source))
-        )
+        paths = sorted(set(DatasetSnapshot(root, layout).paths())) if layout else list_images(root, source.stack_pattern)
         snapshot = DatasetSnapshot(root, layout, *inspect_images(paths, progress), value_range)
         return _report(snapshot, source, findings)
-
-
-def _joinable(root: Path, source: DataSource) -> StackPattern | None:
-    """Return the files that form one image; None if some of them are missing, so that each file is checked alone."""
-    try:
-        list_images(root, source.stack_pattern)
-    except DatasetError:
-        return None
-    return source.stack_pattern
 
 
 def training_warnings(layout: Layout, needed: Kind, *, resize: ResizeMode = "stretch") -> list[str]:
