@@ -48,6 +48,22 @@ def dataset_formats(
     return (a, b) if layout.kind != "clean" else (a, a)
 
 
+def domain_format(layout: Layout, domain: int, wanted: int | None = None, wanted_by: str = "") -> PixelFormat:
+    """Return the format of one domain of a dataset, as ``dataset_formats`` finds it.
+
+    Args:
+        layout: the dataset.
+        domain: 0 for A, 1 for B.
+        wanted: channels; None to find them.
+        wanted_by: what wants them, as the start of a sentence.
+
+    Raises:
+        DatasetError: files differ in their channels, or do not have those that are wanted.
+    """
+    headers = _read_headers(files_of_domains(layout)[domain])
+    return _domain_format(headers, wanted, f"the images {'AB'[domain]}", layout, wanted_by)
+
+
 def with_ranges(formats: DomainFormats, ranges: DomainRanges) -> DomainFormats:
     """Return formats with the value ranges of a dataset, see ``dataset_ranges``.
 
@@ -129,7 +145,7 @@ def _read_headers(paths: Iterable[Path]) -> dict[Path, ChannelHeader]:
 
 
 def _domain_format(
-    headers: Mapping[Path, ChannelHeader], wanted: int | None, domain: str, layout: Layout
+    headers: Mapping[Path, ChannelHeader], wanted: int | None, domain: str, layout: Layout, wanted_by: str = ""
 ) -> PixelFormat:
     if not headers:
         return RGB_FORMATS[0]
@@ -138,10 +154,15 @@ def _domain_format(
     if misfits:
         path, header = next(iter(misfits.items()))
         alpha = f" and alpha, so {header.channels + 1} with it" if header.alpha else ""
+        needs = wanted_by or f"{count_channels(count)} {'is' if count == 1 else 'are'} stated for {domain}"
+        advice = (
+            f"Give images of {count_channels(count)}."
+            if wanted_by
+            else "Leave --in-channels and --out-channels out to find the channels from the files."
+        )
         raise DatasetError(
-            f"{count_channels(count)} {'is' if count == 1 else 'are'} stated for {domain}, and "
-            f"{_names(misfits, layout)} of {len(headers)} cannot give that: {layout.relative_name(path)} has "
-            f"{header.channels}{alpha}. Leave --in-channels and --out-channels out to find the channels from the files."
+            f"{needs}, and {_names(misfits, layout)} of {len(headers)} cannot give that: "
+            f"{layout.relative_name(path)} has {count_channels(header.channels)}{alpha}. {advice}"
         )
     dtypes = {header.dtype for header in headers.values()}
     first = next(iter(headers.values()))

@@ -18,7 +18,9 @@ from i2i.images.signatures import describe_non_image, jpeg_bits, sniff_image_for
 from i2i.images.stacks import StackImage, stack_files
 
 logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)  # tifffile reads what Pillow does not
-warnings.filterwarnings("ignore", "Truncated File Read|(Possibly )?[Cc]orrupt EXIF data", module="PIL.TiffImagePlugin")  # an error follows
+warnings.filterwarnings(
+    "ignore", "Truncated File Read|(Possibly )?[Cc]orrupt EXIF data", module="PIL.TiffImagePlugin"
+)  # an error follows
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from i2i.diagnostics import SampleView
 from i2i.directions import Direction
 from i2i.errors import ConfigError
 from i2i.images import to_uint8
+from i2i.images.sample_types import count_channels
 from i2i.losses.perceptual import (
     PERCEPTUAL_HELP,
     PerceptualNetwork,
@@ -90,7 +91,7 @@ class Distill(Method):
         require_perceptual_size(config.weight_perceptual, config.perceptual_network, size, out_channels)
         self.config = config
         self.in_channels = in_channels
-        self.teacher, teacher_config = load_teacher(config.teacher, direction)
+        self.teacher, teacher_config = load_teacher(config.teacher, direction, in_channels, out_channels)
         _require_same_images(config, teacher_config, size)
         self.G = build_generator(config.generator, size, in_channels, out_channels)
         self.perceptual = build_perceptual_loss(config.perceptual_network) if config.weight_perceptual else None
@@ -199,15 +200,20 @@ def feature_distance(features: Tensor, target: Tensor) -> Tensor:
     return (squares / target.square().mean((1, 2, 3)).clamp(min=1e-8)).mean()
 
 
-def load_teacher(name: str, direction: str) -> tuple[nn.Module, GeneratorConfig | SpandrelConfig]:
+def load_teacher(
+    name: str, direction: str, in_channels: int = 3, out_channels: int = 3
+) -> tuple[nn.Module, GeneratorConfig | SpandrelConfig]:
     """Return the frozen network of a trained model, and its config.
 
     Args:
         name: of a run or of a shipped model, or path of a model file.
         direction: "AtoB" or "BtoA".
+        in_channels: of the images of the training.
+        out_channels: of the images that the student returns.
 
     Raises:
-        ConfigError: no name is given, the model does not have the direction, or it takes label maps.
+        ConfigError: no name is given, the model does not have the direction, takes label maps, or takes or returns
+            images of other channels.
         ModelFileError: there is no such model, or it is no translator.
     """
     if not name:
@@ -225,6 +231,15 @@ def load_teacher(name: str, direction: str) -> tuple[nn.Module, GeneratorConfig 
             f"The teacher {model_name(path)} takes label maps, and a student learns from pictures and channels. "
             f"Train the small generator on the pairs instead: `i2i train regression --labels {labels.count}`."
         )
+    for verb, format, count in (
+        ("takes", model_file.info.input_format(direction), in_channels),
+        ("returns", model_file.info.output_format(direction), out_channels),
+    ):
+        if format.channels != count:
+            raise ConfigError(
+                f"The teacher {model_name(path)} {verb} images with {format}, and the student gets "
+                f"{count_channels(count)}. Choose a teacher of the same channels; --task takes one of RGB."
+            )
     network, config = build_translator(path, model_file, direction)
     prepare_for_inference(network.float(), config)
     freeze(network)

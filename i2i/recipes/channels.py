@@ -14,6 +14,7 @@ from i2i.images.pixel_format import RGB_FORMATS, DomainFormats
 from i2i.methods.cyclegan import CycleGANConfig
 from i2i.networks import RestorerConfig
 from i2i.recipes.recipe import Recipe
+from i2i.recipes.teacher import find_teacher
 
 logger = logging.getLogger(__name__)
 
@@ -24,9 +25,9 @@ def find_formats(recipe: Recipe, layout: Layout) -> DomainFormats:
     Restoration tasks and noise generators take pictures: grey ones get three equal channels.
 
     Raises:
-        DatasetError: files of a domain differ in their channels, have others than the recipe states, or are no pictures
-            where these are needed.
-        ConfigError: channels are stated for a restoration task.
+        DatasetError: files of a domain differ in their channels, have others than the recipe states or the teacher of a
+            student takes, or are no pictures where these are needed.
+        ConfigError: channels are stated for a restoration task, or other ones than those of a teacher.
     """
     if recipe.data.restoration_task is not None or isinstance(recipe.data, SingleDomainConfig):
         task = getattr(recipe.data.restoration_task, "task", "")
@@ -39,6 +40,8 @@ def find_formats(recipe: Recipe, layout: Layout) -> DomainFormats:
         return check_rgb(layout, f"--task {task}" if task else f"`i2i train {recipe.method}`")
     assert isinstance(recipe.data, UnpairedConfig)
     stated = (recipe.data.in_channels, recipe.data.out_channels)
+    if (teacher := find_teacher(recipe)) is not None:
+        return teacher.dataset_formats(layout, stated)
     if isinstance(recipe.data, PairedConfig) and recipe.data.labels is not None:
         return dataset_formats(layout, stated, recipe.data.label_classes)
     return dataset_formats(layout, stated[::-1] if _is_reversed(recipe) else stated)
@@ -68,9 +71,12 @@ def fit_to_channels(recipe: Recipe, formats: DomainFormats, overrides: dict[str,
     """
     if not isinstance(recipe.data, UnpairedConfig) or recipe.data.restoration_task is not None:
         return recipe
-    if formats == RGB_FORMATS:
+    teacher = find_teacher(recipe)
+    if formats == RGB_FORMATS and teacher is None:
         return recipe
     source, target = formats[::-1] if _is_reversed(recipe) else formats
+    if teacher is not None:
+        source, target = teacher.input, teacher.output
     found = {"in_channels": None if source.labels else source.channels, "out_channels": target.channels}
     recipe = replace(recipe, data=merge(recipe.data, found))
     if source.channels == target.channels:

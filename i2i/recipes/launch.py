@@ -28,6 +28,7 @@ from i2i.recipes.channels import find_formats, fit_to_channels, saved_formats
 from i2i.recipes.initial_network import with_initial_network
 from i2i.recipes.ranks import follow_rank_0, is_follower, share_trainer, with_ranks, with_resumed_ranks
 from i2i.recipes.resumable import check_resumable, require_state
+from i2i.recipes.teacher import known_ranges, model_formats
 from i2i.recipes.training_data import (
     check_saved_scale,
     fit_to_pairs,
@@ -192,17 +193,20 @@ def _build_trainer(
     if init_from:
         load_matching_weights(method, init_from)
     data = recipe.data
-    ranges = dataset_ranges(layout, data.value_range, data.value_range_a, data.value_range_b)
+    ranges = dataset_ranges(
+        layout, data.value_range, data.value_range_a, data.value_range_b, known=known_ranges(recipe)
+    )
     formats = with_ranges(formats, ranges)
+    model_pixels, model_ranges = model_formats(recipe, formats, ranges)
     if formats != RGB_FORMATS:
-        logger.info("images A: %s; images B: %s", *formats)
+        logger.info("images A: %s; images B: %s", *model_pixels)
     cache = open_image_cache(recipe, layout, ranges, formats)
     dataset = TrainingDataset(layout, data, training.seed, cache, ranges, formats)
     total_steps = training.total_steps(dataset.epoch_length)
     settings = flag_values(recipe.data, recipe.model, training)
     alarms = AlarmMonitor(settings, total_steps, method.discriminator_weight, method.discriminator_outputs)
     monitor = TrainingMonitor(alarms, stop_on_alarm=training.stop_on_alarm)
-    info = model_info(recipe, source, layout, list(method.translators()), ranges, formats)
+    info = model_info(recipe, source, layout, list(method.translators()), model_ranges, model_pixels)
     validator = Validator(training, dataset, info.directions, method.generator_config(), run.best_path)
     return Trainer(method, dataset, training, run, info, progress, monitor, validator)
 

@@ -69,7 +69,9 @@ def load_and_check_layout(recipe: Recipe, source: DataSource, *, resumed: bool =
     if resumed and errors and len(errors) <= max_unreadable(layout):
         return layout  # the training names and replaces them
     if errors:
-        count = f"{len(errors)} files cannot be read as images" if len(errors) > 1 else "1 file cannot be read as an image"
+        count = (
+            f"{len(errors)} files cannot be read as images" if len(errors) > 1 else "1 file cannot be read as an image"
+        )
         more = f" And {len(errors) - 3} more." if len(errors) > 3 else ""
         raise DatasetError(f"{count}: {' '.join(errors[:3])}{more} Remove, replace or complete them.")
     return layout

@@ -178,5 +178,5 @@ def test_files_that_form_one_image_are_joined_in_a_folder(translator: PhotoTrans
         a, b, d = (archive.read(f"{stem}.tif") for stem in "abd")
     assert a == b
     np.testing.assert_array_equal(tifffile.imread(io.BytesIO(a)), tifffile.imread(io.BytesIO(d)))
-    with pytest.raises(UsageError, match="Two files have the name a_red.tif"):
+    with pytest.raises(UsageError, match=r"Two files have the name a_red\.tif"):
         FolderTranslator(translator.registry, store)([loose[0], upload(store, "a_red.tif", b"")], "bands")

@@ -67,9 +67,9 @@ def test_a_missing_file_of_a_stack_is_named(tmp_path: Path) -> None:
     (tmp_path / "scene_B03.tif").unlink()
     assert list_images(tmp_path, PATTERN) == [path]
     assert file_version(path)[0] < size
-    for read in (read_channels, read_channel_header):
+    for reader in (read_channels, read_channel_header):
         with pytest.raises(ImageError, match=r"^\S*/scene_\{B04,B03,B02\}\.tif: scene_B03\.tif is missing\. An image"):
-            read(path)
+            reader(path)
 
 
 @pytest.mark.parametrize(("kept", "reason"), [(9, "not an image that i2i can read"), (600, "is damaged")])

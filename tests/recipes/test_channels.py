@@ -298,10 +298,12 @@ def test_files_that_form_one_image_are_trained_on_converted_and_evaluated(
     assert "run" in {row["name"] for row in rows}
     data = elsewhere.rename("data")
     (data / "A" / "train" / "1_red.tif").unlink()
-    with pytest.raises(DatasetError, match=r"1 file cannot be read as an image: .*1_\{nir,red\}\.tif: 1_red\.tif is missing"):
+    with pytest.raises(
+        DatasetError, match=r"1 file cannot be read as an image: .*1_\{nir,red\}\.tif: 1_red\.tif is missing"
+    ):
         train("pix2pix", data, stack=stack)
     report = audit(DataSource(data=str(data), stack=stack))
-    assert "1_red.tif is missing" in [finding.text for finding in report.findings if finding.level == "error"][0]
+    assert "1_red.tif is missing" in next(finding.text for finding in report.findings if finding.level == "error")
     assert report.counts["train"] == {"pairs": 3}
     with pytest.raises(DatasetError, match="has a name of the form --stack"):
         train("pix2pix", data, stack="{stem}-{x,y}.tif")

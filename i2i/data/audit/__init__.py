@@ -57,7 +57,9 @@ def audit(
         warnings.simplefilter("ignore")  # Pillow warns of damaged EXIF data and huge images
         layout, findings = _detect_layout(source)
         root = layout.root if layout else root
-        paths = sorted(set(DatasetSnapshot(root, layout).paths())) if layout else list_images(root, source.stack_pattern)
+        paths = (
+            sorted(set(DatasetSnapshot(root, layout).paths())) if layout else list_images(root, source.stack_pattern)
+        )
         snapshot = DatasetSnapshot(root, layout, *inspect_images(paths, progress), value_range)
         return _report(snapshot, source, findings)
 
