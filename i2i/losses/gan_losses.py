@@ -7,7 +7,9 @@ The penalties take a ``discriminator``: a function of images (N, C, H, W) that r
 discriminator returns a tuple of logits, and the penalties of its scales are summed (Wang et al. 2018, eq. 3).
 """
 
+import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -103,8 +105,7 @@ def input_gradients(discriminator: Discriminator, images: Tensor) -> list[Tensor
 
     Returns: one tensor (N, C·H·W) for each scale.
     """
-    uncompiled = torch.compiler.set_stance("force_eager")
-    with torch.autocast(images.device.type, enabled=False), torch.enable_grad(), uncompiled:
+    with torch.autocast(images.device.type, enabled=False), torch.enable_grad(), _uncompiled():
         inputs = images.detach()
         inputs = (inputs if inputs.dtype == torch.float64 else inputs.float()).requires_grad_()
         gradients: list[Tensor] = []
@@ -112,6 +113,11 @@ def input_gradients(discriminator: Discriminator, images: Tensor) -> list[Tensor
             logit_per_image = logits.reshape(len(inputs), -1).mean(1)  # (N,)
             gradients += torch.autograd.grad(logit_per_image.sum(), inputs, create_graph=True)
     return [gradient.flatten(1) for gradient in gradients]
+
+
+def _uncompiled() -> AbstractContextManager[object]:
+    """Run compiled networks uncompiled. Without a compiled network, the compiler, of seconds to import, stays out."""
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
 def r1(discriminator: Discriminator, real: Tensor) -> Tensor:
