@@ -23,6 +23,7 @@ from i2i.cli.method_commands import SUMMARIES
 from i2i.errors import DatasetError
 from i2i.recipes import RECIPES
 from tests.conftest import write_random_images
+from tests.forked_process import start
 
 TINY = shlex.split(
     "--recipe tiny --size 16 --resize-scale 1.125 --ngf 2 --blocks 1 --generator resnet --dropout 0.5 --d-ndf 2 "
@@ -30,10 +31,6 @@ TINY = shlex.split(
 )
 
 TRAINING_ARGS = ("--steps", "24", "--save-every-minutes", "0", *TINY)
-
-
-def command(*args: str) -> list[str]:
-    return [sys.executable, "-c", "from i2i.cli import main; main()", *args]
 
 
 def run(*args: str) -> subprocess.CompletedProcess[str]:
@@ -214,15 +211,14 @@ def test_a_run_that_is_stopped_at_any_time_and_resumed_ends_with_the_same_weight
     monkeypatch.chdir(workspace)
     name = stop_signal.name.lower()
     args = ["train", "cyclegan", "--data", "two", "--name", name, *TRAINING_ARGS]
-    training = subprocess.Popen(command(*args), stderr=subprocess.PIPE, text=True)
+    training = start("-m", "i2i", *args)
     state = workspace / "checkpoints" / name / "state.pt"
     while not state.exists() and training.poll() is None:
         time.sleep(0.005)
     time.sleep(random.random() * 0.1)  # at any time after the first saved state
     training.send_signal(stop_signal)
-    assert training.stderr is not None
-    log = training.stderr.read()
-    code = training.wait()
+    _, log = training.communicate()
+    code = training.returncode
     if stop_signal != signal.SIGKILL and code != 0:  # 0: the training finished before the signal arrived
         assert code == 128 + stop_signal
         assert f"--name {name} --resume" in log
@@ -248,7 +244,7 @@ def test_a_training_with_workers_is_saved_on_a_sigterm_to_its_process_group(
         "--workers",
         "1",
     ]
-    training = subprocess.Popen(command(*args), stderr=subprocess.PIPE, text=True, start_new_session=True)
+    training = start("-m", "i2i", *args, new_session=True)
     previous = workspace / "checkpoints" / "group" / "state.previous.pt"
     while not previous.exists() and training.poll() is None:
         time.sleep(0.01)

@@ -51,9 +51,8 @@ class Ended:
 def import_all() -> None:
     """Import what the commands import, so that forked children start at once."""
     import torch
-    import torch._dynamo  # the first optimizer imports it
     import torch.utils.tensorboard.writer
-    import torchvision  # noqa: F401
+    import torchvision  # noqa: F401  (of lpips; it imports torch._dynamo)
 
     import i2i.convert.conversion
     import i2i.evaluation.evaluate

@@ -2,7 +2,6 @@
 
 import json
 import random
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests import forked_process
 from tests.faults.comparison import first_difference
 from tests.faults.damage import damage
 from tests.faults.suite import QUICK_ROUNDS
@@ -21,10 +21,8 @@ ROOT = Path(__file__).parents[2]
 def report(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The rows of the table by kind, and the text of all failures."""
     out = tmp_path_factory.mktemp("faults")
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.faults", "--seed", "1", "--out", str(out), "--only", *QUICK_ROUNDS],
-        cwd=ROOT, capture_output=True, text=True, timeout=900,
-    )  # fmt: skip
+    arguments = ["--seed", "1", "--out", str(out), "--only", *QUICK_ROUNDS]
+    done = forked_process.run("-m", "tests.faults", *arguments, cwd=ROOT, timeout=900)
     assert (out / "table.json").exists(), done.stderr
     rows = json.loads((out / "table.json").read_text())["rows"]
     failures = out / "failures.jsonl"

@@ -1,7 +1,4 @@
 import copy
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +19,7 @@ from i2i.pretrained import find_weights
 from i2i.pretrained import lpips as pretrained_lpips
 from i2i.pretrained.lpips import LPIPS_MIN_SIZE, WEIGHTS_FILE
 from i2i.pretrained.vgg import VGG_MIN_SIZE, weights_file
+from tests import forked_process
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -200,10 +198,8 @@ def test_a_method_without_perceptual_loss_imports_neither_lpips_nor_torchvision(
         "import sys\nfrom i2i.methods.pix2pix import Pix2PixConfig\nfrom i2i.networks import UnetConfig\n"
         "Pix2PixConfig(generator=UnetConfig(ngf=1)).build(32)\nprint(*{'lpips', 'torchvision'} & set(sys.modules))"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
-    )
-    assert result.stdout.split() == []
+    result = forked_process.run("-c", code)
+    assert (result.returncode, result.stdout.split()) == (0, []), result.stderr
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Methods, recipes, networks, tasks and datasets of another package join i2i through entry points."""
 
 import logging
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from i2i.config import flags
 from i2i.data.config import PairedConfig
 from i2i.errors import ConfigError, ModelFileError, PluginError, UsageError
 from i2i.recipes import find_recipe, recipe_from_json
+from tests import forked_process
 from tests.conftest import SIZE, random_image, write_random_images
 
 SITE = Path(__file__).parent / "site"
@@ -172,4 +172,4 @@ def test_importing_i2i_imports_no_plugin(tmp_path: Path) -> None:
         f"import sys; sys.path.insert(0, {str(SITE)!r}); import i2i, i2i.cli, i2i.recipes; "
         "print('i2i_example' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+    assert forked_process.run("-c", code).stdout == "False\n"

@@ -2,14 +2,13 @@
 
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from tests.forked_process import start
 from tests.training.distributed_worker import CONFIGS, results_of
 
 pytestmark = pytest.mark.slow
@@ -26,14 +25,13 @@ def free_port() -> int:
 def run_ranks(folder: Path, count: int) -> list[Results]:
     """Return the results of each rank of ``distributed_worker``."""
     address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(count)}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.training.distributed_worker", str(folder)],
-            env={**os.environ, **address, "RANK": str(rank), "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": str(count)},
-        )
-        for rank in range(count)
-    ]
-    assert [process.wait(timeout=300) for process in processes] == [0] * count
+    processes = []
+    for rank in range(count):
+        own = {"RANK": str(rank), "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": str(count)}
+        command = ["-m", "tests.training.distributed_worker", str(folder)]
+        processes.append(start(*command, env={**os.environ, **address, **own}))
+    outputs = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0] * count, outputs
     return [torch.load(folder / f"rank-{rank}.pt") for rank in range(count)]
 
 

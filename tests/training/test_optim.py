@@ -1,12 +1,11 @@
 import copy
-import subprocess
-import sys
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from i2i.training.optim import ChannelsLastAdam
+from tests.forked_process import run
 
 FORMATS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
 
@@ -90,4 +89,4 @@ optimizer.zero_grad()
 optimizer.load_state_dict(optimizer.state_dict())
 sys.exit("torch._dynamo" in sys.modules)
 """
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert run("-c", code).returncode == 0

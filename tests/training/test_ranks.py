@@ -1,8 +1,6 @@
 """Whole trainings by several processes: their runs, their loss of a process, and resumes by other numbers of them."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from i2i.recipes.ranks import with_ranks, with_resumed_ranks
 from i2i.training.config import TrainingConfig
 from i2i.training.progress import TrainingProgress
 from tests.conftest import write_random_images
+from tests.forked_process import start
 from tests.training.test_distributed import free_port
 
 pytestmark = pytest.mark.slow
@@ -45,19 +44,14 @@ def run_command(folder: Path, *words: str, count: int, dying: int | None = None)
         dying: the process, if any, that ends without notice in its third step.
     """
     address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())} if count > 1 else {}
-    root = str(Path(__file__).parents[2])
     processes = []
     for rank in range(count):
         own = {"WORLD_SIZE": str(count), "RANK": str(rank), "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": str(count)}
-        environment = {**os.environ, "PYTHONPATH": root, **(own if count > 1 else {}), **address}
+        environment = {**os.environ, **(own if count > 1 else {}), **address}
         die = ["--die-at", "2"] if rank == dying else []
-        command = [sys.executable, "-m", "tests.training.rank_command", *die, *TRAIN, *words]
-        processes.append(
-            subprocess.Popen(
-                command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-            )
-        )
-    outputs = [process.communicate(timeout=300)[0] for process in processes]
+        command = ["-m", "tests.training.rank_command", *die, *TRAIN, *words]
+        processes.append(start(*command, cwd=folder, env=environment))
+    outputs = ["".join(process.communicate(timeout=300)) for process in processes]
     return [(process.returncode, output) for process, output in zip(processes, outputs, strict=True)]
 
 

@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from i2i.checkpoints.hub import address_of_cached_file, download, parse_address
 from i2i.checkpoints.model_file import find_model_file, load_model_file, model_name, name_for_files
 from i2i.errors import DownloadError, ModelFileError, UsageError
 from i2i.evaluation.models import resolve_models
+from tests import forked_process
 from tests.checkpoints.hub.server import READER, TOKEN, Hub
 from tests.cli.in_process import run
 from tests.conftest import random_image, write_random_images
@@ -174,8 +174,7 @@ def test_without_the_package_a_sentence_says_what_to_install(monkeypatch: pytest
 def test_the_environment_names_the_hub(hub: Hub, weights: bytes, tmp_path: Path) -> None:
     hub.add("user/zebras", {"weights.safetensors": weights})
     environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "COLUMNS": "400"}
-    command = [sys.executable, "-m", "i2i", "models", "info", ADDRESS]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    result = forked_process.run("-m", "i2i", "models", "info", ADDRESS, env=environment)
     assert result.returncode == 0, result.stderr
     assert "weights.safetensors" in result.stdout.replace("\n", "")
 
