@@ -16,6 +16,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from xdist.scheduler import LoadFileScheduling
 
 from tests.engines.fixtures import exportable_model, exported  # noqa: F401
 from tests.images.shared_decoders import SharedDecoders
@@ -23,6 +24,12 @@ from tests.images.shared_decoders import SharedDecoders
 torch.set_num_threads(1)
 
 SIZE = 16
+# Files whose slow imports one process does for all of them: of compilers and engines; of the web page and its server.
+FAMILIES = (
+    ("tests/engines/", "tests/inference/test_exported.py", "tests/docs/test_browser_example.py",
+     "tests/training/test_cuda_graphs.py"),
+    ("tests/demo/",),
+)  # fmt: skip
 TINY_NETWORKS = {
     "generator": {"ngf": 2},
     "discriminator": {"ndf": 2, "receptive_field": 16},
@@ -30,9 +37,22 @@ TINY_NETWORKS = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files with slow tests first, so that at the end of a run no process is left alone with one of them."""
+    """Put families and files with slow tests first: at the end of a run no process is left alone with one of them."""
     slow_files = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow_files)
+    long = tuple(path for paths in FAMILIES for path in paths)
+    items.sort(key=lambda item: 0 if item.nodeid.startswith(long) else 1 if item.path in slow_files else 2)
+
+
+class FamilyScheduling(LoadFileScheduling):
+    """Distributes files, and each family of FAMILIES as a whole."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((paths[0] for paths in FAMILIES if nodeid.startswith(paths)), super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    return FamilyScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:

@@ -9,13 +9,32 @@ import pytest
 import i2i
 from i2i.checkpoints.model_file import load_model_info
 from tests.cli.test_cli import TINY, run
+from tests.conftest import write_unpaired
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a dataset, and with a run of it in "checkpoints"."""
+    folder = tmp_path_factory.mktemp("trained")
+    write_unpaired(folder / "datasets" / "two")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("I2I_CHECKPOINTS", raising=False)
+        train()
+    return folder
+
+
+def train() -> Path:
+    """Train the run "two-cyclegan" for one step, and return its folder."""
+    result = run("train", "cyclegan", "--data", "two", "--steps", "1", *TINY)
+    assert result.returncode == 0, result.stderr
+    return Path("checkpoints/two-cyclegan")
 
 
 @pytest.fixture
-def trained(unpaired: Path) -> Path:
+def trained(template: Path, unpaired: Path) -> Path:
     """The folder of a finished run "two-cyclegan" of one step."""
-    result = run("train", "cyclegan", "--data", "two", "--steps", "1", *TINY)
-    assert result.returncode == 0, result.stderr
+    shutil.copytree(template / "checkpoints", "checkpoints")
     return Path("checkpoints/two-cyclegan")
 
 
@@ -57,7 +76,8 @@ def test_a_resume_checks_the_method_and_the_names(trained: Path) -> None:
     assert "Leave out --config" in run("train", "cyclegan", "--resume", "two-cyclegan", "--config", "x.json").stderr
 
 
-def test_the_config_of_a_run_starts_another_and_flags_override_it(trained: Path) -> None:
+def test_the_config_of_a_run_starts_another_and_flags_override_it(unpaired: Path) -> None:
+    trained = train()
     result = run("train", "cyclegan", "--config", str(trained / "config.json"), "--name", "b", "--generator", "unet",
                  "--ngf", "4", "--size", "32")  # fmt: skip
     assert result.returncode == 0, result.stderr

@@ -38,28 +38,35 @@ def find_chromium() -> str:
     return path
 
 
-@pytest.fixture
-def page(server: Server) -> Iterator[Any]:
-    """The page, opened. The test fails if it requests anything from another host or a script raises an error."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A running browser."""
     sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=find_chromium(), args=["--no-sandbox", "--disable-dev-shm-usage", *FAKE_CAMERA]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(server: Server, browser: Any) -> Iterator[Any]:
+    """The page, opened by a new user. The test fails if it requests anything from another host or a script fails."""
     problems = list[str]()
 
     def check_request(request: Any) -> None:
         if not request.url.startswith((server.url, "data:", "blob:")):
             problems.append(request.url)
 
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(), args=["--no-sandbox", "--disable-dev-shm-usage", *FAKE_CAMERA]
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(60_000)
-        page.on("request", check_request)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(server.url)
-        page.wait_for_selector("#examples img")
-        yield page
-        browser.close()
+    page = browser.new_page(viewport={"width": 1280, "height": 900})  # in a context of its own, without stored data
+    page.set_default_timeout(60_000)
+    page.on("request", check_request)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(server.url)
+    page.wait_for_selector("#examples img")
+    yield page
+    page.close()
     assert problems == []
 
 
