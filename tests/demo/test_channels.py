@@ -18,6 +18,7 @@ from i2i.demo.model_registry import ModelRegistry
 from i2i.demo.output import OutputOptions
 from i2i.demo.session_history import SessionResult
 from i2i.demo.tabs.channel_input import format_choices, legend
+from i2i.demo.tabs.training import TrainingTab
 from i2i.demo.translation import PhotoTranslator
 from i2i.demo.uploads import UploadStore
 from i2i.errors import ImageError, UsageError
@@ -180,3 +181,11 @@ def test_files_that_form_one_image_are_joined_in_a_folder(translator: PhotoTrans
     np.testing.assert_array_equal(tifffile.imread(io.BytesIO(a)), tifffile.imread(io.BytesIO(d)))
     with pytest.raises(UsageError, match=r"Two files have the name a_red\.tif"):
         FolderTranslator(translator.registry, store)([loose[0], upload(store, "a_red.tif", b"")], "bands")
+
+
+def test_the_checkpoints_of_a_model_of_channels_are_tried_on_a_file(translator: PhotoTranslator) -> None:
+    store = translator.store
+    file = upload(store, "cells.tif", tiff(NOISE))
+    *_, page = TrainingTab(translator.registry, store).try_all("cells", "AtoB", None, file)
+    assert "Your file, with channel 1 red, 2 cyan" in page
+    assert page.count("<img") == 2

@@ -4,11 +4,13 @@ from typing import Any
 
 import gradio as gr
 
+from i2i.demo.channels import ChannelResult
 from i2i.demo.components import OnLoad, channel_file_input, photo_input
 from i2i.demo.eta import format_duration
 from i2i.demo.handlers import PHOTO_QUEUE, progress_callback, user_errors
 from i2i.demo.labels import model_and_direction
 from i2i.demo.model_registry import ModelRegistry
+from i2i.demo.tabs.channel_input import plain_text
 from i2i.demo.translation import PhotoTranslator, ProgressCallback
 from i2i.errors import UsageError
 
@@ -41,6 +43,7 @@ def build_tab(translator: PhotoTranslator) -> list[OnLoad]:
             raise UsageError(f"Choose 1 to {MAX_MODELS} models to compare; found {len(selected or [])}.")
         captioned = list[tuple[str, str]]()
         shown = set[str]()
+        notes = ["Click an image to enlarge it; the arrow keys go through the images."]
         for index, choice in enumerate(selected):
             name, _, direction = choice.rpartition(":")
             takes_photos = registry.model(name).info.takes_pictures
@@ -56,7 +59,9 @@ def build_tab(translator: PhotoTranslator) -> list[OnLoad]:
                 shown.add(kind)
             label = model_and_direction(registry.model(name), direction)
             captioned.append((str(store.preview(result.output)), f"{label}, {format_duration(result.seconds)}"))
-        return [captioned, "Click an image to enlarge it; the arrow keys go through the images."]
+            if isinstance(result, ChannelResult):
+                notes.append(plain_text(f"{label}: {result.shown}."))
+        return [captioned, "\n\n".join(notes)]
 
     def on_load() -> Any:
         return _choices(registry)

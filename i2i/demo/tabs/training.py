@@ -9,7 +9,7 @@ import gradio as gr
 from PIL import Image
 
 from i2i.demo import run_history
-from i2i.demo.channels import read_upload
+from i2i.demo.channels import describe_colours, read_upload
 from i2i.demo.components import channel_file_input, photo_input
 from i2i.demo.handlers import PHOTO_QUEUE, UNQUEUED, user_errors
 from i2i.demo.labels import direction_choices
@@ -173,16 +173,18 @@ class TrainingTab:
             file: the uploaded file for a model of other channels, or of label maps.
         """
         model = self.model(name)
+        title = "Your photo"
         if model.info.takes_pictures:
             photo = self.store.read(upload).image
             photo.thumbnail((MAX_TRY_SIDE, MAX_TRY_SIDE), Image.Resampling.LANCZOS)
         else:
             uploaded = read_upload(self.store, file, model, direction)
             size = downscaled_to_fit(uploaded.image.size, MAX_TRY_SIDE)
+            title = f"Your file, {describe_colours(uploaded.format)}"
             photo = ChannelPicture(uploaded.image.resize(size, Image.Resampling.LANCZOS), uploaded.picture_format)
         strength = default_strength(model.info)
         checkpoints = run_history.checkpoints(str(name), model.run_folder)
-        results = [_result(photo, "Your photo", "")]
+        results = [_result(photo, title, "")]
         for checkpoint in run_history.select_evenly(checkpoints):
             yield _results_html(results, running=run_history.format_steps(checkpoint.step))
             output = self.registry.translate(checkpoint.name, direction, photo, strength)
@@ -269,9 +271,9 @@ def _build_checkpoint_section(tab: TrainingTab, run: gr.Dropdown, style: str) ->
         photo = photo_input("Your photo", height=280)
         with gr.Column():
             with gr.Accordion("A file for a model of other channels, or of label maps", open=False):
-                file = channel_file_input("Image", height=120)
+                file = channel_file_input("Image", height=120, elem_id="training-file")
             direction = gr.Radio([], label="Direction", visible=False)
-            start = gr.Button("Try the checkpoints", variant="primary")
+            start = gr.Button("Try the checkpoints", variant="primary", elem_id="training-try")
     results = gr.HTML("", css_template=style)
 
     def try_all(name: str | None, direction: str, upload: Any, file: Any) -> Iterator[str]:
