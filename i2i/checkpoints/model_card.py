@@ -118,6 +118,7 @@ def model_card(
     trained_on = f"{_one_line(info.data.name)}: {image_counts} training images, fingerprint `{fingerprint}` |"
     if unreadable:
         trained_on += f"\n| unreadable images | {_one_line(unreadable).replace('|', ' ')} |"
+    notes = "".join(f"{_one_line(note)}\n\n" for note in info.source_notes)
     facts = f"""# {_one_line(name)}
 
 {title}A {_one_line(info.method)} model trained by i2i {_one_line(info.version)}, recipe `{_one_line(info.recipe)}`.
@@ -131,7 +132,7 @@ def model_card(
 | best checkpoint | {best_line} |
 | directions | {", ".join(info.directions)} |
 
-Use:
+{notes}Use:
 
 {commands}
 """

@@ -103,7 +103,7 @@ class ModelInfo:
         formats: channels, type and value range of the images A and B.
         plugins: packages whose method, recipe, network or task the model uses, such as "i2i-wavelet 1.0".
         source: the file of another program that the weights were imported from, with its SHA-256; "" for own models.
-        source_notes: sentences about what it is and how it runs.
+        source_notes: sentences about where the weights come from, what the file is and how it runs.
         licence: of the weights; "" if unknown.
     """
 

@@ -11,6 +11,7 @@ from i2i.cli.models_card import card
 from i2i.cli.models_cleanup import format_bytes, prune_models, remove_models
 from i2i.cli.models_export import export
 from i2i.cli.models_import import import_
+from i2i.cli.models_interpolate import interpolate
 from i2i.cli.models_push import push
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ app.command("prune")(prune_models)
 app.command("import", no_args_is_help=True)(import_)
 app.command("export", no_args_is_help=True)(export)
 app.command("card", no_args_is_help=True)(card)
+app.command("interpolate", no_args_is_help=True)(interpolate)
 app.command("push", no_args_is_help=True)(push)
 
 
@@ -192,9 +194,9 @@ def _info_table(path: Path, info: "ModelInfo", num_parameters: int) -> Any:
     for domain, ranges in zip("AB", info.value_ranges, strict=True):
         for type, limits in sorted(ranges.items()):
             table.add_row("value range", f"{format_range(limits).replace(' ', ' to ')} ({type}, images {domain})")
+    for note in info.source_notes:
+        table.add_row("", safe_text(note))
     if info.source:
-        for note in info.source_notes:
-            table.add_row("", safe_text(note))
         table.add_row("imported from", safe_text(info.source))
         table.add_row("licence", safe_text(info.licence or "not stated"))
         table.add_row("data", safe_text(info.data.name or "not stated"))
