@@ -114,7 +114,7 @@ def range_of_type(type: SampleType, low: float, high: float) -> ValueRange:
 def _float_range(low: float, high: float) -> ValueRange:
     for white in (1.0, 255.0):
         if high <= OVERSHOOT * white and low < white:
-            if low >= -UNDERSHOOT * white:
+            if low >= -UNDERSHOOT * min(white, high):  # what resizing adds is small beside the brightest value
                 return 0.0, white
             if low >= -OVERSHOOT * white:
                 return -white, white
