@@ -82,6 +82,15 @@ def test_superresolution_is_better_than_lanczos() -> None:
     assert psnr(enlarged, clean) > psnr(np.asarray(small.resize((128, 128), Image.Resampling.LANCZOS)), clean) + 1
 
 
+def test_a_thumbnail_is_enlarged_better_than_by_lanczos() -> None:
+    clean = draw_scene(256)
+    small = np.asarray(Image.fromarray(clean).resize((64, 64), Image.Resampling.BICUBIC)).astype(float)
+    noisy = small + 6 * np.random.default_rng(0).standard_normal(small.shape)
+    thumbnail = Image.fromarray(jpeg_compress(noisy.round().clip(0, 255).astype(np.uint8), 60))
+    enlarged = np.asarray(load("superres4", device="cpu")(thumbnail))
+    assert psnr(enlarged, clean) > psnr(np.asarray(thumbnail.resize((256, 256), Image.Resampling.LANCZOS)), clean) + 0.5
+
+
 def test_shipped_models_are_small_and_contain_no_paths() -> None:
     assert set(shipped_model_files()) == set(SHIPPED_MODELS)
     for path in shipped_model_files().values():
