@@ -49,7 +49,7 @@ def test_auto_translates_with_the_chosen_model_and_says_why(registry: ModelRegis
 
 
 def test_the_button_selects_the_models_and_shows_the_reason(registry: ModelRegistry, store: UploadStore) -> None:
-    small = np.asarray(NOISY)[:, :200]
+    small = np.asarray(NOISY)[:, :300]
     path = str(upload(store, "small.png", encode(Image.fromarray(small), ".png")))
     with gr.Blocks():
         tab = TranslateTab(PhotoTranslator(registry, store))
