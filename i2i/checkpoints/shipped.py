@@ -8,7 +8,7 @@ from pathlib import Path
 
 from i2i.errors import RunError
 
-SHIPPED_MODELS = ("denoise", "dejpeg", "horse2zebra", "monet", "superres2", "superres4")
+SHIPPED_MODELS = ("denoise", "dejpeg", "horse2zebra", "horse2zebra-small", "monet", "superres2", "superres4")
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 

@@ -99,14 +99,15 @@ def test_shipped_models_are_small_and_contain_no_paths() -> None:
         assert "/root" not in (path.parent / "card.md").read_text()
 
 
-def test_horse2zebra_stripes_a_drawn_animal_and_keeps_the_colours_of_the_ground() -> None:
+@pytest.mark.parametrize("name", ["horse2zebra", "horse2zebra-small"])
+def test_the_zebra_models_stripe_a_drawn_animal_and_keep_the_colours_of_the_ground(name: str) -> None:
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:128, :128] / 128
     scene = np.where((y > 0.4)[..., None], (90.0, 130.0, 60.0), (150.0, 190.0, 230.0)) + rng.normal(0, 6, (128, 128, 1))
     body = ((x - 0.5) / 0.25) ** 2 + ((y - 0.55) / 0.13) ** 2 < 1
     scene[body] = np.array((120.0, 70.0, 40.0)) + rng.normal(0, 5, (int(body.sum()), 1))
     image = scene.clip(0, 255).astype(np.uint8)
-    zebra = np.asarray(load("horse2zebra", device="cpu")(Image.fromarray(image))).astype(float)
+    zebra = np.asarray(load(name, device="cpu")(Image.fromarray(image))).astype(float)
     assert zebra[body].mean(1).std() > 3 * image[body].mean(1).std()
     for region in (y < 0.3, y > 0.85):
         assert np.abs(zebra[region].mean(0) - image[region].mean(0)).max() < 25
