@@ -8,6 +8,7 @@ Ray, the network runs once with one thread and once with as many threads as ther
 """
 
 import argparse
+import itertools
 import os
 import statistics
 import subprocess
@@ -39,11 +40,11 @@ def main() -> None:
         for count in (few, many):
             make_photos(folder / str(count), count, options.side, options.side, None)
         seconds: dict[tuple[str, int], list[float]] = {}
-        for round in range(options.rounds):
+        outs = (folder / f"out-{number}" for number in itertools.count())
+        for _ in range(options.rounds):
             for variant, (threads, flags) in variants.items():
                 for count in (few, many):
-                    out = folder / f"out-{round}-{len(seconds)}-{count}"
-                    elapsed = convert(options.model, folder / str(count), out, threads, flags)
+                    elapsed = convert(options.model, folder / str(count), next(outs), threads, flags)
                     seconds.setdefault((variant, count), []).append(elapsed)
     print(f"load average {os.getloadavg()[0]:.1f}")
     print("| variant | images a second | seconds to start |")
