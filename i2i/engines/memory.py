@@ -55,8 +55,10 @@ class EngineMemory:
     def check(self, width: int, height: int, count: int = 1) -> None:
         """Raise I2IError if ``count`` images take more than the available memory in one pass."""
         pixels = width * height * count
+        if pixels <= PIXELS_UNCHECKED:
+            return
         available = available_bytes()
-        if pixels <= PIXELS_UNCHECKED or available is None or self.bytes_per_pixel is None:
+        if available is None or self.bytes_per_pixel is None:
             return
         if self.bytes_per_pixel * pixels <= USABLE_FRACTION * available:
             return
@@ -65,7 +67,7 @@ class EngineMemory:
         raise I2IError(
             f"An image of {width}x{height} pixels needs the whole network in one pass, which takes "
             f"{self.bytes_per_pixel * pixels / 2**30:.0f} GiB of memory; {available / 2**30:.1f} GiB are available. "
-            f"Give --max-side {side}, or use the model file of i2i: torch runs it by rows."
+            f"Give --max-side {side}. If the file was exported by i2i, its model file runs such images by rows."
         )
 
 
