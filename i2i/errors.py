@@ -57,7 +57,7 @@ class CacheError(I2IError):
 
 
 class ModelFileError(UsageError):
-    """A model file is missing, damaged, or was not written by i2i."""
+    """A model file is missing or damaged, or is of a kind that i2i does not read."""
 
 
 class PluginError(UsageError):

@@ -42,7 +42,7 @@ def _option(names: str, i2i: str, note: str = "", **values: str) -> ReferenceOpt
     return ReferenceOption(tuple(f"--{name}" for name in names.split()), i2i, note, values)
 
 
-_LOGS = "Losses and samples are in the run's folder: `tensorboard --logdir checkpoints`."
+_LOGS = "Losses and samples are in the run's folder: `tensorboard --logdir checkpoints`. See also `--track`."
 _STATE = "A resume continues from the last saved state."
 _TABLE = "`i2i docs migration` has the whole table."
 
@@ -81,8 +81,8 @@ REFERENCE_OPTIONS = (
     _option("num_threads nThreads", "--workers"),
     _option("serial_batches", "", "The order of the images depends on `--seed` alone."),
     _option("max_dataset_size", "", "Train on a folder with fewer images."),
-    _option("input_nc", "", "Images have three channels; a grey image becomes RGB."),
-    _option("output_nc", "", "Images have three channels."),
+    _option("input_nc", "--in-channels", "Without it, the files decide."),
+    _option("output_nc", "--out-channels", "Without it, the files decide."),
     _option("ngf", "--ngf"),
     _option("ndf", "--d-ndf"),
     _option(
@@ -112,7 +112,8 @@ REFERENCE_OPTIONS = (
     _option("beta2", "--betas"),
     _option("lr_policy", "--schedule", linear="--schedule linear", cosine="--schedule cosine"),
     _option("lr_decay_iters", ""),
-    _option("gpu_ids", "--device", "Such as `--device cuda:0`; one training uses one GPU.", **{"-1": "--device cpu"}),
+    _option("gpu_ids", "--device", "Such as `--device cuda:0`. For several GPUs, see `i2i docs distributed`.",
+            **{"-1": "--device cpu"}),
     _option("checkpoints_dir", "$I2I_CHECKPOINTS"),
     _option("results_dir", "i2i convert --out"),
     _option("num_test how_many ntest", "i2i evaluate --max-images"),
@@ -128,7 +129,8 @@ REFERENCE_OPTIONS = (
     _option("save_by_iter", "--snapshot-every"),
     _option("display_id display_port display_server display_env display_ncols display_single_pane_ncols", "", _LOGS),
     _option("display_winsize", ""),
-    _option("use_wandb wandb_project_name", "", _LOGS),
+    _option("use_wandb", "--track wandb"),
+    _option("wandb_project_name", "$WANDB_PROJECT", "The variable belongs to `--track wandb`."),
     _option("no_html", "", _LOGS),
     _option("verbose", "i2i models info NAME"),
     _option("CUT_mode", "--recipe", CUT="i2i train cut", cut="i2i train cut", FastCUT="--recipe fastcut",
@@ -145,8 +147,8 @@ REFERENCE_OPTIONS = (
     _option("flip_equivariance", "--flip-equivariance"),
     _option("normG", "--norm"),
     _option("normD", "--d-norm"),
-    _option("no_antialias", ""),
-    _option("no_antialias_up", ""),
+    _option("no_antialias", "--no-antialias", "The discriminator has its own: `--no-d-antialias`."),
+    _option("no_antialias_up", "--upsampling transposed"),
     _option("evaluation_freq", "--eval-every", "In steps."),
     _option("pretrained_name", "--init-from"),
 )  # fmt: skip

@@ -114,7 +114,9 @@ def train(
         ArgumentTypeError: a TypeError: there is no such setting, and the message proposes the nearest; or an argument
             has another type.
         UsageError: the settings, the dataset or the run's name are not usable. Nothing is written then.
+        TrainingError: the training cannot continue, or ``stop_on_alarm`` ended it. The last good state is kept.
         KeyboardInterrupt: Ctrl-C stopped the training. The run is saved, and ``resume=True`` continues it.
+        SystemExit: SIGTERM stopped the training, with exit code 143. The run is saved.
 
     >>> i2i.train("cyclegan", data="stripes", recipe="tiny", steps=600)  # doctest: +SKIP
     <TrainingResult stripes-cyclegan: 600 of 600 steps, in checkpoints/stripes-cyclegan>

@@ -57,9 +57,10 @@ def interpolate(first: Path, second: Path, weight: float) -> ModelFile:
 
 
 def _difference(left: Any, right: Any) -> str:
-    """Return two values, or of two mappings the first entry that differs."""
+    """Return two values, or of two mappings the first entry that differs; of a missing and a given task, its name."""
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         keys = sorted(left.keys() | right.keys(), key=lambda key: (key not in ("task", "network"), key))
         key = next(key for key in keys if left.get(key) != right.get(key))
         return f"{key} {left.get(key)} and {right.get(key)}"
-    return f"{left} and {right}"
+    names = [value["task"] if isinstance(value, Mapping) and "task" in value else value for value in (left, right)]
+    return " and ".join("none" if name is None else str(name) for name in names)

@@ -5,6 +5,7 @@ the metadata needed to build and use them. Loading a model file runs no code.
 """
 
 import dataclasses
+import difflib
 import hashlib
 import json
 import os
@@ -209,10 +210,13 @@ def find_model_file(model: str | os.PathLike[str]) -> Path:
     shipped = shipped_model_files()
     if model in shipped:
         return shipped[model]
-    runs = ", ".join(name for name, file in model_files().items() if not is_shipped(file.parent)) or "none yet"
+    names = model_files()
+    runs = ", ".join(name for name, file in names.items() if not is_shipped(file.parent)) or "none yet"
+    similar = difflib.get_close_matches(model, [*names, *shipped], n=1)
+    suggestion = f" Did you mean {similar[0]}?" if similar else ""
     raise ModelFileError(
-        f"No model {model!r}. Models in {checkpoints_dir().resolve()}: {runs}. Shipped models: "
-        f"{', '.join(shipped) or 'none are installed'}. Name one of these, a run's folder or a .safetensors file, or "
+        f"No model {model!r}.{suggestion} Models in {checkpoints_dir().resolve()}: {runs}. Shipped models: "
+        f"{', '.join(shipped) or 'none are installed'}. Name one of these, a run's folder or a model file, or "
         "set $I2I_CHECKPOINTS to another folder of runs."
     )
 

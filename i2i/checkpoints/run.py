@@ -184,7 +184,9 @@ class Run:
         except FileNotFoundError as error:
             if self.has_state():
                 raise RunError(f"{self.path / 'config.json'} is missing.") from error
-            raise RunError(f"{self.path} is no run: it has no config.json. Start one without --resume.") from error
+            reason = "it has no config.json" if self.path.is_dir() else "there is no such folder"
+            advice = "`i2i models list` lists the runs. Start a new one without --resume."
+            raise RunError(f"{self.path} is no run: {reason}. {advice}") from error
         except JsonError as error:
             raise RunError(f"{self.path / 'config.json'} is damaged: it {error}.") from error
         except (ValueError, TypeError, AttributeError) as error:  # not the tables that a version of i2i writes

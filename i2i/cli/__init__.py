@@ -39,6 +39,8 @@ class RootGroup(TyperGroup):
             if hasattr(error, "possibilities"):  # Typer's NoSuchOption, which has no public name
                 command = error.ctx.command_path  # type: ignore[attr-defined]
                 refuse_unknown_option(error.option_name, command)  # type: ignore[attr-defined]
+            if isinstance(error, typer.BadParameter):
+                error.message = error.message.removeprefix("Value error, ")  # a prefix of pydantic
             raise
 
 

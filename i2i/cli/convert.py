@@ -220,7 +220,10 @@ def convert(
     from i2i.convert.options import ConvertOptions, existing_policy, parse_pixels
 
     if out is None and not explain:
-        raise typer.BadParameter("It names the folder or file for the results.", param_hint="--out / -o")
+        raise typer.BadParameter(
+            "It is missing. It names the folder or file for the results, such as --out results/.",
+            param_hint="--out / -o",
+        )
     options = ConvertOptions(
         model=model, sources=list(map(Path, sources)), out=Path(out or os.devnull), direction=direction, format=format,
         quality=quality, lossless=lossless, depth=depth, keep_profile=keep_profile,

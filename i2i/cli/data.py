@@ -273,7 +273,11 @@ def _find_folder(dataset: str) -> Path:
 
     folder = find_dataset(dataset)
     if folder is None:
-        raise DatasetError(f"No dataset {dataset!r} here. {HINT}")
+        from i2i.data.synthetic import find_synthetic
+
+        is_synthetic = find_synthetic(dataset) is not None
+        advice = f"`i2i data generate {dataset}` makes it; --data names another one." if is_synthetic else HINT
+        raise DatasetError(f"No dataset {dataset!r} here. {advice}")
     return folder
 
 

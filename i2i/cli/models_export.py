@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from i2i.engines.quantization import Quantization
 
 Format = Literal["i2i", "onnx", "openvino", "pt2", "executorch"]
+OTHER_SUFFIXES = (  # of model files that a user may expect
+    ".bin", ".ckpt", ".engine", ".h5", ".keras", ".mlmodel", ".mlpackage", ".pb", ".pt", ".pth", ".ptl", ".safetensors",
+    ".tflite", ".torchscript", ".zip",
+)  # fmt: skip
 
 
 def export(
@@ -108,6 +112,11 @@ def export(
     chosen = format or found or "i2i"
     if found not in (None, chosen):
         raise UsageError(f"--out {out} and --format {chosen} name different formats: omit --format.")
+    if format is None and out.suffix.lower() in OTHER_SUFFIXES:
+        raise UsageError(
+            f"--out {out}: i2i exports no {out.suffix} files. The endings are .onnx, .xml for OpenVINO, .pt2 for torch "
+            "and .pte for ExecuTorch; a name without one is a folder for the model file and its card."
+        )
     if max_side is not None and chosen != "executorch":
         raise UsageError("--max-side is for the format executorch. The other formats take images of any size.")
     if half and chosen == "executorch":
@@ -135,7 +144,7 @@ def _export_i2i(model: str, out: Path, *, half: bool) -> None:
         raise UsageError(f"{target} exists already; nothing is overwritten. Choose another --out.")
     path = find_model_file(model)
     model_file = load_model_file(path)
-    out.mkdir(parents=True, exist_ok=True)
+    _make_folder(out)
     remove_unfinished([out])
     copy_card(path, out, model_file.info)
     save_model_file(target, to_half(model_file) if half else model_file)  # last: it says that the export is complete
@@ -162,7 +171,7 @@ def _export_other(
     directions = len(load_any_model_info(path).directions)
     target = export_path(out, format, path, direction, directions)
     check_target(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     options = ExportOptions(
         format=format, direction=direction, half=half, without_dropout=without_dropout, max_side=max_side,
         quantize=quantization.quantize if quantization is not None else None,
@@ -204,3 +213,10 @@ def _quantization(
     from i2i.engines.quantization import Quantization
 
     return Quantization(calibration, format, max_loss, min_psnr)
+
+
+def _make_folder(folder: Path) -> None:
+    from i2i.errors import WriteError, io_errors
+
+    with io_errors(folder, "could not be created", error_type=WriteError, advice="Choose another --out."):
+        folder.mkdir(parents=True, exist_ok=True)

@@ -77,7 +77,7 @@ def convert(
     Results keep the folder tree of the sources. A second call converts only what is missing or outdated.
 
     Args:
-        model: name of a run, path of a run or model file, "identity", or a loaded ``Translator``, which has its own
+        model: any model that ``i2i.load`` takes, such as the name of a run; a loaded ``Translator``, which has its own
             direction, device, precision, degradation level and mask; or "auto", which chooses among the installed
             restoration models for each photo: ``choices`` of the result lists what it chose, and why.
         sources: photos, folders and videos: a path or a list of paths; or addresses of photos and folders, such as
@@ -85,7 +85,8 @@ def convert(
         out: folder for the results, or its address; or the file name of the result of a single photo or video. Only
             with ``explain`` it may be omitted.
         direction: by default the model's first.
-        format: png, jpg, webp, avif, tif or gif; by default that of ``out``, else png.
+        format: png, jpg, webp, avif, tif, gif or npy; by default that of ``out``, else png. ``i2i docs channels`` has
+            the default for images of other channels than RGB.
         quality: of jpg, webp and avif, from 1 to 100.
         lossless: whether webp and avif store the pixels as they are.
         depth: bits of a channel in png and tif; "auto": 16 if the file of the photo has more than 8.
@@ -128,6 +129,7 @@ def convert(
     Raises:
         ArgumentTypeError: a TypeError: there is no such argument, or it has another type.
         UsageError: the model, a source or an option is not usable.
+        I2IError: the results cannot be written.
         KeyboardInterrupt: Ctrl-C. The results so far are kept, and the same call continues.
 
     >>> i2i.convert("identity", "horse.jpg", "result.png")

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from i2i.convert.plan import Job
 from i2i.convert.records import MANIFEST_NAME, read_records
-from i2i.errors import UsageError
+from i2i.errors import UsageError, WriteError, io_errors
 from i2i.images import write_atomic
 from i2i.images.stacks import file_version
 
@@ -48,7 +48,8 @@ class Manifest:
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> "Manifest":
-        self.out.mkdir(parents=True, exist_ok=True)
+        with io_errors(self.out, "could not be created", error_type=WriteError, advice="Choose another --out."):
+            self.out.mkdir(parents=True, exist_ok=True)
         try:
             self._process_lock.acquire()
         except Timeout as error:
@@ -140,7 +141,8 @@ class NoManifest:
         self.out = out
 
     def __enter__(self) -> "NoManifest":
-        self.out.mkdir(parents=True, exist_ok=True)
+        with io_errors(self.out, "could not be created", error_type=WriteError, advice="Choose another --out."):
+            self.out.mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -190,7 +190,8 @@ def _common_count(headers: Mapping[Path, ChannelHeader], domain: str, layout: La
     parts = []
     for count, number in sorted(counts.items()):
         members = [path for path, header in headers.items() if header.channels == count]
-        parts.append(f"{number} with {count} ({_names(members, layout)})")
+        files = "1 file has" if number == 1 else f"{number} files have"
+        parts.append(f"{files} {count_channels(count)} ({_names(members, layout)})")
     raise DatasetError(
         f"Files of {domain} differ in their channels: {'; '.join(parts)}. All files of a domain must have the same "
         "channels. Remove or convert the others."

@@ -146,8 +146,8 @@ def hidden_information(
 
     Args:
         inverse: F, the network of the opposite direction.
-        output: y = G(x), (N, 3, H, W) in [-1, 1].
-        original: x, of the same shape.
+        output: y = G(x), (N, C, H, W) in [-1, 1].
+        original: x, (N, D, H, W) in [-1, 1].
         reconstruction: F(y) if it is known already.
     """
     noise = torch.randn(output.shape, generator=torch.Generator().manual_seed(0)).to(output.device) * NOISE_SIGMA

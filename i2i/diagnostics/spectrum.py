@@ -11,8 +11,8 @@ def checkerboard(output: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
     """Measure how far a grid of period 2 or 4, from one or two upsamplings by 2, stands out of ``output``.
 
     Args:
-        output: (N, 3, H, W) in [-1, 1].
-        real: real images (N, 3, H, W) in [-1, 1]. Their textures and JPEG blocks do not count as a grid.
+        output: (N, C, H, W) in [-1, 1].
+        real: real images (N, C, H, W) in [-1, 1]. Their textures and JPEG blocks do not count as a grid.
 
     Returns: two scalars, both NaN for images below 32 pixels.
         The ratio of the power at the period to the power at neighbouring frequencies, relative to the same ratio of

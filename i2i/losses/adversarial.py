@@ -77,8 +77,8 @@ class AdversarialLoss:
 
         Args:
             discriminator: D with its augmentation and condition.
-            real: (N, 3, H, W) in [-1, 1].
-            fake: (N, 3, H, W) in [-1, 1]; no gradient flows into it.
+            real: (N, C, H, W) in [-1, 1].
+            fake: (N, C, H, W) in [-1, 1]; no gradient flows into it.
             step: index of the training step.
 
         Returns: "adversarial"; with wgan-gp also "penalty"; every ``r1_every`` steps also "r1".
@@ -100,8 +100,8 @@ class AdversarialLoss:
 
         Args:
             discriminator: D with its augmentation and condition.
-            fake: images of G, (N, 3, H, W) in [-1, 1].
-            real: (N, 3, H, W) in [-1, 1]; for a conditional GAN the real images of the same conditions.
+            fake: images of G, (N, C, H, W) in [-1, 1].
+            real: (N, C, H, W) in [-1, 1]; for a conditional GAN the real images of the same conditions.
 
         Returns: "adversarial"; with ``weight_feature_matching`` also "features".
         """

@@ -22,9 +22,12 @@ _ALTERNATIVE = "use --weight-perceptual 0"
 
 
 def build_perceptual_loss(network: PerceptualNetwork) -> nn.Module:
-    """Return the perceptual loss with a network; a module that takes images and targets in [-1, 1], (N, 3, H, W) each.
+    """Return the perceptual loss with a network.
 
-    Raises: ModelFileError if its weights can neither be found nor downloaded.
+    Returns: a module that takes images and targets, (N, 3, H, W) or (N, 1, H, W) in [-1, 1], and returns a scalar.
+
+    Raises:
+        ModelFileError: its weights can be neither found nor downloaded.
     """
     if network == "vgg19":
         return VGGLoss()
@@ -132,8 +135,8 @@ class VGGLoss(nn.Module):
         """Return the mean distance of ``images`` to ``target``.
 
         Args:
-            images: (N, 3, H, W) in [-1, 1], H and W at least VGG_MIN_SIZE.
-            target: (N, 3, H, W) in [-1, 1]; no gradient flows into it.
+            images: (N, 3, H, W) in [-1, 1], or (N, 1, H, W), repeated three times; H and W at least VGG_MIN_SIZE.
+            target: of the same shape, in [-1, 1]; no gradient flows into it.
 
         Returns: a scalar in float32.
         """

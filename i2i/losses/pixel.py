@@ -9,8 +9,8 @@ def charbonnier(images: Tensor, target: Tensor, eps: float = 1e-3) -> Tensor:
     """E √((x − y)² + ε²): the L1 distance, smooth at 0 (Lai et al. 2017, eq. 3).
 
     Args:
-        images: (N, C, H, W).
-        target: (N, C, H, W).
+        images: x, (N, C, H, W).
+        target: y, of the same shape.
         eps: ε, in the units of the images.
 
     Returns: a scalar in float32 (float64 for float64 images).
@@ -29,8 +29,8 @@ def robust_colour_distance(output: Tensor, source: Tensor, scale: float = 0.2, r
     hardly changes, and does not hold back large changes.
 
     Args:
-        output: (N, 3, H, W) in [-1, 1].
-        source: (N, 3, H, W) in [-1, 1]; no gradient flows into it.
+        output: (N, C, H, W) in [-1, 1].
+        source: (N, C, H, W) in [-1, 1]; no gradient flows into it.
         scale: c, in the units of the images; 0.2 corresponds to 25 grey levels.
         reduction: factor of the average pooling, which removes texture from the comparison.
 

@@ -162,7 +162,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         ),
     },
     # Ours: 1 M weights at half resolution. The better of two widths after four minutes of CPU; other architectures were
-    # compared only by the time of a step (tests/benchmarks/restoration.md).
+    # compared only by the time of a step (i2i/docs/measurements.md).
     "regression": {
         "fast": Recipe(
             method="regression", name="fast",

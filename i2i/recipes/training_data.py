@@ -58,7 +58,7 @@ def load_and_check_layout(recipe: Recipe, source: DataSource, *, resumed: bool =
     if layout.kind != needed:
         raise DatasetError(
             f"{layout.root} holds {layout.kind} data ({layout.source}), and {recipe.method} needs {needed} data. "
-            f"{_data_kind_hint(layout, needed)} {HINT}"
+            f"{_data_kind_hint(layout, needed, recipe.method)} {HINT}"
         )
     errors = []
     for path in _all_files(layout):
@@ -153,8 +153,13 @@ def _all_files(layout: Layout) -> Iterator[Path]:
                 yield from item
 
 
-def _data_kind_hint(layout: Layout, needed: Kind) -> str:
+def _data_kind_hint(layout: Layout, needed: Kind, method: str) -> str:
     """Return what to do with a dataset whose kind is not the needed one."""
+    if (method, layout.kind) == ("distill", "clean"):
+        return (
+            "For a teacher that restores photos, add its --task. For one that translates, put images of its input into "
+            "trainA/ and images of its output into trainB/."
+        )
     if needed == "clean" and layout.name != "side-by-side":
         folder = layout.folders["train"][0]
         return f"Name one of its folders, such as --data {folder}, or give --layout photos to use all of them."

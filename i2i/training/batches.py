@@ -35,7 +35,7 @@ def load_batches(
 
     In a distributed training each rank gets its own part of each batch.
 
-    Yields: float32 images (N, 3, H, W) in [-1, 1], one tensor per domain, channels-last.
+    Yields: float32 images (N, C, H, W) in [-1, 1], one tensor per domain, channels-last.
     """
     cached = dataset.cache is not None
     workers = config.workers
@@ -50,6 +50,6 @@ def load_batches(
 
 
 def to_device(batch: tuple[Tensor, ...], device: torch.device) -> tuple[Tensor, ...]:
-    """Return uint8 images (N, 3, H, W) as float32 in [-1, 1] on ``device``, channels-last."""
+    """Return images (N, C, H, W) of the loader as float32 in [-1, 1] on ``device``, channels-last."""
     moved = (pixels.to(device, non_blocking=True) for pixels in batch)
     return tuple(to_float(pixels).contiguous(memory_format=torch.channels_last) for pixels in moved)

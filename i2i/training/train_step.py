@@ -79,7 +79,7 @@ class TrainStep:
         """Run one training step.
 
         Args:
-            batch: images (N, 3, H, W) in [-1, 1], one tensor per domain, on the device; in a distributed training those
+            batch: images (N, C, H, W) in [-1, 1], one tensor per domain, on the device; in a distributed training those
                 of this rank; every rank has N.
             step: index of the step, from 0.
             lr: learning rate of every player.

@@ -69,6 +69,9 @@ def test_models_of_other_networks_and_tasks_are_refused(pair: tuple[Path, Path],
     wide = write_model(tmp_path, "wide", replace(RESTORER, width=6), 32, DENOISE)
     with pytest.raises(UsageError, match=r"first and wide differ in their generator \(width 4 and 6\)"):
         interpolate(pair[0], wide, 0.5)
+    untasked = write_model(tmp_path, "untasked", RESTORER, 32, None)
+    with pytest.raises(UsageError, match=r"differ in their task \(denoise and none\)"):
+        interpolate(pair[0], untasked, 0.5)
     deblur = write_model(tmp_path, "deblur", RESTORER, 32, {"task": "deblur"})
     with pytest.raises(UsageError, match=r"differ in their task \(task denoise and deblur\)"):
         interpolate(pair[0], deblur, 0.5)

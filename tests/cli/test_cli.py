@@ -140,6 +140,8 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("pix2pix --data good", ["unpaired data", "i2i train cyclegan"]),
         ("cyclegan --data pairs", ["paired data", "i2i train pix2pix"]),
         ("cyclegan --data photos", ["clean data", "i2i train gan", "trainA/ and trainB/"]),
+        ("distill --data photos --teacher denoise", ["needs unpaired data", "add its --task"]),
+        ("cyclegan --data good --adversarial wgangp", ["'--adversarial': 'wgangp' is not one of 'minimax'"]),
         ("gan --data good", ["unpaired data", "--data good/trainA"]),
         ("gan --data pairs --layout side-by-side", ["paired data", "i2i train pix2pix"]),
         ("gan --data photos --size 48", ["32, 64, 128", "48"]),

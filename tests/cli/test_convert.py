@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from i2i.cli import app
 from i2i.convert.options import existing_policy, parse_pixels, settings_hash
-from i2i.errors import UsageError
+from i2i.errors import UsageError, WriteError
 from i2i.images import Provenance, Writer
 from tests.conftest import random_image, write_random_images
 from tests.images.in_process_reader import InProcessReader
@@ -215,6 +215,16 @@ def test_a_named_result_that_cannot_be_written_is_an_error_in_words(
     result = convert_one(*args)
     assert isinstance(result.exception, UsageError)
     assert words in str(result.exception)
+
+
+@pytest.mark.parametrize("out", ["file/results", "file/result.png"])
+def test_a_folder_that_cannot_be_created_is_named_with_the_reason(tmp_path: Path, out: str) -> None:
+    write_random_images(tmp_path / "in", 1)
+    Path("file").write_text("")
+    result = convert_one("--out", out)
+    assert isinstance(result.exception, WriteError)
+    assert "could not be created" in str(result.exception)
+    assert "Choose another --out." in str(result.exception)
 
 
 def test_max_side_downscales_before_translating_and_is_part_of_the_settings(tmp_path: Path) -> None:

@@ -68,8 +68,13 @@ def test_check_exits_with_1_if_a_problem_would_stop_a_training(run: Run, work_di
         ("data generate zebras", "stripes, outlines, leaves"),
         ("data download zebras", "horse2zebra"),
         ("data score nowhere --data nothing", "No dataset 'nothing'"),
+        ("data score nowhere", "`i2i data generate stripes` makes it"),
         ("models info nowhere", "No model 'nowhere'"),
+        ("models info denoize", "Did you mean denoise?"),
         ("convert nowhere photo.png --out out", "photo.png does not exist"),
+        ("convert identity photo.png", "--out / -o: It is missing"),
+        ("convert identity photo.png --out out --format jpeg", "Invalid value for '--format': 'jpeg' is not one of"),
+        ("models export denoise --out zebra.tflite", "exports no .tflite files"),
     ],
 )
 def test_bad_input_gives_one_clear_message_and_exit_code_2(args: str, message: str, run: Run) -> None:

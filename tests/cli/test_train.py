@@ -72,7 +72,9 @@ def test_a_resume_checks_the_method_and_the_names(trained: Path) -> None:
     other = run("train", "cut", "--resume", "two-cyclegan")
     assert (other.returncode, "i2i train cyclegan --resume" in other.stderr) == (2, True)
     assert "Two runs are named" in run("train", "cyclegan", "--resume", "a", "--name", "b").stderr
-    assert "checkpoints/missing is no run" in run("train", "cyclegan", "--resume", "missing").stderr
+    assert "checkpoints/missing is no run: there is no such folder" in (
+        " ".join(run("train", "cyclegan", "--resume", "missing").stderr.split())
+    )
     assert "Leave out --config" in run("train", "cyclegan", "--resume", "two-cyclegan", "--config", "x.json").stderr
 
 

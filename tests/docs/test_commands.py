@@ -218,7 +218,7 @@ def test_a_python_example_runs(code: str, prepared: Path) -> None:
     exec(compile(code, "example", "exec"), {})
 
 
-FOREIGN_FLAGS = {"--logdir", "--max-restarts", "--nnodes", "--rdzv-endpoint"}  # of other programs
+FOREIGN_FLAGS = {"--extra", "--logdir", "--max-restarts", "--nnodes", "--rdzv-endpoint"}  # of other programs
 
 
 @pytest.mark.parametrize("page", TEXTS)

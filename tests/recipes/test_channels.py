@@ -218,7 +218,7 @@ def test_a_task_and_mixed_channels_are_refused_with_the_files(tmp_path: Path) ->
         train("regression", tmp_path / "photos", task={"task": "denoise"})
     data = two_domains(tmp_path / "data", "uint16", "uint16", (4, 1), paired=True)
     save(data / "A" / "train" / "2.tif", (field(5, 2) * 9999).astype(np.uint16))
-    with pytest.raises(DatasetError, match=r"5 with 4 .*; 1 with 5 \(A/train/2.tif\)"):
+    with pytest.raises(DatasetError, match=r"5 files have 4 channels .*; 1 file has 5 channels \(A/train/2.tif\)"):
         train("pix2pix", data)
     with pytest.raises(DatasetError, match="3 channels are stated for the images A"):
         train("pix2pix", data, in_channels=3)

@@ -11,6 +11,9 @@ _MAGIC = (
     (b"\x93NUMPY", "a NumPy array"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"version https://git-lfs", "a Git LFS pointer: the file itself was not downloaded"),
+    (b"\x89PNG", "an image (PNG)"),
+    (b"\xff\xd8\xff", "an image (JPEG)"),
+    (b"GIF8", "an image (GIF)"),
     (b"<", "a web page or another text, not a model: the download may have failed"),
 )
 _SUFFIXES = {

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from i2i.convert.manifest import LOCK_NAME, digest
 from i2i.convert.records import MANIFEST_NAME, PARTS_NAME, list_parts, parse_record
-from i2i.errors import I2IError, UsageError, io_errors
+from i2i.errors import I2IError, UsageError, WriteError, io_errors
 from i2i.images import write_atomic
 from i2i.images.files import remove_unfinished
 from i2i.images.folders import real_path
@@ -36,7 +36,8 @@ class FolderDestination:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Keep other conversions out of the folder. Raises UsageError if one is running."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with io_errors(self.folder, "could not be created", error_type=WriteError, advice="Choose another --out."):
+            self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / LOCK_NAME, timeout=0)
         try:
             lock.acquire()

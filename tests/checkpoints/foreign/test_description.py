@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 import i2i
@@ -34,6 +35,8 @@ def foreign() -> dict[str, str]:
     Path("page.safetensors").write_text("<!DOCTYPE html><html>404</html>")
     Path("lfs.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")
     np.savez("arrays.npz", a=np.zeros(1))
+    for suffix in ("png", "jpg", "gif"):
+        Image.new("L", (1, 1)).save(f"photo.{suffix}")
     with zipfile.ZipFile("photos.zip", "w") as archive:
         archive.writestr("a.txt", "a")
     return {
@@ -42,6 +45,7 @@ def foreign() -> dict[str, str]:
         "scripted.pt": "a TorchScript model", "half.pth": "cut off or damaged",
         "net.h5": "HDF5", "net.gguf": "GGUF", "page.safetensors": "a web page", "lfs.safetensors": "Git LFS pointer",
         "arrays.npz": "a NumPy archive", "photos.zip": "a zip archive",
+        "photo.png": "an image (PNG)", "photo.jpg": "an image (JPEG)", "photo.gif": "an image (GIF)",
     }  # fmt: skip
 
 
