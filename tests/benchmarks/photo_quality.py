@@ -1,15 +1,15 @@
 """Errors of the estimates of ``i2i convert auto``, and the gains of its models by what was measured.
 
 python -m tests.benchmarks.photo_quality estimates --sets kodak24 bsds drawn --images 24
-python -m tests.benchmarks.photo_quality gains --denoise denoise --superres superres2 --dejpeg MODEL --images 10
+python -m tests.benchmarks.photo_quality gains --sets bsds kodak24 --superres superres2 --dejpeg dejpeg --images 8
 
 estimates: known noise is added to photos and drawn images, which are clipped, rounded and, in part, saved as JPEG. The
 table has the mean, the standard deviation and the largest value of σ at full size, of σ at half the size, and of the
 noise level that decides, with the share of the images for which it reaches the threshold. The qualities of JPEG files
 are compared to those with which they were saved.
 gains: PSNR over RGB of the result minus that of the photo, averaged over photos, and the share of photos that gain. The
-result of super-resolution is compared to that of Lanczos' filter. The photos are evenly spaced ones of BSDS500's `val`,
-which is not used in training. They were JPEG files of quality 95 before.
+result of super-resolution is compared to that of Lanczos' filter. The photos are evenly spaced ones of each set: of
+Kodak24, and of BSDS500's `val`, which is not used in training. The latter were JPEG files of quality 95 before.
 """
 
 import argparse
@@ -34,10 +34,11 @@ from i2i.restoration.noise import add_camera_noise
 from i2i.restoration.superres import downscale_bicubic
 from tests.benchmarks.restoration import psnr
 
+Photos = dict[str, np.ndarray]  # by name, uint8 (H, W, 3)
 Case = tuple[str, np.ndarray, np.ndarray]  # what was done; the clean image and the degraded one, uint8 (H, W, 3)
 
 
-def load_set(name: str, count: int) -> dict[str, np.ndarray]:
+def load_set(name: str, count: int) -> Photos:
     """Return name → image, uint8 (H, W, 3), of ``count`` evenly spaced images of a set, or of so many drawn ones."""
     if name == "drawn":
         rng = np.random.default_rng(0)
@@ -110,20 +111,20 @@ class Gains:
             print(f"| {case} | {method} | {np.mean(gains):+.2f} dB | {np.mean(np.array(gains) > 0):.0%} |", flush=True)
 
 
-def denoise_gains(name: str, count: int) -> None:
+def denoise_gains(name: str, photos: Photos) -> None:
     denoise, gains = load(name, device="cpu"), Gains()
-    for stem, image in load_set("bsds", count).items():
+    for stem, image in photos.items():
         for case, clean, noisy in noisy_cases(stem, image, [1, 2, 3, 5, 10, 25], [2, 5, 10]):
             if case != "clean" and "no noise" not in case:
                 gains.add(case, name, psnr(apply(denoise, noisy), clean) - psnr(noisy, clean))
     gains.print()
 
 
-def dejpeg_gains(name: str, denoiser: str, count: int) -> None:
+def dejpeg_gains(name: str, denoiser: str, photos: Photos) -> None:
     dejpeg, denoise, gains = load(name, device="cpu"), load(denoiser, device="cpu"), Gains()
-    for stem, image in load_set("bsds", count).items():
+    for stem, image in photos.items():
         rng = np.random.default_rng(zlib.crc32(stem.encode()))
-        for quality in (20, 40, 60, 75, 85, 90, 95):
+        for quality in (20, 40, 60, 75, 80, 85, 90, 92, 95):
             degraded = jpeg_compress(image, quality)
             gains.add(f"JPEG {quality}", "dejpeg", psnr(apply(dejpeg, degraded), image) - psnr(degraded, image))
         for sigma, quality in ((10, 30), (10, 70), (20, 30), (20, 70)):
@@ -135,10 +136,10 @@ def dejpeg_gains(name: str, denoiser: str, count: int) -> None:
     gains.print()
 
 
-def superres_gains(name: str, denoiser: str, count: int) -> None:
+def superres_gains(name: str, denoiser: str, photos: Photos) -> None:
     """Print the gains over Lanczos on halved photos."""
     enlarge, denoise, gains = load(name, device="cpu"), load(denoiser, device="cpu"), Gains()
-    for stem, photo in load_set("bsds", count).items():
+    for stem, photo in photos.items():
         rng = np.random.default_rng(zlib.crc32(stem.encode()))
         image = photo[: photo.shape[0] // 4 * 4, : photo.shape[1] // 4 * 4]
         small = downscale_bicubic(image, 2)
@@ -169,11 +170,14 @@ def main() -> None:
         for name in args.sets:
             print_estimates(name, args.images)
         return
-    denoise_gains(args.denoise, args.images)
-    if args.dejpeg:
-        dejpeg_gains(args.dejpeg, args.denoise, args.images)
-    if args.superres:
-        superres_gains(args.superres, args.denoise, args.images)
+    for name in args.sets:
+        photos = load_set(name, args.images)
+        print(f"{name}: {len(photos)}", flush=True)
+        denoise_gains(args.denoise, photos)
+        if args.dejpeg:
+            dejpeg_gains(args.dejpeg, args.denoise, photos)
+        if args.superres:
+            superres_gains(args.superres, args.denoise, photos)
 
 
 if __name__ == "__main__":
