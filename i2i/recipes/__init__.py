@@ -8,11 +8,11 @@ from i2i.errors import ConfigError, UsageError
 from i2i.networks import NETWORK_PLUGINS
 from i2i.recipes.plugins import METHOD_PLUGINS, RECIPE_PLUGINS
 from i2i.recipes.recipe import SECTIONS, ModelConfig, Recipe
-from i2i.recipes.table import RECIPES
+from i2i.recipes.table import FORMER_NAMES, RECIPES
 from i2i.restoration import TASK_PLUGINS
 
 __all__ = [
-    "RECIPES", "SECTIONS", "ModelConfig", "Recipe", "find_recipe", "method_names", "plugin_packages",
+    "RECIPES", "SECTIONS", "ModelConfig", "Recipe", "find_recipe", "is_name_of", "method_names", "plugin_packages",
     "recipe_from_json", "recipes_of",
 ]  # fmt: skip
 
@@ -56,7 +56,7 @@ def find_recipe(method: str, name: str | None = None) -> Recipe:
 
     Args:
         method: such as "cyclegan".
-        name: such as "paper"; None for the method's first recipe.
+        name: such as "paper", or a former name; None for the method's first recipe.
 
     Raises:
         UsageError: no such method or recipe; the message lists the existing ones.
@@ -64,12 +64,18 @@ def find_recipe(method: str, name: str | None = None) -> Recipe:
     recipes = recipes_of(method)
     if name is None:
         return next(iter(recipes.values()))
+    name = FORMER_NAMES.get((method, name), name)
     if name not in recipes:
         raise UsageError(
             f"{method} has no recipe {name!r}. It has: {', '.join(recipes)}. A recipe of another package needs that "
             "package."
         )
     return recipes[name]
+
+
+def is_name_of(recipe: Recipe, name: str | None) -> bool:
+    """Return whether ``name`` is the name or a former name of ``recipe``, or None, which stands for any recipe."""
+    return name is None or FORMER_NAMES.get((recipe.method, name), name) == recipe.name
 
 
 def recipe_from_json(saved: dict[str, Any]) -> Recipe:

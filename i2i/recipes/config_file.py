@@ -14,7 +14,7 @@ from i2i.data.saved_source import SAVED_PLACES
 from i2i.errors import ConfigError, UsageError, io_errors
 from i2i.images.files import remove_unfinished
 from i2i.json_parsing import JsonError
-from i2i.recipes import SECTIONS, Recipe, find_recipe
+from i2i.recipes import SECTIONS, Recipe, find_recipe, is_name_of
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def load_base_recipe(method: str, recipe_name: str | None, path: Path | None) ->
     if path is None:
         return find_recipe(method, recipe_name)
     recipe = load_config_file(path, method)
-    if recipe_name not in (None, recipe.name):
+    if not is_name_of(recipe, recipe_name):
         raise UsageError(
             f"{path} holds settings of the recipe {recipe.name}, not {recipe_name}. Leave out --recipe or --config."
         )

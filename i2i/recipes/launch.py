@@ -22,7 +22,7 @@ from i2i.diagnostics import AlarmMonitor, flag_values
 from i2i.directions import Direction
 from i2i.errors import ConfigError, I2IError, UsageError
 from i2i.images.pixel_format import RGB_FORMATS, DomainFormats
-from i2i.recipes import Recipe, find_recipe, plugin_packages, recipe_from_json
+from i2i.recipes import Recipe, find_recipe, is_name_of, plugin_packages, recipe_from_json
 from i2i.recipes.caching import open_image_cache
 from i2i.recipes.channels import find_formats, fit_to_channels, saved_formats
 from i2i.recipes.initial_network import with_initial_network
@@ -121,7 +121,7 @@ def resume_training(
     recipe = recipe_from_json(config)
     if recipe.method != method:
         raise UsageError(f"{run.path} is a {recipe.method} training: `i2i train {recipe.method} --resume …`.")
-    if recipe_name not in (None, recipe.name):
+    if not is_name_of(recipe, recipe_name):
         raise ConfigError(f"{run.path} was started with --recipe {recipe.name}, not {recipe_name}.")
     overrides = with_resumed_ranks(recipe.training, with_one_place(recipe.data, overrides))
     check_resumable(recipe, overrides)

@@ -12,7 +12,7 @@ NOISE_SIGMA = 2.5
 MAX_TEXTURE = 6.0
 # Share of the pixels that equal their neighbour, up to which an image is a photo with noise and no drawing or text.
 MAX_EQUAL_SHARE = 0.4
-# JPEG quality up to which artefacts are removed. Up to 90 all photos gain, at 95 few. Above 85 one hardly sees artefacts.
+# JPEG quality up to which artefacts are removed. Up to 90 all photos gain, at 95 few. Above 85 they are hardly seen.
 DEJPEG_QUALITY = 85
 # JPEG quality below which a small photo is not enlarged with its artefacts: at 70 Lanczos' filter is as good.
 SUPERRES_QUALITY = 80
