@@ -214,6 +214,10 @@ def find_model_file(model: str | os.PathLike[str]) -> Path:
     runs = ", ".join(name for name, file in names.items() if not is_shipped(file.parent)) or "none yet"
     similar = difflib.get_close_matches(model, [*names, *shipped], n=1)
     suggestion = f" Did you mean {similar[0]}?" if similar else ""
+    if model.partition(":")[0] in names:
+        suggestion = (
+            " A colon and a direction or strength follow a member of a chain; a single model has options for them."
+        )
     raise ModelFileError(
         f"No model {model!r}.{suggestion} Models in {checkpoints_dir().resolve()}: {runs}. Shipped models: "
         f"{', '.join(shipped) or 'none are installed'}. Name one of these, a run's folder or a model file, or "

@@ -53,6 +53,8 @@ def _unreadable(path: Path, error: Exception) -> ModelFileError:
         foreign = describe_foreign(path)
     except OSError:
         foreign = ""
+    if not foreign and Run(path.parent).exists() and path.suffix != ".safetensors":
+        return ModelFileError(f"{path} is no model file. The model is the run: {path.parent}.")
     if not foreign:
         return ModelFileError(f"{path} is not a readable safetensors file: {error}.")
     if path.suffix.lower() in (".onnx", ".xml", ".pt2"):

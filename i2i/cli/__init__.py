@@ -40,8 +40,13 @@ class RootGroup(TyperGroup):
                 command = error.ctx.command_path  # type: ignore[attr-defined]
                 refuse_unknown_option(error.option_name, command)  # type: ignore[attr-defined]
             if isinstance(error, typer.BadParameter):
-                error.message = error.message.removeprefix("Value error, ")  # a prefix of pydantic
+                error.message = _in_our_words(error.message)
             raise
+
+
+def _in_our_words(message: str) -> str:
+    """Return a message of pydantic about a value of a flag, without its prefix and with "must" for "should"."""
+    return message.removeprefix("Value error, ").replace("Input should be", "it must be", 1)
 
 
 app = typer.Typer(

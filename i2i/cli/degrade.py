@@ -72,7 +72,7 @@ def _degrade(overrides: dict[str, Any], values: dict[str, Any]) -> None:
     degrader = Degrader(task, values["strength"], values["seed"])
     result = convert(degrader, values["sources"], values["out"], overwrite=values["overwrite"])
     for path, reason in result.failed:
-        log_line("[red]failed[/red] {}: {}", path, reason)
+        log_line("[red]failed[/red] {}: {}", path, reason.removeprefix(str(path)).lstrip(": "))
     if result.skipped:
         log_line("{} skipped because the result exists already (--overwrite replaces it)", len(result.skipped))
     log_line("{} degraded into {}", len(result.converted), values["out"])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from i2i.checkpoints.model_file import list_models
 from i2i.convert.ignored import NO_IMAGE, is_raw, is_system_file, reason_to_ignore, summarize_ignored
 from i2i.convert.naming import Frame, output_names
 from i2i.convert.records import read_owners
@@ -165,7 +166,12 @@ def _source_files(
         return []
     if source.exists() or source.is_symlink() or any(file.exists() for file in stack_files(source)):
         return [(source, Path(source.name))]
-    raise UsageError(describe_missing(source))
+    hint = (
+        " A model of this name exists: the model is named first, then its sources."
+        if str(source) in list_models()
+        else ""
+    )
+    raise UsageError(f"{describe_missing(source)}{hint}")
 
 
 def _join_stacks(paths: list[Path], plan: Plan, stack: StackPattern | None) -> list[Path]:

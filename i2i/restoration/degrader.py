@@ -25,11 +25,13 @@ class Degrader:
     def __init__(self, task: Task, strength: float | None = None, seed: int = 0) -> None:
         limits = task.strength_range()
         if strength is not None and limits is None:
-            raise UsageError("This task has no single strength and takes no --strength.")
+            raise UsageError(
+                "This task has no single strength: omit --strength (--degradation-level of `i2i evaluate`)."
+            )
         if strength is not None and limits is not None and not limits[0] <= strength <= limits[1]:
             raise UsageError(
-                f"--strength is {strength:g}; it must be from {limits[0]:g} to {limits[1]:g}. A flag of the task "
-                "changes this range."
+                f"The strength is {strength:g}; it must be from {limits[0]:g} to {limits[1]:g}. `i2i degrade` has "
+                "flags that change this range."
             )
         task.check_for(TRIAL_SIZE)
         self.task = task

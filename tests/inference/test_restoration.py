@@ -244,7 +244,7 @@ def test_degraded_images_are_valid_inputs_of_the_model(tmp_path: Path) -> None:
 def test_a_strength_out_of_the_range_of_the_task_is_rejected() -> None:
     with pytest.raises(UsageError, match="from 0 to 50"):
         Degrader(Denoise(), 60.0)
-    with pytest.raises(UsageError, match="takes no --strength"):
+    with pytest.raises(UsageError, match="no single strength: omit --strength"):
         Degrader(TASKS["colorize"](), 1.0)
     with pytest.raises(ImageError, match="cannot be downscaled 4 times"):
         Degrader(Superres(scale=4))(random_image(0, 3, 9))

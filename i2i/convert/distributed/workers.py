@@ -144,7 +144,7 @@ class RayWorkers:
         try:
             self._ray.init(address=address, **options)
         except Exception as error:  # Ray raises plain exceptions, too
-            reason = str(error).strip(". ").partition("\n")[0]
+            reason = str(error).strip().partition("\n")[0].rstrip(". ")
             raise UsageError(f"--ray {address}: no cluster of Ray can be used there: {reason}.") from error
 
     def __enter__(self) -> "RayWorkers":
