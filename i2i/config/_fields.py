@@ -121,7 +121,12 @@ def validate(config: Any) -> None:
             value = float(value)
             object.__setattr__(config, field.name, value)  # the dataclass is frozen
         if bounds is not None and value is not None and not dataclasses.is_dataclass(value):
-            require(bounds.allow(value), field.name, value, str(bounds))
+            require(bounds.allow(value), setting_name(field), value, str(bounds))
+
+
+def setting_name(field: Any) -> str:
+    """Return the name of a dataclass field in messages: that of its flag in snake_case, without a prefix."""
+    return str(field.metadata.get("flag") or field.name).replace("-", "_")
 
 
 def require(condition: bool, field: str, value: object, expected: str) -> None:

@@ -6,6 +6,7 @@ import types
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
+from i2i.config._fields import setting_name
 from i2i.config._unions import discriminator_field, field_types, find_variant, union_members
 from i2i.errors import ConfigError
 
@@ -60,7 +61,7 @@ def merge(config: C, changes: Mapping[str, Any]) -> C:
         ConfigError: a field is unknown, has the wrong type or is out of its bounds.
     """
     hints = field_types(type(config))
-    parsers = {field.name: field.metadata.get("parse") for field in dataclasses.fields(config)}  # type: ignore[arg-type]
+    fields = {field.name: field for field in dataclasses.fields(config)}  # type: ignore[arg-type]
     new: dict[str, Any] = {}
     for key, value in _with_current_names(type(config), changes).items():
         if key not in hints:
@@ -72,11 +73,11 @@ def merge(config: C, changes: Mapping[str, Any]) -> C:
             current_name = getattr(current, discriminator, None)
             name = value.get(discriminator, current_name)
             if name != current_name:
-                current = find_variant(hints[key], name, key)()
+                current = find_variant(hints[key], name, setting_name(fields[key]))()
             new[key] = merge(current, value)
         else:
-            new[key] = _coerce(hints[key], value, key)
-            if parse := parsers[key]:
+            new[key] = _coerce(hints[key], value, setting_name(fields[key]))
+            if parse := fields[key].metadata.get("parse"):
                 new[key] = parse(new[key])
     return dataclasses.replace(config, **new)  # type: ignore[type-var]
 
@@ -125,10 +126,22 @@ def _coerce_scalar(hint: Any, value: Any) -> Any:
     return value if isinstance(hint, type) and isinstance(value, hint) else None
 
 
+_WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    types.NoneType: "nothing",
+}
+
+
 def _type_name(hint: Any) -> str:
+    """Return the name of a type in words."""
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(map(str, get_args(hint)))
     if get_origin(hint) is tuple:
-        names = ["finite number" if item is float else _type_name(item) for item in get_args(hint)]
-        return " and ".join(names)
-    return "nothing" if hint is types.NoneType else getattr(hint, "__name__", str(hint))
+        items = get_args(hint)
+        if set(items) == {float}:
+            return f"{len(items)} finite numbers"
+        return " and ".join(map(_type_name, items))
+    return _WORDS.get(hint) or str(getattr(hint, "__name__", hint))

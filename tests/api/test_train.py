@@ -71,7 +71,7 @@ def test_an_unknown_setting_or_a_wrong_type_is_an_error_that_helps(settings: dic
 
 
 def test_wrong_values_are_errors_in_words(unpaired: Path) -> None:
-    with pytest.raises(ConfigError, match=r"size is '64'; it must be int"):
+    with pytest.raises(ConfigError, match=r"size is '64'; it must be a whole number"):
         i2i.train("cyclegan", data=unpaired, size="64")
     with pytest.raises(UsageError, match="No method 'cyclgan'"):
         i2i.train("cyclgan", data=unpaired)
