@@ -24,9 +24,16 @@ from i2i.cli.train import app as train
 from i2i.cli.train import distill_as_training
 from i2i.errors import I2IError
 
+COMMANDS = (  # in the order of the help: data, training, use, upkeep
+    "data", "train", "bench", "distill", "convert", "evaluate", "demo", "sample", "degrade", "models", "docs",
+)  # fmt: skip
+
 
 class RootGroup(TyperGroup):
     """The ``i2i`` command. Accepts old names of commands and flags, and answers options of the reference."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=COMMANDS.index)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         refuse_reference_options(args)

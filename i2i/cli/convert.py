@@ -46,7 +46,11 @@ def convert(
     ] = None,
     format: Annotated[
         Literal["png", "jpg", "webp", "avif", "tif", "gif", "npy"] | None,
-        typer.Option(help=r"file format of the results \[default: that of --out NAME, else png]", show_default=False),
+        typer.Option(
+            help="file format of the results "
+            r"\[default: that of --out NAME, else png; for images of other channels than RGB, see `i2i docs channels`]",
+            show_default=False,
+        ),
     ] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="quality of jpg, webp and avif")] = 95,
     lossless: Annotated[bool, typer.Option("--lossless", help="webp and avif: store the pixels as they are")] = False,

@@ -229,8 +229,8 @@ def score(
 ) -> None:
     """Score results on a synthetic dataset exactly.
 
-    For stripes: PSNR of translated test images against their hidden targets. For shapes: the fraction of generated
-    images that are one clean shape, and the number of different kinds among them.
+    For stripes: PSNR of translated test images against their hidden targets, which no training sees. For shapes: the
+    fraction of generated images that are one clean shape, and the number of different kinds among them.
 
     [bold]Examples[/bold]
 

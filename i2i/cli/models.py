@@ -21,15 +21,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="List, inspect, import, export, share and remove models.")
 
 
-app.command("rm", no_args_is_help=True)(remove_models)
-app.command("prune")(prune_models)
-app.command("import", no_args_is_help=True)(import_)
-app.command("export", no_args_is_help=True)(export)
-app.command("card", no_args_is_help=True)(card)
-app.command("interpolate", no_args_is_help=True)(interpolate)
-app.command("push", no_args_is_help=True)(push)
-
-
 @app.command("list")
 def list_(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False) -> None:
     """List the models under checkpoints/ and those that come with i2i: steps, date, size on disk and best result.
@@ -215,3 +206,12 @@ def _describe_checkpoint(path: Path, info: "ModelInfo") -> str:
         return f"the best by {safe_text(best.metric.upper())}: {best.value} on {counts} {safe_text(best.split)} images"
     has_best = path.name == "weights.safetensors" and path.with_name("best.safetensors").is_file()
     return f"the last; the best is {path.resolve().parent.name}/best" if has_best else "the last"
+
+
+app.command("card", no_args_is_help=True)(card)
+app.command("import", no_args_is_help=True)(import_)
+app.command("export", no_args_is_help=True)(export)
+app.command("interpolate", no_args_is_help=True)(interpolate)
+app.command("push", no_args_is_help=True)(push)
+app.command("rm", no_args_is_help=True)(remove_models)
+app.command("prune")(prune_models)

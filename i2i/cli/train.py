@@ -73,7 +73,7 @@ def _fixed_options(method: str) -> list[FixedOption]:
     return [
         recipe_option(method),
         FixedOption("name", str | None, typer.Option(None, help=help, show_default=False)),
-        FixedOption("resume", bool, typer.Option(False, "--resume", help=RESUME_HELP)),
+        FixedOption("resume", bool, typer.Option(False, "--resume", metavar="[NAME]", help=RESUME_HELP)),
         FixedOption("resume_auto", bool, typer.Option(False, "--resume-auto", hidden=True)),
         FixedOption("allow_changed_data", bool, typer.Option(False, "--allow-changed-data", help=CHANGED_DATA_HELP)),
         FixedOption(

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from i2i._version import __version__
-from i2i.cli import main
+from i2i.cli import COMMANDS, main
 from i2i.cli.method_commands import SUMMARIES
 from i2i.errors import DatasetError
 from i2i.recipes import RECIPES
@@ -45,6 +45,13 @@ def run(*args: str) -> subprocess.CompletedProcess[str]:
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else int(error.code is not None)
     return subprocess.CompletedProcess(args, code, out.getvalue(), err.getvalue())
+
+
+def test_the_help_lists_the_commands_in_the_order_of_their_use() -> None:
+    names = re.findall(r"^│ (\w+) ", run("--help").stdout.partition("Commands")[2], re.MULTILINE)
+    assert names == list(COMMANDS)
+    names = re.findall(r"^│ (\w+) ", run("models", "--help").stdout.partition("Commands")[2], re.MULTILINE)
+    assert (names[:3], names[-2:]) == (["list", "info", "card"], ["rm", "prune"])
 
 
 def test_help_imports_nothing_heavy() -> None:
