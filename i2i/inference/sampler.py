@@ -97,7 +97,7 @@ class Sampler:
             yield from self._generate(latents_from_seeds(seeds[start : start + BATCH_SIZE], self.config.latent))
 
     def interpolate(self, start: int, end: int, steps: int) -> Iterator[Image.Image]:
-        """Generate ``steps`` images between those of the seeds ``start`` and ``end``, both included."""
+        """Generate ``steps`` images, at least 2, from that of the seed ``start`` to that of ``end``, both included."""
         first, last = latents_from_seeds([start, end], self.config.latent)
         latents = torch.stack([slerp(first, last, step / (steps - 1)) for step in range(steps)])
         for batch in latents.split(BATCH_SIZE):
@@ -117,7 +117,8 @@ def load(
     """Load a sampler.
 
     Args:
-        model: name of a run, folder of a run, or path of a model file.
+        model: name of a run, folder of a run, or path of a model file; "hf://user/repo" is a model of the Hugging Face
+            Hub.
         device: "auto", or a torch device or its name.
         precision: "auto", "float32" or "bfloat16".
 

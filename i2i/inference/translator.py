@@ -183,6 +183,8 @@ class Translator:
                   on its device. The model sees its values in 8 bits, as those of a file.
                 - a list or tuple of these. The result is a list. Images of one size are translated together.
 
+                Models of other channels than RGB and of label maps take arrays of theirs: see `i2i docs channels`.
+
             progress: called with the fraction done, from 0 to 1: after each batch, and within a large image after each
                 of its tiles or strips.
 
@@ -192,7 +194,7 @@ class Translator:
             ArgumentTypeError: a TypeError: another type.
             ArgumentValueError: a ValueError: a wrong shape or range.
             ImageError: a file cannot be read.
-            I2IError: an image does not fit the memory.
+            I2IError: an image does not fit into the memory.
 
         >>> translate = i2i.load("horse2zebra")
         >>> translate(Image.new("RGB", (70, 50))).size
@@ -262,7 +264,7 @@ class Translator:
         Args:
             images: upright, as ``i2i.images.read`` returns them: RGB, or RGBA for an inpainting model.
 
-        Raises: I2IError if an image does not fit the memory.
+        Raises: I2IError if an image does not fit into the memory.
         """
         pending = self._submit(images)
         if not self.finishing.changes_results:

@@ -1,8 +1,8 @@
 """The table of recipes: method, kind of data, and settings.
 
-``paper`` recipes reproduce the publications; a comment states each departure with its reason. ``fast`` recipes are
-ours: the best results for equal time in a measured comparison (i2i/docs/measurements.md). ``tiny`` recipes are small
-enough to follow a training on a plain CPU.
+``paper`` recipes have the settings of the publications; a comment states each departure with its reason. ``fast``
+recipes are ours: they were chosen by measurements (i2i/docs/measurements.md). ``tiny`` recipes are small enough to
+follow a training on a plain CPU.
 """
 
 from i2i.data.clean_crops import CleanCropConfig
