@@ -1,29 +1,25 @@
 """A conversion in which each photo gets the models that suit it: ``auto`` in place of a model.
 
-Photos are measured first, in the decoder processes. Those with the same choice are then converted together, so that
-each model is loaded once. The manifest keeps the measurements: a second run decodes no photo again, and chooses
-the same as long as photos and models stay the same.
+Photos are measured first, in the decoder processes. Where noise is suspected, a denoising model is tried on parts of
+the photo. Those with the same choice are then converted together, so that each model is loaded once. The manifest keeps
+the measurements: a second run decodes no photo again, and chooses the same as long as photos and models stay the same.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from i2i.convert.api import Result
+from i2i.convert.assessment import REMARK, Report, Trials, measure_jobs, measured_of, recorded_measurements
 from i2i.convert.conversion import Conversion, decoder_pool, plan_images
-from i2i.convert.interfaces import ImageReader
-from i2i.convert.manifest import Manifest
 from i2i.convert.options import ConvertOptions, inference_options, output_format
-from i2i.convert.pipeline import Progress, io_threads
+from i2i.convert.pipeline import Progress
 from i2i.convert.plan import Job, Plan, video_jobs
-from i2i.convert.records import read_records
 from i2i.convert.shared_ranges import PlanRanges, plan_ranges
 from i2i.device import disable_malloc_trim
 from i2i.errors import ImageError, UsageError
 from i2i.images import DecoderPool
-from i2i.images.quality import PhotoQuality
 from i2i.images.value_range import ValueRanges, ranges_to_json, stated_ranges
 
 if TYPE_CHECKING:
@@ -31,9 +27,6 @@ if TYPE_CHECKING:
     from i2i.inference.translator import Translator
 
 AUTO = "auto"  # the name in place of a model
-REMARK = "auto"  # key of the measurements and the choice in a line of the manifest
-ESTIMATOR_VERSION = 1  # increased when the same photo gets other measurements
-Report = Callable[[int, int], None]  # called with the number of photos measured, and in total
 
 
 @contextmanager
@@ -125,6 +118,7 @@ class AutoConversion:
         self._reader = reader
         self._models = installed_models()
         self._last = Groups()
+        self._trials = Trials(options, reader)
         if options.protect is not None:
             self._models = [model for model in self._models if model.task.scale == 1]  # its masks fit no larger result
         stated = {} if options.value_range is None else stated_ranges(options.value_range)
@@ -174,12 +168,17 @@ class AutoConversion:
 
         groups = Groups()
         may_enlarge = self._options.protect is None
-        measured = measure_jobs(self._plan, self._options, self._reader, self._first_ranges, progress)
+        known = recorded_measurements(self._plan, self._options, self._first_ranges)
+        measured = measure_jobs(self._plan, self._options, self._reader, self._first_ranges, progress, known)
         for job, quality in measured.items():
             if isinstance(quality, ImageError):
                 groups.failed.append((job.source, str(quality)))
-            else:
-                groups.choices[job] = choose(quality, self._models, may_enlarge=may_enlarge)
+                continue
+            try_model = self._trials.of(job, self._first_ranges, known[job].trial if job in known else None)
+            try:
+                groups.choices[job] = choose(quality, self._models, may_enlarge=may_enlarge, try_model=try_model)
+            except ImageError as error:  # the file has changed or vanished since it was measured
+                groups.failed.append((job.source, str(error)))
         self._last = groups
         return groups
 
@@ -213,74 +212,6 @@ class AutoConversion:
 
     def _remark(self, job: Job, choice: "Choice") -> Mapping[str, Any]:
         return {REMARK: {"of": measured_of(job, self._options, self._first_ranges), **choice.to_json()}}
-
-
-def measure_jobs(
-    plan: Plan, options: ConvertOptions, reader: ImageReader, ranges: PlanRanges, progress: Report
-) -> dict[Job, PhotoQuality | ImageError]:
-    """Return the quality of the image of each job, or why it cannot be read.
-
-    Measurements in the manifest are taken from there. The others are made in several decoder processes.
-    """
-    known = recorded_qualities(plan, options, ranges)
-    missing = [job for job in plan.jobs if job not in known]
-
-    def measure(job: Job) -> PhotoQuality | ImageError:
-        try:
-            return reader.assess(
-                job.source, job.frame, ranges=ranges.by_source.get(job.source), max_side=options.max_side
-            )
-        except ImageError as error:
-            return error
-
-    measured: dict[Job, PhotoQuality | ImageError] = {}
-    progress(0, len(missing))
-    pool = ThreadPoolExecutor(io_threads(), "i2i-measure")
-    try:
-        for job, quality in zip(missing, pool.map(measure, missing), strict=True):
-            measured[job] = quality
-            progress(len(measured), len(missing))
-    except BaseException:
-        reader.close()  # the pool waits for its threads, and they wait for the reader
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return {job: known[job] if job in known else measured[job] for job in plan.jobs}
-
-
-def recorded_qualities(plan: Plan, options: ConvertOptions, ranges: PlanRanges) -> dict[Job, PhotoQuality]:
-    """Return the measurements in the manifest of the images that have not changed since."""
-    if plan.is_named:
-        return {}
-    rows_by_output = read_records(options.out).rows_by_output
-    manifest = Manifest(options.out, "")
-    found = {}
-    for job in plan.jobs:
-        rows = rows_by_output.get(job.target.relative_to(options.out).as_posix(), [])
-        fingerprint = manifest.fingerprint(job) if rows else None
-        for row in reversed(rows):
-            quality = _recorded_quality(row, fingerprint, measured_of(job, options, ranges))
-            if quality is not None:
-                found[job] = quality
-                break
-    return found
-
-
-def measured_of(job: Job, options: ConvertOptions, ranges: PlanRanges) -> list[Any]:
-    """Return what the measurements of a job depend on besides its file."""
-    return [ESTIMATOR_VERSION, options.max_side, ranges_to_json(ranges.by_source.get(job.source, {}))]
-
-
-def _recorded_quality(row: Mapping[str, Any], fingerprint: Mapping[str, Any] | None, of: Any) -> PhotoQuality | None:
-    """Return the measurements of a line of the manifest if they are of the same file; else None."""
-    remark = row.get(REMARK)
-    same_file = fingerprint is not None and all(row.get(key) == fingerprint[key] for key in ("from", "source"))
-    if not same_file or not isinstance(remark, Mapping) or remark.get("of") != of:
-        return None
-    try:
-        return PhotoQuality.from_json(remark["measured"])
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _choices(groups: Groups) -> list[tuple[Any, "Choice"]]:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from i2i.demo.model_registry import ModelRegistry
+from i2i.demo.model_registry import ModelChoice, ModelRegistry
 from i2i.demo.uploads import UploadStore
 from i2i.inference.auto.choice import Choice, choose
 from i2i.inference.auto.models import restoration_models
+from i2i.inference.auto.steps import Step, Trial
 
 
 def choose_for_upload(
@@ -21,8 +22,16 @@ def choose_for_upload(
 
     Raises: UsageError or ImageError as ``UploadStore.read`` does.
     """
+    from i2i.inference.auto.trial import try_model
+
     quality = store.assess(path)
     names = registry.chainable_names()
     paths = {name: model.path for name, model in registry.models().items() if name in names}
     last = {name: path for name, path in paths.items() if path.name == "weights.safetensors"}
-    return choose(quality, restoration_models(last), may_enlarge=may_enlarge)
+
+    def try_on_upload(step: Step) -> Trial:
+        photo = store.read(path)
+        with registry.lock.hold(store.limits.max_seconds):
+            return try_model(step, photo, registry.translator(ModelChoice(step.model.name, "AtoB", step.strength)))
+
+    return choose(quality, restoration_models(last), may_enlarge=may_enlarge, try_model=try_on_upload)

@@ -2,6 +2,7 @@
 
 python -m tests.benchmarks.photo_quality estimates --sets kodak24 bsds drawn --images 24
 python -m tests.benchmarks.photo_quality gains --sets bsds kodak24 --superres superres2 --dejpeg dejpeg --images 8
+python -m tests.benchmarks.photo_quality auto --images 12
 
 estimates: known noise is added to photos and drawn images, which are clipped, rounded and, in part, saved as JPEG. The
 table has the mean, the standard deviation and the largest value of σ at full size, of σ at half the size, and of the
@@ -10,13 +11,17 @@ are compared to those with which they were saved.
 gains: PSNR over RGB of the result minus that of the photo, averaged over photos, and the share of photos that gain. The
 result of super-resolution is compared to that of Lanczos' filter. The photos are evenly spaced ones of each set: of
 Kodak24, and of BSDS500's `val`, which is not used in training. The latter were JPEG files of quality 95 before.
+auto: what ``i2i convert auto`` chooses for the middle of photos of Kodak24, 256² pixels, degraded in many ways, and
+what it gains: the mean and the worst. Nothing is enlarged.
 """
 
 import argparse
 import io
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -26,8 +31,10 @@ from i2i.images import read
 from i2i.images.quality import measure_quality, quality_of_table
 from i2i.images.quality.jpeg_quality import luminance_table
 from i2i.inference.auto import thresholds
-from i2i.inference.auto.choice import noise_level
+from i2i.inference.auto.noise import noise_level
+from i2i.inference.auto.translator import AutoTranslator
 from i2i.inference.loading import load
+from i2i.inference.options import InferenceOptions
 from i2i.restoration.colorize import to_grayscale
 from i2i.restoration.jpeg import jpeg_compress
 from i2i.restoration.noise import add_camera_noise
@@ -35,6 +42,7 @@ from i2i.restoration.superres import downscale_bicubic
 from tests.benchmarks.restoration import psnr
 
 Photos = dict[str, np.ndarray]  # by name, uint8 (H, W, 3)
+Photo = bytes | np.ndarray  # a JPEG, or uint8 (H, W, 3)
 Case = tuple[str, np.ndarray, np.ndarray]  # what was done; the clean image and the degraded one, uint8 (H, W, 3)
 
 
@@ -157,9 +165,61 @@ def superres_gains(name: str, denoiser: str, photos: Photos) -> None:
     gains.print()
 
 
+def auto_cases(image: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray, Photo]]:
+    """Yield degradations of an image: what was done, the clean image, and the degraded one, as a JPEG or as pixels."""
+
+    def noisy(sigma: float) -> np.ndarray:
+        return add_gaussian(image, sigma, rng)
+
+    def decoded(data: bytes) -> np.ndarray:
+        return np.asarray(Image.open(io.BytesIO(data)))
+
+    def smoothed(blur: float, levels: float, *, colour_only: bool = False) -> np.ndarray:
+        noise = cv2.GaussianBlur(rng.standard_normal(image.shape), (0, 0), blur)
+        noise -= noise.mean(2, keepdims=True) if colour_only else 0
+        return (image + levels * noise / noise.std()).round().clip(0, 255).astype(np.uint8)
+
+    yield "clean", image, image
+    for quality in (10, 30, 50, 70, 80, 85, 90, 95):
+        yield f"JPEG {quality}", image, encode_jpeg(image, quality)
+    grey = to_grayscale(image)
+    yield "grey photo, JPEG 40", grey, encode_jpeg(grey, 40)
+    yield "JPEG 30, saved as PNG", image, decoded(encode_jpeg(image, 30))
+    yield "JPEG 30, saved as JPEG 95", image, encode_jpeg(decoded(encode_jpeg(image, 30)), 95)
+    for sigma in (1, 2, 3, 5, 15, 50):
+        yield f"Gaussian, σ {sigma}", image, noisy(sigma)
+    for sigma in (3, 10, 25):
+        grain = sigma * rng.standard_normal((*image.shape[:2], 1))
+        yield f"equal in R, G, B, σ {sigma}", image, (image + grain).round().clip(0, 255).astype(np.uint8)
+        yield f"blurred by 0.9 pixels, σ {sigma}", image, smoothed(0.9, sigma)
+    for sigma in (5, 15):
+        yield f"stains of colour, 2 pixels, σ {sigma}", image, smoothed(2, sigma, colour_only=True)
+    for sigma, quality in ((5, 60), (5, 90), (15, 40), (25, 92)):
+        yield f"Gaussian, σ {sigma}, JPEG {quality}", image, encode_jpeg(noisy(sigma), quality)
+
+
+def print_auto(count: int) -> None:
+    auto, gains, models = AutoTranslator(InferenceOptions("cpu")), Gains(), dict[str, Counter[str]]()
+    for stem, photo in load_set("kodak24", count).items():
+        top, left = ((side - 256) // 2 for side in photo.shape[:2])
+        clean = np.ascontiguousarray(photo[top : top + 256, left : left + 256])
+        for case, reference, degraded in auto_cases(clean, np.random.default_rng(zlib.crc32(stem.encode()))):
+            image = Image.open(io.BytesIO(degraded)) if isinstance(degraded, bytes) else Image.fromarray(degraded)
+            choice = auto.explain(image, may_enlarge=False)
+            before, after = image.convert("RGB"), auto.translator(choice)(image.convert("RGB"))
+            change = (
+                0.0 if choice.is_unchanged else psnr(np.asarray(after), reference) - psnr(np.asarray(before), reference)
+            )
+            gains.add(case, "auto", change)
+            models.setdefault(case, Counter())[choice.model] += 1
+    for (case, _), values in gains.rows.items():
+        chosen = ", ".join(f"{model} {times}" for model, times in models[case].most_common())
+        print(f"| {case} | {np.mean(values):+.2f} | {min(values):+.2f} | {chosen} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["estimates", "gains"])
+    parser.add_argument("what", choices=["estimates", "gains", "auto"])
     parser.add_argument("--sets", nargs="*", default=["kodak24", "bsds", "drawn"], choices=["kodak24", "bsds", "drawn"])
     parser.add_argument("--images", type=int, default=24, help="of each set, evenly spaced")
     parser.add_argument("--denoise", default="denoise")
@@ -169,6 +229,9 @@ def main() -> None:
     if args.what == "estimates":
         for name in args.sets:
             print_estimates(name, args.images)
+        return
+    if args.what == "auto":
+        print_auto(args.images)
         return
     for name in args.sets:
         photos = load_set(name, args.images)

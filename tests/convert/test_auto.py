@@ -11,9 +11,12 @@ from typer.testing import CliRunner
 
 import i2i
 from i2i.cli import app
-from i2i.convert.auto import REMARK
+from i2i.convert.assessment import REMARK
 from i2i.errors import UsageError
+from i2i.images import LoadedImage
 from i2i.images.quality import PhotoQuality
+from i2i.inference.auto import Step, Trial
+from i2i.inference.translator import Translator
 from i2i.restoration.jpeg import Dejpeg
 from i2i.restoration.noise import Denoise
 from tests.cli.test_convert import InProcessPool
@@ -61,7 +64,9 @@ def test_each_photo_is_converted_with_its_model_and_the_reasons_are_printed() ->
     result = command("--out", "out")
     assert result.exit_code == 0
     lines = {line.split(":")[0]: line for line in result.stderr.splitlines()}
-    assert lines["in/clean.png"].startswith("in/clean.png: left as it is: clean [420x48, colour, noise σ 0")
+    assert lines["in/clean.png"].startswith(
+        "in/clean.png: left as it is: no noise to remove [420x48, colour, noise σ 0"
+    )
     assert lines["in/noisy.png"].startswith("in/noisy.png: mine: noise of σ ")
     assert "strongly compressed JPEG (quality 20); no dejpeg model is installed" in lines["in/small.jpg"]
     assert np.array_equal(pixels("out/clean.png"), pixels("in/clean.png"))
@@ -85,6 +90,25 @@ def test_the_manifest_records_the_choice() -> None:
     assert rows["noisy.png"][REMARK]["model"] == "mine"
     assert rows["noisy.png"][REMARK]["measured"]["noise"] == pytest.approx(20, rel=0.1)
     assert rows["clean.png"][REMARK]["model"] is None
+
+
+def test_a_trial_is_recorded_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def try_model(step: Step, photo: LoadedImage, translator: Translator) -> Trial:
+        tried.append(step.name)
+        return Trial(step.name, 3.3)
+
+    monkeypatch.setattr("i2i.inference.auto.trial.try_model", try_model)
+    noise = 3 * np.random.default_rng(0).standard_normal((48, 420, 3))
+    weak = (np.asarray(Image.open("in/clean.png")) // 2 + 60 + noise).round().clip(0, 255).astype(np.uint8)
+    Image.fromarray(weak).save("in/weak.png")
+    assert "in/weak.png: mine: noise of σ " in command("--out", "out").stderr
+    assert tried == ["mine"]
+    rows = {row["output"]: row for row in map(json.loads, Path("out/.i2i.jsonl").read_text().splitlines())}
+    assert rows["weak.png"][REMARK]["trial"] == {"model": "mine", "removed": 3.3}
+    assert "4 already up to date" in command("--out", "out").stderr
+    assert tried == ["mine"]
 
 
 def test_a_new_model_changes_only_the_photos_that_it_suits(tmp_path: Path) -> None:

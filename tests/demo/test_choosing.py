@@ -60,7 +60,7 @@ def test_the_button_selects_the_models_and_shows_the_reason(registry: ModelRegis
     clean = str(upload(store, "clean.png", encode(CLEAN, ".png")))
     first, then, reason = tab.on_choose(clean, "both")
     assert (first, then["value"]) == ("both", "")
-    assert reason.startswith("left as it is: clean")
+    assert reason.startswith("left as it is: no noise to remove")
     with pytest.raises(UsageError, match="There is no photo yet"):
         tab.on_choose(None, "both")
 

@@ -50,10 +50,13 @@ def quality_of_table(table: Sequence[int]) -> int:
 @cache
 def _libjpeg_tables() -> np.ndarray:
     """Return the sorted luminance table of each quality from 1 to 100: (100, 64)."""
-    quality = np.arange(1, 101)
-    percent = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)
-    tables = (np.outer(percent, _LUMINANCE) + 50) // 100
-    return np.sort(tables.clip(1, 255), axis=1)
+    return np.sort([quantisation_table(quality).ravel() for quality in range(1, 101)], axis=1)
+
+
+def quantisation_table(quality: int) -> np.ndarray:
+    """Return the luminance table of libjpeg for a quality from 1 to 100: (8, 8), rows of vertical frequency."""
+    percent = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return ((percent * np.array(_LUMINANCE) + 50) // 100).clip(1, 255).reshape(8, 8)
 
 
 def luminance_table(data: bytes) -> list[int] | None:

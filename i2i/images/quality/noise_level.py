@@ -61,7 +61,7 @@ def estimate_noise(channel: np.ndarray, share: float = SMOOTHEST_SHARE) -> Noise
     if suffice:
         blocks = blocks[unclipped]
     equal_share = share_of_equal_neighbours(blocks)
-    energies = np.square(blocks @ _dct_matrix().T)
+    energies = np.square(blocks @ dct_matrix().T)
     is_low, is_high = _frequency_masks()
     textures = energies[:, is_low].mean(1)
     count = min(len(blocks) - 1, max(MIN_BLOCKS, int(share * len(blocks))))
@@ -85,7 +85,7 @@ def half_size(channel: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _dct_matrix() -> np.ndarray:
+def dct_matrix() -> np.ndarray:
     """Return the orthonormal DCT-II of flattened blocks as a matrix, float32."""
     index = np.arange(BLOCK)
     dct = np.cos(np.pi * (2 * index[None] + 1) * index[:, None] / (2 * BLOCK)) * np.sqrt(2 / BLOCK)

@@ -1,12 +1,14 @@
 """``choose``: the model or chain of models for a photo, with the reasons."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from i2i.images.quality import PhotoQuality
 from i2i.inference.auto import thresholds
 from i2i.inference.auto.models import RestorationModel, find_dejpeg, find_denoiser, find_superres
+from i2i.inference.auto.noise import confirmed_noise, is_certain, noise_level, suspected_noise
+from i2i.inference.auto.steps import Step, Trial, TryModel
 from i2i.restoration.jpeg import Dejpeg
 from i2i.restoration.noise import Denoise
 from i2i.restoration.superres import Superres
@@ -17,26 +19,6 @@ STRENGTH_STEP = 5  # to which the strength for a model that takes one is rounded
 _TRAINING = "i2i train regression --task {task} --data PHOTOS"
 
 
-@dataclass(frozen=True)
-class Step:
-    """One model of a choice.
-
-    Attributes:
-        model: the model.
-        reason: what of the photo it is for, such as "noise of σ 12.1".
-        strength: of the degradation, for a model that takes it as input; else None.
-    """
-
-    model: RestorationModel
-    reason: str
-    strength: float | None = None
-
-    @property
-    def name(self) -> str:
-        """The name of the model, with its strength, as in a chain."""
-        return self.model.name if self.strength is None else f"{self.model.name}:{self.strength:g}"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """What ``auto`` does with a photo.
@@ -45,11 +27,13 @@ class Choice:
         steps: the models, in their order; none if the photo is left as it is.
         notes: what is left undone and why, such as for lack of a model.
         quality: what was measured.
+        trial: of the denoising model; None if the measurements gave no reason for one.
     """
 
     steps: tuple[Step, ...]
     notes: tuple[str, ...]
     quality: PhotoQuality
+    trial: Trial | None = None
 
     @property
     def model(self) -> str:
@@ -65,13 +49,13 @@ class Choice:
     def reason(self) -> str:
         """Why the models were chosen, and what is left undone, in words."""
         if self.is_unchanged and not self.notes:
-            return "clean"
+            return _nothing_found(self.quality)
         return "; ".join([*(step.reason for step in self.steps), *self.notes])
 
     def __str__(self) -> str:
         """The choice, its reasons and the numbers seen, on one line."""
         chosen = "left as it is" if self.is_unchanged else self.model
-        return f"{chosen}: {self.reason} [{describe_quality(self.quality)}]"
+        return f"{chosen}: {self.reason} [{describe_quality(self.quality, self.trial)}]"
 
     def to_json(self) -> dict[str, Any]:
         """Return the choice for programs: "model" is None if the photo is left as it is."""
@@ -81,10 +65,17 @@ class Choice:
             "steps": [{"model": step.name, "reason": step.reason} for step in self.steps],
             "notes": list(self.notes),
             "measured": self.quality.to_json(),
+            "trial": None if self.trial is None else {**asdict(self.trial), "removed": round(self.trial.removed, 3)},
         }
 
 
-def choose(quality: PhotoQuality, models: Sequence[RestorationModel], *, may_enlarge: bool = True) -> Choice:
+def choose(
+    quality: PhotoQuality,
+    models: Sequence[RestorationModel],
+    *,
+    may_enlarge: bool = True,
+    try_model: TryModel | None = None,
+) -> Choice:
     """Choose what to do with a photo, by the values of ``thresholds``.
 
     Noise is removed first, then the artefacts of JPEG, and a small photo is enlarged last. A model of super-resolution
@@ -94,29 +85,45 @@ def choose(quality: PhotoQuality, models: Sequence[RestorationModel], *, may_enl
         quality: of the photo.
         models: among which to choose; of several that fit, the first one.
         may_enlarge: whether the result may be larger than the photo.
+        try_model: tries a denoising model on the photo, if noise is suspected. Without it, the measurements decide.
     """
     notes: list[str] = []
-    denoise, dejpeg = _denoise_step(quality, models, notes), _dejpeg_step(quality, models, notes)
+    sigma, trial = _find_noise(quality, models, try_model)
+    denoise, dejpeg = _denoise_step(sigma, models, notes), _dejpeg_step(quality, models, notes)
     steps = [step for step in (denoise, dejpeg) if step is not None]
-    is_cleaned = (denoise is not None or noise_level(quality) < thresholds.NOISE_SIGMA) and (
-        dejpeg is not None or (quality.jpeg_quality or 100) >= thresholds.SUPERRES_QUALITY
+    is_cleaned = (denoise is not None or not sigma) and (
+        dejpeg is not None or quality.lowest_quality >= thresholds.SUPERRES_QUALITY
     )
-    enlarging = _superres_step(quality, models, notes, is_cleaned=is_cleaned) if may_enlarge else None
-    if enlarging is not None and _handles(enlarging.model, quality):
-        return Choice(steps=(enlarging,), notes=(), quality=quality)
-    return Choice(steps=tuple(steps if enlarging is None else [*steps, enlarging]), notes=tuple(notes), quality=quality)
+    enlarging = _superres_step(quality, sigma, models, notes, is_cleaned=is_cleaned) if may_enlarge else None
+    if enlarging is not None and _handles(enlarging.model, quality, sigma):
+        steps, notes = [], []
+    if enlarging is not None:
+        steps.append(enlarging)
+    return Choice(steps=tuple(steps), notes=tuple(notes), quality=quality, trial=trial)
 
 
-def noise_level(quality: PhotoQuality) -> float:
-    """Return σ of the noise of a photo, in grey levels; 0 where nothing but texture or line art was measured."""
-    if quality.equal_share > thresholds.MAX_EQUAL_SHARE:
-        return 0.0
-    fine = quality.noise if quality.texture <= thresholds.MAX_TEXTURE else 0.0
-    coarse = quality.coarse_noise if quality.coarse_texture <= thresholds.MAX_TEXTURE else 0.0
-    return max(fine, coarse)
+def _find_noise(
+    quality: PhotoQuality, models: Sequence[RestorationModel], try_model: TryModel | None
+) -> tuple[float, Trial | None]:
+    """Return σ of the noise that is to be removed, 0 for none, and the trial that confirmed it or did not."""
+    if is_certain(quality):
+        return quality.noise, None
+    measured = noise_level(quality)
+    suspected = suspected_noise(quality)
+    model = find_denoiser(models, suspected) if suspected else None
+    if model is None or try_model is None:
+        return measured if measured >= thresholds.NOISE_SIGMA else 0.0, None
+    trial = try_model(Step(model, "", _strength(model, suspected)))
+    return confirmed_noise(quality, trial), trial
 
 
-def describe_quality(quality: PhotoQuality) -> str:
+def _nothing_found(quality: PhotoQuality) -> str:
+    """Return why a photo needs no model."""
+    jpeg = f", and JPEG quality {quality.jpeg_quality} is high" if quality.jpeg_quality else ""
+    return f"no noise to remove{jpeg}"
+
+
+def describe_quality(quality: PhotoQuality, trial: Trial | None = None) -> str:
     """Return the measurements in words, such as "640x480, colour, noise σ 3.1 (R 3.0, G 2.9, B 3.4), JPEG 85"."""
     parts = [f"{quality.width}x{quality.height}", "grey" if quality.grey else "colour"]
     noise = f"noise σ {quality.noise:.1f}"
@@ -124,14 +131,20 @@ def describe_quality(quality: PhotoQuality) -> str:
         noise += " (R {:.1f}, G {:.1f}, B {:.1f})".format(*quality.noise_rgb)
     parts += [noise, f"at half size {quality.coarse_noise:.1f}"]
     parts.append("no JPEG" if quality.jpeg_quality is None else f"JPEG quality {quality.jpeg_quality}")
-    return ", ".join([*parts, f"sharpness {quality.sharpness:.3f}"])
+    if quality.earlier_quality is not None:
+        parts.append(f"JPEG quality {quality.earlier_quality} before")
+    parts.append(f"sharpness {quality.sharpness:.3f}")
+    if trial is not None:
+        parts.append(f"{trial.model} removes σ {trial.removed:.1f}")
+    return ", ".join(parts)
 
 
 def _dejpeg_step(quality: PhotoQuality, models: Sequence[RestorationModel], notes: list[str]) -> Step | None:
-    jpeg = quality.jpeg_quality
-    if jpeg is None or jpeg > thresholds.DEJPEG_QUALITY:
+    jpeg = quality.lowest_quality
+    if jpeg > thresholds.DEJPEG_QUALITY:
         return None
-    words = f"{'strongly ' if jpeg < 40 else ''}compressed JPEG (quality {jpeg})"
+    again = "" if jpeg == quality.jpeg_quality else ", saved again since"
+    words = f"{'strongly ' if jpeg < 40 else ''}compressed JPEG (quality {jpeg}{again})"
     model = find_dejpeg(models, jpeg)
     if model is not None:
         return Step(model, words, _strength(model, jpeg))
@@ -143,9 +156,8 @@ def _dejpeg_step(quality: PhotoQuality, models: Sequence[RestorationModel], note
     return None
 
 
-def _denoise_step(quality: PhotoQuality, models: Sequence[RestorationModel], notes: list[str]) -> Step | None:
-    sigma = noise_level(quality)
-    if sigma < thresholds.NOISE_SIGMA:
+def _denoise_step(sigma: float, models: Sequence[RestorationModel], notes: list[str]) -> Step | None:
+    if not sigma:
         return None
     words = f"noise of σ {sigma:.1f}"
     model = find_denoiser(models, sigma)
@@ -160,7 +172,7 @@ def _denoise_step(quality: PhotoQuality, models: Sequence[RestorationModel], not
 
 
 def _superres_step(
-    quality: PhotoQuality, models: Sequence[RestorationModel], notes: list[str], *, is_cleaned: bool
+    quality: PhotoQuality, sigma: float, models: Sequence[RestorationModel], notes: list[str], *, is_cleaned: bool
 ) -> Step | None:
     """Return the step that enlarges a small photo; None for a large, blurred or badly compressed one."""
     longer = max(quality.width, quality.height)
@@ -170,22 +182,23 @@ def _superres_step(
     model = find_superres(models, 4 if longer <= thresholds.TINY_SIDE else 2)
     if model is None:
         notes.append(f"{words}; no superres model is installed: {_TRAINING.format(task='superres')}")
+    elif quality.sharpness == 0:
+        return None  # of one colour
     elif quality.sharpness < thresholds.SUPERRES_SHARPNESS:
         notes.append(f"{words}, but blurred or enlarged already, so that {model.name} would add nothing")
-    elif not is_cleaned and not _handles(model, quality):
+    elif not is_cleaned and not _handles(model, quality, sigma):
         notes.append(f"{words}, but {model.name} would enlarge its artefacts too")
     else:
         return Step(model, words)
     return None
 
 
-def _handles(model: RestorationModel, quality: PhotoQuality) -> bool:
+def _handles(model: RestorationModel, quality: PhotoQuality, sigma: float) -> bool:
     """Return whether a model of super-resolution was trained on photos as noisy and compressed as this one."""
     task = model.task
     if not isinstance(task, Superres) or task.downscale != "realistic":
         return False
-    jpeg = 100 if quality.jpeg_quality is None else quality.jpeg_quality
-    return noise_level(quality) <= task.noise_sigma[1] and jpeg >= task.quality[0]
+    return sigma <= task.noise_sigma[1] and quality.lowest_quality >= task.quality[0]
 
 
 def _strength(model: RestorationModel, value: float) -> float | None:

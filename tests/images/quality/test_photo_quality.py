@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from i2i.images import DecoderPool, load_image
+from i2i.images import DecoderPool, LoadedImage, load_image
 from i2i.images.quality import PhotoQuality, measure_quality
-from i2i.images.quality.assessment import assess_photo
+from i2i.images.quality.assessment import assess_image, assess_photo
 from i2i.images.quality.photo_quality import is_grey
 from i2i.images.quality.sharpness import estimate_sharpness
 from tests.conftest import random_image
@@ -35,6 +35,22 @@ def test_a_grey_photo_has_the_noise_of_one_channel(tmp_path: Path) -> None:
 
 def test_noise_of_the_colours_alone_makes_no_grey_photo() -> None:
     assert not measure_quality(np.full((64, 64, 3), 128, np.uint8) + noisy((9, 9, 9), 64) // 9).grey
+
+
+def test_stains_of_colour_are_noise_and_a_grey_photo_has_none() -> None:
+    coarse = np.random.default_rng(0).standard_normal((48, 48)).repeat(4, 0).repeat(4, 1)
+    stained = np.stack([128 + 12 * coarse, 128 - 8 * coarse, 128 + 6 * coarse], 2).round().clip(1, 254).astype(np.uint8)
+    assert measure_quality(stained).colour_noise > 10
+    assert measure_quality(np.full((192, 192, 3), 128, np.uint8)).colour_noise == 0
+
+
+def test_only_the_opaque_part_of_a_photo_is_measured() -> None:
+    photo = Image.fromarray(noisy((12, 12, 12), 128))
+    fading = Image.fromarray(np.tile(np.linspace(0, 255, 128), (128, 1)).round().astype(np.uint8))
+    quality = assess_image(LoadedImage(photo, fading))
+    assert quality.noise == pytest.approx(12, rel=0.2)
+    assert not quality.grey
+    assert assess_image(LoadedImage(photo, fading.point(lambda value: value // 2))).width == 128
 
 
 def test_enlargement_and_blur_take_the_finest_detail() -> None:

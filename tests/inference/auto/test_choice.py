@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from i2i.images.quality import PhotoQuality
-from i2i.inference.auto import RestorationModel, choose
+from i2i.inference.auto import RestorationModel, Step, Trial, choose
 from i2i.restoration.jpeg import Dejpeg
 from i2i.restoration.noise import Denoise
 from i2i.restoration.superres import Superres
@@ -61,7 +61,7 @@ def test_a_choice_is_one_line_with_its_reason_and_the_numbers() -> None:
         "[320x240, colour, noise σ 12.0 (R 12.0, G 12.0, B 12.0), at half size 9.0, JPEG quality 23, sharpness 0.070]"
     )
     assert str(choose(replace(CLEAN, grey=True), ALL)) == (
-        "left as it is: clean [900x600, grey, noise σ 0.8, at half size 1.0, no JPEG, sharpness 0.070]"
+        "left as it is: no noise to remove [900x600, grey, noise σ 0.8, at half size 1.0, no JPEG, sharpness 0.070]"
     )
 
 
@@ -107,6 +107,55 @@ def test_a_model_that_takes_the_strength_gets_what_was_measured_in_steps_of_five
     known = model("known", Denoise(noise_level_input=True, sigma=(0, 50)), takes_strength=True)
     for noise, strength in ((12.6, 15), (3.0, 5), (70.0, 50)):
         assert choose(replace(NOISY, noise=noise, coarse_noise=0.0), [known]).model == f"known:{strength}"
+
+
+@pytest.mark.parametrize(
+    ("quality", "removed", "sigma"),
+    [
+        (replace(CLEAN, noise=9.0, texture=3.0), 0.9, 0.0),  # fine texture
+        (replace(CLEAN, noise=9.0, texture=3.0), 2.1, 2.1),  # weak noise on it
+        (replace(CLEAN, noise=9.0, texture=3.0), 7.0, 9.0),
+        (replace(CLEAN, coarse_noise=72.0, coarse_texture=2.0), 2.0, 0.0),  # text
+        (replace(CLEAN, noise=2.2, texture=1.0), 2.0, 2.0),
+        (replace(CLEAN, coarse_noise=2.0, coarse_texture=12.0), 4.5, 4.5),  # smoothed by a camera
+        (replace(CLEAN, colour_noise=20.0, colour_texture=4.0), 11.0, 11.0),
+        (replace(CLEAN, noise=9.0, texture=3.0, jpeg_quality=30), 0.9, 0.0),
+        (replace(CLEAN, coarse_noise=2.0, jpeg_quality=30), 9.0, 0.0),  # not suspected
+        (replace(CLEAN, noise=9.0, texture=3.0, equal_share=0.6), 9.0, 0.0),
+        (NOISY, 0.1, 12.0),  # certain without a trial
+    ],
+)
+def test_a_trial_of_the_denoising_model_tells_noise_from_texture(
+    quality: PhotoQuality, removed: float, sigma: float
+) -> None:
+    choice = choose(quality, [DENOISE], try_model=lambda step: Trial(step.name, removed))
+    assert [step.reason for step in choice.steps] == ([f"noise of σ {sigma:.1f}"] if sigma else [])
+
+
+def test_a_choice_tells_its_trial_and_texture_is_no_noise_for_super_resolution() -> None:
+    def try_model(step: Step) -> Trial:
+        return Trial(step.name, 0.9)
+
+    textured = replace(CLEAN, noise=9.0, texture=3.0, width=320, height=240)
+    choice = choose(textured, ALL, try_model=try_model)
+    assert choice.model == "superres2"
+    assert str(choice).endswith("denoise removes σ 0.9]")
+    assert choice.to_json()["trial"] == {"model": "denoise", "removed": 0.9}
+    assert choose(CLEAN, ALL, try_model=try_model).to_json()["trial"] is None
+
+
+def test_a_jpeg_that_was_saved_again_is_restored_by_its_first_quality() -> None:
+    saved = replace(CLEAN, jpeg_quality=95, earlier_quality=30)
+    assert str(choose(saved, ALL)) == (
+        "dejpeg: strongly compressed JPEG (quality 30, saved again since) [900x600, colour, noise σ 0.8 (R 0.8, G 0.8, "
+        "B 0.8), at half size 1.0, JPEG quality 95, JPEG quality 30 before, sharpness 0.070]"
+    )
+    assert choose(replace(CLEAN, earlier_quality=60), [model("j", Dejpeg(quality=(5, 95)))]).model == "j"
+    assert "JPEG quality 92 is high" in str(choose(replace(CLEAN, jpeg_quality=92), ALL))
+
+
+def test_an_image_of_one_colour_is_not_enlarged_and_not_called_blurred() -> None:
+    assert str(choose(replace(SMALL, sharpness=0.0), ALL)).startswith("left as it is: no noise to remove [")
 
 
 def test_super_resolution_that_was_trained_on_such_a_photo_needs_no_other_model() -> None:
