@@ -165,9 +165,11 @@ def build_connectors(student: nn.Module, teacher: nn.Module) -> nn.ModuleDict:
     Raises ConfigError if one of the two is no resnet.
     """
     if not (isinstance(teacher, Resnet) and isinstance(student, Resnet)):
+        advice = "give --weight-feature 0" + (" or --generator resnet" if isinstance(teacher, Resnet) else "")
         raise ConfigError(
-            "Features can only be compared between two resnet generators. Give --weight-feature 0, or for a resnet "
-            "teacher --generator resnet."
+            f"Features can only be compared between two resnet generators; the teacher is a {type(teacher).__name__}, "
+            f"the student a {type(student).__name__}: {advice}. For a restoration model, use --recipe restore and its "
+            "--task."
         )
     inputs, outputs = student.feature_channels(), teacher.feature_channels()
     student_layers, teacher_layers = feature_layers(student), feature_layers(teacher)

@@ -126,7 +126,10 @@ def test_a_training_resumes_bit_by_bit(teacher: Path) -> None:
 def test_what_cannot_be_imitated_is_refused_with_the_reason(teacher: Path) -> None:
     for config, message in [
         (DistillConfig(), "No teacher was named"),
-        (DistillConfig(teacher="teacher", generator=UnetConfig()), "--weight-feature 0"),
+        (
+            DistillConfig(teacher="teacher", generator=UnetConfig()),
+            r"the student a Unet: give --weight-feature 0 or --generator resnet\. For a restoration model, use",
+        ),
     ]:
         with pytest.raises(ConfigError, match=message):
             config.build(32)
