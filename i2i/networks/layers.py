@@ -146,6 +146,10 @@ class _SpectralNorm(parametrizations._SpectralNorm):
         with torch.autocast(weight.device.type, enabled=False):
             return super().forward(weight)
 
+    def _power_method(self, weight: Tensor, iterations: int) -> None:
+        if not weight.is_meta:  # without values, the iterations would only take time
+            super()._power_method(weight, iterations)
+
 
 def init_and_constrain(network: nn.Module, kind: Init, spectral_norm: bool) -> None:
     """Initialise the weights of a finished network, then add spectral norm if wanted."""

@@ -20,6 +20,16 @@ CHECKED_STEPS = 20
 SAMPLE_EVERY = 10
 
 
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return generate("shapes", tmp_path_factory.mktemp("data") / "shapes", size=16, train=200, test=8)
+
+
+@pytest.fixture(scope="module")
+def stripes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return generate("stripes", tmp_path_factory.mktemp("data") / "stripes", size=16, train=100, test=8)
+
+
 def variants(combinations: list[tuple[str, float, bool]]) -> list[Any]:
     params = []
     for loss, r1, spectral in combinations:
@@ -53,14 +63,13 @@ def assert_learns(
     variants([(loss, *REGULARISATION_VARIANTS[3 * (index % 2)]) for index, loss in enumerate(GAN_LOSSES)]),
 )
 def test_a_tiny_dcgan_approaches_its_data_and_does_not_diverge(
-    loss: str, r1: float, spectral: bool, tmp_path: Path
+    loss: str, r1: float, spectral: bool, shapes: Path
 ) -> None:
-    data = generate("shapes", tmp_path / "shapes", size=16, train=200, test=8)
     networks = {
         "generator": {"ngf": 8, "latent": 16, "norm": "batch"},
         "discriminator": {"ndf": 8, "norm": "none", "spectral_norm": spectral},
     }
-    assert_learns("gan", data, loss, r1, {"networks": networks}, steps=80, batch_size=8, lr=1e-3)
+    assert_learns("gan", shapes, loss, r1, {"networks": networks}, steps=80, batch_size=8, lr=1e-3)
 
 
 @pytest.mark.slow
@@ -68,12 +77,11 @@ def test_a_tiny_dcgan_approaches_its_data_and_does_not_diverge(
     ("loss", "r1", "spectral"),
     variants([(loss, *REGULARISATION_VARIANTS[index % 4]) for index, loss in enumerate(GAN_LOSSES)]),
 )
-def test_a_tiny_cyclegan_does_not_diverge(loss: str, r1: float, spectral: bool, tmp_path: Path) -> None:
-    data = generate("stripes", tmp_path / "stripes", size=16, train=100, test=8)
+def test_a_tiny_cyclegan_does_not_diverge(loss: str, r1: float, spectral: bool, stripes: Path) -> None:
     model = {
         "generator": {"network": "resnet", "ngf": 4, "blocks": 1, "norm": "instance"},
         "discriminator": {"ndf": 8, "receptive_field": 16, "spectral_norm": spectral},
     }
     # With the wrong sign of the generator's loss, the ratio of lsgan is 0.66. That the others teach, the DCGAN shows.
     steps, ratio = (75, 0.55) if loss == "lsgan" else (30, 1.1)
-    assert_learns("cyclegan", data, loss, r1, model, ratio=ratio, steps=steps, batch_size=4, lr=5e-4)
+    assert_learns("cyclegan", stripes, loss, r1, model, ratio=ratio, steps=steps, batch_size=4, lr=5e-4)

@@ -12,6 +12,7 @@ from torch import nn
 from i2i.checkpoints.log import read_log
 from i2i.errors import ConfigError, TrainingError
 from i2i.training.trainer import Trainer
+from tests.conftest import write_unpaired
 from tests.training.test_trainer import Changes, logged_steps, resume, start
 
 FULL = "CUDA out of memory. Tried to allocate 20.00 MiB."
@@ -53,12 +54,21 @@ ERRORS: dict[str, Callable[[], Exception]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def whole(changes: Changes, tmp_path_factory: pytest.TempPathFactory) -> Trainer:
+    """A training of 4 steps of ``settings`` with enough memory."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        trainer = start("cyclegan", settings(changes, write_unpaired(folder / "two")), "whole")
+        trainer.train()
+    return trainer
+
+
 @pytest.mark.parametrize("kind", ERRORS)
 def test_a_step_that_runs_out_of_memory_is_repeated_in_parts_with_equal_results(
-    kind: str, unpaired: Path, changes: Changes, caplog: pytest.LogCaptureFixture
+    kind: str, whole: Trainer, unpaired: Path, changes: Changes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole = start("cyclegan", settings(changes, unpaired), "whole")
-    whole.train()
     split = start("cyclegan", settings(changes, unpaired), "split")
     steps = limit_batch(split, split.method.F, 2, ERRORS[kind]())  # type: ignore[arg-type]
     assert split.train() is None
