@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from i2i.images.reading import LoadedImage
 
@@ -33,7 +33,9 @@ def downscale(loaded: LoadedImage, max_side: int) -> LoadedImage:
         resample = Image.Resampling.LANCZOS if loaded.alpha is None else Image.Resampling.BOX
         loaded = replace(loaded, deep=loaded.deep.resize(size, resample))
     if loaded.kept is not None:  # a pixel that covers a kept one is kept
-        kept = loaded.kept.resize(size, Image.Resampling.BOX).point(lambda value: 255 * (value > 0))
+        whole = loaded.kept.point(lambda value: 255 * (value == 255)).resize(size, Image.Resampling.BOX)
+        soft = loaded.kept.resize(size, Image.Resampling.BOX)
+        kept = ImageChops.lighter(soft, whole.point(lambda value: 255 * (value > 0)))
         loaded = replace(loaded, kept=kept)
     if loaded.alpha is None:
         return replace(loaded, image=loaded.image.resize(size, Image.Resampling.LANCZOS))

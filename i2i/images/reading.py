@@ -40,7 +40,7 @@ class LoadedImage:
         unusual: what the samples hold, if they use little of their range or exceed one that is known; else None.
         grey: whether the file stores one channel, beside alpha, instead of colours.
         unblended: RGB, the colours as stored, if ``image`` is blended on white; else None.
-        kept: mode L, 255 where a result is to have the pixels of the image as they are; None for no such region.
+        kept: mode L, 255 where a result is to have the pixels of the image as they are, a mixture below; None for none.
         deep: the colours as stored, with 16 bits, if they are wanted and the file has more than 8; else None.
     """
 

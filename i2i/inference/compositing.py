@@ -27,8 +27,13 @@ def compose(output: Image.Image, photo: LoadedImage) -> Image.Image:
 def _with_kept_region(
     result: Image.Image, stored: Image.Image, alpha: Image.Image | None, kept: Image.Image
 ) -> Image.Image:
-    levels, region = np.array(result), np.asarray(kept) > 0
-    levels[region, :3] = np.asarray(stored)[region]
+    """Return a result mixed with its photo by ``kept``: 255 for the photo as it is, 0 for the result."""
+    levels, shares, photo = np.array(result), np.asarray(kept), np.asarray(stored)
+    region, soft = shares == 255, (shares > 0) & (shares < 255)
+    levels[region, :3] = photo[region]
+    if soft.any():
+        share = shares[soft, None] / np.float32(255)
+        levels[soft, :3] = (levels[soft, :3] + share * (photo[soft].astype(np.float32) - levels[soft, :3])).round()
     if alpha is not None:
         levels[region, 3] = np.asarray(alpha)[region].astype(levels.dtype) * (np.iinfo(levels.dtype).max // 255)
     return image_from_levels(levels)

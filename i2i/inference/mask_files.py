@@ -6,13 +6,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from i2i.data.layout import list_images
 from i2i.errors import ImageError, UsageError
 from i2i.images import LoadedImage, load_image
-from i2i.inference.mask_images import MaskFill, mask_from_image
+from i2i.inference.mask_images import MaskFill, soft_mask_from_image
 
 ReadImage = Callable[[Path], LoadedImage]
 load_unblended = partial(load_image, blend=False)
@@ -77,8 +76,8 @@ class ProtectedRegions:
         """
         mask_path = self._files.mask_of(path)
         stored = photo.image if photo.unblended is None else photo.unblended
-        region = mask_from_image(read_mask(mask_path), stored, str(mask_path), self.fill)
-        return replace(photo, kept=Image.fromarray(region.astype(np.uint8) * np.uint8(255)))
+        kept = soft_mask_from_image(read_mask(mask_path), stored, str(mask_path), self.fill)
+        return replace(photo, kept=Image.fromarray(kept))
 
 
 def load_protection(

@@ -11,6 +11,7 @@ from i2i.images import LoadedImage
 MaskFill = Literal["white", "black", "paint"]
 OPAQUE = 128  # pixels with at least this alpha count as opaque
 _WHITE = 128  # pixels with at least this brightness count as white
+_NEAR = 16  # levels from black, and from the brightest pixel, that count as these in a soft mask
 _MIN_PEAK = 32  # a mask whose brightest pixel is darker is black
 _MIN_PAINT_ALPHA = 16  # paint that is more transparent is invisible
 _COLOURED = 0.375  # difference between the channels of a pixel, relative to the peak, from which it counts as coloured
@@ -22,7 +23,9 @@ _MAX_COUNTED = 1_000_000  # pixels whose colours are counted
 _COPY_DIFFERENCE = 4.0  # mean difference in levels up to which a layer counts as a copy of the photo
 
 
-def mask_from_image(mask: LoadedImage, photo: Image.Image, name: str, fill: MaskFill = "white") -> np.ndarray:
+def mask_from_image(
+    mask: LoadedImage, photo: Image.Image, name: str, fill: MaskFill = "white", *, soft: bool = False
+) -> np.ndarray:
     """Convert a mask image to the mask of a photo.
 
     A mask image is black and white, or it is a layer: paint on a transparent background. Soft edges are divided in the
@@ -35,6 +38,7 @@ def mask_from_image(mask: LoadedImage, photo: Image.Image, name: str, fill: Mask
         fill: what the mask image marks. "white": the white pixels that are not transparent; other colours are refused.
             "black": the opposite. "paint": the opaque pixels of a layer, or all pixels of an opaque image that are not
             black.
+        soft: whether an opaque mask may be grey everywhere.
 
     Returns: bool (H, W), true where to fill; it may be all false or all true.
 
@@ -51,13 +55,29 @@ def mask_from_image(mask: LoadedImage, photo: Image.Image, name: str, fill: Mask
     colours = np.asarray(mask.image.convert("RGB"))
     alpha = None if mask.alpha is None else np.asarray(mask.alpha)
     if alpha is None or alpha.min() >= OPAQUE:
-        region = _bright_region(colours, name, fill)
+        region = _bright_region(colours, name, fill, soft)
     else:
         region = _painted_region(colours, alpha, np.asarray(photo), name, fill)
     return ~region if fill == "black" else region
 
 
-def _bright_region(colours: np.ndarray, name: str, fill: MaskFill) -> np.ndarray:
+def soft_mask_from_image(mask: LoadedImage, photo: Image.Image, name: str, fill: MaskFill = "white") -> np.ndarray:
+    """Convert a mask image to how much of each pixel is masked: uint8 (H, W), 255 for all of it.
+
+    The grey of an opaque black and white mask is in between. Grey near black and white, as JPEG makes it, counts as
+    these. Other masks have hard edges. Arguments and errors are those of ``mask_from_image``.
+    """
+    region = mask_from_image(mask, photo, name, fill, soft=True)
+    brightness = np.asarray(mask.image.convert("RGB")).max(2)
+    is_layer = mask.alpha is not None and np.asarray(mask.alpha).min() < OPAQUE
+    if is_layer or fill == "paint" or int(brightness.max()) < _WHITE:
+        return region.astype(np.uint8) * np.uint8(255)
+    share = (brightness.astype(np.float32) - _NEAR) / (int(brightness.max()) - 2 * _NEAR)
+    levels = (255 * share).round().clip(0, 255).astype(np.uint8)
+    return 255 - levels if fill == "black" else levels
+
+
+def _bright_region(colours: np.ndarray, name: str, fill: MaskFill, soft: bool = False) -> np.ndarray:
     """Return where an opaque mask (H, W, 3) is white, or not black for the fill "paint"."""
     brightness = colours.max(2)
     peak = int(brightness.max())
@@ -65,7 +85,8 @@ def _bright_region(colours: np.ndarray, name: str, fill: MaskFill) -> np.ndarray
         return np.asarray(brightness == 1)
     if peak < _MIN_PEAK:
         return np.zeros(brightness.shape, bool)
-    if _has_many_colours(colours.reshape(-1, 3)):
+    is_soft = soft and np.ptp(colours, 2).max() < _MIN_PEAK  # a gradient has many greys
+    if not is_soft and _has_many_colours(colours.reshape(-1, 3)):
         raise ImageError(
             f"{name} looks like a photo. A mask is white where to fill and black elsewhere. If it is a copy of the"
             " photo with strokes, export the layer of the strokes alone; --mask-fill paint takes strokes of any colour."
@@ -73,7 +94,7 @@ def _bright_region(colours: np.ndarray, name: str, fill: MaskFill) -> np.ndarray
     if fill != "paint":
         _check_not_coloured(colours, peak, name)
     grey = (brightness >= peak / 4) & (brightness < peak * 3 / 4)
-    if grey.mean() > _MAX_GREY:
+    if grey.mean() > _MAX_GREY and not soft:
         raise ImageError(
             f"{name} is not black and white: {grey.mean():.0%} of its pixels are in between. A mask is white where to"
             " fill and black elsewhere."

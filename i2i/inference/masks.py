@@ -187,10 +187,10 @@ class MaskReader:
 
 
 def _is_kept(photo: LoadedImage) -> np.ndarray:
-    """Return bool (H, W), true where the photo stays as it is."""
+    """Return bool (H, W), true where the photo stays as it is, or mostly so."""
     if photo.kept is None:
         return np.zeros((photo.image.height, photo.image.width), bool)
-    return np.asarray(photo.kept) > 0
+    return np.asarray(photo.kept) >= 128
 
 
 def _is_opaque(photo: LoadedImage) -> np.ndarray:

@@ -10,6 +10,10 @@ from torch import Tensor, nn
 
 import i2i
 from i2i.errors import ConfigError, ImageError, UsageError
+from i2i.images import LoadedImage
+from i2i.images.deep import DeepImage
+from i2i.images.downscale import downscale
+from i2i.inference.compositing import compose
 from i2i.inference.finishing import Finishing, add_grain
 from i2i.inference.options import InferenceOptions
 from i2i.inference.translator import Translator
@@ -113,6 +117,44 @@ def test_a_protected_region_is_the_photo_bit_by_bit(tmp_path: Path, alpha: bool)
     assert np.array_equal(pixels(inverter(protect=mask)(photo))[:, 16:], plain[:, 16:])
     other = inverter(protect=mask, mask_fill="black")(photo)
     assert np.array_equal(pixels(other)[:, 16:], pixels(photo)[:, 16:])
+
+
+@pytest.mark.parametrize("fill", ["white", "black"])
+def test_grey_in_a_mask_mixes_photo_and_result(tmp_path: Path, fill: str) -> None:
+    photo = random_image(0, 64, 24)
+    levels = np.tile(np.linspace(0, 255, 64).round().astype(np.uint8), (24, 1))
+    Image.fromarray(levels if fill == "white" else 255 - levels).save(tmp_path / "mask.png")
+    photo.save(tmp_path / "photo.png")
+    result = pixels(inverter(protect=tmp_path / "mask.png", mask_fill=fill)(tmp_path / "photo.png"))
+    plain = pixels(inverter()(tmp_path / "photo.png"))
+    share = ((levels - 16.0) / 223).clip(0, 1)[..., None]
+    assert np.abs(result - (plain + share * (pixels(photo) - plain))).max() <= 1.0
+    assert np.array_equal(result[:, 60:], pixels(photo)[:, 60:])
+    assert np.array_equal(result[:, :4], plain[:, :4])
+
+
+def test_jpeg_of_a_mask_protects_as_the_mask(tmp_path: Path) -> None:
+    photo = random_image(0, 64, 48)
+    photo.save(tmp_path / "photo.png")
+    write_mask(tmp_path / "mask.png", (64, 48), (16, 16, 48, 32))
+    Image.open(tmp_path / "mask.png").save(tmp_path / "mask.jpg", quality=90)
+    results = [pixels(inverter(protect=tmp_path / name)(tmp_path / "photo.png")) for name in ("mask.png", "mask.jpg")]
+    assert np.array_equal(*results)
+
+
+def test_a_soft_mask_protects_16_bits_and_a_smaller_copy() -> None:
+    rng = np.random.default_rng(0)
+    deep = DeepImage(rng.integers(0, 65536, (8, 16, 3), dtype=np.uint16))
+    kept = Image.fromarray(np.repeat(np.array([[0, 255, 102, 0]], np.uint8), 4, 1).repeat(8, 0))
+    photo = LoadedImage(deep.to_8bit(), deep=deep, kept=kept)
+    result = np.asarray(compose(DeepImage(np.zeros((8, 16, 3), np.uint16)), photo))
+    expected = np.asarray(deep) * (np.asarray(kept)[..., None] / 255)
+    assert np.abs(result - expected).max() <= 0.51
+    smaller = downscale(photo, 6).kept
+    assert smaller is not None
+    levels = np.asarray(smaller)[0]
+    assert levels[[0, 1, 2, 5]].tolist() == [0, 255, 255, 0]  # a pixel that covers a kept one is kept
+    assert 60 < levels[3] <= 102
 
 
 def test_a_region_cannot_be_protected_where_it_has_no_place(tmp_path: Path) -> None:
