@@ -8,7 +8,9 @@ from pathlib import Path
 
 from i2i.errors import RunError
 
-SHIPPED_MODELS = ("denoise", "dejpeg", "horse2zebra", "horse2zebra-small", "monet", "superres2", "superres4")
+SHIPPED_MODELS = (
+    "denoise", "dejpeg", "horse2zebra", "horse2zebra-small", "monet", "oldphoto", "superres2", "superres4",
+)  # fmt: skip
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 

@@ -1,12 +1,13 @@
 """Measure restoration models on photos, beside the unchanged input: a table and a grid of images.
 
-python -m tests.benchmarks.tasks MODEL … --out DIR [--set kodak24] [--strengths 10 20 40] [--images 6]
+python -m tests.benchmarks.tasks MODEL … --out DIR [--set kodak24] [--strengths 10 20 40] [--images 6] [--defaults]
 
 The photos are the 24 of Kodak, or the 100 of `val` in BSDS500, which are BSD100 of the papers on super-resolution: the
 test images of BSDS300.
 
-Each photo is degraded by the model's task, reproducibly, restored as by `i2i convert`, and compared with the original:
-PSNR over RGB and over Y, SSIM over Y (Wang et al. 2004), LPIPS. For super-resolution the baselines are bicubic and
+Each photo is degraded by the model's task, reproducibly, with the settings of its training or, with `--defaults`, with
+the default settings of the task. It is restored as by `i2i convert`, and compared with the original: PSNR over RGB and
+over Y, SSIM over Y (Wang et al. 2004), LPIPS. For super-resolution the baselines are bicubic and
 Lanczos resizing, and a border of `scale` pixels is excluded, as usual.
 """
 
@@ -83,9 +84,12 @@ def measure(
                 float(ssim(y, target_y, 11, padding="valid").mean()), float(lpips(*images))]  # fmt: skip
 
 
-def evaluate(model: str, strength: float | None, paths: list[Path], out: Path) -> list[dict[str, object]]:
+def evaluate(
+    model: str, strength: float | None, paths: list[Path], out: Path, defaults: bool
+) -> list[dict[str, object]]:
     """Return the table rows of one model at one strength, and write its grid into ``out``."""
     task = task_of(model, load_model_info(find_model_file(model)))
+    task = type(task)() if defaults else task
     task_name = to_json(task)["task"]
     level = strength if task.conditioning == "level" else None
     translator = load(model, device="cpu", strength=level)
@@ -132,6 +136,7 @@ def main() -> None:
     parser.add_argument("--strengths", nargs="*", type=float, default=[], help="default: a random one for each photo")
     parser.add_argument("--set", choices=["kodak24", "bsd100"], default="kodak24")
     parser.add_argument("--images", type=int, default=100, help="use at most this many images, evenly spaced")
+    parser.add_argument("--defaults", action="store_true", help="degrade with the default settings of the task")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     disable_malloc_trim()
@@ -144,7 +149,7 @@ def main() -> None:
         row
         for model in args.models
         for strength in args.strengths or [None]
-        for row in evaluate(model, strength, paths, args.out)
+        for row in evaluate(model, strength, paths, args.out, args.defaults)
     ]
     (args.out / "table.json").write_text(json.dumps(rows, indent=1) + "\n")
 

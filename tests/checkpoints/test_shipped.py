@@ -15,6 +15,7 @@ from i2i.errors import ModelFileError, RunError
 from i2i.inference.loading import load
 from i2i.restoration.jpeg import jpeg_compress
 from i2i.restoration.noise import add_camera_noise
+from i2i.restoration.old_photo import add_fading, add_scratches
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -89,6 +90,17 @@ def test_a_thumbnail_is_enlarged_better_than_by_lanczos() -> None:
     thumbnail = Image.fromarray(jpeg_compress(noisy.round().clip(0, 255).astype(np.uint8), 60))
     enlarged = np.asarray(load("superres4", device="cpu")(thumbnail))
     assert psnr(enlarged, clean) > psnr(np.asarray(thumbnail.resize((256, 256), Image.Resampling.LANCZOS)), clean) + 0.5
+
+
+def test_an_old_photo_loses_scratches_noise_and_fading() -> None:
+    clean = draw_scene(128)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        faded = add_fading(clean.astype(np.float32), 0.4, rng)
+        scratched = add_scratches(faded, 6, rng) + rng.normal(0, 10, clean.shape)
+        damaged = scratched.round().clip(0, 255).astype(np.uint8)
+        restored = np.asarray(load("oldphoto", device="cpu")(Image.fromarray(damaged)))
+        assert psnr(restored, clean) > psnr(damaged, clean) + 2
 
 
 def test_shipped_models_are_small_and_contain_no_paths() -> None:

@@ -125,7 +125,7 @@ def make_data() -> None:
     for seed, end in enumerate(("in", "out")):
         for image in write_random_images(Path("datasets/joined"), 3, SIZE, 200 + seed):
             image.rename(image.with_stem(f"{image.stem}_{end}"))
-    for name in ("photo.jpg", "noisy.jpg", "compressed.jpg", "small.jpg", "thumbnail.jpg"):
+    for name in ("photo.jpg", "noisy.jpg", "compressed.jpg", "small.jpg", "thumbnail.jpg", "scan.jpg"):
         random_image(4, SIZE, SIZE).save(name)
     for folder, low, dtype in (("xrays", 0, np.uint16), ("datasets/mri2ct/trainA", 0, np.uint16),
                                ("datasets/mri2ct/trainB", -1000, np.int16)):  # fmt: skip
