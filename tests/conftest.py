@@ -18,6 +18,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from xdist.scheduler import LoadFileScheduling
 
+from i2i.training import samples
 from tests.engines.fixtures import exportable_model, exported  # noqa: F401
 from tests.images.shared_decoders import SharedDecoders
 
@@ -27,7 +28,7 @@ SIZE = 16
 # Files whose slow imports one process does for all of them: of compilers and engines; of the web page and its server.
 FAMILIES = (
     ("tests/engines/", "tests/inference/test_exported.py", "tests/docs/test_browser_example.py",
-     "tests/training/test_cuda_graphs.py"),
+     "tests/docs/test_commands.py", "tests/training/test_cuda_graphs.py"),
     ("tests/demo/",),
 )  # fmt: skip
 TINY_NETWORKS = {
@@ -60,6 +61,15 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fast_files() -> Iterator[None]:
+    """Do not wait for the disk, and do not enlarge the images of sample grids: trainings write many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: os.fstat(descriptor) and None)  # fails if the file is closed
+        patch.setattr(samples, "MIN_SHOWN_SIZE", SIZE)
+        yield
 
 
 @pytest.fixture(autouse=True)

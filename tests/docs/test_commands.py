@@ -154,7 +154,6 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         patch.delenv("I2I_DATASETS", raising=False)
         patch.delenv("I2I_CHECKPOINTS", raising=False)
-        patch.setattr(os, "fsync", lambda descriptor: None)
         make_data()
         for line in TRAININGS:
             assert run(*tiny(["train", *line.split()])) == 0, line
@@ -173,7 +172,6 @@ def prepared(
     monkeypatch.delenv("VISUAL", raising=False)
     monkeypatch.setenv("EDITOR", "true")
     monkeypatch.delenv("I2I_DATASETS", raising=False)
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # it takes a third of the time
     monkeypatch.setattr(inception, "load_inception", ChannelStatistics)
     shutil.copytree(template, work_dir, copy_function=link_image, dirs_exist_ok=True)
     return work_dir

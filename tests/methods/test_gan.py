@@ -27,6 +27,7 @@ from i2i.networks import (
 )
 from i2i.networks.latent import latents_from_seeds
 from i2i.recipes import RECIPES, launch
+from i2i.training import samples
 from i2i.training.progress import TrainingProgress
 from i2i.training.trainer import Trainer
 from tests.conftest import write_random_images
@@ -233,7 +234,10 @@ def test_a_training_stopped_and_resumed_is_bit_equal_to_an_uninterrupted_one(pho
     assert all(torch.equal(value, actual.tensors[name]) for name, value in expected.tensors.items())
 
 
-def test_a_run_writes_a_model_file_a_card_and_sample_grids_of_eight_columns(photos: Path) -> None:
+def test_a_run_writes_a_model_file_a_card_and_sample_grids_of_eight_columns(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "MIN_SHOWN_SIZE", 128)
     trainer = start(settings(photos, steps=1), "run")
     trainer.train()
     info = load_model_file(trainer.run.weights_path).info

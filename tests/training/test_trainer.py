@@ -12,6 +12,7 @@ from i2i.checkpoints.log import read_log
 from i2i.checkpoints.model_file import load_model_file, load_model_info
 from i2i.errors import I2IError, ImageError, RunError, TrainingError
 from i2i.recipes import launch
+from i2i.training import samples
 from i2i.training.progress import TrainingProgress
 from i2i.training.trainer import Trainer
 
@@ -152,7 +153,10 @@ def test_an_alarm_is_logged_and_stops_the_training_only_with_stop_on_alarm(unpai
         assert sorted(row["direction"] for row in alarms if row["alarm"] == "unchanged") == ["A to B", "B to A"]
 
 
-def test_the_first_sample_grid_follows_the_first_step(unpaired: Path, changes: Changes) -> None:
+def test_the_first_sample_grid_follows_the_first_step(
+    unpaired: Path, changes: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "MIN_SHOWN_SIZE", 128)
     trainer = start("cyclegan", changes(unpaired, steps=2), "run")
     trainer.train()
     names = sorted(path.name for path in (trainer.run.path / "samples").iterdir())
