@@ -16,6 +16,7 @@ from i2i.errors import ConfigError, DatasetError, I2IError
 from i2i.images.label_classes import LabelClasses
 from i2i.methods.distill import DistillConfig
 from i2i.recipes.launch import new_training, resume_training
+from i2i.training import samples
 from i2i.training.progress import TrainingProgress
 
 PALETTE = ((60, 110, 200), (30, 120, 40), (220, 210, 130), (200, 60, 60))
@@ -79,7 +80,10 @@ def trainer_of(method: str, data: Path, name: str = "run", **settings: Any) -> A
 
 
 @pytest.mark.parametrize(("method", "suffix"), [("pix2pix", ".png"), ("regression", ".npy")])
-def test_models_learn_from_label_maps_and_take_ids_of_any_file(tmp_path: Path, method: str, suffix: str) -> None:
+def test_models_learn_from_label_maps_and_take_ids_of_any_file(
+    tmp_path: Path, method: str, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "MIN_SHOWN_SIZE", 128)
     data = write_pairs(tmp_path / "aerial", suffix)
     trainer_of(method, data).train()
     info = load_model_info(Path("checkpoints/run/weights.safetensors"))

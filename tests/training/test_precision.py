@@ -35,7 +35,7 @@ def gain(precision: str, data: Path) -> float:
 
 @pytest.mark.slow
 def test_training_in_bfloat16_is_as_good_as_in_float32(tmp_path: Path) -> None:
-    """The gains were 5.2 dB in float32 and 5.0 in bfloat16."""
+    """The gains were 6.0 dB in float32 and 5.9 in bfloat16."""
     data = generate("stripes", tmp_path / "datasets" / "stripes", size=32, train=200, test=24)
     gain_float32 = gain("float32", data)
     gain_bfloat16 = gain("bfloat16", data)

@@ -52,7 +52,7 @@ def texts(report: Report, level: str) -> str:
         (lambda n: (field(1, n) * (255 if n else 9e4)).clip(0, 65535).astype(np.uint8 if n else np.uint16), ".tif",
          "note", "1 of uint16 (A/0.tif); 2 of uint8 (A/1.tif, A/2.tif)"),
         (lambda n: (field(4 + (n == 2), n) * 9999).astype(np.uint16), ".tif", "error",
-         "2 with 4 (A/0.tif, A/1.tif); 1 with 5 (A/2.tif)"),
+         "2 files have 4 channels (A/0.tif, A/1.tif); 1 file has 5 channels (A/2.tif)"),
     ],
 )  # fmt: skip
 def test_channels_and_depth_are_named_with_the_flags_that_suit(
