@@ -11,6 +11,12 @@ Conditioning = Literal["image", "level", "mask"]  # fourth input channel beside 
 Prediction = Literal["residual", "direct", "masked_residual", "chroma"]
 CHROMA_SCALE = 110.0  # a* and b* for an output of 1: sRGB reaches from -108 to 98
 _LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
+_WHITE_XYZ = (0.95047, 1.0, 1.08883)  # D65
+_XYZ_TO_LINEAR_RGB = (  # of sRGB, IEC 61966-2-1, in the digits of kornia
+    (3.2404813432, -1.5371515163, -0.4985363262),
+    (-0.9692549500, 1.8759900015, 0.0415559266),
+    (0.0556466391, -0.2040413384, 1.0573110696),
+)
 
 
 def compose_output(prediction: Prediction, network_input: Tensor, output: Tensor, scale: int = 1) -> Tensor:
@@ -53,16 +59,43 @@ def apply_chroma(image: Tensor, chroma: Tensor) -> Tensor:
     """
     if has_torch_function((image, chroma)):  # for streamed feature maps
         return handle_torch_function(apply_chroma, (image, chroma), image, chroma)
-    from kornia import color
+    from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
 
-    linear = color.rgb_to_linear_rgb((image + 1) / 2)
+    linear = rgb_to_linear_rgb((image + 1) / 2)
     luminance = sum(weight * linear[:, i : i + 1] for i, weight in enumerate(_LUMINANCE_WEIGHTS))
-    lightness = color.rgb_to_lab(color.linear_rgb_to_rgb(luminance.expand_as(linear)))[:, :1]  # type: ignore[union-attr]
-    target = color.lab_to_rgb(torch.cat([lightness, CHROMA_SCALE * chroma], 1), clip=False)
-    difference = color.rgb_to_linear_rgb(target) - luminance
+    target = _lab_to_linear_rgb(_cube_root(luminance), *(CHROMA_SCALE * chroma).split(1, 1))  # type: ignore[arg-type]
+    difference = target - luminance
     headroom = torch.where(difference > 0, 1 - luminance, luminance) / difference.abs().clamp(min=1e-6)
     saturation = headroom.amin(1, keepdim=True).clamp(0, 1)
-    return color.linear_rgb_to_rgb(luminance + saturation * difference) * 2 - 1
+    return linear_rgb_to_rgb(luminance + saturation * difference) * 2 - 1
+
+
+def _lab_to_linear_rgb(y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Return linear sRGB of CIE L*a*b* (D65), values outside 0 to 1 included.
+
+    kornia makes tensors of the constants on the host, which a CUDA graph cannot capture.
+
+    Args:
+        y: f(Y / Y of white), (N, 1, H, W), from which L* is 116 y − 16.
+        a: a*, of the same shape.
+        b: b*, of the same shape.
+
+    Returns: (N, 3, H, W).
+    """
+    roots = (y + a / 500, y, (y - b / 200).clamp(min=0))
+    xyz = [white * _cube(root) for white, root in zip(_WHITE_XYZ, roots, strict=True)]
+    rows = [sum(weight * value for weight, value in zip(row, xyz, strict=True)) for row in _XYZ_TO_LINEAR_RGB]
+    return torch.cat(rows, 1)  # type: ignore[arg-type]
+
+
+def _cube_root(x: Tensor) -> Tensor:
+    """Return f(x) of CIE L*a*b*: the cube root, linear near 0."""
+    return torch.where(x > 0.008856, x.clamp(min=0.008856) ** (1 / 3), 7.787 * x + 4 / 29)
+
+
+def _cube(x: Tensor) -> Tensor:
+    """Return the inverse of ``_cube_root``."""
+    return torch.where(x > 0.2068966, x**3, (x - 4 / 29) / 7.787)
 
 
 apply_chroma.is_pointwise = True  # type: ignore[attr-defined]  # streaming: a result pixel depends on that pixel alone

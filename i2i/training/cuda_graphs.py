@@ -51,9 +51,16 @@ class CudaGraphBackend:
 
     def capture(self, run: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
         graph = torch.cuda.CUDAGraph()
-        # Only calls of this thread are captured: other threads may pin the images of later steps meanwhile.
-        with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
-            result = run()
+        generator = torch.cuda.default_generators[torch.cuda.current_device()]
+        state_before = generator.clone_state()
+        try:
+            # Only calls of this thread are captured: other threads may pin the images of later steps meanwhile.
+            with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
+                result = run()
+        except Exception:
+            # torch leaves the generator as in a capture, where eager steps cannot draw numbers.
+            generator.graphsafe_set_state(state_before)
+            raise
         return graph.replay, result
 
 
