@@ -18,6 +18,7 @@ from i2i.training.train_step import TrainStep
 logger = logging.getLogger(__name__)
 
 MIN_STEPS_TO_COMPILE = 5_000  # compiling takes a minute or two
+MIN_HOURS_TO_COMPILE = 0.5  # of a training whose length is in hours: its number of steps is unknown at the start
 CAPTURE_WARMUP_STEPS = 3  # eager steps of a graph key before capture: libraries choose kernels, optimizers make state
 Losses = dict[str, Tensor]
 
@@ -254,7 +255,11 @@ def accelerate(train_step: TrainStep, remaining: int) -> TrainStep | GraphedTrai
     config = train_step.config
     device = train_step.device
     cuda = device.type == "cuda"
-    worthwhile = cuda and remaining >= MIN_STEPS_TO_COMPILE and not config.checkpoint_activations
+    if config.max_hours:
+        is_long = config.max_hours >= MIN_HOURS_TO_COMPILE
+    else:
+        is_long = remaining >= MIN_STEPS_TO_COMPILE
+    worthwhile = cuda and is_long and not config.checkpoint_activations
     compiled = config.compile == "on" or (config.compile == "auto" and worthwhile)
     captured = cuda and config.cuda_graph != "off" and num_ranks() == 1 and not _repeats_dropout(train_step)
     backend = CudaGraphBackend(device) if captured else None

@@ -328,3 +328,21 @@ def test_steps_on_a_cpu_are_eager_by_default() -> None:
     assert isinstance(build(compile="on"), GraphedTrainStep)
     with pytest.raises(ConfigError, match="there are no CUDA graphs on cpu"):
         build(cuda_graph="on")
+
+
+@pytest.mark.parametrize(
+    ("training", "remaining", "compiled"),
+    [
+        ({}, 5000, True),
+        ({}, 4999, False),
+        ({"max_hours": 0.5}, 10**6, True),
+        ({"max_hours": 0.4}, 10**6, False),
+    ],
+)
+def test_only_long_trainings_are_compiled_by_default(
+    monkeypatch: pytest.MonkeyPatch, training: dict[str, Any], remaining: int, compiled: bool
+) -> None:
+    monkeypatch.setattr(nn.Module, "compile", lambda *_, **__: None)
+    train_step = make_step(cyclegan(), cuda_graph="off", **training)
+    train_step.device = torch.device("cuda")
+    assert isinstance(accelerate(train_step, remaining), GraphedTrainStep) == compiled
