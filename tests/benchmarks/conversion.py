@@ -229,7 +229,7 @@ def main() -> None:
         torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     )
     about = {**vars(args), "device": device_name, "threads": torch.get_num_threads(), "torch": torch.__version__}
-    report: dict[str, Any] = {"about": about}
+    print(json.dumps({"about": about}, indent=2, default=str), flush=True)
     contestants = {name: ContestantProcess(name, args) for name in args.only}
     photo_height = round((args.megapixels * 1e6 * 3 / 4) ** 0.5 / 4) * 4  # the plain loop needs a multiple of 4
     sizes = {"images": (args.images, 256, 256), "photos": (args.photos, photo_height * 4 // 3 // 4 * 4, photo_height)}
@@ -237,8 +237,8 @@ def main() -> None:
         for name, (count, width, height) in sizes.items():
             if count:
                 paths = make_photos(Path(folder, name), count, width, height, args.folder)
-                report[name] = measure(contestants, paths, Path(folder, "out"), args.rounds)
-    print(json.dumps(report, indent=2, default=str))
+                report = measure(contestants, paths, Path(folder, "out"), args.rounds)
+                print(json.dumps({name: report}, indent=2, default=str), flush=True)
 
 
 if __name__ == "__main__":

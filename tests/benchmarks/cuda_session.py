@@ -1,225 +1,158 @@
-"""Check and measure i2i on a CUDA machine that is available for a few minutes, then train for the rest of the time.
+"""Train on a CUDA machine that is available for a few minutes, and check and measure i2i there, in one command.
 
-python -m tests.benchmarks.cuda_session --out results --minutes 9 --data datasets/horse2zebra
-python -m tests.benchmarks.cuda_session --out results --minutes 3 --device cpu --size 64 --rehearse
+python -m tests.benchmarks.cuda_session --out results --minutes 9.5 --data horse2zebra \\
+    --train "zebra=cut --recipe fast --data horse2zebra" --train "horse=cut --recipe fast --data horse2zebra \\
+    --direction BtoA"
+python -m tests.benchmarks.cuda_session --out results --minutes 4 --quiet-minutes 2 --device cpu --rehearse
 
-Each stage is a process of its own with a time limit: a stage that fails, hangs or breaks the CUDA context does not
-affect the next one. Results are written as they arrive: ``results.jsonl`` and ``session.log``. ``details.tar`` holds
-the samples and the log of the training. The trained model file is split into pieces; ``join_pieces`` joins them.
+The trainings run at the same time from the first second. Beside them the checks run one after the other. The last
+--quiet-minutes belong to the measurements of speed: by then the trainings have ended, or are stopped and save.
+
+Each training and each stage is a process of its own with a time limit: one that fails, hangs or breaks the CUDA
+context does not affect the others. All results are written as they arrive: ``results.jsonl``, ``session.log``,
+``details.tar`` (logs, settings, samples, profiles) and ``NAME.safetensors`` of each training, after each of its saves.
+A model file of more than 15.5 MB is stored in float16; one that is still larger is stored in pieces, which
+``cuda_results.join_pieces`` joins. ``cuda_pack`` prepares a folder for a machine without a network.
 """
 
 import argparse
-import contextlib
-import json
 import os
-import shlex
 import signal
-import subprocess
 import sys
-import tarfile
-import threading
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
 
-from i2i.checkpoints.model_file import load_model_file, save_model_file, to_half
+from tests.benchmarks.cuda_results import check_limits
+from tests.benchmarks.cuda_stages import Recorder, Stage, run_stage
+from tests.benchmarks.cuda_trainings import STOP_SECONDS, Training, finish_trainings, parse_spec, store_details
 
-PIECE_BYTES = 15_500_000
-MAX_PIECES = 4  # a larger model file is stored in float16
-TRAINING_MARGIN = 25  # seconds: start of the process, last samples, last save
-
-
-class Stage(NamedTuple):
-    """One process of the session."""
-
-    name: str
-    command: list[str]  # after the name of the Python interpreter
-    seconds: float  # time limit
+END_MARGIN = 4  # seconds that are left for the last writes
+STORE_SECONDS = 8  # for the last model files
 
 
-class Recorder:
-    """Writes results as JSON lines, and all other output as text; both are flushed at once."""
-
-    def __init__(self, out: Path) -> None:
-        out.mkdir(parents=True, exist_ok=True)
-        self.results: IO[str] = (out / "results.jsonl").open("a")
-        self.log: IO[str] = (out / "session.log").open("a")
-
-    def result(self, stage: str, values: dict[str, Any]) -> None:
-        print(json.dumps({"stage": stage, **values}), file=self.results, flush=True)
-
-    def text(self, line: str) -> None:
-        print(line.rstrip("\n"), file=self.log, flush=True)
-
-
-def run_stage(stage: Stage, limit: float, recorder: Recorder) -> None:
-    """Run a stage for at most ``limit`` seconds. Each JSON object that it prints becomes a result."""
-    start = time.monotonic()
-    if limit < 5:
-        recorder.result(stage.name, {"skipped": "no time left"})
-        return
-    recorder.text(f"== {stage.name}, at most {limit:.0f} s: {shlex.join(stage.command)}")
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
-        [sys.executable, *stage.command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=recorder.log,
-        text=True, start_new_session=True, env=environment,
-    )  # fmt: skip
-    timed_out = threading.Event()
-
-    def stop() -> None:
-        timed_out.set()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-    timer = threading.Timer(limit, stop)
-    timer.start()
-    other_lines: list[str] = []
-    assert process.stdout is not None
-    for line in process.stdout:
-        values = _parse(line)
-        if values is None:
-            other_lines.append(line)
-            recorder.text(line)
-        else:
-            recorder.result(stage.name, values)
-    code = process.wait()
-    timer.cancel()
-    whole = _parse("".join(other_lines[_first_brace(other_lines) :]))
-    if whole is not None:
-        recorder.result(stage.name, whole)
-    status = "timeout" if timed_out.is_set() else code
-    recorder.result(stage.name, {"exit": status, "seconds": round(time.monotonic() - start, 1)})
-
-
-def _parse(text: str) -> dict[str, Any] | None:
-    """Return the JSON object of a text; None if it is no JSON object."""
-    try:
-        values = json.loads(text)
-    except ValueError:
-        return None
-    return values if isinstance(values, dict) else None
-
-
-def _first_brace(lines: Sequence[str]) -> int:
-    return next((index for index, line in enumerate(lines) if line.startswith("{")), len(lines))
-
-
-def stages(args: argparse.Namespace) -> list[Stage]:
-    """Return the stages before the training, the most valuable first."""
-    device = ["--device", args.device]
-    size = ["--size", str(args.size)]
+def check_stages(args: argparse.Namespace) -> list[Stage]:
+    """Return the stages that run beside the trainings, the most valuable first."""
     check = ["-m", "tests.benchmarks.cuda_checks"]
-    quick = ["--rehearse"] if args.rehearse else []
-    small = args.rehearse
-    steps = ["--rounds", "1", "--ngf", "8"] if small else ["--rounds", "9"]
-    images = ["--images", "4", "--photos", "0", "--rounds", "1", "--ngf", "4", "--only", "plain", "auto"]
-    if not small:
-        images = ["--images", "200", "--photos", "4", "--rounds", "2", "--only", "plain", "float32", "auto"]
+    device = ["--device", args.device, *(["--rehearse"] if args.rehearse else [])]
+    size = ["--size", str(args.check_size)]
     result = [
         Stage("environment", [*check, "environment", *device], 40),
-        Stage("graphs", [*check, "graphs", *device, *size, *quick], 110),
-        Stage("compiled", [*check, "compiled", *device, *size, *quick], 90),
-        Stage("resume", [*check, "resume", *device, *quick], 60),
-        Stage("convert", [*check, "convert", *device, *quick], 60),
-        Stage("memory", [*check, "memory", *device, *quick], 50),
-        Stage("steps", ["-m", "tests.benchmarks.steps", "cyclegan", *size, *steps, *device], 120),
-        Stage("conversion", ["-m", "tests.benchmarks.conversion", "--random", *images, *device], 60),
+        Stage("graphs", [*check, "graphs", *device, *size], 120),
+        Stage("compiled", [*check, "compiled", *device, *size], 120),
+        Stage("memory", [*check, "memory", *device], 50),
+        Stage("resume", [*check, "resume", *device], 60),
+        Stage("convert", [*check, "convert", *device], 60),
+        # Fills the compiler's cache for the last stage of all. Its times are not those of a quiet machine.
+        Stage("warm", [*_SPEED, "--modes", "compiled", "--timed", "1", *device], 400),
     ]
-    if args.data:
-        loading = [
-            "--data",
-            str(args.data),
-            *size,
-            *(["--images", "8", "--rounds", "1"] if small else ["--rounds", "5"]),
-        ]
-        result.insert(-1, Stage("loading", ["-m", "tests.benchmarks.loading", *loading], 40))
+    return _selected(result, args)
+
+
+_SPEED = ["-m", "tests.benchmarks.cuda_speed"]
+
+
+def quiet_stages(args: argparse.Namespace, work: Path) -> list[Stage]:
+    """Return the stages that need a machine without other work, the most valuable first."""
+    only_device = ["--device", args.device]
+    device = [*only_device, *(["--rehearse"] if args.rehearse else [])]
+    size = ["--size", str(args.size)]
+    small = args.rehearse
+    images = ["--images", "100", "--photos", "2", "--rounds", "2", "--only", "plain", "auto"]
+    steps = ["--rounds", "9"]
+    loading = ["--rounds", "2", "--images", "100"]
+    if small:
+        images = ["--images", "4", "--photos", "0", "--rounds", "1", "--ngf", "4", "--only", "plain", "auto"]
+        steps = ["--rounds", "1", "--ngf", "8"]
+        loading = ["--rounds", "1", "--images", "8"]
+    result = [
+        Stage("speed", [*_SPEED, "--modes", "eager", "graph", *device], 75),
+        Stage("profile", [*_SPEED, "--profile", str(work / "profiles"), *device], 35),
+        Stage("conversion", ["-m", "tests.benchmarks.conversion", "--random", *images, *only_device], 45),
+        Stage("loading", ["-m", "tests.benchmarks.loading", "--data", str(args.data), *size, *loading], 30),
+        Stage("steps", ["-m", "tests.benchmarks.steps", "cyclegan", *size, *steps, *only_device], 40),
+        Stage("speed compiled", [*_SPEED, "--modes", "compiled", *device], 400),
+    ]
+    return _selected([stage for stage in result if args.data or stage.name != "loading"], args)
+
+
+def _selected(stages: list[Stage], args: argparse.Namespace) -> list[Stage]:
     # Compiling for a CPU takes minutes.
-    names = args.only or [stage.name for stage in result if not (small and stage.name == "compiled")]
-    return [stage for stage in result if stage.name in names]
-
-
-def train(args: argparse.Namespace, seconds: float, recorder: Recorder) -> None:
-    """Train for ``seconds``, and put the model file, the samples and the log into the folder of the results."""
-    run = f"cuda-session-{time.time():.0f}"  # a second session on the machine makes another run
-    hours = max(1.0, seconds - TRAINING_MARGIN) / 3600
-    command = [
-        "-m", "i2i", "train", args.method, "--recipe", args.recipe, "--data", str(args.data), "--size", str(args.size),
-        "--max-hours", f"{hours:.6f}", "--name", run, "--device", args.device, "--compile", "off",
-        "--sample-every", "50" if args.rehearse else "2000", *shlex.split(args.train_flags),
-    ]  # fmt: skip
-    run_stage(Stage("training", command, seconds), seconds, recorder)
-    store_run(Path(os.environ.get("I2I_CHECKPOINTS") or "checkpoints") / run, args.out, recorder)
-
-
-def store_run(run: Path, out: Path, recorder: Recorder) -> None:
-    """Store a run in few files of limited size: the pieces of its model file, and ``details.tar``."""
-    weights = run / "weights.safetensors"
-    if not weights.is_file():
-        recorder.result("training", {"error": f"{weights} does not exist"})
-        return
-    stored = weights
-    if weights.stat().st_size > MAX_PIECES * PIECE_BYTES:
-        stored = run / "half.safetensors"
-        save_model_file(stored, to_half(load_model_file(weights)))
-    pieces = split_pieces(stored, out)
-    with tarfile.open(out / "details.tar", "w") as archive:
-        names = ["log.jsonl", "config.json", "card.md"]
-        samples = sorted((run / "samples").glob("*.png"))
-        for path in [*(run / name for name in names), *dict.fromkeys([*samples[:1], *samples[-3:]])]:
-            if path.is_file():
-                archive.add(path, path.relative_to(run).as_posix())
-    recorder.result("training", {"pieces": [piece.name for piece in pieces], "float16": stored != weights})
-
-
-def split_pieces(path: Path, out: Path, piece_bytes: int = PIECE_BYTES) -> list[Path]:
-    """Write the parts of a file to ``out``, as NAME.00, NAME.01 and so on, and return their paths."""
-    data = path.read_bytes()
-    pieces = []
-    for index, start in enumerate(range(0, len(data), piece_bytes)):
-        piece = out / f"weights.safetensors.{index:02}"
-        piece.write_bytes(data[start : start + piece_bytes])
-        pieces.append(piece)
-    return pieces
-
-
-def join_pieces(folder: Path, target: Path) -> Path:
-    """Write the model file whose pieces are in ``folder`` to ``target``, and return ``target``."""
-    pieces = sorted(folder.glob("weights.safetensors.[0-9][0-9]"))
-    target.write_bytes(b"".join(piece.read_bytes() for piece in pieces))
-    load_model_file(target)  # raises ModelFileError if a piece is missing
-    return target
+    names = args.only or [
+        stage.name for stage in stages if not (args.rehearse and stage.name in ("compiled", "warm", "speed compiled"))
+    ]
+    return [stage for stage in stages if stage.name in names]
 
 
 def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
-    parser.add_argument("--minutes", type=float, default=9, help="length of the whole session")
-    parser.add_argument("--train-minutes", type=float, default=3, help="part of it that is kept for the training")
+    parser.add_argument(
+        "--train", type=parse_spec, action="append", default=[], metavar="NAME=METHOD FLAGS",
+        help="a training: arguments of `i2i train`; repeatable. --name, --max-hours, --device, --save-every-minutes "
+        "and --sample-every are set by the session",
+    )  # fmt: skip
+    parser.add_argument("--minutes", type=float, default=9.5, help="length of the whole session")
+    parser.add_argument("--quiet-minutes", type=float, default=2.5, help="its last part, without trainings")
+    parser.add_argument("--started", type=float, help="when the session began, in seconds since 1970; default: now")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--data", type=Path, help="folder of the unpaired dataset to train on; without it, no training")
-    parser.add_argument("--method", default="cut", choices=["cut", "cyclegan"])
-    parser.add_argument("--recipe", default="fast")
-    parser.add_argument("--train-flags", default="", help="further flags of `i2i train`, in one string")
-    parser.add_argument("--only", nargs="+", default=[], help="stages to run; the training is called training")
+    parser.add_argument("--size", type=int, default=256, help="side of the images of the measurements, in pixels")
+    parser.add_argument("--check-size", type=int, default=64, help="side of the images of the checks")
+    parser.add_argument("--data", help="dataset of the stage loading; without it, there is no such stage")
+    parser.add_argument("--work", type=Path, help="new folder of runs, logs and caches; default: a temporary folder")
+    parser.add_argument("--only", nargs="+", default=[], help="stages to run")
     parser.add_argument("--rehearse", action="store_true", help="tiny networks and a few steps, for a CPU")
-    return parser.parse_args(words)
+    args = parser.parse_args(words)
+    names = [spec.name for spec in args.train]
+    if len(set(names)) < len(names):
+        parser.error(f"two trainings have the same name: {', '.join(names)}")
+    return args
+
+
+def session_environment(work: Path) -> dict[str, str]:
+    """Return the environment of all processes: what is compiled or packed once is shared by them."""
+    shared = {"TORCHINDUCTOR_CACHE_DIR": str(work / "inductor"), "I2I_CACHE": str(work / "cache")}
+    own = {"I2I_CHECKPOINTS": str(work / "runs"), "PYTHONUNBUFFERED": "1"}
+    return {**shared, **os.environ, **own}
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run the session."""
     args = parse_arguments(words)
     args.out = args.out.resolve()
-    deadline = time.monotonic() + 60 * args.minutes
+    elapsed = time.time() - args.started if args.started else 0.0
+    deadline = time.monotonic() + 60 * args.minutes - elapsed - END_MARGIN
+    work = (args.work or Path(tempfile.mkdtemp(prefix="cuda-session-"))).resolve()
     recorder = Recorder(args.out)
-    trains = args.data is not None and (not args.only or "training" in args.only)
-    reserved = 60 * args.train_minutes if trains else 0
-    for stage in stages(args):
-        run_stage(stage, min(stage.seconds, deadline - reserved - time.monotonic()), recorder)
-    if trains:
-        train(args, deadline - time.monotonic() - 5, recorder)
+    trainings = [Training(spec, args.out, work, recorder) for spec in args.train]
+    try:
+        _run(args, trainings, work, recorder, deadline)
+    finally:  # also if the session is stopped: the model files are stored in any case
+        finish_trainings(trainings, time.monotonic())
+        store_details(work, args.out)
+        recorder.result("session", check_limits(args.out))
+
+
+def _run(args: argparse.Namespace, trainings: list[Training], work: Path, recorder: Recorder, deadline: float) -> None:
+    environment = session_environment(work)
+    stages = quiet_stages(args, work)
+    reserved = 60 * args.quiet_minutes if stages else (STOP_SECONDS + STORE_SECONDS if trainings else 0)
+    quiet = deadline - reserved
+    for training in trainings:
+        training.start(quiet - time.monotonic(), args.device, args.rehearse, environment)
+    _run_stages(check_stages(args), quiet, recorder, environment)
+    finish_trainings(trainings, quiet)
+    for stage in stages:
+        _run_stages([stage], deadline, recorder, environment)
+        store_details(work, args.out)
+
+
+def _run_stages(stages: list[Stage], deadline: float, recorder: Recorder, environment: Mapping[str, str]) -> None:
+    for stage in stages:
+        run_stage(stage, min(stage.seconds, deadline - time.monotonic()), recorder, environment)
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # runs the clean-up
     main()

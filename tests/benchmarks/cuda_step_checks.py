@@ -101,22 +101,22 @@ def run_steps(
         backend = CudaGraphBackend(device) if captured and device.type == "cuda" else None
         step = graphed = GraphedTrainStep(plain, compiled=compiled, backend=backend)
     seed_everything(1)
-    batches = _batches(recipe, device, numbers)
+    batches = synthetic_batches(recipe, device, numbers)
     losses = [_floats(step(next(batches), index, recipe.training.lr)) for index in range(STEPS)]
     seconds = []
     for index in range(STEPS, STEPS + timed):
         batch = next(batches)
-        _wait(device)
+        wait(device)
         start = time.perf_counter()
         step(batch, index, recipe.training.lr)
-        _wait(device)
+        wait(device)
         seconds.append(time.perf_counter() - start)
     if captured and device.type == "cuda" and graphed.backend is None:
         report(name=recipe.method, warning="the step was not captured; see session.log")
     return losses, statistics.median(seconds) if seconds else None
 
 
-def _batches(recipe: Recipe, device: torch.device, dtype: torch.dtype = torch.float32) -> Iterator[Batch]:
+def synthetic_batches(recipe: Recipe, device: torch.device, dtype: torch.dtype = torch.float32) -> Iterator[Batch]:
     """Yield random batches, the same on every device."""
     rng = torch.Generator().manual_seed(2)
     while True:
@@ -140,7 +140,7 @@ def _largest_difference(losses: list[dict[str, float]], expected: list[dict[str,
     return max(map(_relative_difference, losses, expected))
 
 
-def _wait(device: torch.device) -> None:
+def wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -163,7 +163,7 @@ def check_failed_capture(args: argparse.Namespace) -> None:
     plain = TrainStep(method, recipe.training, device, torch.float32)
     plain.reset_counters(0)
     step = GraphedTrainStep(plain, compiled=False, backend=CudaGraphBackend(device))
-    batches = _batches(recipe, device)
+    batches = synthetic_batches(recipe, device)
     losses = [_floats(step(next(batches), index, 1e-4)) for index in range(STEPS)]
     continues = bool(np.isfinite(list(losses[-1].values())).all())
     report(name="failed capture", continues=continues, captured=step.backend is not None)

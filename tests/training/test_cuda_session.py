@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from i2i.checkpoints.model_file import load_model_file
-from i2i.errors import ModelFileError
-from tests.benchmarks import cuda_checks, cuda_pack, cuda_session, cuda_step_checks
-from tests.benchmarks.cuda_session import Recorder, Stage, join_pieces, run_stage, split_pieces
+from tests.benchmarks import cuda_checks, cuda_session, cuda_step_checks
+from tests.benchmarks.cuda_stages import Recorder, Stage, run_stage
+from tests.docs.commands import benchmark_flags
 
-SHIPPED = Path(__file__).parents[2] / "checkpoints" / "denoise" / "weights.safetensors"
 TINY = {
     "regression": ("regression", "tiny", {"model": {"generator": {"width": 4}}}),
     "broken": ("regression", "tiny", {"model": {"weight_perceptual": 1.0}}),
@@ -43,9 +41,9 @@ def test_a_stage_records_each_json_line_and_its_exit_code(tmp_path: Path) -> Non
 
 
 def test_a_stage_ends_at_its_limit_and_keeps_what_it_printed(tmp_path: Path) -> None:
-    code = """import time; print('{"a": 1}', flush=True); time.sleep(60)"""
-    first, last = run_code(code, 5.0, tmp_path)
-    assert first["a"] == 1
+    code = r"""import time; print('{"a": 1}\n{\n"b": {\n"c": 1\n}\n}', flush=True); time.sleep(60)"""
+    *rows, last = run_code(code, 5.0, tmp_path)
+    assert rows == [{"stage": "stage", "a": 1}, {"stage": "stage", "b": {"c": 1}}]
     assert last["exit"] == "timeout"
 
 
@@ -55,37 +53,36 @@ def test_a_stage_without_time_left_is_recorded_as_skipped(tmp_path: Path) -> Non
 
 def test_a_session_goes_on_after_a_stage_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = Stage("first", ["-c", "raise SystemExit(1)"], 20), Stage("second", ["-c", ""], 20)
-    monkeypatch.setattr(cuda_session, "stages", lambda args: [first, second])
-    cuda_session.main(["--out", str(tmp_path / "out"), "--minutes", "1"])
-    rows = results((tmp_path / "out" / "results.jsonl").read_text())
+    monkeypatch.setattr(cuda_session, "check_stages", lambda args: [first])
+    monkeypatch.setattr(cuda_session, "quiet_stages", lambda args, work: [second])
+    cuda_session.main(["--out", str(tmp_path / "out"), "--minutes", "4", "--work", str(tmp_path / "work")])
+    *rows, last = results((tmp_path / "out" / "results.jsonl").read_text())
     assert [(row["stage"], row["exit"]) for row in rows] == [("first", 1), ("second", 0)]
+    assert (last["stage"], last["files"]) == ("session", 3)
+
+
+def test_a_session_that_began_long_ago_starts_no_stage(tmp_path: Path) -> None:
+    cuda_session.main(["--out", str(tmp_path / "out"), "--started", "1", "--work", str(tmp_path / "work")])
+    *rows, last = results((tmp_path / "out" / "results.jsonl").read_text())
+    assert {row["skipped"] for row in rows} == {"no time left"}
+    assert "error" not in last
+
+
+CHECKS = ["environment", "graphs", "compiled", "memory", "resume", "convert", "warm"]
+QUIET = ["speed", "profile", "conversion", "loading", "steps", "speed compiled"]
 
 
 def test_every_stage_names_a_script_with_these_flags(tmp_path: Path) -> None:
     args = cuda_session.parse_arguments(["--out", str(tmp_path), "--data", "folder"])
-    names = [stage.name for stage in cuda_session.stages(args)]
-    assert names == [
-        "environment",
-        "graphs",
-        "compiled",
-        "resume",
-        "convert",
-        "memory",
-        "steps",
-        "loading",
-        "conversion",
-    ]
+    checks, quiet = cuda_session.check_stages(args), cuda_session.quiet_stages(args, tmp_path)
+    assert [stage.name for stage in checks] == CHECKS
+    assert [stage.name for stage in quiet] == QUIET
     args.rehearse = True
-    assert "compiled" not in [stage.name for stage in cuda_session.stages(args)]
-
-
-def test_the_pieces_of_a_model_file_join_to_the_same_file(tmp_path: Path) -> None:
-    assert len(split_pieces(SHIPPED, tmp_path, 500_000)) > 2
-    assert join_pieces(tmp_path, tmp_path / "joined.safetensors").read_bytes() == SHIPPED.read_bytes()
-    load_model_file(tmp_path / "joined.safetensors")
-    (tmp_path / "weights.safetensors.01").unlink()
-    with pytest.raises(ModelFileError):
-        join_pieces(tmp_path, tmp_path / "damaged.safetensors")
+    rehearsed = [*cuda_session.check_stages(args), *cuda_session.quiet_stages(args, tmp_path)]
+    assert not any("compiled" in stage.command for stage in rehearsed)
+    for stage in [*checks, *quiet, *rehearsed]:
+        flags = {word for word in stage.command if word.startswith("--")}
+        assert flags <= benchmark_flags(stage.command[1].rpartition(".")[2])
 
 
 def test_the_losses_of_steps_are_compared_and_one_failure_does_not_stop_the_rest(
@@ -127,10 +124,3 @@ def test_the_environment_is_reported(capsys: pytest.CaptureFixture[str]) -> None
     cuda_checks.check_environment(check_arguments())
     (row,) = results(capsys.readouterr().out)
     assert row["torch"] == torch.__version__
-
-
-def test_a_pack_that_is_too_large_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "weights.bin").write_bytes(bytes(2**20))
-    assert cuda_pack.check_size(tmp_path, 2**20) == 2**21
-    with pytest.raises(SystemExit, match="does not fit"):
-        cuda_pack.check_size(tmp_path, cuda_pack.MAX_BYTES)
