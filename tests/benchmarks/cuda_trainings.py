@@ -90,7 +90,7 @@ class Training:
         while self.process.poll() is None:
             time.sleep(0.5)
             saved_at = self._store_if_newer(saved_at)
-        self._store_if_newer(saved_at)
+        self._store_if_newer(0)  # in any case: an earlier attempt may have failed, and the log is longer now
         values: dict[str, Any] = {"name": self.spec.name, "exit": self.process.returncode}
         values["seconds"] = round(time.monotonic() - self._start_time, 1)
         self.recorder.result("training", {**values, **self._last_losses()})
@@ -98,6 +98,7 @@ class Training:
     def _store_if_newer(self, saved_at: int) -> int:
         """Store the model file if it was saved after ``saved_at``, and return the time of its last save, in ns."""
         weights = self.run / "weights.safetensors"
+        time_of_save = saved_at
         try:
             time_of_save = weights.stat().st_mtime_ns if weights.is_file() else 0
             if time_of_save > saved_at:

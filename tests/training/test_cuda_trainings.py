@@ -59,7 +59,7 @@ def test_a_training_is_stored_while_it_runs_and_asked_to_stop_at_the_deadline(tm
     assert training.is_running()
     assert (tmp_path / "out" / "run.safetensors").read_bytes() == SHIPPED.read_bytes()
     finish_trainings([training], time.monotonic())
-    stored, ended = results(tmp_path)
+    stored, *_, ended = results(tmp_path)
     assert stored == {"stage": "stored", "name": "run", "files": ["run.safetensors"], "float16": False}
     assert (ended["stage"], ended["exit"], ended["last"]) == ("training", 0, {"step": 7, "epoch": 1})
     with tarfile.open(tmp_path / "out" / "details.tar") as archive:
