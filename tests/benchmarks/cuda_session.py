@@ -68,7 +68,7 @@ def quiet_stages(args: argparse.Namespace, work: Path) -> list[Stage]:
         loading = ["--rounds", "1", "--images", "8"]
     result = [
         Stage("speed", [*_SPEED, "--modes", "eager", "graph", *device], 75),
-        Stage("profile", [*_SPEED, "--profile", str(work / "profiles"), *device], 35),
+        Stage("profile", [*_SPEED, "--profile", str(work / "profiles"), *device], 45),
         Stage("conversion", ["-m", "tests.benchmarks.conversion", "--random", *images, *only_device], 45),
         Stage("loading", ["-m", "tests.benchmarks.loading", "--data", str(args.data), *size, *loading], 30),
         Stage("steps", ["-m", "tests.benchmarks.steps", "cyclegan", *size, *steps, *only_device], 40),
