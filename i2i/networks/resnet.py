@@ -18,6 +18,7 @@ from i2i.networks.channel_counts import require_equal_channels
 from i2i.networks.checkpointing import CheckpointedSequential
 from i2i.networks.cpu_conv import FewChannelConv2d
 from i2i.networks.layers import Init, Norm, conv, conv_transpose, init_and_constrain, norm, run_in_float32
+from i2i.networks.texture_mask import CELL, keep_untextured
 
 ATANH_LIMIT = 0.996
 _PADDINGS: dict[str, type[nn.Module]] = {
@@ -56,6 +57,11 @@ class ResnetConfig(Config):
     skip_reduction: int = option(
         1, "factor by which the skipped input is reduced and enlarged again; above 1 only its colours pass", ge=1, le=64
     )
+    texture_mask: bool = option(
+        False,
+        "return the input wherever the translation adds no texture to it, such as stripes: a change of colour "
+        "alone is undone",
+    )
     decoder_norm: bool = option(True, "normalise the decoder as the rest of the generator; no: not at all")
     antialias: bool = option(False, "blur before every subsampling in the generator (CUT)")
     norm: Norm = option("instance", "normalisation of the generator")
@@ -68,8 +74,8 @@ class ResnetConfig(Config):
 
     def size_multiple(self, size: int) -> int:
         """Return the number, in pixels, that must divide the height and width of an input."""
-        multiple = 2**self.downsamplings
-        return math.lcm(multiple, self.skip_reduction) if self.skip_input else multiple
+        cells = [self.skip_reduction] if self.skip_input else []
+        return math.lcm(2**self.downsamplings, *cells, *([CELL] if self.texture_mask else []))
 
     @property
     def min_side(self) -> int:
@@ -94,6 +100,8 @@ class ResnetConfig(Config):
             raise ConfigError("--residual-output needs the output activation tanh.")
         if self.residual_output:
             require_equal_channels("--residual-output", in_channels, out_channels)
+        if self.texture_mask:
+            require_equal_channels("--texture-mask", in_channels, out_channels)
         return Resnet(self, in_channels, out_channels)
 
 
@@ -130,6 +138,7 @@ class Resnet(nn.Module):
         tanh = [] if config.residual_output or config.output_activation == "none" else [nn.Tanh()]
         self.to_rgb = nn.Sequential(nn.ReflectionPad2d(3), last_conv, *tanh)
         self.residual_output = config.residual_output
+        self.texture_mask = config.texture_mask
         init_and_constrain(self, config.weight_init, config.spectral_norm)
         if config.residual_output and not config.spectral_norm:
             nn.init.zeros_(last_conv.weight)
@@ -142,10 +151,10 @@ class Resnet(nn.Module):
         if self.skip_input:
             x = torch.cat([x, self._skipped(image).to(x.dtype)], 1)
         output = run_in_float32(self.to_rgb, x)
-        if not self.residual_output:
-            return output
-        # tanh never reaches ±1, and atanh(±1) is infinite. ATANH_LIMIT changes white and black by half a grey level.
-        return torch.tanh(output + torch.atanh(ATANH_LIMIT * image.to(output.dtype)))
+        if self.residual_output:
+            # tanh never reaches ±1, and atanh(±1) is infinite. ATANH_LIMIT changes white and black by half a grey level.
+            output = torch.tanh(output + torch.atanh(ATANH_LIMIT * image.to(output.dtype)))
+        return keep_untextured(output, image) if self.texture_mask else output
 
     def _skipped(self, image: Tensor) -> Tensor:
         if self.skip_reduction == 1:

@@ -100,6 +100,7 @@ NETWORKS = {
     "resnet, colour skip": ResnetConfig(
         ngf=2, blocks=1, skip_input=True, skip_reduction=8, decoder_norm=False, weight_init="kaiming"
     ),
+    "resnet, texture mask": ResnetConfig(ngf=2, blocks=1, texture_mask=True, weight_init="kaiming"),
     "resnet, residual": ResnetConfig(ngf=2, blocks=2, upsampling="resize", residual_output=True, spectral_norm=True),
     "resnet, spectral norm": ResnetConfig(ngf=2, blocks=2, spectral_norm=True, weight_init="kaiming"),
     "unet, batch norm": UnetConfig(ngf=4, dropout=0.0, weight_init="kaiming"),
