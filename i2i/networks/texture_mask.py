@@ -5,8 +5,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function
 
-CELL = 16  # pixels a side over which texture is measured; it must divide the height and width of an image
-_LOW, _HIGH = 8 / 127.5, 25 / 127.5  # root mean square of the added texture, in [-1, 1], for a mask of 0 and of 1
+CELL = 8  # pixels a side over which texture is measured; it must divide the height and width of an image
+_LOW, _HIGH = 14 / 127.5, 30 / 127.5  # root mean square of the added texture, in [-1, 1], for a mask of 0 and of 1
 
 
 def keep_untextured(output: Tensor, image: Tensor) -> Tensor:
@@ -14,7 +14,7 @@ def keep_untextured(output: Tensor, image: Tensor) -> Tensor:
 
     Added texture is the difference in brightness of output and image, without its mean over cells of CELL pixels. Its
     energy is its mean square over such cells. Both means are interpolated between the cells. The mask rises smoothly
-    from 0 to 1 between a root mean square of 8 and of 25 grey levels. No weights are learned, and gradients flow
+    from 0 to 1 between a root mean square of 14 and of 30 grey levels. No weights are learned, and gradients flow
     through the mask.
 
     Args:
