@@ -167,6 +167,12 @@ class ModelInfo:
         return self.generator.get("conditioning") == "mask"
 
     @property
+    def can_mask_texture(self) -> bool:
+        """Whether the network can return its input wherever it adds no texture."""
+        equal = len({format.channels for format in self.formats}) == 1
+        return equal and self.generator.get("network") in ("resnet", "unet")
+
+    @property
     def restores(self) -> bool:
         """Whether the model restores or enlarges photos, rather than translating them."""
         return bool(self.task_title) or self.generator.get("network") == "spandrel"

@@ -182,6 +182,15 @@ def convert(
             show_default=False,
         ),
     ] = None,
+    texture_mask: Annotated[
+        bool | None,
+        typer.Option(
+            "--texture-mask/--no-texture-mask",
+            help="keep the photo wherever the model adds no texture, such as stripes "
+            r"\[default: as the model was made]",
+            show_default=False,
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=0, help="images of one size in a batch; 0: chosen for the device")] = 0,
     compile: Annotated[
         bool, typer.Option("--compile", help="compile the network first; pays off for thousands of images of one size")
@@ -235,7 +244,8 @@ def convert(
         metadata=metadata, provenance=provenance, max_pixels=parse_pixels(max_pixels), max_side=max_side,
         stabilize=stabilize, device=device, precision=precision, strength=degradation_level, mask=mask,
         mask_fill=mask_fill, value_range=value_range, blend=blend, grain=grain,
-        protect=protect, engine=engine, network_range=network_range, batch_size=batch_size, compile=compile,
+        protect=protect, engine=engine, network_range=network_range, texture_mask=texture_mask,
+        batch_size=batch_size, compile=compile,
     )  # fmt: skip
     if out is not None and is_distributed(sources, out, ray):
         convert_distributed(options, sources, out, ray=ray, workers=workers, dry_run=dry_run, json=json)

@@ -65,6 +65,7 @@ def convert(
     protect: PathLike | None = None,
     engine: EngineChoice | None = None,
     network_range: tuple[float, float] | None = None,
+    texture_mask: bool | None = None,
     batch_size: int = 0,
     compile: bool = False,
     ray: str | None = None,
@@ -116,6 +117,7 @@ def convert(
         protect: a mask image of the region that stays as it is, or a folder with one for each photo.
         engine: what computes the network on a CPU, see ``i2i.load``.
         network_range: for ONNX and OpenVINO files of other programs, see ``i2i.load``.
+        texture_mask: whether photos stay as they are where the model adds no texture, see ``i2i.load``.
         batch_size: images of one size in a batch; 0: chosen for the device.
         compile: whether to compile the network first.
         ray: convert on Ray: "local" starts it on this machine, "auto" is the cluster of this machine, else the address
@@ -157,7 +159,8 @@ def convert(
         device=to_device_name(device), precision=precision, strength=degradation_level,
         mask=Path(mask) if mask is not None else None, mask_fill=mask_fill, value_range=value_range,
         blend=float(blend), grain=float(grain), protect=Path(protect) if protect is not None else None,
-        engine=engine, network_range=network_range, batch_size=int(batch_size), compile=compile,
+        engine=engine, network_range=network_range, texture_mask=texture_mask,
+        batch_size=int(batch_size), compile=compile,
     )  # fmt: skip
     texts = [os.fspath(sources)] if isinstance(sources, str | os.PathLike) else [os.fspath(item) for item in sources]
     if out is not None and is_distributed(texts, os.fspath(out), ray):

@@ -16,13 +16,13 @@ from i2i.convert.options import (
     make_writer,
     output_format,
     profile_policy,
-    settings_hash,
     with_options_of,
 )
 from i2i.convert.pending import Remarks, open_manifest, pending_jobs
 from i2i.convert.pipeline import Progress, io_threads
 from i2i.convert.plan import Job, Plan, is_image_name, make_plan, video_jobs
 from i2i.convert.sequences import fits_one_result
+from i2i.convert.settings_hash import settings_hash
 from i2i.convert.shared_ranges import PlanRanges, plan_ranges
 from i2i.device import disable_malloc_trim
 from i2i.errors import I2IError, UsageError
@@ -219,6 +219,7 @@ class Conversion:
             protect=options.protect,
             depth=options.depth,
             keep_profile=options.keep_profile,
+            texture_mask=options.texture_mask,
         )
         profiles: ProfilePolicy = "convert" if translator.takes_channels else profile_policy(options, translator)
         if reader is not None:

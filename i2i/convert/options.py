@@ -1,13 +1,11 @@
 """The options of a conversion: their checks, and their conversion to the types that it needs."""
 
-import hashlib
-import json
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from i2i.config import require
 from i2i.convert.api import OutputFormat
@@ -17,7 +15,6 @@ from i2i.convert.sequences import Frames
 from i2i.device import Precision
 from i2i.errors import UsageError
 from i2i.images import MAX_PIXELS, Provenance, Writer
-from i2i.images.channel_writing import ChannelWriter
 from i2i.images.formats import FORMAT_BY_SUFFIX
 from i2i.images.reading import ProfilePolicy
 from i2i.images.writing import DEEP_SUFFIXES, MetadataPolicy
@@ -29,8 +26,6 @@ if TYPE_CHECKING:
 
 Depth = Literal["auto", "8", "16"]
 DEPTHS: dict[str | int, Depth] = {"auto": "auto", 8: "8", 16: "16"}
-_SETTINGS_VERSION = 1  # increased when the same model and settings give other results
-_MASK_VERSION = 2  # increased when the same mask image selects other pixels
 _PIXELS = re.compile(r"\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*(MP)?\s*", re.IGNORECASE)
 _MAX_PIXELS = 2_000_000_000
 
@@ -71,6 +66,7 @@ class ConvertOptions:
         protect: mask of the region that stays as it is, or a folder of masks; ``mask_fill`` applies.
         engine: what computes the network on a CPU; None for torch, or for the engine of an exported file.
         network_range: values of black and white that the network of a file of another program takes and returns.
+        texture_mask: whether photos stay as they are where the model adds no texture; None as the model says.
         batch_size: images of one size in a batch; 0 for the translator's preferred batch size.
         compile: whether to compile the network.
     """
@@ -104,6 +100,7 @@ class ConvertOptions:
     protect: Path | None = None
     engine: EngineChoice | None = None
     network_range: tuple[float, float] | None = None
+    texture_mask: bool | None = None
     batch_size: int = 0
     compile: bool = False
 
@@ -123,7 +120,7 @@ def with_options_of(options: ConvertOptions, translator: "Translator") -> Conver
     defaults = {field.name: field.default for field in fields(ConvertOptions)}
     for name in (
         "direction", "device", "precision", "strength", "mask", "mask_fill",
-        "value_range", "blend", "grain", "protect", "engine", "network_range",
+        "value_range", "blend", "grain", "protect", "engine", "network_range", "texture_mask",
     ):  # fmt: skip
         if getattr(options, name) != defaults[name]:
             raise UsageError(f"{name} is an option of i2i.load, and the translator is loaded already.")
@@ -131,6 +128,7 @@ def with_options_of(options: ConvertOptions, translator: "Translator") -> Conver
     return replace(
         options, strength=own.strength, mask=_to_path(own.mask), mask_fill=own.mask_fill,
         value_range=own.value_range, blend=own.blend, grain=own.grain, protect=_to_path(own.protect),
+        texture_mask=own.texture_mask,
     )  # fmt: skip
 
 
@@ -139,6 +137,7 @@ def inference_options(options: ConvertOptions) -> InferenceOptions:
     return InferenceOptions(
         options.device, options.precision, options.strength, options.mask, options.mask_fill, options.value_range,
         options.blend, options.grain, options.protect, options.engine, options.network_range,
+        options.texture_mask,
     )  # fmt: skip
 
 
@@ -234,61 +233,3 @@ def profile_policy(options: ConvertOptions, translator: "Translator") -> Profile
             "--protect."
         )
     return "state"
-
-
-def settings_hash(
-    model: Provenance | None,
-    writer: Writer | ChannelWriter,
-    *,
-    strength: float | None = None,
-    mask: Path | None = None,
-    mask_fill: MaskFill = "white",
-    max_side: int | None = None,
-    blend: float = 1.0,
-    grain: float = 0.0,
-    protect: Path | None = None,
-    depth: Depth = "auto",
-    keep_profile: bool = False,
-) -> str:
-    """Return a hash of everything besides the source that a result depends on.
-
-    Args:
-        model: the model and its direction.
-        writer: encodes the results.
-        strength: the degradation strength given to the model.
-        mask: the mask image, or the folder of mask images.
-        mask_fill: what the masks mark.
-        max_side: the longer side in pixels to which photos are downscaled.
-        blend: part of the result in its mixture with the photo.
-        grain: σ of the grain.
-        protect: the mask image of what stays as it is, or the folder of mask images.
-        depth: bits of a channel.
-        keep_profile: whether results keep another RGB space than sRGB.
-    """
-    settings: list[Any] = [_SETTINGS_VERSION, model and (model.model, model.version), writer.suffix, writer.policy]
-    settings.append(writer.provenance is None)
-    if strength is not None:
-        settings.append(["strength", strength])
-    if mask is not None:
-        settings.append(["mask", _MASK_VERSION, mask_fill, *_file_stamps(mask)])
-    if max_side is not None:
-        settings.append(["max_side", max_side])
-    if blend != 1:
-        settings.append(["blend", blend])
-    if grain:
-        settings.append(["grain", grain])
-    if depth != "auto":
-        settings.append(["depth", depth])
-    if keep_profile:
-        settings.append("keep_profile")
-    if protect is not None:
-        settings.append(["protect", _MASK_VERSION, mask_fill, *_file_stamps(protect)])
-    if writer.suffix in (".jpg", ".webp", ".avif"):
-        settings.append("lossless" if writer.lossless else writer.quality)
-    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
-
-
-def _file_stamps(mask: Path) -> list[tuple[str, int, int]]:
-    """Return path, size and modification time of a file, or of each file in a folder."""
-    files = sorted(mask.iterdir()) if mask.is_dir() else [mask]
-    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.is_file()]

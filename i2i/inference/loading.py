@@ -49,6 +49,7 @@ def load(
     protect: str | os.PathLike[str] | None = None,
     engine: EngineChoice | None = None,
     network_range: tuple[float, float] | None = None,
+    texture_mask: bool | None = None,
 ) -> Translator:
     """Load a translator.
 
@@ -76,6 +77,8 @@ def load(
             is installed and whose results are those of torch, which is measured once; None for torch.
         network_range: values of black and white that the network of an ONNX or OpenVINO file of another program takes
             and returns, such as (0, 1).
+        texture_mask: True to return the image wherever the translation adds no texture, such as stripes; False not to;
+            None as the model says.
 
     Raises:
         ModelFileError or UsageError: the message names the available choices.
@@ -90,7 +93,7 @@ def load(
         raise UsageError("auto is not one model: i2i.load_auto() returns a function that chooses for each photo.")
     options = InferenceOptions(
         str(device), precision, strength, mask, mask_fill, value_range, float(blend), float(grain), protect,
-        engine, network_range,
+        engine, network_range, texture_mask,
     )  # fmt: skip
     return load_with_options(model, direction, options)
 
@@ -143,12 +146,18 @@ def load_chain(members: Sequence[str], direction: str | None, options: Inference
     takes_strength = [info is not None and info.takes_strength for info in infos]
     if options.strength is not None and not any(takes_strength):
         options.check_for("+".join(members), None)
+    can_mask_texture = [info is not None and info.can_mask_texture for info in infos]
+    if options.texture_mask is not None and not any(can_mask_texture):
+        options.check_for("+".join(members), None)
     plain = replace(options, strength=None, mask=None, mask_fill="white", blend=1.0, grain=0.0, protect=None)
     loaded = []
-    for (name, own_direction, own_strength), of_member, takes in zip(own, directions, takes_strength, strict=True):
+    for (name, own_direction, own_strength), of_member, takes, can_mask in zip(
+        own, directions, takes_strength, can_mask_texture, strict=True
+    ):
         strength = options.strength if own_strength is None and takes else own_strength
         chosen = own_direction or (direction if direction in of_member else None)
-        loaded.append(load_one(name, chosen, replace(plain, strength=strength)))
+        texture_mask = options.texture_mask if can_mask else None
+        loaded.append(load_one(name, chosen, replace(plain, strength=strength, texture_mask=texture_mask)))
         if loaded[-1].takes_channels:
             raise UsageError(f"{name} takes images of other channels or another type than pictures: run it alone.")
     if loaded[0].mask_reader is None:
@@ -176,6 +185,8 @@ def load_one(model: str, direction: str | None, options: InferenceOptions) -> Tr
         return Translator(Identity(), IdentityConfig(), size=MIN_SIDE, direction=direction, options=options)
     path = find_model_file(model)
     if is_exported(path):
+        if options.texture_mask is not None:
+            raise UsageError(f"{model} is an exported network, which runs as it is: omit --texture-mask.")
         return load_exported(path, direction, options)
     if options.network_range is not None:
         raise UsageError(f"--network-range is for ONNX and OpenVINO files of other programs: omit it with {model}.")
@@ -188,6 +199,12 @@ def load_one(model: str, direction: str | None, options: InferenceOptions) -> Tr
         )
     direction = _checked_direction(model, direction, info.directions)
     options.check_for(model, info)
+    if options.texture_mask is not None:
+        if options.engine not in (None, "auto", "torch"):
+            raise UsageError(f"--engine {options.engine} computes {model} as its file has it: omit --texture-mask.")
+        options = replace(options, engine="torch")
+        info = replace(info, generator={**info.generator, "texture_mask": options.texture_mask})
+        model_file = replace(model_file, info=info)
     network, config = build_translator(path, model_file, direction)
     if isinstance(network, SpandrelNetwork) and isinstance(config, SpandrelConfig):
         options = with_safe_precision(network, config, options)

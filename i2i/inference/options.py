@@ -32,6 +32,8 @@ class InferenceOptions:
             whose results are those of torch; None for torch, or for the engine of an exported file.
         network_range: values of black and white that the network of an ONNX or OpenVINO file takes and returns, if the
             file has no metadata of i2i.
+        texture_mask: whether the network returns its input wherever it adds no texture, see
+            ``i2i.networks.texture_mask``; None as in the model file.
         expected_pixels: of all images that are to be translated, for "auto"; None if unknown.
     """
 
@@ -46,6 +48,7 @@ class InferenceOptions:
     protect: str | os.PathLike[str] | None = None
     engine: EngineChoice | None = None
     network_range: tuple[float, float] | None = None
+    texture_mask: bool | None = None
     expected_pixels: int | None = None
 
     def value_ranges(self, info: ModelInfo | None, direction: str) -> ValueRanges:
@@ -68,6 +71,11 @@ class InferenceOptions:
             raise UsageError(
                 f"{model} does not take the degradation strength as input: omit --degradation-level (strength in "
                 "Python)."
+            )
+        if self.texture_mask is not None and not (info is not None and info.can_mask_texture):
+            raise UsageError(
+                f"{model} has no texture mask: omit --texture-mask (texture_mask in Python). It is for models with a "
+                "generator resnet or unet whose results have the channels of their images."
             )
         if self.mask is not None and not (info is not None and info.takes_mask):
             raise UsageError(f"{model} does not inpaint: --mask (mask in Python) is for models of the task inpaint.")

@@ -18,7 +18,7 @@ from i2i.networks.channel_counts import require_equal_channels
 from i2i.networks.checkpointing import CheckpointedSequential
 from i2i.networks.cpu_conv import FewChannelConv2d
 from i2i.networks.layers import Init, Norm, conv, conv_transpose, init_and_constrain, norm, run_in_float32
-from i2i.networks.texture_mask import CELL, keep_untextured
+from i2i.networks.texture_mask import CELL, TEXTURE_MASK_HELP, keep_untextured
 
 ATANH_LIMIT = 0.996
 _PADDINGS: dict[str, type[nn.Module]] = {
@@ -57,11 +57,7 @@ class ResnetConfig(Config):
     skip_reduction: int = option(
         1, "factor by which the skipped input is reduced and enlarged again; above 1 only its colours pass", ge=1, le=64
     )
-    texture_mask: bool = option(
-        False,
-        "return the input wherever the translation adds no texture to it, such as stripes: a change of colour "
-        "alone is undone",
-    )
+    texture_mask: bool = option(False, TEXTURE_MASK_HELP)
     decoder_norm: bool = option(True, "normalise the decoder as the rest of the generator; no: not at all")
     antialias: bool = option(False, "blur before every subsampling in the generator (CUT)")
     norm: Norm = option("instance", "normalisation of the generator")
@@ -152,7 +148,7 @@ class Resnet(nn.Module):
             x = torch.cat([x, self._skipped(image).to(x.dtype)], 1)
         output = run_in_float32(self.to_rgb, x)
         if self.residual_output:
-            # tanh never reaches ±1, and atanh(±1) is infinite. ATANH_LIMIT changes white and black by half a grey level.
+            # tanh never reaches ±1, and atanh(±1) is infinite. ATANH_LIMIT changes white and black by half a level.
             output = torch.tanh(output + torch.atanh(ATANH_LIMIT * image.to(output.dtype)))
         return keep_untextured(output, image) if self.texture_mask else output
 

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from i2i.config import Config, option
 from i2i.errors import ConfigError
 from i2i.networks.batching import Dropout
+from i2i.networks.channel_counts import require_equal_channels
 from i2i.networks.checkpointing import CheckpointedSequential
 from i2i.networks.layers import Init, Norm, conv, conv_transpose, init_and_constrain, norm, run_in_float32, uses_bias
+from i2i.networks.texture_mask import TEXTURE_MASK_HELP, keep_untextured
 
 SIZES = (32, 64, 128, 256, 512, 1024)
 
@@ -32,6 +34,7 @@ class UnetConfig(Config):
         "train", "at inference: dropout and batch statistics as in training (Isola et al., section 3.4), or frozen",
         was="inference",
     )  # fmt: skip
+    texture_mask: bool = option(False, TEXTURE_MASK_HELP)
     weight_init: Init = option("normal", "initialisation of the generator", was="init")
     spectral_norm: bool = option(False, "spectral norm on every convolution of the generator")
 
@@ -47,6 +50,8 @@ class UnetConfig(Config):
             in_channels: of its input.
             out_channels: of its output.
         """
+        if self.texture_mask:
+            require_equal_channels("--texture-mask", in_channels, out_channels)
         return Unet(self, size, in_channels, out_channels)
 
 
@@ -61,6 +66,7 @@ class Unet(nn.Module):
         super().__init__()
         if size not in SIZES:
             raise ConfigError(f"A U-Net's size must be one of {', '.join(map(str, SIZES))} px; found {size}.")
+        self.texture_mask = config.texture_mask
         depth = size.bit_length() - 1
         channels = [min(8, 2**level) * config.ngf for level in range(depth)]
         self.down = nn.ModuleList()
@@ -79,7 +85,8 @@ class Unet(nn.Module):
         x = self.up[-1](skips.pop())
         for block in list(self.up)[-2:0:-1]:
             x = block(torch.cat([skips.pop().to(x.dtype), x], dim=1))
-        return run_in_float32(self.up[0], torch.cat([skips.pop().to(x.dtype), x], dim=1))
+        output = run_in_float32(self.up[0], torch.cat([skips.pop().to(x.dtype), x], dim=1))
+        return keep_untextured(output, image) if self.texture_mask else output
 
 
 def _down_block(config: UnetConfig, channels: list[int], level: int, image_channels: int) -> CheckpointedSequential:

@@ -9,7 +9,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from i2i.cli import app
-from i2i.convert.options import existing_policy, parse_pixels, settings_hash
+from i2i.convert.options import existing_policy, parse_pixels
+from i2i.convert.settings_hash import settings_hash
 from i2i.errors import UsageError, WriteError
 from i2i.images import Provenance, Writer
 from tests.conftest import random_image, write_random_images
