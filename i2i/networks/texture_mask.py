@@ -25,21 +25,31 @@ def keep_untextured(output: Tensor, image: Tensor) -> Tensor:
     Returns: (N, C, H, W) in float32 (float64 for float64 output).
     """
     with torch.autocast(image.device.type, enabled=False):
-        difference = _difference(output if output.dtype == torch.float64 else output.float(), image)
+        difference = _change(output if output.dtype == torch.float64 else output.float(), image)
         brightness = _brightness(difference)
-        detail = _difference(brightness, _enlarge(F.avg_pool2d(brightness, CELL)))
-        energy = _enlarge(F.avg_pool2d(detail * detail, CELL))
+        detail = _difference(brightness, _local_mean(brightness))
+        energy = _local_mean(detail * detail)
         return _masked_sum(image, difference, energy)
 
 
-def _enlarge(cells: Tensor) -> Tensor:
-    return F.interpolate(cells, scale_factor=CELL, mode="bilinear")
+def _local_mean(x: Tensor) -> Tensor:
+    """Return the mean of ``x`` over cells, interpolated between them to its height and width."""
+    cells = F.avg_pool2d(x, CELL)
+    if not isinstance(x, Tensor):  # a streamed feature map
+        return F.interpolate(cells, scale_factor=CELL, mode="bilinear")
+    return F.interpolate(cells, x.shape[2:], mode="bilinear")  # exported networks have symbols as height and width
+
+
+def _change(output: Tensor, image: Tensor) -> Tensor:
+    if has_torch_function((output, image)):
+        return handle_torch_function(_change, (output, image), output, image)
+    return output - image.to(output.dtype)
 
 
 def _difference(x: Tensor, y: Tensor) -> Tensor:
-    if has_torch_function((x, y)):  # for streamed feature maps
+    if has_torch_function((x, y)):
         return handle_torch_function(_difference, (x, y), x, y)
-    return x - y.to(x.dtype)
+    return x - y
 
 
 def _brightness(x: Tensor) -> Tensor:
@@ -57,6 +67,7 @@ def _masked_sum(image: Tensor, difference: Tensor, energy: Tensor) -> Tensor:
 
 
 # Streaming: each pixel of a result depends on that pixel alone.
+_change.is_pointwise = True  # type: ignore[attr-defined]
 _difference.is_pointwise = True  # type: ignore[attr-defined]
 _brightness.is_pointwise = True  # type: ignore[attr-defined]
 _masked_sum.is_pointwise = True  # type: ignore[attr-defined]
