@@ -4,8 +4,10 @@ A message states the value or file, what was expected, and what to do next. The 
 without a traceback and exits with ``exit_code``.
 """
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 
 
@@ -30,6 +32,51 @@ class UsageError(I2IError):
 
 class ConfigError(UsageError):
     """A configuration value is out of its range or has the wrong type."""
+
+
+class SettingError(ConfigError):
+    """A setting has a value that it cannot take, alone or together with other settings.
+
+    The text names each setting by the path of its field, such as "model.discriminator.receptive_field".
+    ``with_names`` names them as the user knows them: by flag, or by argument.
+
+    Args:
+        template: the message, with the name of each setting in braces.
+        settings: the names in the template: paths of fields, relative to the config that is checked; "" for itself.
+        listed: names for {listed} in the template: fields that are named without a path.
+
+    >>> error = SettingError("{scales} is 9; it must be from 1 to 6.", "scales").within("model", "discriminator")
+    >>> str(error)
+    'model.discriminator.scales is 9; it must be from 1 to 6.'
+    >>> str(error.with_names(lambda path: "--d-" + path[-1]))
+    '--d-scales is 9; it must be from 1 to 6.'
+    """
+
+    def __init__(self, template: str, *settings: str, listed: Sequence[str] = ()) -> None:
+        self.template = template
+        self.paths: dict[str, tuple[str, ...]] = {
+            setting: tuple(setting.split(".")) if setting else () for setting in settings
+        }
+        self.listed: list[tuple[str, ...]] = [(name,) for name in listed]
+        super().__init__(self._text(".".join, itemgetter(-1)))
+
+    def within(self, *keys: str) -> "SettingError":
+        """Return the error as one of a config that holds this config in the field with the path ``keys``."""
+        error = copy.copy(self)
+        error.paths = {setting: (*keys, *path) for setting, path in self.paths.items()}
+        error.listed = [(*keys, *path) for path in self.listed]
+        error.args = (error._text(".".join, itemgetter(-1)),)
+        return error
+
+    def with_names(self, name: Callable[[tuple[str, ...]], str]) -> ConfigError:
+        """Return the error with other names of the settings. ``name``: maps the path of a field to its name."""
+        return ConfigError(self._text(name, name))
+
+    def _text(self, name: Callable[[tuple[str, ...]], str], listed_name: Callable[[tuple[str, ...]], str]) -> str:
+        text = self.template.replace("{listed}", ", ".join(map(listed_name, self.listed)))
+        for setting, path in self.paths.items():
+            text = text.replace("{" + setting + "}", name(path))
+        return text
 
 
 class ArgumentTypeError(UsageError, TypeError):

@@ -20,6 +20,7 @@ from i2i.inference.sampler import Sampler
 from i2i.inference.translator import Translator
 from i2i.recipes import launch
 from i2i.recipes.config_file import load_base_recipe
+from i2i.recipes.setting_names import errors_name_arguments
 from i2i.recipes.settings import overrides_from_settings, setting_paths
 from i2i.training.progress import TrainingProgress
 from i2i.training.time_budget import TimeLimit, parse_duration
@@ -123,15 +124,16 @@ def train(
     >>> translate = i2i.load("checkpoints/stripes-cyclegan")  # doctest: +SKIP
     """
     check_types(train, locals())
-    refuse_reference_settings("train", settings, setting_paths(method))
-    overrides = overrides_from_settings("train", method, {"data": data, **settings})
-    limit = TimeLimit(parse_duration(time_limit) if time_limit is not None else None)
-    device = device_of_rank(overrides.get("training", {}).get("device", "auto"))
-    with process_group(resolve_device(device)):
-        return _train(
-            method, overrides, recipe, name, resume="auto" if is_restart() else resume, config=config, limit=limit,
-            allow_changed_data=allow_changed_data, progress=progress and rank() == 0,
-        )  # fmt: skip
+    with errors_name_arguments(method):
+        refuse_reference_settings("train", settings, setting_paths(method))
+        overrides = overrides_from_settings("train", method, {"data": data, **settings})
+        limit = TimeLimit(parse_duration(time_limit) if time_limit is not None else None)
+        device = device_of_rank(overrides.get("training", {}).get("device", "auto"))
+        with process_group(resolve_device(device)):
+            return _train(
+                method, overrides, recipe, name, resume="auto" if is_restart() else resume, config=config, limit=limit,
+                allow_changed_data=allow_changed_data, progress=progress and rank() == 0,
+            )  # fmt: skip
 
 
 def _train(

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from i2i._version import __version__
 from i2i.api.reference_options import refuse_reference_options, refuse_unknown_option
+from i2i.cli._bad_values import explain, option_names
 from i2i.cli.bench import app as bench
 from i2i.cli.console import log_line, setup_logging
 from i2i.cli.convert import convert
@@ -22,7 +23,7 @@ from i2i.cli.old_flags import replace_old_names
 from i2i.cli.sample import sample
 from i2i.cli.train import app as train
 from i2i.cli.train import distill_as_training
-from i2i.errors import I2IError
+from i2i.errors import I2IError, SettingError
 
 COMMANDS = (  # in the order of the help: data, training, use, upkeep
     "data", "train", "bench", "distill", "convert", "evaluate", "demo", "sample", "degrade", "models", "docs",
@@ -37,23 +38,22 @@ class RootGroup(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         refuse_reference_options(args)
-        return super().parse_args(ctx, distill_as_training(replace_old_names(args)))
+        self._words = distill_as_training(replace_old_names(args))
+        return super().parse_args(ctx, list(self._words))
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except SettingError as error:
+            from i2i.config import rename_settings
+
+            raise rename_settings(error, option_names(self, self._words)) from error
         except Exception as error:
             if hasattr(error, "possibilities"):  # Typer's NoSuchOption, which has no public name
                 command = error.ctx.command_path  # type: ignore[attr-defined]
                 refuse_unknown_option(error.option_name, command)  # type: ignore[attr-defined]
-            if isinstance(error, typer.BadParameter):
-                error.message = _in_our_words(error.message)
+            explain(error, self, self._words)
             raise
-
-
-def _in_our_words(message: str) -> str:
-    """Return a message of pydantic about a value of a flag, without its prefix and with "must" for "should"."""
-    return message.removeprefix("Value error, ").replace("Input should be", "it must be", 1)
 
 
 app = typer.Typer(

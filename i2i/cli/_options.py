@@ -9,6 +9,8 @@ import typer
 from rich.markup import escape
 from typer.core import TyperCommand
 
+from i2i.errors import SettingError
+
 if TYPE_CHECKING:
     from i2i.config import Flag
 
@@ -98,11 +100,16 @@ def build_command(
     parameters += [_config_parameter(key, option) for key, option in zip(paths, config_options, strict=True)]
 
     def command(**values: Any) -> None:
+        from i2i.config import rename_settings
+
         overrides: dict[str, Any] = {}
         for key, path in paths.items():
             if values[key] is not None:
                 _set_nested(overrides, path, values[key])
-        handler(overrides, {option.name: values[option.name] for option in fixed_options})
+        try:
+            handler(overrides, {option.name: values[option.name] for option in fixed_options})
+        except SettingError as error:
+            raise rename_settings(error, _flag_names(fixed_options, config_options, overrides)) from error
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -111,6 +118,19 @@ def build_command(
     typer_command = typer.main.get_command(app)
     assert isinstance(typer_command, TyperCommand)
     return typer_command
+
+
+def _flag_names(
+    fixed_options: Sequence[FixedOption], config_options: Sequence[ConfigOption], overrides: dict[str, Any]
+) -> dict[tuple[str, ...], str]:
+    """Return the flag of each setting, by the path of its field; ``--no-NAME`` if ``overrides`` switch it off."""
+    names: dict[tuple[str, ...], str] = {
+        (option.name,): f"--{option.name.replace('_', '-')}" for option in fixed_options
+    }
+    for option in config_options:
+        is_switched_off = option.has_off_switch and _get_nested(overrides, option.path) is False
+        names[option.path] = f"--{'no-' if is_switched_off else ''}{option.flag.name}"
+    return names
 
 
 def default_suffix(flag: "Flag") -> str:
@@ -147,6 +167,13 @@ def _format_value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _get_nested(table: dict[str, Any], path: tuple[str, ...]) -> Any:
+    """Return a value in nested dicts; None if it is not there."""
+    for key in path[:-1]:
+        table = table.get(key, {})
+    return table.get(path[-1])
 
 
 def _set_nested(table: dict[str, Any], path: tuple[str, ...], value: Any) -> None:

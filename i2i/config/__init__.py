@@ -10,9 +10,10 @@ union.
 from i2i.config._fields import Bounds, Config, option, require, validate
 from i2i.config._flags import Flag, flags
 from i2i.config._json import from_json, merge, to_json
+from i2i.config._names import rename_settings
 from i2i.config._unions import discriminator_values, extend_unions
 
 __all__ = [
     "Bounds", "Config", "Flag", "discriminator_values", "extend_unions", "flags", "from_json", "merge", "option",
-    "require", "to_json", "validate",
+    "rename_settings", "require", "to_json", "validate",
 ]  # fmt: skip

@@ -1,10 +1,11 @@
 """Config fields with their bounds."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from i2i.errors import ConfigError
+from i2i.errors import SettingError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Config:
 
 
 def validate(config: Any) -> None:
-    """Check every field of a dataclass. Raises ConfigError for the first value that is out of its bounds.
+    """Check every field of a dataclass. Raises SettingError for the first value that is out of its bounds.
 
     A whole number in a field of type float becomes a float, as it is when the config is read from JSON.
     """
@@ -121,15 +122,18 @@ def validate(config: Any) -> None:
             value = float(value)
             object.__setattr__(config, field.name, value)  # the dataclass is frozen
         if bounds is not None and value is not None and not dataclasses.is_dataclass(value):
-            require(bounds.allow(value), setting_name(field), value, str(bounds))
-
-
-def setting_name(field: Any) -> str:
-    """Return the name of a dataclass field in messages: that of its flag in snake_case, without a prefix."""
-    return str(field.metadata.get("flag") or field.name).replace("-", "_")
+            require(bounds.allow(value), field.name, value, str(bounds))
 
 
 def require(condition: bool, field: str, value: object, expected: str) -> None:
-    """Raise ConfigError with the field, its value and the expected values, unless ``condition`` holds."""
+    """Raise SettingError with the field, its value and the expected values, unless ``condition`` holds.
+
+    Args:
+        condition: whether the value can be used.
+        field: name of the field, or the path of one of a nested config, such as "task.scale".
+        value: its value.
+        expected: the values that it can take, after "it must be". Names of other fields stand in braces.
+    """
     if not condition:
-        raise ConfigError(f"{field} is {value!r}; it must be {expected}.")
+        others = re.findall(r"{([a-z_.0-9]+)}", expected)
+        raise SettingError(f"{{{field}}} is {value!r}; it must be {expected}.", field, *others)

@@ -3,12 +3,13 @@
 import dataclasses
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from i2i.config._fields import setting_name
+from i2i.config._fields import require
 from i2i.config._unions import discriminator_field, field_types, find_variant, union_members
-from i2i.errors import ConfigError
+from i2i.errors import ConfigError, SettingError
 
 C = TypeVar("C")
 
@@ -32,11 +33,25 @@ def from_json(cls: type[C], data: Any, where: str = "") -> C:
     name = where or cls.__name__
     if not isinstance(data, Mapping):
         raise ConfigError(f"{name} is {data!r}; it must be a table of fields.")
+    with _within(name):
+        return _from_table(cls, data)
+
+
+def _from_table(cls: type[C], data: Mapping[str, Any]) -> C:
     hints = field_types(cls)
     data = _with_current_names(cls, data)
     if unknown := sorted(set(data) - set(hints)):
-        raise ConfigError(f"{name} has no field {', '.join(map(repr, unknown))}; it has {', '.join(hints)}.")
-    return cls(**{key: _coerce(hints[key], value, f"{name}.{key}") for key, value in data.items()})
+        raise SettingError(f"{{}} has no field {', '.join(map(repr, unknown))}; it has {', '.join(hints)}.", "")
+    return cls(**{key: _coerce(hints[key], value, key) for key, value in data.items()})
+
+
+@contextmanager
+def _within(*keys: str) -> Iterator[None]:
+    """Put the path of a nested config before the names of the settings in an error."""
+    try:
+        yield
+    except SettingError as error:
+        raise error.within(*keys) from error
 
 
 def _with_current_names(cls: type, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,20 +81,36 @@ def merge(config: C, changes: Mapping[str, Any]) -> C:
     for key, value in _with_current_names(type(config), changes).items():
         if key not in hints:
             owner = getattr(config, discriminator_field(type(config)), type(config).__name__)
-            raise ConfigError(f"{owner} has no option {key!r}; it has {', '.join(hints)}.")
+            options = [name for name in hints if name != discriminator_field(type(config))]
+            known = "{listed}" if options else "none"
+            raise SettingError(f"{owner} has no option {{{key}}}; it has {known}.", key, listed=options)
         current = getattr(config, key)
         if isinstance(value, Mapping) and dataclasses.is_dataclass(current):
-            discriminator = discriminator_field(type(current))
-            current_name = getattr(current, discriminator, None)
-            name = value.get(discriminator, current_name)
-            if name != current_name:
-                current = find_variant(hints[key], name, setting_name(fields[key]))()
-            new[key] = merge(current, value)
+            with _within(key):
+                new[key] = merge(_variant(hints[key], current, value), value)
         else:
-            new[key] = _coerce(hints[key], value, setting_name(fields[key]))
+            new[key] = _coerce(hints[key], value, key)
             if parse := fields[key].metadata.get("parse"):
-                new[key] = parse(new[key])
+                new[key] = _parsed(parse, key, new[key])
     return dataclasses.replace(config, **new)  # type: ignore[type-var]
+
+
+def _variant(hint: Any, current: Any, changes: Mapping[str, Any]) -> Any:
+    """Return ``current``, or the default config of the variant of the union ``hint`` that ``changes`` select."""
+    discriminator = discriminator_field(type(current))
+    current_name = getattr(current, discriminator, None)
+    name = changes.get(discriminator, current_name)
+    return current if name == current_name else find_variant(hint, name)()
+
+
+def _parsed(parse: Callable[[Any], Any], key: str, value: Any) -> Any:
+    """Return what ``parse`` makes of the value of the field ``key``. Its errors name the field."""
+    try:
+        return parse(value)
+    except SettingError:
+        raise
+    except ConfigError as error:
+        raise SettingError(f"{{{key}}}: {error}", key) from error
 
 
 def _to_plain(value: Any) -> Any:
@@ -88,16 +119,16 @@ def _to_plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _coerce(hint: Any, value: Any, where: str) -> Any:
-    """Return a JSON value as the type ``hint``. Raises ConfigError if it has another type."""
+def _coerce(hint: Any, value: Any, key: str) -> Any:
+    """Return a JSON value of the field ``key`` as the type ``hint``. Raises SettingError if it has another type."""
     members = union_members(hint)
     if any(dataclasses.is_dataclass(cls) for cls in members):
         if dataclasses.is_dataclass(value):
             return value
-        cls = members[0]
-        if isinstance(value, Mapping) and len(members) > 1:
-            cls = find_variant(hint, value.get(discriminator_field(cls)), where)
-        return from_json(cls, value, where)
+        require(isinstance(value, Mapping), key, value, "a table of fields")
+        with _within(key):
+            name = value.get(discriminator_field(members[0]))
+            return _from_table(members[0] if len(members) == 1 else find_variant(hint, name), value)
     if value is None and types.NoneType in members:
         return None
     for scalar_type in members:
@@ -105,7 +136,7 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
         if scalar is not None:
             return scalar
     expected = " or ".join(_type_name(scalar_type) for scalar_type in members)
-    raise ConfigError(f"{where} is {value!r}; it must be {expected}.")
+    raise SettingError(f"{{{key}}} is {value!r}; it must be {expected}.", key)
 
 
 def _coerce_scalar(hint: Any, value: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from i2i.errors import ConfigError
+from i2i.errors import SettingError
 
 _extensions: dict[type, Callable[[], Collection[type]]] = {}
 DISCRIMINATORS = ("network", "task")  # names of the fields that distinguish the variants of a union
@@ -52,10 +52,11 @@ def discriminator_values(cls: type) -> tuple[str, ...]:
     return get_args(_type_hints(cls).get(discriminator_field(cls)))
 
 
-def find_variant(hint: Any, name: Any, where: str) -> Any:
-    """Return the class of the union ``hint`` whose discriminator is ``name``."""
+def find_variant(hint: Any, name: Any) -> Any:
+    """Return the class of the union ``hint`` whose discriminator is ``name``. Raises SettingError if there is none."""
     for cls in union_members(hint):
         if name in discriminator_values(cls):
             return cls
     names = [name for cls in union_members(hint) for name in discriminator_values(cls)]
-    raise ConfigError(f"{where} is {name!r}; it must be one of {', '.join(names)}.")
+    field = next(filter(None, map(discriminator_field, union_members(hint))))
+    raise SettingError(f"{{{field}}} is {name!r}; it must be one of {', '.join(names)}.", field)

@@ -126,7 +126,7 @@ class SourceConfig(DirectedConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         scale = self.task.scale
-        require(self.size % scale == 0, "size", self.size, f"a multiple of the task's scale, {scale}")
+        require(self.size % scale == 0, "size", self.size, f"a multiple of {scale}, the scale of the task")
 
     @property
     def resize_mode(self) -> ResizeMode:
@@ -175,14 +175,25 @@ class PairedConfig(SourceConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(
-            self.ignore_label is None or self.labels is not None, "ignore_label", self.ignore_label, "set with labels"
+            self.ignore_label is None or self.labels is not None,
+            "ignore_label",
+            self.ignore_label,
+            "left out without {labels}",
         )
         if self.labels is None:
             return
-        require(self.direction == "AtoB", "direction", self.direction, "AtoB: label maps are inputs, the images A")
-        require(self.restoration_task is None, "task", self.task, "none: label maps are not photos to restore")
+        require(
+            self.direction == "AtoB", "direction", self.direction, "AtoB with {labels}: label maps are the images A"
+        )
+        expected = "none with {labels}: label maps are not photos to restore"
+        require(self.restoration_task is None, "task.task", getattr(self.task, "task", ""), expected)
         for name in ("in_channels", "value_range_a"):
-            require(getattr(self, name) is None, name, getattr(self, name), "left out: label maps have classes")
+            require(
+                getattr(self, name) is None,
+                name,
+                getattr(self, name),
+                "left out with {labels}: label maps have classes",
+            )
 
     @property
     def channels(self) -> tuple[int, int]:

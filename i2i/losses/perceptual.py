@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from i2i.distributed import own_rows
-from i2i.errors import ConfigError
+from i2i.errors import ConfigError, SettingError
 from i2i.losses._reduce import sum_terms
 from i2i.pretrained.alexnet import freeze
 from i2i.pretrained.lpips import LPIPS_MIN_SIZE, load_lpips
@@ -179,7 +179,8 @@ def require_perceptual_size(weight: float, network: PerceptualNetwork, size: int
             "--weight-perceptual 0."
         )
     if weight and size < MIN_SIZES[network]:
-        raise ConfigError(
-            f"The perceptual loss needs images of at least {MIN_SIZES[network]} px; size is {size}. Use a larger "
-            "--size, or --weight-perceptual 0."
+        raise SettingError(
+            f"The perceptual loss needs images of at least {MIN_SIZES[network]} px; {{size}} is {size}. Use a larger "
+            "one, or --weight-perceptual 0.",
+            "size",
         )

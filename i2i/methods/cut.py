@@ -12,7 +12,7 @@ from i2i.config import Config, option, require
 from i2i.diagnostics import SampleView
 from i2i.directions import Direction
 from i2i.distributed import own_rows
-from i2i.errors import ConfigError
+from i2i.errors import ConfigError, SettingError
 from i2i.losses.adversarial import AdversarialConfig, AdversarialLoss, check_norm_for_penalty
 from i2i.losses.contrastive import patch_nce
 from i2i.losses.discriminator_input import AugmentedDiscriminator
@@ -265,8 +265,9 @@ def _feature_channels(generator: Resnet, layers: list[int]) -> list[int]:
     """Return the number of channels of each of ``layers``. Raises ConfigError if the generator lacks one of them."""
     channels = generator.feature_channels()
     if layers[-1] >= len(channels):
-        raise ConfigError(
-            f"nce_layers names layer {layers[-1]}; the encoder and the residual blocks of this generator are layers 0 "
-            f"to {len(channels) - 1}. Choose others with --nce-layers, or raise --blocks."
+        raise SettingError(
+            f"{{nce_layers}} names layer {layers[-1]}; the encoder and the residual blocks of this generator are "
+            f"layers 0 to {len(channels) - 1}. Choose others, or raise --blocks.",
+            "nce_layers",
         )
     return [channels[layer] for layer in layers]

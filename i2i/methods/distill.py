@@ -16,7 +16,7 @@ from i2i.checkpoints.model_file import find_model_file, load_model_file, model_n
 from i2i.config import Config, option
 from i2i.diagnostics import SampleView
 from i2i.directions import Direction
-from i2i.errors import ConfigError
+from i2i.errors import ConfigError, SettingError
 from i2i.images import to_uint8
 from i2i.images.sample_types import count_channels
 from i2i.losses.perceptual import (
@@ -261,4 +261,6 @@ def _require_same_images(config: DistillConfig, teacher: GeneratorConfig | Spand
             )
     multiple = teacher.size_multiple(size)
     if size // wanted.scale % multiple:
-        raise ConfigError(f"The teacher takes sizes that are multiples of {multiple}; size is {size}. Change --size.")
+        raise SettingError(
+            f"{{size}} is {size}; the teacher takes multiples of {multiple}. Choose one of them.", "size"
+        )

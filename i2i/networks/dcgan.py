@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from i2i.config import Config, option
-from i2i.errors import ConfigError
+from i2i.errors import SettingError
 from i2i.networks.batching import MinibatchStd
 from i2i.networks.checkpointing import CheckpointedSequential
 from i2i.networks.layers import (
@@ -124,5 +124,5 @@ class DCGANDiscriminator(nn.Module):
 def _channels(base: int, size: int) -> list[int]:
     """Return the channels from the image's end to the 4×4 map. Raises ConfigError for an unsupported size."""
     if size not in SIZES:
-        raise ConfigError(f"A dcgan generates images of {', '.join(map(str, SIZES))} px; size is {size}.")
+        raise SettingError(f"{{size}} is {size}; a dcgan generates images of {', '.join(map(str, SIZES))} px.", "size")
     return [base * min(MAX_WIDTH_FACTOR, 2**level) for level in range(SIZES.index(size) + 1)]

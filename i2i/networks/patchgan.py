@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.config import Config, option
-from i2i.errors import ConfigError
+from i2i.errors import SettingError
 from i2i.networks.blurpool import BlurPool2d
 from i2i.networks.layers import (
     Init,
@@ -57,8 +57,8 @@ class PatchGANConfig(Config):
         fewer_scales = "fewer --d-scales, " if self.scales > 1 else ""
         return (
             f"A discriminator with receptive field {self.receptive_field}{at_scales} needs images of at least "
-            f"{self.min_input_size()} px; size is {size}. Use a larger --size, {fewer_scales}or --d-receptive-field "
-            f"{max(fitting, default=1)}."
+            f"{self.min_input_size()} px; {{size}} is {size}. Use a larger --size, {fewer_scales}or "
+            f"--d-receptive-field {max(fitting, default=1)}."
         )
 
     def build(self, channels: int = 3) -> "PatchGAN | MultiScalePatchGAN":
@@ -163,4 +163,4 @@ def _min_input(receptive_field: int, scales: int) -> int:
 def check_input_size(config: PatchGANConfig, size: int) -> None:
     """Raise ConfigError where images of ``size`` pixels a side are too small for the discriminator."""
     if size < config.min_input_size():
-        raise ConfigError(config.too_small_message(size))
+        raise SettingError(config.too_small_message(size), "size")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.config import Config, option
-from i2i.errors import ConfigError
+from i2i.errors import ConfigError, SettingError
 from i2i.networks.batching import Dropout
 from i2i.networks.blurpool import BilinearUpsample2x, BlurPool2d
 from i2i.networks.channel_counts import require_equal_channels
@@ -89,9 +89,8 @@ class ResnetConfig(Config):
         multiple = self.size_multiple(size)
         smallest = max(8, self.min_side)
         if size % multiple or size < smallest:
-            raise ConfigError(
-                f"This resnet generator needs a size that is a multiple of {multiple}, from {smallest}; found {size}."
-            )
+            expected = f"a multiple of {multiple}, from {smallest}"
+            raise SettingError(f"{{size}} is {size}; this resnet generator needs {expected}.", "size")
         if self.residual_output and self.output_activation == "none":
             raise ConfigError("--residual-output needs the output activation tanh.")
         if self.residual_output:

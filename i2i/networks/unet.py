@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from i2i.config import Config, option
-from i2i.errors import ConfigError
+from i2i.errors import SettingError
 from i2i.networks.batching import Dropout
 from i2i.networks.channel_counts import require_equal_channels
 from i2i.networks.checkpointing import CheckpointedSequential
@@ -65,7 +65,7 @@ class Unet(nn.Module):
     def __init__(self, config: UnetConfig, size: int, in_channels: int = 3, out_channels: int = 3) -> None:
         super().__init__()
         if size not in SIZES:
-            raise ConfigError(f"A U-Net's size must be one of {', '.join(map(str, SIZES))} px; found {size}.")
+            raise SettingError(f"{{size}} is {size}; a U-Net takes one of {', '.join(map(str, SIZES))} px.", "size")
         self.texture_mask = config.texture_mask
         depth = size.bit_length() - 1
         channels = [min(8, 2**level) * config.ngf for level in range(depth)]

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from i2i.config import from_json
-from i2i.errors import ConfigError, UsageError
+from i2i.errors import ConfigError, SettingError, UsageError
 from i2i.networks import NETWORK_PLUGINS
 from i2i.recipes.plugins import METHOD_PLUGINS, RECIPE_PLUGINS
 from i2i.recipes.recipe import SECTIONS, ModelConfig, Recipe
@@ -91,5 +91,8 @@ def recipe_from_json(saved: dict[str, Any]) -> Recipe:
         if not isinstance(saved[key], str):
             raise ConfigError(f"The saved configuration has a {key} that is no name: {str(saved[key])[:100]!r}.")
     recipe = find_recipe(saved["method"], saved["recipe"])
-    sections = {section: from_json(type(getattr(recipe, section)), saved[section], section) for section in SECTIONS}
+    try:
+        sections = {section: from_json(type(getattr(recipe, section)), saved[section], section) for section in SECTIONS}
+    except SettingError as error:  # the value is not that of a flag
+        raise ConfigError(f"The saved configuration has a wrong value: {error}") from error
     return replace(recipe, **sections)

@@ -7,7 +7,7 @@ from typing import Any
 from i2i.config import merge, to_json
 from i2i.data.config import DataConfig, DirectedConfig, PairedConfig, SingleDomainConfig, UnpairedConfig
 from i2i.data.layout import Kind
-from i2i.errors import ConfigError
+from i2i.errors import ConfigError, SettingError
 from i2i.methods.base import Method
 from i2i.methods.cut import CUTConfig
 from i2i.methods.cyclegan import CycleGANConfig
@@ -111,7 +111,7 @@ class Recipe:
             )
         defaults = Superres(scale=scale).network_defaults if network == "restorer" else {}
         settings = {"network": network, **defaults, **chosen, "scale": scale}
-        return replace(self, model=merge(self.model, {"generator": settings}))
+        return replace(self, model=self._merged("model", {"generator": settings}))
 
     def to_json(self) -> dict[str, Any]:
         sections = {section: to_json(getattr(self, section)) for section in SECTIONS}
@@ -129,14 +129,14 @@ class Recipe:
         Raises:
             ConfigError: an unknown setting, a value out of range, or a generator that cannot learn the task.
         """
-        data = merge(self.data, overrides.get("data", {}))
+        data = self._merged("data", overrides.get("data", {}))
         model = overrides.get("model", {})
         task = data.restoration_task
         is_new_task = task is not None and type(task) is not type(self.data.restoration_task)
         if is_new_task:
             model = {**model, "generator": {"network": "restorer", **model.get("generator", {})}}
-        training = merge(self.training, overrides.get("training", {}))
-        recipe = replace(self, data=data, model=merge(self.model, model), training=training)
+        training = self._merged("training", overrides.get("training", {}))
+        recipe = replace(self, data=data, model=self._merged("model", model), training=training)
         if task is None:
             return recipe
         defaults = {}
@@ -144,6 +144,13 @@ class Recipe:
             generator = model["generator"]
             defaults = {name: value for name, value in task.network_defaults.items() if name not in generator}
         return recipe._fit_network_to_task(task, defaults)
+
+    def _merged(self, section: str, changes: dict[str, Any]) -> Any:
+        """Return the config of a section with some settings replaced. Errors name the section."""
+        try:
+            return merge(getattr(self, section), changes)
+        except SettingError as error:
+            raise error.within(section) from error
 
     def _fit_network_to_task(self, task: Task, defaults: dict[str, Any]) -> "Recipe":
         """Return the recipe with a generator whose input and output are those of a restoration task.

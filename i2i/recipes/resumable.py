@@ -6,7 +6,7 @@ from typing import Any
 from i2i.checkpoints.model_file import load_model_info
 from i2i.checkpoints.run import Run
 from i2i.config import to_json
-from i2i.errors import ConfigError, RunError
+from i2i.errors import ConfigError, RunError, SettingError
 from i2i.recipes.recipe import Recipe
 
 # Fields that a resume may change: they affect how the training runs and how long, not what it learns.
@@ -45,9 +45,10 @@ def check_resumable(recipe: Recipe, overrides: dict[str, Any]) -> None:
         before, after = to_json(getattr(recipe, section)), to_json(getattr(changed, section))
         for path, old, new in _differences(before, after, section):
             if path.split(".")[1] not in fields:
-                raise ConfigError(
-                    f"This run was started with {path} = {old!r:.200}, not {new!r:.200}. Resume without that flag, or "
-                    "start a new run with another --name."
+                raise SettingError(
+                    f"This run was started with {{{path}}} = {old!r:.200}, not {new!r:.200}. Resume without that "
+                    "setting, or start a new run with another --name.",
+                    path,
                 )
 
 

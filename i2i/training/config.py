@@ -122,7 +122,7 @@ class TrainingConfig(Config):
         require(self.seed < 2**63, "seed", self.seed, "from 0 to 2^63 - 1")
         is_line = self.title.isprintable() and len(self.title) <= MAX_TITLE
         require(is_line, "title", self.title, f"one line of at most {MAX_TITLE} characters")
-        require(self.best_metric == "off" or self.eval_every != 0, "eval_every", 0, "above 0 with --best-metric")
+        require(self.best_metric == "off" or self.eval_every != 0, "eval_every", 0, "above 0 with {best_metric}")
 
     def evaluation_interval(self) -> int:
         """Return the number of steps between two evaluations; 0 for none."""

@@ -235,10 +235,10 @@ def check_acceleration(train_step: TrainStep) -> None:
         require(num_ranks() == 1, "cuda_graph", "on", "auto or off with several processes")
         allowed = (
             "auto or off: this generator has dropout, and a CUDA graph cannot repeat its random numbers, as "
-            "--checkpoint-activations and --accumulate need"
+            "{checkpoint_activations} and {accumulate} need"
         )
         require(not _repeats_dropout(train_step), "cuda_graph", "on", allowed)
-    allowed = "auto or off with --checkpoint-activations: the compiler chooses itself what to compute again"
+    allowed = "auto or off with {checkpoint_activations}: the compiler chooses itself what to compute again"
     require(not config.checkpoint_activations or config.compile != "on", "compile", "on", allowed)
 
 

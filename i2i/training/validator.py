@@ -18,7 +18,7 @@ from i2i.checkpoints.model_info import BestMetric
 from i2i.data.dataset import TrainingDataset
 from i2i.device import resolve_device
 from i2i.directions import SAMPLE, Direction
-from i2i.errors import ConfigError, DatasetError, ModelFileError
+from i2i.errors import ConfigError, DatasetError, ModelFileError, SettingError
 from i2i.images import to_uint8
 from i2i.images.tensors import to_fractional_levels
 from i2i.metrics import Inception, kid
@@ -89,7 +89,10 @@ class Validator:
             raise ConfigError(f"{metric} needs paired data, and this data is not paired. Use --best-metric kid.")
         min_size = {"lpips": LPIPS_MIN_SIZE, "ssim": SSIM_MIN_SIZE}.get(self.best_metric, 0)
         if size < min_size:
-            raise ConfigError(f"{metric} needs images of at least {min_size} px; size is {size}.")
+            advice = "Use a larger one, or another {best_metric}."
+            raise SettingError(
+                f"{metric} needs images of at least {min_size} px; {{size}} is {size}. {advice}", "size", "best_metric"
+            )
         counts = [len(domain) for domain in self.dataset.layout.splits[split]]
         if min(counts) < 2:
             raise DatasetError(f"An evaluation needs at least 2 {split} images of each domain; there are {counts}.")

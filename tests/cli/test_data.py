@@ -75,7 +75,7 @@ def test_check_exits_with_1_if_a_problem_would_stop_a_training(run: Run, work_di
         ("convert identity photo.png", "--out / -o: It is missing"),
         ("convert identity denoise --out out", "denoise does not exist. A model of this name exists"),
         ("models info denoise:AtoB", "follow a member of a chain"),
-        ("convert identity photo.png --out out --max-side 4", "Invalid value for '--max-side': it must be greater"),
+        ("convert identity photo.png --out out --max-side 4", "'--max-side': found '4'; it must be a whole number, 16"),
         ("convert identity photo.png --out out --format jpeg", "Invalid value for '--format': 'jpeg' is not one of"),
         ("models export denoise --out zebra.tflite", "exports no .tflite files"),
     ],

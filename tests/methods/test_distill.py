@@ -135,7 +135,7 @@ def test_what_cannot_be_imitated_is_refused_with_the_reason(teacher: Path) -> No
             config.build(32)
     with pytest.raises(ModelFileError, match="nobody"):
         DistillConfig(teacher="nobody").build(16)
-    with pytest.raises(ConfigError, match="multiples of 4; size is 18"):
+    with pytest.raises(ConfigError, match="size is 18; the teacher takes multiples of 4"):
         DistillConfig(teacher="teacher", generator=UnetConfig(), weight_feature=0).build(18)
     start(STUDENT, data={"direction": "BtoA"}, run="one-way").train()
     with pytest.raises(ConfigError, match="one-way has no direction 'AtoB'; it has BtoA"):

@@ -86,7 +86,7 @@ def test_weights_are_initialised_as_published() -> None:
 @pytest.mark.parametrize("size", [4, 48, 1024])
 def test_an_unsupported_size_is_refused_with_the_supported_ones(size: int) -> None:
     for config in (DCGANGeneratorConfig(), DCGANDiscriminatorConfig()):
-        with pytest.raises(ConfigError, match=rf"8, 16, 32, 64, 128, 256, 512 px; size is {size}"):
+        with pytest.raises(ConfigError, match=rf"size is {size}; .* 8, 16, 32, 64, 128, 256, 512 px"):
             config.build(size)
 
 

@@ -164,10 +164,10 @@ def test_geometry_moves_label_maps_with_their_images(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"direction": "BtoA"}, "AtoB: label maps are inputs"),
+        ({"direction": "BtoA"}, "AtoB with data.labels: label maps are the images A"),
         ({"labels": None}, "ignore_label"),
         ({"labels": 1}, "labels"),
-        ({"in_channels": 4}, "left out: label maps have classes"),
+        ({"in_channels": 4}, "left out with data.labels: label maps have classes"),
         ({"task": {"task": "denoise"}}, "label maps are not photos"),
     ],
 )
