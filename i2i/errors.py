@@ -127,6 +127,15 @@ class RankError(I2IError):
     """Another process of a distributed training has ended, or cannot be reached."""
 
 
+def install_command(extra: str) -> str:
+    """Return the command that installs the packages of an optional extra, with the folder in which it works.
+
+    >>> install_command("onnx")
+    '`uv pip install -e ".[onnx]"` in the clone of i2i'
+    """
+    return f'`uv pip install -e ".[{extra}]"` in the clone of i2i'
+
+
 @contextmanager
 def io_errors(
     path: Path, problem: str = "could not be written", *, error_type: type[I2IError] = I2IError, advice: str = ""

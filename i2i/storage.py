@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from i2i.errors import I2IError, UsageError
+from i2i.errors import I2IError, UsageError, install_command
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "hf": "hub"}
@@ -69,7 +69,7 @@ class Storage:
             self._fs, root = url_to_fs(self.address, use_listings_cache=False)
         except ImportError as error:
             extra = _EXTRAS.get(self.protocol)
-            advice = f"install the extra: pip install 'i2i[{extra}]'" if extra else str(error)
+            advice = f"install it by {install_command(extra)}" if extra else str(error)
             raise UsageError(f"{address} needs a package that is not installed: {advice}.") from error
         except ValueError as error:
             raise UsageError(f"{address} is no usable address: {error}.") from error

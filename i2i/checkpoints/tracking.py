@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 
 from i2i.checkpoints.run import write_or_explain
 from i2i.checkpoints.tensorboard import IMAGE_MAX_SIDE, IMAGE_SPACING, NOT_SHOWN, scalar_tag
-from i2i.errors import UsageError
+from i2i.errors import UsageError, install_command
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class TrackedRun(Protocol):
 def require_tracker(name: TrackerName) -> None:
     """Raise UsageError if the package of a tracker is not installed."""
     if name != "off" and sys.modules.get(name) is None and importlib.util.find_spec(name) is None:
-        raise UsageError(f'--track {name} needs the package {name}: `pip install "i2i[{name}]"`.')
+        raise UsageError(f"--track {name} needs the package {name}: {install_command(name)}.")
 
 
 class _Trackio:

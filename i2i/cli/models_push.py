@@ -30,9 +30,10 @@ def push(
     half: Annotated[bool, typer.Option("--half", help="weights in float16, half the size")] = False,
     message: Annotated[str, typer.Option(help="message of the commit", show_default=False)] = "",
 ) -> None:
-    """Upload a model and its card to the Hugging Face Hub. Needs `pip install "i2i\\[hub]"` and a login.
+    """Upload a model and its card to the Hugging Face Hub. Needs the extra hub and a login.
 
-    The login is that of `hf auth login`, or the variable HF_TOKEN. HF_ENDPOINT names another Hub.
+    In the clone of i2i, `uv pip install -e ".\\[hub]"` installs the extra. The login is that of
+    `hf auth login`, or the variable HF_TOKEN. HF_ENDPOINT names another Hub.
 
     [bold]Examples[/bold]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from i2i.errors import I2IError, UsageError
+from i2i.errors import I2IError, UsageError, install_command
 
 QUALITY = 18  # constant rate factor of x264: most people see no difference to the source
 # How a container stores the times of frames. "any": a time for each frame. "grid": multiples of a short interval, also
@@ -125,7 +125,7 @@ def pyav() -> Any:
     try:
         import av
     except ImportError as error:
-        raise UsageError('Videos need PyAV, the extra "video": pip install av.') from error
+        raise UsageError(f"Videos need PyAV: {install_command('video')}.") from error
     return av  # FFmpeg's log stays off, as is the default: with it, a decoder's threads and Python can deadlock
 
 

@@ -15,7 +15,7 @@ from i2i.demo.model_registry import ModelRegistry
 from i2i.demo.request_guard import AllowedHosts, RequestGuard
 from i2i.demo.uploads import UploadStore
 from i2i.demo.web_server import WebServer, listen, page_url
-from i2i.errors import UsageError
+from i2i.errors import UsageError, install_command
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -50,9 +50,9 @@ class ServerOptions:
     def check_packages(self) -> None:
         """Raise UsageError if a package that the options need is not installed."""
         if self.mcp and find_spec("mcp") is None:
-            raise UsageError('--mcp needs the package mcp. Install it with pip install "gradio[mcp]".')
+            raise UsageError('--mcp needs the package mcp: `uv pip install "gradio[mcp]"` in the clone of i2i.')
         if self.allow_video and find_spec("av") is None:
-            raise UsageError("--allow-video needs PyAV. Install it with pip install av.")
+            raise UsageError(f"--allow-video needs PyAV: {install_command('video')}.")
 
     def security_warning(self) -> str:
         """Return a warning if others can use the server without a password, otherwise ""."""

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from i2i.errors import UsageError
+from i2i.errors import UsageError, install_command
 
 ExportFormat = Literal["onnx", "openvino", "pt2", "executorch"]
 FORMAT_SUFFIXES: dict[ExportFormat, str] = {
@@ -52,6 +52,6 @@ def require_package(package: str, purpose: str) -> Any:
     except ImportError as error:
         extra = _EXTRAS[package.partition(".")[0]]
         raise UsageError(
-            f'{purpose} need the package {package}, which cannot be imported ({error}). Install the extra "{extra}": '
-            f'pip install "i2i[{extra}]".'
+            f"{purpose} need the package {package}, which cannot be imported ({error}). Install it by "
+            f"{install_command(extra)}."
         ) from error

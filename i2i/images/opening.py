@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
-from i2i.errors import ImageError
+from i2i.errors import ImageError, install_command
 from i2i.images.files import open_regular
 from i2i.images.formats import HAS_HEIC, allowed_decoders
 from i2i.images.sample_images import SampleImage, has_deep_samples, open_sample_image
@@ -120,7 +120,7 @@ def open_tiff_samples(file: BinaryIO) -> SampleImage | None:
 
 def _heic_decoder(path: Path) -> list[str]:
     if not HAS_HEIC:
-        raise ImageError(f'{path}: HEIC images need pillow-heif, the extra "heic": pip install pillow-heif.')
+        raise ImageError(f"{path}: HEIC images need pillow-heif: {install_command('heic')}.")
     import pillow_heif
 
     pillow_heif.register_heif_opener(thumbnails=False)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from i2i.errors import I2IError, ImageError, UsageError
+from i2i.errors import I2IError, ImageError, UsageError, install_command
 from i2i.storage import Storage
 
 SHARD_SUFFIXES = (".tar", ".parquet")
@@ -127,7 +127,9 @@ def import_parquet() -> Any:
     try:
         import pyarrow.parquet as parquet
     except ImportError as error:
-        raise UsageError("Parquet files need pyarrow, which is not installed: pip install 'i2i[parquet]'.") from error
+        raise UsageError(
+            f"Parquet files need pyarrow, which is not installed: {install_command('parquet')}."
+        ) from error
     return parquet
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from i2i.errors import ModelFileError, UsageError
+from i2i.errors import ModelFileError, UsageError, install_command
 
 Descriptor = Any  # ImageModelDescriptor or MaskedImageModelDescriptor of spandrel, which need not be installed
 Tiling = Literal["supported", "discouraged", "internal"]
@@ -43,7 +43,7 @@ def load_descriptor(tensors: Mapping[str, Tensor], source: str) -> Descriptor | 
     except ImportError as error:
         raise UsageError(
             f"{source} may be a restoration model of another program. Such models need the package spandrel: "
-            '`pip install "i2i[foreign]"`.'
+            f"{install_command('foreign')}."
         ) from error
     _check_indices(tensors, source)
     limit = _EXTRA_BYTES + 4 * sum(x.numel() * x.element_size() for x in tensors.values())

@@ -139,7 +139,7 @@ def test_a_damaged_record_starts_a_new_tracked_run(
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r'--track wandb needs the package wandb: `pip install "i2i\[wandb\]"`'):
+    with pytest.raises(UsageError, match=r'--track wandb needs the package wandb: `uv pip install -e "\.\[wandb\]"`'):
         require_tracker("wandb")
     require_tracker("off")
 

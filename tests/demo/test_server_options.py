@@ -31,7 +31,7 @@ def test_credentials_are_split_at_the_first_colon() -> None:
         (["--auth", "lab"], "NAME:PASSWORD"),
         (["--max-pixels", "many"], "200MP"),
         (["--mcp"], 'pip install "gradio[mcp]"'),
-        (["--allow-video"], "pip install av"),
+        (["--allow-video"], 'pip install -e ".[video]"'),
     ],
 )
 def test_an_invalid_flag_is_reported_before_the_server_starts(

@@ -204,7 +204,7 @@ def test_a_heic_photo_is_read_where_the_extra_is_installed(tmp_path: Path) -> No
 def test_a_heic_photo_is_refused_with_the_name_of_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("i2i.images.opening.HAS_HEIC", False)
     (tmp_path / "photo.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
-    assert_refused(tmp_path / "photo.jpg", "pip install pillow-heif")
+    assert_refused(tmp_path / "photo.jpg", r'uv pip install -e "\.\[heic\]"')
 
 
 def animation(path: Path, colours: Sequence[str]) -> Path:

@@ -176,5 +176,5 @@ def test_bfloat16_is_used_only_where_the_result_stays_the_same(
 def test_without_the_extra_a_sentence_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     path = write("SPAN")
     monkeypatch.setitem(sys.modules, "spandrel", None)
-    with pytest.raises(UsageError, match=r'SPAN\.pth .*pip install "i2i\[foreign\]".*It has \d+ tensors'):
+    with pytest.raises(UsageError, match=r'SPAN\.pth .*pip install -e "\.\[foreign\]".*It has \d+ tensors'):
         load(path)

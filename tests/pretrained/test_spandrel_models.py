@@ -49,7 +49,7 @@ def test_tensors_that_do_not_fit_are_refused_before_memory_is_allocated(changes:
 
 def test_without_spandrel_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "spandrel", None)
-    with pytest.raises(UsageError, match=r'pip install "i2i\[foreign\]"'):
+    with pytest.raises(UsageError, match=r'pip install -e "\.\[foreign\]"'):
         load_descriptor({"w": torch.zeros(1)}, "net.pth")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-from i2i.errors import DownloadError, I2IError, UsageError
+from i2i.errors import DownloadError, I2IError, UsageError, install_command
 
 TIMEOUT = 10.0  # seconds without an answer of the Hub
 _LOGIN = "Log in with `hf auth login`, or set the variable HF_TOKEN"
@@ -21,7 +21,7 @@ def import_hub(purpose: str) -> ModuleType:
     try:
         import huggingface_hub.constants
     except ImportError as error:
-        raise UsageError(f'{purpose} needs the package huggingface_hub: `pip install "i2i[hub]"`.') from error
+        raise UsageError(f"{purpose} needs the package huggingface_hub: {install_command('hub')}.") from error
     return huggingface_hub
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from i2i.errors import I2IError, UsageError
+from i2i.errors import I2IError, UsageError, install_command
 
 W = TypeVar("W")
 LOCAL = "local"
@@ -237,7 +237,7 @@ def import_ray() -> Any:
         import ray
         import ray.exceptions
     except ImportError as error:
-        raise UsageError("--ray needs Ray, which is not installed: pip install 'i2i[ray]'.") from error
+        raise UsageError(f"--ray needs Ray, which is not installed: {install_command('ray')}.") from error
     return ray
 
 

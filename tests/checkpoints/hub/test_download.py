@@ -167,7 +167,7 @@ def test_without_a_connection_the_last_download_is_used(
 
 def test_without_the_package_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(UsageError, match=r'needs the package huggingface_hub: `pip install "i2i\[hub\]"`'):
+    with pytest.raises(UsageError, match=r'needs the package huggingface_hub: `uv pip install -e "\.\[hub\]"`'):
         find_model_file("hf://user/never-downloaded")
 
 
