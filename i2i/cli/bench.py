@@ -11,6 +11,11 @@ from i2i.cli.method_commands import command_group, recipe_option
 if TYPE_CHECKING:
     from i2i.recipes.benchmark import StepCost
 
+TIME_LIMIT_HELP = "time fewer steps where they would take longer than this, such as 30s or 5m; three run in any case"
+COST = (
+    "Takes about a minute: two steps to warm up, then up to ten within --time-limit, but at least one. On a slow CPU, "
+    "a step of the recipe paper takes many seconds; --recipe tiny or a smaller --size takes less."
+)
 EXAMPLES = {
     "cyclegan": ["i2i bench cyclegan", "i2i bench cyclegan --data horse2zebra --size 128 --blocks 6 --epochs 50"],
     "cut": ["i2i bench cut --recipe fastcut", "i2i bench cut --data horse2zebra --size 128 --nce-layers 0,4,8,12"],
@@ -22,7 +27,8 @@ EXAMPLES = {
 def _fixed_options(method: str) -> list[FixedOption]:
     return [
         recipe_option(method),
-        FixedOption("timed_steps", int, typer.Option(10, min=1, help="training steps to time")),
+        FixedOption("timed_steps", int, typer.Option(10, min=1, help="largest number of training steps to time")),
+        FixedOption("time_limit", str, typer.Option("1m", metavar="DURATION", help=TIME_LIMIT_HELP)),
         FixedOption("json", bool, typer.Option(False, "--json", help="print as JSON")),
     ]
 
@@ -32,6 +38,7 @@ def _bench(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> No
     from i2i.recipes import find_recipe
     from i2i.recipes.benchmark import benchmark_step
     from i2i.recipes.training_data import fit_to_pairs
+    from i2i.training.time_budget import parse_duration
 
     recipe = find_recipe(method, values["recipe"]).with_overrides(overrides)
     epoch_length = None
@@ -39,7 +46,7 @@ def _bench(method: str, overrides: dict[str, Any], values: dict[str, Any]) -> No
     if source.is_named:
         recipe, layout = fit_to_pairs(recipe, source.load(recipe.data_kind(), download=False), overrides)
         epoch_length = layout.count()
-    cost = benchmark_step(recipe, epoch_length, values["timed_steps"])
+    cost = benchmark_step(recipe, epoch_length, values["timed_steps"], parse_duration(values["time_limit"]))
     if values["json"]:
         print_json(cost.to_json())
     else:
@@ -73,8 +80,9 @@ def _format_hours(hours: float) -> str:
 app = command_group(
     "Measure the cost of a training on this machine: time per step, memory, and duration of the whole run.",
     EXAMPLES,
-    "Takes the options of `i2i train`. Keeps no trained weights and writes no files.",
+    f"Takes the options of `i2i train`. Keeps no trained weights and writes no files. {COST}",
     _fixed_options,
     _bench,
+    group_epilog=COST,
     no_args_is_help=False,
 )

@@ -1,5 +1,7 @@
 """Measure the cost of a training on this machine: run a few of its own steps on random images."""
 
+import logging
+import math
 import statistics
 import sys
 import time
@@ -16,6 +18,8 @@ from i2i.errors import TrainingError
 from i2i.recipes import Recipe
 from i2i.training.cuda_graphs import CAPTURE_WARMUP_STEPS, MIN_STEPS_TO_COMPILE, GraphedTrainStep, accelerate
 from i2i.training.train_step import TrainStep
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,19 +47,22 @@ class StepCost:
         return {keys.get(name, name): value for name, value in asdict(self).items()}
 
 
-def benchmark_step(recipe: Recipe, epoch_length: int | None, steps: int = 10) -> StepCost:
+def benchmark_step(
+    recipe: Recipe, epoch_length: int | None, steps: int = 10, time_limit_s: float = math.inf
+) -> StepCost:
     """Time the training steps of a recipe, after warm-up, as the trainer runs them.
 
     Args:
         recipe: the training to measure.
         epoch_length: samples in an epoch; None if the dataset is not known.
         steps: how many steps to time. With several discriminator steps for each generator step, how many such cycles.
+        time_limit_s: seconds after which no further step is timed. At least one is, after two that warm up.
 
     Raises:
         TrainingError: a step does not fit into memory.
     """
     try:
-        return _benchmark_step(recipe, epoch_length, steps)
+        return _benchmark_step(recipe, epoch_length, steps, time.monotonic() + time_limit_s)
     except Exception as error:
         if not is_out_of_memory(error):
             raise
@@ -67,7 +74,7 @@ def benchmark_step(recipe: Recipe, epoch_length: int | None, steps: int = 10) ->
         ) from error
 
 
-def _benchmark_step(recipe: Recipe, epoch_length: int | None, steps: int) -> StepCost:
+def _benchmark_step(recipe: Recipe, epoch_length: int | None, steps: int, end: float) -> StepCost:
     training = recipe.training
     device = resolve_device(training.device)
     dtype = resolve_dtype(training.precision, device)
@@ -92,16 +99,24 @@ def _benchmark_step(recipe: Recipe, epoch_length: int | None, steps: int) -> Ste
             run_step(step)
 
     # Warm up, and count the operations of the second cycle: the first makes the optimizers' state.
-    run_cycle(0)
+    logger.info(
+        "timing %s, recipe %s, %d px, batch %d, on %s: 2 steps to warm up, then up to %d",
+        recipe.method, recipe.name, recipe.data.size, training.images_per_step, device, steps * cycle,
+    )  # fmt: skip
+    _timed(run_cycle, 0, device)
     with FlopCounterMode(display=False) as counter:
-        run_cycle(1)
+        warmup_seconds = _timed(run_cycle, 1, device)
 
     # Compile and capture as in training.
     train_step = accelerate(eager, total_steps or MIN_STEPS_TO_COMPILE)
     if train_step is not eager:
+        logger.info("compiling and capturing the step, which may take minutes")
         for number in range(2, 4 + CAPTURE_WARMUP_STEPS):
             run_cycle(number)
 
+    fitting = (end - time.monotonic()) / warmup_seconds
+    steps = max(1, min(steps, int(min(fitting, steps))))
+    logger.info("warmed up; timing %d, about %.3g seconds", steps * cycle, steps * warmup_seconds)
     seconds = _median_seconds(run_cycle, steps, device) / cycle
     flop = counter.get_total_flops() / cycle
     if training.max_hours:
@@ -128,14 +143,16 @@ def _benchmark_step(recipe: Recipe, epoch_length: int | None, steps: int) -> Ste
 
 
 def _median_seconds(run: Callable[[int], None], repeats: int, device: torch.device) -> float:
-    times = []
-    for index in range(repeats):
-        _synchronize(device)
-        start = time.perf_counter()
-        run(index + 2)
-        _synchronize(device)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return statistics.median(_timed(run, index + 2, device) for index in range(repeats))
+
+
+def _timed(run: Callable[[int], None], number: int, device: torch.device) -> float:
+    """Return the seconds that ``run(number)`` takes."""
+    _synchronize(device)
+    start = time.perf_counter()
+    run(number)
+    _synchronize(device)
+    return time.perf_counter() - start
 
 
 def _conv_tflops(device: torch.device, dtype: torch.dtype) -> float:

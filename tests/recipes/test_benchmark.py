@@ -80,3 +80,13 @@ def test_a_step_that_does_not_fit_into_memory_is_an_error_that_says_what_to_lowe
     monkeypatch.setattr("i2i.training.train_step.TrainStep.run", no_memory)
     with pytest.raises(TrainingError, match=r"--batch-size 1 and --size 16 does not fit.*raise --accumulate"):
         benchmark_step(recipe, None)
+
+
+def test_one_step_is_timed_where_the_time_limit_has_passed_and_the_log_says_so(
+    recipe: Recipe, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "i2i.recipes.benchmark"):
+        assert benchmark_step(recipe, None, steps=5, time_limit_s=0).steps == 1
+    first, second = (record.message for record in caplog.records)
+    assert first == "timing cyclegan, recipe paper, 16 px, batch 1, on cpu: 2 steps to warm up, then up to 5"
+    assert second.startswith("warmed up; timing 1, about ")
