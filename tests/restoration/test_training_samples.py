@@ -90,5 +90,5 @@ def test_colorize_trains_on_resized_photos_without_rotation(tmp_path: Path) -> N
 
 
 def test_the_size_must_be_a_multiple_of_the_scale() -> None:
-    with pytest.raises(ConfigError, match="multiple of the task's scale"):
+    with pytest.raises(ConfigError, match="size is 16; it must be a multiple of 3, the scale of the task"):
         PairedConfig(size=16, task=Superres(scale=3))

@@ -63,6 +63,6 @@ def test_a_missing_package_is_noticed_before_the_training(
 ) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"i2i\[wandb\]"):
+    with pytest.raises(UsageError, match=r"uv pip install -e \".\[wandb\]\""):
         start("cyclegan", changes(unpaired, steps=4, track="wandb"), "run")
     assert not Path("checkpoints/run/config.json").exists()

@@ -64,7 +64,7 @@ def test_with_a_best_metric_the_interval_defaults_to_that_of_the_samples() -> No
     assert TrainingConfig(best_metric="kid", sample_every=7).evaluation_interval() == 7
     assert TrainingConfig(best_metric="kid", eval_every=3).evaluation_interval() == 3
     assert TrainingConfig().evaluation_interval() == 0
-    with pytest.raises(ConfigError, match="eval_every is 0; it must be above 0 with --best-metric"):
+    with pytest.raises(ConfigError, match="eval_every is 0; it must be above 0 with best_metric"):
         TrainingConfig(best_metric="kid", eval_every=0)
 
 
