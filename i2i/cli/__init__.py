@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from i2i._version import __version__
 from i2i.api.reference_options import refuse_reference_options, refuse_unknown_option
-from i2i.cli._bad_values import explain, option_names
+from i2i.cli._bad_values import explain, option_names, refuse_flags_as_values
 from i2i.cli.bench import app as bench
 from i2i.cli.console import log_line, setup_logging
 from i2i.cli.convert import convert
@@ -39,6 +39,7 @@ class RootGroup(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         refuse_reference_options(args)
         self._words = distill_as_training(replace_old_names(args))
+        refuse_flags_as_values(self, self._words)
         return super().parse_args(ctx, list(self._words))
 
     def invoke(self, ctx: Any) -> Any:

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import typer
+
+from i2i.errors import UsageError
 
 _KINDS: dict[Any, str] = {
     int: "a whole number",
@@ -33,6 +36,28 @@ def explain(error: Any, root: Any, words: Sequence[str]) -> None:
         error.message += f". `{error.ctx.command_path} --help` lists the options."
     elif extra := re.fullmatch(r"Got unexpected extra argument\(s\) \((.*)\)", message, re.DOTALL):
         error.message = _extra_words_message(extra[1], error.ctx, words)
+
+
+def refuse_flags_as_values(command: Any, words: Sequence[str]) -> None:
+    """Raise UsageError if a flag stands where the value of another one belongs, as in ``--out --format png``.
+
+    The parser would take it as the value, such as the name of a folder.
+
+    Args:
+        command: a command, or a group whose command the first words name.
+        words: the command line after it.
+    """
+    command, length = _find_command(command, words)
+    options = {flag: param for param in command.params for flag in (*param.opts, *param.secondary_opts)}
+    for flag, value in pairwise(words[length:]):
+        if flag == "--":
+            return
+        takes_value = flag.startswith("-") and flag in options and not getattr(options[flag], "is_flag", False)
+        if takes_value and value.startswith("-") and value in options:
+            raise UsageError(
+                f"{flag} needs a value after it; found the flag {value}. Give the value, or write {flag}={value} if "
+                "that is meant."
+            )
 
 
 def option_names(root: Any, words: Sequence[str]) -> dict[tuple[str, ...], str]:

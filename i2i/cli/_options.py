@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 from typer.core import TyperCommand
 
+from i2i.cli._bad_values import refuse_flags_as_values
 from i2i.errors import SettingError
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def lazy_command(
     class LazyCommand(TyperCommand):
         def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
             command = build(str(self.name), parent.command_path if parent else "", args)
+            refuse_flags_as_values(command, args)
             parse = command.parse_args
             command.parse_args = lambda ctx, args: parse(ctx, rewrite(args))  # type: ignore[method-assign]
             return command.make_context(info_name, args, parent=parent, **extra)
