@@ -73,6 +73,7 @@ def _check_options(options: ConvertOptions) -> None:
         "--direction": options.direction,
         "--degradation-level": options.strength,
         "--mask": options.mask,
+        "--texture-mask": options.texture_mask,
     }
     for flag, value in given.items():
         if value is not None:

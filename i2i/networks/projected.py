@@ -56,7 +56,7 @@ class ProjectedConfig(PatchGANConfig):
             return super().too_small_message(size)
         return (
             f"A projected discriminator needs images of at least {AlexNetFeatures.MIN_SIZE} px after they are enlarged "
-            f"{self.enlarge:g} times; size is {size}. Use a larger --size or --d-enlarge."
+            f"{self.enlarge:g} times; {{size}} is {size}. Use a larger --size or --d-enlarge."
         )
 
     def build(self, channels: int = 3) -> "ProjectedDiscriminator":  # type: ignore[override]

@@ -5,7 +5,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function
 
-TEXTURE_MASK_HELP = "return the input wherever the translation adds no texture, such as stripes, but at most colours"
+TEXTURE_MASK_HELP = (
+    "keep the input wherever the translation adds no texture, such as stripes: not even its colours change"
+)
 CELL = 8  # pixels a side over which texture is measured; divides the height and width of an image
 _LOW, _HIGH = 14 / 127.5, 30 / 127.5  # RMS of the added texture, in [-1, 1], for a mask of 0 and of 1
 

@@ -196,6 +196,7 @@ def test_the_progress_counts_all_photos() -> None:
         ({"direction": "AtoB"}, "auto chooses the model and takes no --direction"),
         ({"degradation_level": 5.0}, "takes no --degradation-level"),
         ({"mask": "in"}, "takes no --mask"),
+        ({"texture_mask": True}, "takes no --texture-mask"),
         ({"model": "mine", "explain": True}, "--explain says what auto chooses, and the model is 'mine'"),
         ({"sources": "a.mp4"}, "auto chooses models for photos; a.mp4 is a video"),
         ({"sources": "missing.png"}, "missing.png"),
