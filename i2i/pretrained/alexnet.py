@@ -34,7 +34,9 @@ class AlexNetFeatures(nn.Module):
             self.scaling: nn.Module = _Scaling()
             self.slices = nn.ModuleList(_load_slices(path))
         else:
-            library = load_lpips("choose another discriminator: --discriminator patchgan")
+            library = load_lpips(
+                "choose another discriminator: --discriminator patchgan", user="The projected discriminator"
+            )
             net = library.net
             self.scaling = library.scaling_layer
             self.slices = nn.ModuleList([net.slice1, net.slice2, net.slice3, net.slice4, net.slice5])

@@ -17,12 +17,13 @@ WEIGHTS_FILE = "lpips-alexnet-v0.1.safetensors"
 LPIPS_MIN_SIZE = 31  # pixels a side for which AlexNet's last layers have one position
 
 
-def load_lpips(alternative: str, backbone: Literal["alexnet", "vgg16"] = "alexnet") -> Any:
+def load_lpips(alternative: str, backbone: Literal["alexnet", "vgg16"] = "alexnet", *, user: str = "LPIPS") -> Any:
     """Load LPIPS v0.1.
 
     Args:
         alternative: what the user can do without LPIPS; ends the error message.
         backbone: the network whose features are compared. Published values of LPIPS are mostly those of AlexNet.
+        user: what needs AlexNet; begins the error message.
 
     Returns: a module that takes images and references in [-1, 1], (N, 3, H, W) each, and returns (N, 1, 1, 1).
 
@@ -31,7 +32,7 @@ def load_lpips(alternative: str, backbone: Literal["alexnet", "vgg16"] = "alexne
     if backbone == "vgg16":
         return _build_vgg(alternative)
     path = find_weights(WEIGHTS_FILE)
-    return _build_pretrained(alternative) if path is None else _load_file(path)
+    return _build_pretrained(alternative, user) if path is None else _load_file(path)
 
 
 def _build(**options: Any) -> Any:
@@ -84,7 +85,7 @@ def _load_file(path: Path) -> Any:
     return network
 
 
-def _build_pretrained(alternative: str) -> Any:
+def _build_pretrained(alternative: str, user: str) -> Any:
     try:
         with torch.random.fork_rng(devices=[]):  # the library initialises AlexNet at random before it loads the weights
             return _build()
@@ -92,7 +93,7 @@ def _build_pretrained(alternative: str) -> Any:
         if is_out_of_memory(error):
             raise
         raise ModelFileError(
-            f"LPIPS needs the weights of its AlexNet. {WEIGHTS_FILE} is in no folder of $I2I_WEIGHTS "
+            f"{user} needs the weights of AlexNet. {WEIGHTS_FILE} is in no folder of $I2I_WEIGHTS "
             f"({os.environ.get('I2I_WEIGHTS') or 'not set'}), and AlexNet could not be downloaded ({error}). Set "
             f"I2I_WEIGHTS to the folder that holds the file, or {alternative}."
         ) from error

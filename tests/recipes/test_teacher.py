@@ -50,7 +50,7 @@ def teacher(work_dir: Path) -> None:
     """The run "teacher": A of two channels and B of one, of a camera with 12 bits, in both directions."""
     for domain, channels in (("trainA", 2), ("trainB", 1)):
         write_domain(work_dir / "data" / domain, channels)
-    discriminator = {"ndf": 2, "receptive_field": 16}
+    discriminator = {"network": "patchgan", "ndf": 2, "receptive_field": 16}
     start("cyclegan", "data", "teacher", {"discriminator": discriminator}, value_range=CAMERA).train()
 
 
