@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from i2i.device import autocast, is_out_of_memory, resolve_device, resolve_dtype
@@ -76,68 +76,98 @@ def benchmark_step(
 
 def _benchmark_step(recipe: Recipe, epoch_length: int | None, steps: int, end: float) -> StepCost:
     training = recipe.training
-    device = resolve_device(training.device)
-    dtype = resolve_dtype(training.precision, device)
-    method = recipe.build().to(device).to(memory_format=torch.channels_last)
-    eager = TrainStep(method, training, device, dtype)
-    train_step: TrainStep | GraphedTrainStep = eager
+    cycles = _Cycles(recipe)
     total_steps = training.steps or (epoch_length and training.total_steps(epoch_length))
-
-    def run_step(step: int) -> None:
-        batch = tuple(
-            torch.rand(training.images_per_step, channels, side, side, device=device) * 2 - 1
-            for channels, side in recipe.input_shapes()
-        )
-        batch = tuple(images.contiguous(memory_format=torch.channels_last) for images in batch)
-        train_step(batch, step, training.lr)
-
-    adversarial = getattr(recipe.model, "adversarial", None)
-    cycle = adversarial.d_steps if adversarial else 1  # steps in which every player is trained at least once
-
-    def run_cycle(number: int) -> None:
-        for step in range(cycle * number, cycle * (number + 1)):
-            run_step(step)
-
-    # Warm up, and count the operations of the second cycle: the first makes the optimizers' state.
     logger.info(
         "timing %s, recipe %s, %d px, batch %d, on %s: 2 steps to warm up, then up to %d",
-        recipe.method, recipe.name, recipe.data.size, training.images_per_step, device, steps * cycle,
+        recipe.method, recipe.name, recipe.data.size, training.images_per_step, cycles.device, steps * cycles.length,
     )  # fmt: skip
-    _timed(run_cycle, 0, device)
-    with FlopCounterMode(display=False) as counter:
-        warmup_seconds = _timed(run_cycle, 1, device)
-
-    # Compile and capture as in training.
-    train_step = accelerate(eager, total_steps or MIN_STEPS_TO_COMPILE)
-    if train_step is not eager:
-        logger.info("compiling and capturing the step, which may take minutes")
-        for number in range(2, 4 + CAPTURE_WARMUP_STEPS):
-            run_cycle(number)
-
+    flop, warmup_seconds = cycles.warm_up()
+    cycles.accelerate(total_steps or MIN_STEPS_TO_COMPILE)
     fitting = (end - time.monotonic()) / warmup_seconds
     steps = max(1, min(steps, int(min(fitting, steps))))
-    logger.info("warmed up; timing %d, about %.3g seconds", steps * cycle, steps * warmup_seconds)
-    seconds = _median_seconds(run_cycle, steps, device) / cycle
-    flop = counter.get_total_flops() / cycle
+    logger.info("warmed up; timing %d, about %.3g seconds", steps * cycles.length, steps * warmup_seconds)
+    seconds = _median_seconds(cycles.run, steps, cycles.device) / cycles.length
     if training.max_hours:
         total_steps = max(1, round(3600 * training.max_hours / seconds))
+    return _step_cost(recipe, cycles, steps=steps, flop=flop, seconds=seconds, total_steps=total_steps or None)
+
+
+class _Cycles:
+    """Training steps of a recipe on random images, in cycles: the steps in which every player is trained.
+
+    Attributes:
+        device: device of the networks.
+        dtype: data type of autocast.
+        length: steps of a cycle.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self.device = resolve_device(recipe.training.device)
+        self.dtype = resolve_dtype(recipe.training.precision, self.device)
+        method = recipe.build().to(self.device).to(memory_format=torch.channels_last)
+        self._train_step: TrainStep | GraphedTrainStep = TrainStep(method, recipe.training, self.device, self.dtype)
+        adversarial = getattr(recipe.model, "adversarial", None)
+        self.length: int = adversarial.d_steps if adversarial else 1
+
+    def run(self, number: int) -> None:
+        """Run the cycle of a number, which decides who is trained in its steps."""
+        for step in range(self.length * number, self.length * (number + 1)):
+            self._train_step(self._draw_batch(), step, self._recipe.training.lr)
+
+    def warm_up(self) -> tuple[float, float]:
+        """Run two cycles. Returns the operations of a step and the seconds of a cycle, both of the second one.
+
+        The first cycle also makes the state of the optimizers.
+        """
+        _timed(self.run, 0, self.device)
+        with FlopCounterMode(display=False) as counter:
+            seconds = _timed(self.run, 1, self.device)
+        return counter.get_total_flops() / self.length, seconds
+
+    def accelerate(self, total_steps: int) -> None:
+        """Compile and capture the step as in a training of ``total_steps``, and warm up again."""
+        eager = self._train_step
+        assert isinstance(eager, TrainStep)
+        self._train_step = accelerate(eager, total_steps)
+        if self._train_step is not eager:
+            logger.info("compiling and capturing the step, which may take minutes")
+            for number in range(2, 4 + CAPTURE_WARMUP_STEPS):
+                self.run(number)
+
+    def _draw_batch(self) -> tuple[Tensor, ...]:
+        count = self._recipe.training.images_per_step
+        batch = (
+            torch.rand(count, channels, side, side, device=self.device) * 2 - 1
+            for channels, side in self._recipe.input_shapes()
+        )
+        return tuple(images.contiguous(memory_format=torch.channels_last) for images in batch)
+
+
+def _step_cost(
+    recipe: Recipe, cycles: _Cycles, *, steps: int, flop: float, seconds: float, total_steps: int | None
+) -> StepCost:
+    """Return the cost of a step of ``flop`` operations that took ``seconds``, the median of ``steps`` cycles."""
+    device = cycles.device
+    count = recipe.training.images_per_step
     tflops = flop / seconds / 1e12
-    conv_tflops = _conv_tflops(device, dtype)
+    conv_tflops = _conv_tflops(device, cycles.dtype)
     return StepCost(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
-        precision=str(dtype).removeprefix("torch."),
+        precision=str(cycles.dtype).removeprefix("torch."),
         threads=torch.get_num_threads(),
-        batch_size=training.images_per_step,
+        batch_size=count,
         size=recipe.data.size,
         steps=steps,
         seconds_per_step=seconds,
-        images_per_second=training.images_per_step / seconds,
+        images_per_second=count / seconds,
         peak_memory_mb=peak_memory_bytes(device) / 1e6,
         tflop_per_step=flop / 1e12,
         tflops=tflops,
         conv_tflops=conv_tflops,
         conv_utilisation=tflops / conv_tflops,
-        total_steps=total_steps or None,
+        total_steps=total_steps,
         total_hours=total_steps * seconds / 3600 if total_steps else None,
     )
 
