@@ -18,6 +18,7 @@ from i2i.images.pixel_format import PixelFormat
 from i2i.images.sample_types import MAX_CHANNELS
 from i2i.images.stored_ids import palette_of, stored_ids
 from i2i.inference.image_types import MAX_EXCESS
+from i2i.networks.precision import at_least_float32
 from i2i.paths import expand_user
 
 
@@ -124,5 +125,4 @@ def _check_tensor(tensor: Tensor, channels: int | None) -> list[np.ndarray]:
             "value range."
         )
     batch = (tensor if tensor.ndim == 4 else tensor[None]).detach().cpu()
-    wide = batch if batch.dtype == torch.float64 else batch.float()
-    return list(wide.permute(0, 2, 3, 1).contiguous().numpy())
+    return list(at_least_float32(batch).permute(0, 2, 3, 1).contiguous().numpy())

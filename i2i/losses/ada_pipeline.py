@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from i2i.distributed import own_rows
+from i2i.networks.precision import at_least_float32
 
 SHIFT = 0.125  # largest shift by whole pixels, and σ of that by fractions, as parts of the side
 SCALE_SIGMA = 0.2  # σ of the scales, in octaves
@@ -81,7 +82,7 @@ def apply_affine(images: Tensor, params: AffineParams, channels: Sequence[int]) 
     """
     size = images.new_tensor([images.shape[3], images.shape[2], 2.0], dtype=torch.float32) / 2
     matrix = params.warp * size / size[:, None]  # F.grid_sample has positions from -1 to 1
-    x = images.float() if images.dtype != torch.float64 else images
+    x = at_least_float32(images)
     grid = F.affine_grid(matrix[:, :2].to(x.dtype), list(images.shape), align_corners=False)
     warped = _Warp.apply(x, grid)
     parts = warped.split(list(channels) if sum(channels) == images.shape[1] else channels[0], 1)

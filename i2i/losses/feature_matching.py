@@ -6,11 +6,11 @@ computed in float32 and return a scalar.
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from i2i.distributed import mean_over_ranks
 from i2i.losses._reduce import sum_terms
+from i2i.networks.precision import at_least_float32
 
 
 def feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
@@ -22,7 +22,9 @@ def feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     >>> feature_matching(real=[torch.zeros(1, 3, 8, 8)], fake=[torch.full((1, 3, 8, 8), 0.5)])
     tensor(0.5000)
     """
-    return sum_terms((x.detach() - y).abs().mean() for x, y in zip(_to_float(real), _to_float(fake), strict=True))
+    return sum_terms(
+        (at_least_float32(x.detach()) - at_least_float32(y)).abs().mean() for x, y in zip(real, fake, strict=True)
+    )
 
 
 def mean_feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
@@ -34,14 +36,10 @@ def mean_feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Ten
     tensor(0.7500)
     """
     return sum_terms(
-        (_channel_means(x.detach()) - _channel_means(y)).square().sum()
-        for x, y in zip(_to_float(real), _to_float(fake), strict=True)
+        (_channel_means(x.detach()) - _channel_means(y)).square().sum() for x, y in zip(real, fake, strict=True)
     )
 
 
 def _channel_means(x: Tensor) -> Tensor:
-    return mean_over_ranks(x.mean([axis for axis in range(x.dim()) if axis != 1]))
-
-
-def _to_float(layers: Sequence[Tensor]) -> list[Tensor]:
-    return [x if x.dtype == torch.float64 else x.float() for x in layers]
+    values = at_least_float32(x)
+    return mean_over_ranks(values.mean([axis for axis in range(x.dim()) if axis != 1]))

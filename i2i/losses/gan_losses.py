@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from i2i.losses._reduce import sum_terms
 from i2i.losses.discriminator_input import Logits, as_scales
+from i2i.networks.precision import at_least_float32
 
 Discriminator = Callable[[Tensor], Logits]
 
@@ -106,8 +107,7 @@ def input_gradients(discriminator: Discriminator, images: Tensor) -> list[Tensor
     Returns: one tensor (N, C·H·W) for each scale.
     """
     with torch.autocast(images.device.type, enabled=False), torch.enable_grad(), _uncompiled():
-        inputs = images.detach()
-        inputs = (inputs if inputs.dtype == torch.float64 else inputs.float()).requires_grad_()
+        inputs = at_least_float32(images.detach()).requires_grad_()
         gradients: list[Tensor] = []
         for logits in as_scales(discriminator(inputs)):
             logit_per_image = logits.reshape(len(inputs), -1).mean(1)  # (N,)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from i2i.distributed import own_rows
 from i2i.errors import ConfigError, SettingError
 from i2i.losses._reduce import sum_terms
+from i2i.networks.precision import at_least_float32
 from i2i.pretrained.alexnet import freeze
 from i2i.pretrained.lpips import LPIPS_MIN_SIZE, load_lpips
 from i2i.pretrained.vgg import VGG_MIN_SIZE, build_vgg
@@ -97,7 +98,7 @@ class LPIPSLoss(nn.Module):
     def _features(self, images: Tensor) -> list[Tensor]:
         """Return the features of each layer, scaled to unit length at each location."""
         images = images.expand(-1, 3, -1, -1)  # one channel to three
-        scaled = self.network.scaling_layer(images if images.dtype == torch.float64 else images.float())
+        scaled = self.network.scaling_layer(at_least_float32(images))
         # The library adds 1e-10 to the root. 1e-20 under the root gives the same value, and a finite derivative where
         # all features are 0.
         return [x / (x.square().sum(1, keepdim=True) + 1e-20).sqrt() for x in self.network.net(scaled)]
@@ -149,8 +150,7 @@ class VGGLoss(nn.Module):
             )
 
     def _features(self, images: Tensor) -> list[Tensor]:
-        x = images.expand(-1, 3, -1, -1)  # one channel to three
-        x = x if x.dtype == torch.float64 else x.float()
+        x = at_least_float32(images.expand(-1, 3, -1, -1))  # one channel to three
         x = ((x + 1) / 2 - self.mean) / self.deviation
         features = []
         for index, layer in enumerate(self.network):

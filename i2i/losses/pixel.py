@@ -1,8 +1,9 @@
 """Distances between images, pixel by pixel."""
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from i2i.networks.precision import at_least_float32
 
 
 def charbonnier(images: Tensor, target: Tensor, eps: float = 1e-3) -> Tensor:
@@ -19,7 +20,7 @@ def charbonnier(images: Tensor, target: Tensor, eps: float = 1e-3) -> Tensor:
     >>> charbonnier(torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.5))
     tensor(0.5000)
     """
-    return ((_wide(images) - _wide(target)).square() + eps**2).sqrt().mean()
+    return ((at_least_float32(images) - at_least_float32(target)).square() + eps**2).sqrt().mean()
 
 
 def robust_colour_distance(output: Tensor, source: Tensor, scale: float = 0.2, reduction: int = 4) -> Tensor:
@@ -40,10 +41,7 @@ def robust_colour_distance(output: Tensor, source: Tensor, scale: float = 0.2, r
     >>> robust_colour_distance(torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.2))  # d = c
     tensor(0.5000)
     """
-    difference = F.avg_pool2d(_wide(output), reduction) - F.avg_pool2d(_wide(source.detach()), reduction)
-    squared = difference.square().mean(1)
+    pooled_output = F.avg_pool2d(at_least_float32(output), reduction)
+    pooled_source = F.avg_pool2d(at_least_float32(source.detach()), reduction)
+    squared = (pooled_output - pooled_source).square().mean(1)
     return (squared / (squared + scale**2)).mean()
-
-
-def _wide(x: Tensor) -> Tensor:
-    return x if x.dtype == torch.float64 else x.float()

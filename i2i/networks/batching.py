@@ -10,6 +10,7 @@ from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.nn.utils.parametrize import is_parametrized
 
 from i2i.distributed import mean_over_ranks, num_ranks, own_rows
+from i2i.networks.precision import at_least_float32
 
 
 class MicroBatch(NamedTuple):
@@ -99,7 +100,7 @@ class MinibatchStd(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        values = x if x.dtype == torch.float64 else x.float()
+        values = at_least_float32(x)
         if num_ranks() > 1:
             variance = mean_over_ranks((values - mean_over_ranks(values.mean(0))).square().mean(0))
         else:

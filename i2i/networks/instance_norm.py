@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function
 
 from i2i.distributed import mean_over_ranks, num_ranks
+from i2i.networks.precision import at_least_float32
 
 StatisticsHook = Callable[[Tensor], Tensor]
 """Takes the mean and the variance of each channel of each image, as float32 (N, 2, C), and returns those to use."""
@@ -57,7 +58,7 @@ class BatchNorm2d(nn.BatchNorm2d):
 
     def _forward_over_ranks(self, x: Tensor) -> Tensor:
         """Normalise by the mean and the variance of all ranks, and update the running statistics by them."""
-        values = x if x.dtype == torch.float64 else x.float()
+        values = at_least_float32(x)
         mean = mean_over_ranks(values.mean((0, 2, 3)))
         centred = values - mean[:, None, None]
         variance = mean_over_ranks(centred.square().mean((0, 2, 3)))
@@ -142,8 +143,7 @@ class _InstanceNormFunction(torch.autograd.Function):
 
 def _rows(x: Tensor) -> Tensor:
     """View (N, C, H, W) as (N, H·W, C) in float32 (float64 stays); channels-last float32 is not copied."""
-    rows = x.permute(0, 2, 3, 1).flatten(1, 2)
-    return rows if x.dtype == torch.float64 else rows.float()
+    return at_least_float32(x.permute(0, 2, 3, 1).flatten(1, 2))
 
 
 def _scale_rows(rows: Tensor, scale: Tensor, like: Tensor) -> Tensor:
@@ -154,6 +154,6 @@ def _scale_rows(rows: Tensor, scale: Tensor, like: Tensor) -> Tensor:
 
 
 def _instance_norm_reference(x: Tensor, eps: float) -> Tensor:
-    wide = x if x.dtype == torch.float64 else x.float()
-    variance, mean = torch.var_mean(wide, dim=(2, 3), correction=0, keepdim=True)
-    return ((wide - mean) * torch.rsqrt(variance + eps)).to(x.dtype)
+    values = at_least_float32(x)
+    variance, mean = torch.var_mean(values, dim=(2, 3), correction=0, keepdim=True)
+    return ((values - mean) * torch.rsqrt(variance + eps)).to(x.dtype)

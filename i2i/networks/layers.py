@@ -11,6 +11,7 @@ from torch.nn.utils.parametrize import register_parametrization
 
 from i2i.networks.cpu_conv import FewChannelConv2d
 from i2i.networks.instance_norm import BatchNorm2d, InstanceNorm
+from i2i.networks.precision import at_least_float32
 
 Norm = Literal["instance", "batch", "none"]
 Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
@@ -89,7 +90,7 @@ class _ConvTransposeFrozenBias(nn.ConvTranspose2d):
 def run_in_float32(module: nn.Module, x: Tensor) -> Tensor:
     """Return ``module(x)`` in float32, outside autocast (float64 stays). The last layer of every network runs so."""
     with torch.autocast(x.device.type, enabled=False):
-        return module(x if x.dtype == torch.float64 else x.float())
+        return module(at_least_float32(x))
 
 
 def forward_with_activations(

@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function
 
+from i2i.networks.precision import at_least_float32
+
 Conditioning = Literal["image", "level", "mask"]  # fourth input channel beside RGB: none, level of degradation, mask
 Prediction = Literal["residual", "direct", "masked_residual", "chroma"]
 CHROMA_SCALE = 110.0  # a* and b* for an output of 1: sRGB reaches from -108 to 98
@@ -36,7 +38,7 @@ def compose_output(prediction: Prediction, network_input: Tensor, output: Tensor
     """
     with torch.autocast(network_input.device.type, enabled=False):
         image = network_input[:, : output.shape[1]]
-        output = output if output.dtype == torch.float64 else output.float()
+        output = at_least_float32(output)
         if prediction == "direct":
             return output
         if prediction == "masked_residual":

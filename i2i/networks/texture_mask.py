@@ -5,6 +5,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function
 
+from i2i.networks.precision import at_least_float32
+
 TEXTURE_MASK_HELP = (
     "keep the input wherever the translation adds no texture, such as stripes: not even its colours change"
 )
@@ -27,7 +29,7 @@ def keep_untextured(output: Tensor, image: Tensor) -> Tensor:
     Returns: (N, C, H, W) in float32 (float64 for float64 output).
     """
     with torch.autocast(image.device.type, enabled=False):
-        difference = _change(output if output.dtype == torch.float64 else output.float(), image)
+        difference = _change(at_least_float32(output), image)
         brightness = _brightness(difference)
         detail = _difference(brightness, _local_mean(brightness))
         energy = _local_mean(detail * detail)
