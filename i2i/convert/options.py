@@ -135,10 +135,19 @@ def with_options_of(options: ConvertOptions, translator: "Translator") -> Conver
 def inference_options(options: ConvertOptions) -> InferenceOptions:
     """Return the options of the model."""
     return InferenceOptions(
-        options.device, options.precision, options.strength, options.mask, options.mask_fill, options.value_range,
-        options.blend, options.grain, options.protect, options.engine, options.network_range,
-        options.texture_mask,
-    )  # fmt: skip
+        device=options.device,
+        precision=options.precision,
+        strength=options.strength,
+        mask=options.mask,
+        mask_fill=options.mask_fill,
+        value_range=options.value_range,
+        blend=options.blend,
+        grain=options.grain,
+        protect=options.protect,
+        engine=options.engine,
+        network_range=options.network_range,
+        texture_mask=options.texture_mask,
+    )
 
 
 def _to_path(path: str | os.PathLike[str] | None) -> Path | None:

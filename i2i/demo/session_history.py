@@ -67,19 +67,19 @@ class SessionResult:
             full = [encode(image, ".png", fast=True) for image in (before, result.output)]
             pictures = store.save(full[0], "before.png"), store.save(full[1], "after.png")
         return cls(
-            photo,
-            store.save(result.encode(), result.file_name(f".{result.own_format}")),
-            store.preview(before),
-            store.preview(result.output),
-            store.preview(result.output, _THUMBNAIL_SIDE),
-            result.output.size,
-            result.file_name(""),
-            result.model,
-            result.summary(),
-            result.provenance,
-            result.formats,
-            channels,
-            pictures,
+            photo=photo,
+            file=store.save(result.encode(), result.file_name(f".{result.own_format}")),
+            before=store.preview(before),
+            after=store.preview(result.output),
+            thumbnail=store.preview(result.output, _THUMBNAIL_SIDE),
+            size=result.output.size,
+            name=result.file_name(""),
+            model=result.model,
+            summary=result.summary(),
+            provenance=result.provenance,
+            formats=result.formats,
+            channels=channels,
+            pictures=pictures,
         )
 
     @property

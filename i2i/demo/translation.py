@@ -92,9 +92,18 @@ class PhotoTranslator:
         output = photo.compose(output) if isinstance(photo, MaskedPhoto) else compose(output, photo, kept)
         source = replace(loaded_photo, alpha=None)  # the output has the transparency that it needs
         return TranslationResult(
-            blended(loaded_photo), source, output, Path(str(path)).stem, name, choice.direction, translator.provenance,
-            seconds, loaded - start, translator.device.type, self.store.count_frames(path),
-        )  # fmt: skip
+            photo=blended(loaded_photo),
+            source=source,
+            output=output,
+            stem=Path(str(path)).stem,
+            model=name,
+            direction=choice.direction,
+            provenance=translator.provenance,
+            seconds=seconds,
+            loading_seconds=loaded - start,
+            device=translator.device.type,
+            frame_count=self.store.count_frames(path),
+        )
 
     def _translate_channels(
         self, path: str | Path | None, model: RegisteredModel, choice: ModelChoice, progress: ProgressCallback
@@ -141,9 +150,18 @@ class PhotoTranslator:
         loaded = self.store.read(path, blend=False)
         photo = blended(loaded)
         return TranslationResult(
-            photo, replace(loaded, alpha=None), compose(photo, loaded), Path(str(path)).stem, "none", "unchanged", None,
-            0.0, 0.0, "cpu", self.store.count_frames(path),
-        )  # fmt: skip
+            photo=photo,
+            source=replace(loaded, alpha=None),
+            output=compose(photo, loaded),
+            stem=Path(str(path)).stem,
+            model="none",
+            direction="unchanged",
+            provenance=None,
+            seconds=0.0,
+            loading_seconds=0.0,
+            device="cpu",
+            frame_count=self.store.count_frames(path),
+        )
 
     def _estimate(self, choice: ModelChoice, pixels: int) -> float | None:
         """Return the expected seconds if known. Raise UsageError if they exceed the limit."""

@@ -23,6 +23,8 @@ class TranslationResult:
         source: the file of the input, for its metadata.
         output: the translation, RGB or RGBA.
         stem: the photo's file name without its suffix.
+        model: name of the model or chain; "none" if ``auto`` leaves the photo as it is.
+        direction: "AtoB" or "BtoA"; "unchanged" if ``auto`` leaves the photo as it is.
         provenance: the model, for the metadata of files.
         seconds: time in the network.
         loading_seconds: time to load the model.

@@ -95,8 +95,8 @@ class DecoderPool:
             Image.fromarray(np.frombuffer(pixels, np.uint8).reshape(height, width, 3)),
             Image.fromarray(np.frombuffer(alpha, np.uint8).reshape(height, width)) if alpha else None,
             SourceMetadata(
-                bytes(exif), credits, bool(reply["generated"]), _print_size(reply), float(reply["duration"]),
-                int(reply["plays"]), bytes(profile),
+                exif=bytes(exif), credits=credits, generated=bool(reply["generated"]), print_size=_print_size(reply),
+                duration=float(reply["duration"]), plays=int(reply["plays"]), profile=bytes(profile),
             ),
             summary_from_json(reply["unusual"]),
             bool(reply["grey"]),

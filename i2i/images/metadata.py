@@ -110,7 +110,12 @@ def read_source_metadata(image: Image.Image) -> SourceMetadata:
     """Return the metadata of an opened file that a result may copy, without damaged parts."""
     credits, generated = _read_credits(image.info.get("xmp", b""))
     return SourceMetadata(
-        _kept_exif(image), credits, generated, _print_size(image), _frame_duration(image), _plays(image)
+        exif=_kept_exif(image),
+        credits=credits,
+        generated=generated,
+        print_size=_print_size(image),
+        duration=_frame_duration(image),
+        plays=_plays(image),
     )
 
 

@@ -92,8 +92,9 @@ def load(
     if model == AUTO:
         raise UsageError("auto is not one model: i2i.load_auto() returns a function that chooses for each photo.")
     options = InferenceOptions(
-        str(device), precision, strength, mask, mask_fill, value_range, float(blend), float(grain), protect,
-        engine, network_range, texture_mask,
+        device=str(device), precision=precision, strength=strength, mask=mask, mask_fill=mask_fill,
+        value_range=value_range, blend=float(blend), grain=float(grain), protect=protect, engine=engine,
+        network_range=network_range, texture_mask=texture_mask,
     )  # fmt: skip
     return load_with_options(model, direction, options)
 

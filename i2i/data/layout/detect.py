@@ -126,7 +126,10 @@ def two_domain_layout(
         words += f", one image {max(sizes.scales)} times as large as the other"
     folders = {split: arrangement.splits[split] for split in splits}
     name = "superres" if is_superres else "pairs"
-    return Layout(root, "paired", words, splits, name, folders, sizes, without_partner, title)
+    return Layout(
+        root, "paired", words, splits, name=name, folders=folders, sizes=sizes, without_partner=without_partner,
+        title=title,
+    )  # fmt: skip
 
 
 def _unpaired(root: Path, arrangement: Arrangement, title: str, stack: StackPattern | None) -> Layout:
@@ -239,7 +242,7 @@ def _pairs_in_one_folder(
     words = f"pairs in one folder, by {suffixes[0] or 'no end'} and {suffixes[1] or 'no end'}"
     used = {split: (folders.get(split, root),) for split in splits}
     name = "pairs" if sizes.scales == (1, 1) else "superres"
-    return Layout(root, "paired", words, splits, name, used, sizes, without_partner)
+    return Layout(root, "paired", words, splits, name=name, folders=used, sizes=sizes, without_partner=without_partner)
 
 
 def _suffixes() -> str:

@@ -149,7 +149,7 @@ def _packed_layout(root: Path, about: Mapping[str, Any], title: str) -> Layout:
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(f"{root / ABOUT_NAME} is damaged: {error}. Pack the dataset again.") from error
     name = str(about.get("layout", ""))
-    return Layout(root, kind, f"shards of {name or kind}", splits, name, {}, sizes, title=title)
+    return Layout(root, kind, f"shards of {name or kind}", splits, name=name, sizes=sizes, title=title)
 
 
 def _check_shard(shard: Mapping[str, Any]) -> None:

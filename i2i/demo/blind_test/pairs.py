@@ -136,18 +136,18 @@ def _candidates_of(model: str, info: ModelInfo) -> list[Candidate]:
         )
     candidates = [
         Candidate(
-            model,
-            direction,
-            dataset,
-            task_name,
-            size,
-            info.resize,
-            task,
-            source,
-            needed_kind(info),
-            enlarges_pairs,
-            info.formats,
-            info.value_ranges,
+            model=model,
+            direction=direction,
+            dataset=dataset,
+            task_name=task_name,
+            size=size,
+            resize=info.resize,
+            task=task,
+            source=source,
+            kind=needed_kind(info),
+            enlarges_pairs=enlarges_pairs,
+            formats=info.formats,
+            ranges=info.value_ranges,
         )
         for direction in info.directions
     ]
