@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import AvifImagePlugin, Image
 
@@ -21,6 +21,10 @@ from i2i.images.channels import read_channel_header
 from i2i.images.sample_types import BYTES_PER_PIXEL
 from i2i.images.value_range import ValueRanges, ranges_from_json, summary_to_json
 
+if TYPE_CHECKING:
+    from i2i.images.reading import LoadedImage
+
+Reply = tuple[dict[str, Any], list[bytes]]  # header, and the parts that follow it
 PIXEL_BYTES = 48  # address space allowed for each pixel: alpha compositing holds seven copies of four bytes
 CHANNEL_BYTES = 4  # address space allowed for each byte of an image of many channels
 SPARE_BYTES = 512_000_000
@@ -39,37 +43,11 @@ def main() -> None:
         _send(replies, *_handle(reader, json.loads(line)))
 
 
-def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    """Return the reply to a request: its header, and its parts (pixels, alpha, EXIF, pixels with 16 bits, profile)."""
+def _handle(reader: Any, request: dict[str, Any]) -> Reply:
+    """Return the reply to a request: its header, and its parts in bytes. An error becomes a header with its message."""
     path = Path(request["path"])
-    max_pixels = request["max_pixels"]
-    seconds = request["seconds"]
     try:
-        _set_limits(seconds, max_pixels)
-        (width, height), frames = reader.probe(path)
-        if request["task"] == "probe":
-            return {"size": (width, height), "frames": frames}, []
-        if request["task"] == "header":
-            return header_to_json(read_channel_header(path)), []
-        pixels = min(width * height, max_pixels)
-        _set_limits(seconds + _SECONDS_PER_MEGAPIXEL * pixels / 1e6, max_pixels if frames > 1 else pixels)
-        if request["task"] == "measure":
-            return {"summary": summary_to_json(reader.measure(path, max_pixels))}, []
-        if request["task"] == "channels":
-            _limit_memory(CHANNEL_BYTES * BYTES_PER_PIXEL * max_pixels + SPARE_BYTES)
-            return channels_to_parts(reader.read_channels(path, request["channels"], max_pixels))
-        ranges = ranges_from_json(request["ranges"])
-        if request["task"] == "assess":
-            return _assess(reader, path, request, ranges), []
-        loaded = reader.load_image(
-            path,
-            request["frame"],
-            max_pixels,
-            blend=False,
-            ranges=ranges,
-            deep=request["deep"],
-            profiles=request["profiles"],
-        )
+        answer = _answer(reader, path, request)
     except ImageError as error:
         return {"error": str(error)}, []
     except MemoryError:
@@ -78,6 +56,46 @@ def _handle(reader: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[
         return {"error": f"{path} could not be read: {type(error).__name__}: {error}."}, []
     finally:
         _clear_limits()
+    return answer if isinstance(answer, tuple) else _image_to_parts(answer)
+
+
+def _answer(reader: Any, path: Path, request: dict[str, Any]) -> "Reply | LoadedImage":
+    """Do the task of a request within its limits of time and memory.
+
+    Returns: the reply; for the task "read" the image, which is packed after the limits are lifted.
+    """
+    max_pixels = request["max_pixels"]
+    seconds = request["seconds"]
+    _set_limits(seconds, max_pixels)
+    (width, height), frames = reader.probe(path)
+    if request["task"] == "probe":
+        return {"size": (width, height), "frames": frames}, []
+    if request["task"] == "header":
+        return header_to_json(read_channel_header(path)), []
+    pixels = min(width * height, max_pixels)
+    _set_limits(seconds + _SECONDS_PER_MEGAPIXEL * pixels / 1e6, max_pixels if frames > 1 else pixels)
+    if request["task"] == "measure":
+        return {"summary": summary_to_json(reader.measure(path, max_pixels))}, []
+    if request["task"] == "channels":
+        _limit_memory(CHANNEL_BYTES * BYTES_PER_PIXEL * max_pixels + SPARE_BYTES)
+        return channels_to_parts(reader.read_channels(path, request["channels"], max_pixels))
+    ranges = ranges_from_json(request["ranges"])
+    if request["task"] == "assess":
+        return _assess(reader, path, request, ranges), []
+    loaded: LoadedImage = reader.load_image(
+        path,
+        request["frame"],
+        max_pixels,
+        blend=False,
+        ranges=ranges,
+        deep=request["deep"],
+        profiles=request["profiles"],
+    )
+    return loaded
+
+
+def _image_to_parts(loaded: "LoadedImage") -> Reply:
+    """Return the reply with an image. Its parts are pixels, alpha, EXIF, pixels with 16 bits and profile."""
     source = loaded.source
     header = {
         "size": loaded.image.size,
