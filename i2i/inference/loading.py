@@ -5,14 +5,14 @@ Every number and tensor shape of the file is checked before memory is allocated 
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from i2i.arguments import check_types
-from i2i.checkpoints.model_file import find_model_file, load_any_model_info, load_model_file, provenance_of
+from i2i.checkpoints.model_file import ModelFile, find_model_file, load_any_model_info, load_model_file, provenance_of
 from i2i.checkpoints.model_info import ModelInfo
 from i2i.device import Precision
 from i2i.directions import Direction
@@ -139,31 +139,63 @@ def load_chain(members: Sequence[str], direction: str | None, options: Inference
 
     Raises: ModelFileError or UsageError, also if no model takes an option.
     """
-    own = [(member, None, None) if _is_one_model(member) else split_member(member) for member in members]
-    infos = [None if name == "identity" else any_model_info(find_model_file(name)) for name, _, _ in own]
-    directions = [list(Direction) if info is None else info.directions for info in infos]
-    if direction is not None and not any(direction in of_member for of_member in directions):
+    named = [(member, None, None) if _is_one_model(member) else split_member(member) for member in members]
+    chain = [_chain_member(*parts) for parts in named]
+    if direction is not None and not any(direction in member.directions for member in chain):
         raise UsageError(f"No model of {'+'.join(members)} has the direction {direction!r}.")
-    takes_strength = [info is not None and info.takes_strength for info in infos]
-    if options.strength is not None and not any(takes_strength):
+    if options.strength is not None and not any(member.takes_strength for member in chain):
         options.check_for("+".join(members), None)
-    can_mask_texture = [info is not None and info.can_mask_texture for info in infos]
-    if options.texture_mask is not None and not any(can_mask_texture):
+    if options.texture_mask is not None and not any(member.can_mask_texture for member in chain):
         options.check_for("+".join(members), None)
     plain = replace(options, strength=None, mask=None, mask_fill="white", blend=1.0, grain=0.0, protect=None)
     loaded = []
-    for (name, own_direction, own_strength), of_member, takes, can_mask in zip(
-        own, directions, takes_strength, can_mask_texture, strict=True
-    ):
-        strength = options.strength if own_strength is None and takes else own_strength
-        chosen = own_direction or (direction if direction in of_member else None)
-        texture_mask = options.texture_mask if can_mask else None
-        loaded.append(load_one(name, chosen, replace(plain, strength=strength, texture_mask=texture_mask)))
+    for member in chain:
+        strength = options.strength if member.strength is None and member.takes_strength else member.strength
+        chosen = member.direction or (direction if direction in member.directions else None)
+        texture_mask = options.texture_mask if member.can_mask_texture else None
+        loaded.append(load_one(member.name, chosen, replace(plain, strength=strength, texture_mask=texture_mask)))
         if loaded[-1].takes_channels:
-            raise UsageError(f"{name} takes images of other channels or another type than pictures: run it alone.")
+            raise UsageError(
+                f"{member.name} takes images of other channels or another type than pictures: run it alone."
+            )
     if loaded[0].mask_reader is None:
-        replace(plain, mask=options.mask).check_for(loaded[0].name, infos[0])
+        replace(plain, mask=options.mask).check_for(loaded[0].name, chain[0].info)
     return ChainedTranslator(loaded, options)
+
+
+@dataclass(frozen=True)
+class _ChainMember:
+    """A model of a chain, as the chain names it.
+
+    Attributes:
+        name: name or path of the model.
+        direction: the direction that the chain names for it, if any.
+        strength: the strength that the chain names for it, if any.
+        info: metadata of the model file; None for the identity.
+    """
+
+    name: str
+    direction: str | None
+    strength: float | None
+    info: ModelInfo | None
+
+    @property
+    def directions(self) -> Sequence[str]:
+        return list(Direction) if self.info is None else self.info.directions
+
+    @property
+    def takes_strength(self) -> bool:
+        return self.info is not None and self.info.takes_strength
+
+    @property
+    def can_mask_texture(self) -> bool:
+        return self.info is not None and self.info.can_mask_texture
+
+
+def _chain_member(name: str, direction: str | None, strength: float | None) -> _ChainMember:
+    """Return a member with the metadata of its model file."""
+    info = None if name == "identity" else any_model_info(find_model_file(name))
+    return _ChainMember(name, direction, strength, info)
 
 
 def _is_one_model(model: str) -> bool:
@@ -201,11 +233,24 @@ def load_one(model: str, direction: str | None, options: InferenceOptions) -> Tr
     direction = _checked_direction(model, direction, info.directions)
     options.check_for(model, info)
     if options.texture_mask is not None:
-        if options.engine not in (None, "auto", "torch"):
-            raise UsageError(f"--engine {options.engine} computes {model} as its file has it: omit --texture-mask.")
-        options = replace(options, engine="torch")
-        info = replace(info, generator={**info.generator, "texture_mask": options.texture_mask})
-        model_file = replace(model_file, info=info)
+        model_file, options = _with_texture_mask(model, model_file, options, options.texture_mask)
+    return _translator_of(path, model_file, direction, options)
+
+
+def _with_texture_mask(
+    model: str, model_file: ModelFile, options: InferenceOptions, texture_mask: bool
+) -> tuple[ModelFile, InferenceOptions]:
+    """Return a model file whose network has the texture mask or not, and options that compute it by torch."""
+    if options.engine not in (None, "auto", "torch"):
+        raise UsageError(f"--engine {options.engine} computes {model} as its file has it: omit --texture-mask.")
+    info = model_file.info
+    info = replace(info, generator={**info.generator, "texture_mask": texture_mask})
+    return replace(model_file, info=info), replace(options, engine="torch")
+
+
+def _translator_of(path: Path, model_file: ModelFile, direction: str, options: InferenceOptions) -> Translator:
+    """Build the network of one direction of a model file, and the translator that runs it."""
+    info = model_file.info
     network, config = build_translator(path, model_file, direction)
     if isinstance(network, SpandrelNetwork) and isinstance(config, SpandrelConfig):
         options = with_safe_precision(network, config, options)
