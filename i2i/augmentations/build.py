@@ -107,7 +107,10 @@ class _Builder:
         self.keep_values = keep_values
 
     def make(self, table: Any, depth: int = 0) -> Any:
-        """Return the transform or composition of a table."""
+        """Return the transform or composition of a table.
+
+        Raises ConfigError if it is no table, or names what does not exist.
+        """
         if not isinstance(table, dict):
             raise ConfigError(f"{self.source}: {table!r:.80} is no transform; it must be a table.")
         cls = find_transform(table.get("__class_fullname__"), self.source)

@@ -72,7 +72,15 @@ def _is_training_state(path: Path) -> bool:
 
 
 def parse_info(path: Path, header: Mapping[str, str] | None) -> ModelInfo:
-    """Return the checked metadata of a model file of any format up to FORMAT."""
+    """Return the checked metadata of a model file of any format up to FORMAT.
+
+    Args:
+        path: of the model file, for messages.
+        header: the strings in the header of the safetensors file; None if it has none.
+
+    Raises:
+        ModelFileError: the metadata are damaged, of another program, or of a later format.
+    """
     try:
         metadata = parse_json_table((header or {})[METADATA_KEY])
         version = metadata["format"]

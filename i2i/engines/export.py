@@ -94,7 +94,12 @@ def export_model(path: Path, out: Path, options: ExportOptions) -> ExportInfo:
 
 
 def load_network(path: Path, options: ExportOptions) -> LoadedNetwork:
-    """Load the network that is exported, with the metadata of the new file."""
+    """Load the network that is exported, with the metadata of the new file.
+
+    Raises:
+        UsageError: the model cannot be exported, or has no such direction.
+        ModelFileError: the model file is damaged.
+    """
     model_file = load_model_file(path)
     info, name = model_file.info, model_name(path)
     if info.samples_from_noise:

@@ -95,7 +95,7 @@ class DecoderProcess:
         return reply
 
     def read_exactly(self, length: int) -> bytearray:
-        """Read ``length`` bytes of the process's output."""
+        """Read ``length`` bytes of the process's output. Raises DecoderDied if it ends before."""
         assert self.process is not None
         assert self.process.stdout is not None
         data = bytearray(length)

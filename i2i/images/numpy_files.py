@@ -36,7 +36,10 @@ class NumpyImage(SampleImage):
             self.not_a_picture = f"has {self.num_channels} channels"
 
     def channels(self) -> np.ndarray:
-        """Return the array as (H, W, C)."""
+        """Return the array as (H, W, C).
+
+        Raises OSError if the file is cut off.
+        """
         assert self.fp is not None
         height, width, count = self._shape
         check_memory(width, height, count, self.dtype.itemsize, self.max_pixels)

@@ -192,7 +192,11 @@ def _fetched(shard: Path) -> Path:
 
 
 def shard_limit() -> float:
-    """Return how many bytes of downloaded shards are kept: ``$I2I_SHARD_CACHE`` in GB, by default 20."""
+    """Return how many bytes of downloaded shards are kept: ``$I2I_SHARD_CACHE`` in GB, by default 20.
+
+    Raises:
+        UsageError: the variable is no number.
+    """
     try:
         return float(os.environ.get("I2I_SHARD_CACHE") or 20) * _GIGABYTE
     except ValueError as error:

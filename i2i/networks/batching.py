@@ -59,6 +59,8 @@ def batched_forward(network: Callable[[Tensor], Any], *batches: Tensor) -> list[
     Args:
         network: returns a tensor, or a tuple of tensors, of N rows.
         batches: (N, C, H, W) each; N may differ.
+
+    Returns: for each batch what ``network`` returns.
     """
     if not isinstance(network, nn.Module) or depends_on_batch(network):
         return [network(x) for x in batches]

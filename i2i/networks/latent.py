@@ -29,6 +29,8 @@ def slerp(start: Tensor, end: Tensor, t: float) -> Tensor:
         start: (latent,), returned for t = 0.
         end: (latent,), returned for t = 1.
         t: position from 0 to 1.
+
+    Returns: (latent,).
     """
     cosine = torch.dot(start, end) / (start.norm() * end.norm())
     angle = cosine.double().clamp(-1, 1).acos()

@@ -38,7 +38,7 @@ def conv(
     padding: int = 0,
     groups: int = 1,
 ) -> nn.Conv2d:
-    """Build a convolution that is followed by the norm ``kind``."""
+    """Build a convolution that is followed by the norm ``kind``: (N, in_channels, H, W) to (N, out_channels, h, w)."""
     layer = _ConvFrozenBias if kind == "instance" else FewChannelConv2d
     return layer(in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=uses_bias(kind))
 
@@ -52,7 +52,7 @@ def conv_transpose(
     padding: int = 0,
     output_padding: int = 0,
 ) -> nn.ConvTranspose2d:
-    """Build a transposed convolution that is followed by the norm ``kind``."""
+    """Build a transposed convolution that is followed by the norm ``kind``, of the shapes of ``conv``."""
     layer = _ConvTransposeFrozenBias if kind == "instance" else nn.ConvTranspose2d
     return layer(in_channels, out_channels, kernel_size, stride, padding, output_padding, bias=uses_bias(kind))
 
@@ -96,7 +96,15 @@ def run_in_float32(module: nn.Module, x: Tensor) -> Tensor:
 def forward_with_activations(
     body: nn.Sequential, x: Tensor, layer_types: tuple[type[nn.Module], ...]
 ) -> tuple[Tensor, list[Tensor]]:
-    """Return ``body(x)`` and the outputs of its layers that are of ``layer_types``."""
+    """Return ``body(x)`` and the outputs of some of its layers.
+
+    Args:
+        body: layers on feature maps.
+        x: (N, C, H, W).
+        layer_types: types of the layers whose outputs are returned.
+
+    Returns: the output of the last layer, and (N, C, h, w) for each layer of these types, in their order.
+    """
     activations = []
     for layer in body:
         x = layer(x)
@@ -108,7 +116,11 @@ def forward_with_activations(
 def initialize(network: nn.Module, kind: Init, gain: float = 0.02) -> None:
     """Initialise convolutions and linear layers by ``kind``, their biases with 0, batch norm's weights by N(1, gain).
 
-    "normal" is N(0, 0.02), the initialisation of DCGAN, Pix2Pix and CycleGAN.
+    Args:
+        network: its weights are changed in place.
+        kind: "normal", N(0, gain), which DCGAN, Pix2Pix and CycleGAN use with 0.02; "xavier" (Glorot and Bengio 2010);
+            "kaiming" (He et al. 2015), which has no gain; "orthogonal" (Saxe et al. 2014).
+        gain: of the initialisation, and σ of the weights of batch norm.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):

@@ -52,7 +52,14 @@ def sample_locations(features: Tensor, count: int, groups: int = 1) -> Tensor:
 
 
 def flip_locations(locations: Tensor, width: int) -> Tensor:
-    """Return where ``locations`` of a feature map ``width`` wide are after a horizontal flip."""
+    """Return where locations of a feature map are after a horizontal flip.
+
+    Args:
+        locations: (N, P), row · width + column of each.
+        width: columns of the feature map.
+
+    Returns: (N, P).
+    """
     return locations + (width - 1) - 2 * (locations % width)
 
 

@@ -178,7 +178,14 @@ class Resnet(nn.Module):
         return self._encode(image, layers, max(layers) + 1)[1]
 
     def with_features(self, image: Tensor, layers: Collection[int]) -> tuple[Tensor, list[Tensor]]:
-        """Return the translation of ``image``, and its ``features``, in one pass."""
+        """Return the translation of ``image``, and its ``features``, in one pass.
+
+        Args:
+            image: (N, in_channels, H, W) in [-1, 1].
+            layers: as for ``features``.
+
+        Returns: what ``forward`` returns, and (N, C, h, w) for each layer.
+        """
         x, features = self._encode(image, layers, len(self.encoder) + len(self.blocks))
         return self._decode(x, image), features
 

@@ -13,7 +13,13 @@ def filter2d(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 
 def disc_kernel(diameter: float) -> np.ndarray:
-    """Return the point-spread function of defocus: a uniform disc. ``diameter`` in pixels; the rim is anti-aliased."""
+    """Return the point-spread function of defocus: a uniform disc with an anti-aliased rim.
+
+    Args:
+        diameter: in pixels.
+
+    Returns: (k, k), where k is the least odd number of pixels that holds the disc.
+    """
     radius = int(np.ceil((diameter - 1) / 2))
     side = 2 * radius + 1
     coordinates = (np.arange(side * SUBPIXELS) + 0.5) / SUBPIXELS - side / 2
@@ -23,7 +29,14 @@ def disc_kernel(diameter: float) -> np.ndarray:
 
 
 def motion_kernel(length: float, rng: np.random.Generator) -> np.ndarray:
-    """Return the point-spread function of camera shake: a path of ``length`` pixels whose direction drifts."""
+    """Return the point-spread function of camera shake: a path whose direction drifts.
+
+    Args:
+        length: of the path in pixels.
+        rng: draws the path.
+
+    Returns: (k, k), with k = 2⌈length / 2⌉ + 3.
+    """
     steps = max(2, round(length * SUBPIXELS))
     angles = np.cumsum(rng.normal(0, 0.6 / np.sqrt(steps), steps)) * rng.uniform(0, 3) + rng.uniform(0, 2 * np.pi)
     path = np.cumsum(np.stack([np.cos(angles), np.sin(angles)]), 1) * (length / steps)
@@ -33,7 +46,14 @@ def motion_kernel(length: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def splat_bilinear(points: np.ndarray, side: int) -> np.ndarray:
-    """Return a kernel (side, side) with equal weights at points (2, n), x and y in pixels, by bilinear splatting."""
+    """Return a kernel with equal weights at points, by bilinear splatting.
+
+    Args:
+        points: (2, n), x and y in pixels from the centre of the first pixel, in [0, side − 1).
+        side: pixels a side of the kernel.
+
+    Returns: (side, side).
+    """
     kernel = np.zeros((side, side), np.float64)
     corner = np.floor(points).astype(int)
     x, y = points - corner
@@ -44,7 +64,13 @@ def splat_bilinear(points: np.ndarray, side: int) -> np.ndarray:
 
 
 def gaussian_kernel(sigma: float) -> np.ndarray:
-    """Return a Gaussian kernel that reaches to 3σ. ``sigma`` in pixels."""
+    """Return a Gaussian kernel that reaches to 3σ.
+
+    Args:
+        sigma: σ in pixels; 0 for a kernel that changes nothing.
+
+    Returns: (k, k), with k = 2⌈3σ⌉ + 1, at least 3.
+    """
     radius = max(1, int(np.ceil(3 * sigma)))
     profile = np.exp(-np.square(np.arange(-radius, radius + 1)) / (2 * max(sigma, 1e-3) ** 2))
     kernel = (profile[:, None] * profile).astype(np.float32)

@@ -161,7 +161,11 @@ class RayWorkers:
         return self._ray.remote(**self._options)(_Actor).remote(self._make, str(Path.cwd()))
 
     def describe(self) -> Any:
-        """Start all workers. Returns the description of the first one that is ready."""
+        """Start all workers. Returns the description of the first one that is ready.
+
+        Raises:
+            I2IError: the worker raised it, or ended while it loaded the model.
+        """
         self._slots = [_Slot(self._start()) for _ in range(self._count)]
         try:
             description, process_id = self._get(self._slots[0].actor.open.remote())
@@ -242,7 +246,17 @@ def import_ray() -> Any:
 
 
 def open_workers(make: Callable[[], Worker], ray: str | None, count: int, *, uses_gpu: bool) -> Workers:
-    """Return the workers of a conversion: on Ray, or one in this process if ``ray`` is None."""
+    """Return the workers of a conversion: on Ray, or one in this process if ``ray`` is None.
+
+    Args:
+        make: makes a worker, in the process that runs it.
+        ray: address of a Ray cluster, or LOCAL.
+        count: number of workers on Ray; 0 for one on each GPU, or on each CPU core if no GPU is used.
+        uses_gpu: whether a worker takes a GPU if the cluster has any.
+
+    Raises:
+        UsageError: several workers without Ray, Ray is not installed, or a cluster is named on Windows.
+    """
     if ray is None:
         if count > 1:
             raise UsageError(f"--workers {count} needs --ray: without it, one process converts.")

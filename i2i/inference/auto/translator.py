@@ -79,7 +79,12 @@ class AutoTranslator:
 
 
 def load_photo(photo: Photo) -> tuple[LoadedImage, int | None]:
-    """Return a decoded photo and the quality of its JPEG, if it is known; see ``AutoTranslator.explain``."""
+    """Return a decoded photo and the quality of its JPEG, if it is known; see ``AutoTranslator.explain``.
+
+    Raises:
+        ArgumentTypeError: another type, or several photos.
+        ImageError: the file cannot be read.
+    """
     if isinstance(photo, str | os.PathLike):
         path = expand_user(Path(photo))
         return load_image(path), read_jpeg_quality(path)
