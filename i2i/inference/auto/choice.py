@@ -16,7 +16,6 @@ from i2i.restoration.superres import Superres
 AUTO = "auto"  # the name that stands for a choice by photo wherever a model is named
 IDENTITY = "identity"
 STRENGTH_STEP = 5  # to which the strength for a model that takes one is rounded, so that photos share it
-_TRAINING = "i2i train regression --task {task} --data PHOTOS"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,10 +148,9 @@ def _dejpeg_step(quality: PhotoQuality, models: Sequence[RestorationModel], note
     if model is not None:
         return Step(model, words, _strength(model, jpeg))
     trained = [model.name for model in models if isinstance(model.task, Dejpeg)]
-    if trained:
-        notes.append(f"{words}, better than what {trained[0]} was trained on")
-    else:
-        notes.append(f"{words}; no dejpeg model is installed: {_TRAINING.format(task='dejpeg')}")
+    notes.append(
+        f"{words}, better than what {trained[0]} was trained on" if trained else _not_installed(words, "dejpeg")
+    )
     return None
 
 
@@ -164,10 +162,9 @@ def _denoise_step(sigma: float, models: Sequence[RestorationModel], notes: list[
     if model is not None:
         return Step(model, words, _strength(model, sigma))
     trained = [model.name for model in models if isinstance(model.task, Denoise)]
-    if trained:
-        notes.append(f"{words}, weaker than what {trained[0]} was trained on")
-    else:
-        notes.append(f"{words}; no denoise model is installed: {_TRAINING.format(task='denoise')}")
+    notes.append(
+        f"{words}, weaker than what {trained[0]} was trained on" if trained else _not_installed(words, "denoise")
+    )
     return None
 
 
@@ -181,7 +178,7 @@ def _superres_step(
     words = f"small ({quality.width}x{quality.height})"
     model = find_superres(models, 4 if longer <= thresholds.TINY_SIDE else 2)
     if model is None:
-        notes.append(f"{words}; no superres model is installed: {_TRAINING.format(task='superres')}")
+        notes.append(_not_installed(words, "superres"))
     elif quality.sharpness == 0:
         return None  # of one colour
     elif quality.sharpness < thresholds.SUPERRES_SHARPNESS:
@@ -191,6 +188,11 @@ def _superres_step(
     else:
         return Step(model, words)
     return None
+
+
+def _not_installed(words: str, task: str) -> str:
+    """Return the note on a fault of the photo, in words, for which no model of the task is installed."""
+    return f"{words}; no {task} model is installed: i2i train regression --task {task} --data PHOTOS"
 
 
 def _handles(model: RestorationModel, quality: PhotoQuality, sigma: float) -> bool:
