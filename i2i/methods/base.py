@@ -1,12 +1,14 @@
 """The base class of the methods: networks, and the turns in which they are trained."""
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
 from i2i.diagnostics import SampleView
+from i2i.images import to_uint8
 from i2i.losses.augment import AdaptiveAugment
+from i2i.metrics.paired import psnr
 from i2i.networks import GeneratorConfig, NoiseGeneratorConfig
 from i2i.networks.batching import batch_statistics
 from i2i.networks.checkpointing import recompute
@@ -111,3 +113,19 @@ class Method(nn.Module):
         """Return name → number to log besides the losses. Synchronises with the device."""
         augmentations = (item for item in self.named_modules() if isinstance(item[1], AdaptiveAugment))
         return {f"{name}/p": float(augment.p) for name, augment in augmentations}
+
+
+def mean_psnr(images: ImageDict, titles: Sequence[str], target: Tensor) -> dict[str, float]:
+    """Return "psnr/TITLE" → PSNR in dB, mean over the images; titles whose images have another shape are left out.
+
+    Args:
+        images: title → (N, C, H, W) in [-1, 1].
+        titles: of the images to measure.
+        target: (N, C, H, W) in [-1, 1].
+    """
+    reference = to_uint8(target)
+    return {
+        f"psnr/{title}": float(psnr(to_uint8(images[title]), reference).mean())
+        for title in titles
+        if images[title].shape == target.shape
+    }

@@ -17,7 +17,6 @@ from i2i.config import Config, option
 from i2i.diagnostics import SampleView
 from i2i.directions import Direction
 from i2i.errors import ConfigError, SettingError
-from i2i.images import to_uint8
 from i2i.images.sample_types import count_channels
 from i2i.losses.perceptual import (
     PERCEPTUAL_HELP,
@@ -25,8 +24,7 @@ from i2i.losses.perceptual import (
     build_perceptual_loss,
     require_perceptual_size,
 )
-from i2i.methods.base import Batch, ImageDict, Method, Turn
-from i2i.metrics.paired import psnr
+from i2i.methods.base import Batch, ImageDict, Method, Turn, mean_psnr
 from i2i.metrics.ssim import ms_ssim
 from i2i.model_networks import build_translator
 from i2i.networks import (
@@ -151,12 +149,7 @@ class Distill(Method):
         return [SampleView(direction="student", output=images["student"], target=target, input=source, paired=True)]
 
     def metrics(self, batch: Batch, images: ImageDict) -> dict[str, float]:
-        target = to_uint8(images["teacher"])
-        return {
-            f"psnr/{title}": float(psnr(to_uint8(images[title]), target).mean())
-            for title in ("input", "student")
-            if images[title].shape == target.shape
-        }
+        return mean_psnr(images, ("input", "student"), images["teacher"])
 
 
 def build_connectors(student: nn.Module, teacher: nn.Module) -> nn.ModuleDict:

@@ -10,7 +10,6 @@ from torch.nn import functional as F
 from i2i.config import Config, option
 from i2i.diagnostics import SampleView
 from i2i.directions import Direction
-from i2i.images import to_uint8
 from i2i.losses.adversarial import AdversarialConfig, AdversarialLoss, check_norm_for_penalty
 from i2i.losses.discriminator_input import AugmentedDiscriminator
 from i2i.losses.perceptual import (
@@ -19,9 +18,8 @@ from i2i.losses.perceptual import (
     build_perceptual_loss,
     require_perceptual_size,
 )
-from i2i.methods.base import Batch, ImageDict, Method, Turn
+from i2i.methods.base import Batch, ImageDict, Method, Turn, mean_psnr
 from i2i.methods.channels import check_discriminator
-from i2i.metrics.paired import psnr
 from i2i.networks import (
     CompactConfig,
     GeneratorConfig,
@@ -132,9 +130,4 @@ class Pix2Pix(Method):
         ]  # fmt: skip
 
     def metrics(self, batch: Batch, images: ImageDict) -> dict[str, float]:
-        target = to_uint8(batch[1])
-        return {
-            f"psnr/{title}": float(psnr(to_uint8(images[title]), target).mean())
-            for title in ("input", "translation")
-            if images[title].shape == target.shape
-        }
+        return mean_psnr(images, ("input", "translation"), batch[1])

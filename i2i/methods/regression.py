@@ -13,7 +13,6 @@ from torch.nn import functional as F
 from i2i.config import Config, option
 from i2i.diagnostics import SampleView
 from i2i.directions import Direction
-from i2i.images import to_uint8
 from i2i.losses.perceptual import (
     PERCEPTUAL_HELP,
     PerceptualNetwork,
@@ -21,8 +20,7 @@ from i2i.losses.perceptual import (
     require_perceptual_size,
 )
 from i2i.losses.pixel import charbonnier
-from i2i.methods.base import Batch, ImageDict, Method, Turn
-from i2i.metrics.paired import psnr
+from i2i.methods.base import Batch, ImageDict, Method, Turn, mean_psnr
 from i2i.metrics.ssim import ms_ssim
 from i2i.networks import (
     CompactConfig,
@@ -113,9 +111,4 @@ class Regression(Method):
         ]
 
     def metrics(self, batch: Batch, images: ImageDict) -> dict[str, float]:
-        target = to_uint8(batch[1])
-        return {
-            f"psnr/{title}": float(psnr(to_uint8(images[title]), target).mean())
-            for title in ("input", "restored")
-            if images[title].shape == target.shape
-        }
+        return mean_psnr(images, ("input", "restored"), batch[1])
