@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from i2i.data.audit.appearance import check_appearance, suggested_size
-from i2i.data.audit.channels import check_channels, has_pictures
+from i2i.data.audit.advice import training_advice
+from i2i.data.audit.appearance import check_appearance
+from i2i.data.audit.channels import check_channels
 from i2i.data.audit.duplicates import check_duplicates
 from i2i.data.audit.files import check_files
 from i2i.data.audit.inspect import inspect_headers, inspect_images
@@ -27,7 +28,6 @@ __all__ = ["Finding", "Report", "Sizes", "audit", "training_warnings"]
 LEVELS = ("error", "warning", "note")
 MAX_PIXELS_AT_START = 100_000_000  # of all images that are decoded when a training starts: a few seconds
 Check = Callable[[DatasetSnapshot], Iterator[Finding]]
-AUGMENTATION_THRESHOLD = 500  # training images; DiffAugment's low-shot datasets have 100 to 389 (Zhao et al. 2020)
 
 
 def audit(
@@ -109,7 +109,7 @@ def _report(snapshot: DatasetSnapshot, source: DataSource, findings: list[Findin
         sizes=_sizes(snapshot),
         modes=Counter(image.mode for image in snapshot.images.values()),
         findings=findings,
-        advice=_advice(snapshot, source, any(finding.level == "error" for finding in findings)),
+        advice=training_advice(snapshot, source, has_errors=any(finding.level == "error" for finding in findings)),
     )
 
 
@@ -133,57 +133,3 @@ def _sizes(snapshot: DatasetSnapshot) -> dict[str, dict[str, Sizes]]:
             if readable:
                 sizes[split][name] = Sizes.of(readable)
     return sizes
-
-
-def _advice(snapshot: DatasetSnapshot, source: DataSource, has_errors: bool) -> str:
-    """Return the training commands that suit the dataset."""
-    prefix = "After fixing the errors above: " if has_errors else ""
-    place = printable(source.flags())
-    if snapshot.layout is None:
-        return (
-            "Arrange the images as trainA/ and trainB/ (two domains), as train/ with side-by-side pairs, "
-            "as A/ and B/ with pairs of the same name, or as one folder of photos; then check again. "
-            "`i2i docs data` shows all layouts."
-        )
-    if snapshot.layout.kind == "clean" and not has_pictures(snapshot):
-        return (
-            f"{prefix}the folder holds one set of images. Restoration tasks and gan take grey and RGB, and not these. "
-            "Translation needs a second domain: put these images in trainA/ and the others in trainB/, or pairs of "
-            "equal names in A/ and B/."
-        )
-    if snapshot.layout.kind == "clean":
-        return (
-            f"{prefix}the folder holds clean photos. `i2i train regression {place} --task denoise` trains "
-            "denoising on them, and other tasks other restorations (`i2i degrade --help` lists them); "
-            f"`i2i train gan {place}` trains a generator of such images. "
-            "Translation needs a second domain: put these images in trainA/, the others in trainB/."
-        )
-    size = suggested_size(snapshot)
-    data = place + (f" --size {size}" if size else "")
-    if snapshot.layout.kind == "unpaired":
-        return (
-            f"{prefix}`i2i train cyclegan {data}` learns A to B and B to A at once; `i2i train cut` learns one "
-            f"direction, faster.{_augmentation_advice(snapshot)}"
-        )
-    a, b = "the left half", "the right half"
-    if len(folders := snapshot.layout.folders.get("train", ())) == 2:
-        a, b = (f"{printable(snapshot.name(folder))}/" for folder in folders)
-    scales = snapshot.layout.sizes.scales
-    if scales != (1, 1):
-        direction = " --direction BtoA" if scales[0] > 1 else ""
-        return (
-            f"{prefix}`i2i train regression {data}{direction}` learns super-resolution ×{max(scales)}; `i2i train "
-            f"pix2pix {data}{direction} --recipe restore` learns sharper and less faithful results."
-        )
-    return (
-        f"{prefix}`i2i train pix2pix {data}` learns to translate A ({a}) to B ({b}); "
-        f"`--direction BtoA` learns the reverse.{_augmentation_advice(snapshot)}"
-    )
-
-
-def _augmentation_advice(snapshot: DatasetSnapshot) -> str:
-    """Return a hint to augmentation for a small dataset, else an empty text."""
-    smallest = min((len(items) for items in snapshot.items_by_domain().get("train", {}).values()), default=0)
-    if not 0 < smallest < AUGMENTATION_THRESHOLD:
-        return ""
-    return f" With so few images ({smallest}), `--augment diffaugment` reduces overfitting of the discriminator."

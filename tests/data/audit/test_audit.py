@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from i2i.data.audit import _augmentation_advice, audit
+from i2i.data.audit import audit
+from i2i.data.audit.advice import _augmentation_advice
 from i2i.data.audit.snapshot import DatasetSnapshot
 from i2i.data.layout import Layout
 from i2i.data.synthetic import generate
