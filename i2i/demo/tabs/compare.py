@@ -21,7 +21,6 @@ NUM_PRESELECTED = 3
 def build_tab(translator: PhotoTranslator) -> list[OnLoad]:
     """Build the tab in the current Gradio context and return its load events."""
     registry = translator.registry
-    store = translator.store
     with gr.Row():
         with gr.Column(min_width=300, scale=1):
             photo = photo_input(
@@ -41,27 +40,9 @@ def build_tab(translator: PhotoTranslator) -> list[OnLoad]:
     def on_start(photo: str | None, file: str | None, selected: list[str], progress: Any = gr.Progress()) -> list[Any]:  # noqa: B008
         if not selected or len(selected) > MAX_MODELS:
             raise UsageError(f"Choose 1 to {MAX_MODELS} models to compare; found {len(selected or [])}.")
-        captioned = list[tuple[str, str]]()
-        shown = set[str]()
-        notes = ["Click an image to enlarge it; the arrow keys go through the images."]
-        for index, choice in enumerate(selected):
-            name, _, direction = choice.rpartition(":")
-            takes_photos = registry.model(name).info.takes_pictures
-            path, kind = (photo, "the photo") if takes_photos else (file, "the file")
-            if not takes_photos and not file:
-                raise UsageError(f"{name} takes {registry.model(name).takes}. Choose a file for it.")
-            strength_range = registry.strength_range(name)
-            strength = sum(strength_range) / 2 if strength_range else None
-            step_progress = _progress_of_step(progress_callback(progress), name, index, len(selected))
-            result = translator(path, name, direction, strength, progress=step_progress)
-            if kind not in shown:
-                captioned.append((str(store.preview(result.photo)), kind))
-                shown.add(kind)
-            label = model_and_direction(registry.model(name), direction)
-            captioned.append((str(store.preview(result.output)), f"{label}, {format_duration(result.seconds)}"))
-            if isinstance(result, ChannelResult):
-                notes.append(plain_text(f"{label}: {result.shown}."))
-        return [captioned, "\n\n".join(notes)]
+        captioned, notes = _compare(translator, photo, file, selected, progress_callback(progress))
+        hint = "Click an image to enlarge it; the arrow keys go through the images."
+        return [captioned, "\n\n".join([hint, *notes])]
 
     def on_load() -> Any:
         return _choices(registry)
@@ -71,6 +52,47 @@ def build_tab(translator: PhotoTranslator) -> list[OnLoad]:
         show_progress_on=gallery, **PHOTO_QUEUE,
     )  # fmt: skip
     return [OnLoad(user_errors(on_load), [choices])]
+
+
+def _compare(
+    translator: PhotoTranslator, photo: str | None, file: str | None, selected: list[str], progress: ProgressCallback
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Translate a photo, or a file of other channels, with each of the selected models.
+
+    Args:
+        translator: translates one image with one model.
+        photo: path of the photo, for models of photos.
+        file: path of the file, for the other models.
+        selected: "model:direction" of each.
+        progress: called with the progress of the whole comparison.
+
+    Returns: previews with their captions, each input before its first translation, and notes on the results.
+
+    Raises:
+        UsageError: a model needs a file, and there is none.
+    """
+    registry, store = translator.registry, translator.store
+    captioned = list[tuple[str, str]]()
+    shown = set[str]()
+    notes = list[str]()
+    for index, choice in enumerate(selected):
+        name, _, direction = choice.rpartition(":")
+        takes_photos = registry.model(name).info.takes_pictures
+        path, kind = (photo, "the photo") if takes_photos else (file, "the file")
+        if not takes_photos and not file:
+            raise UsageError(f"{name} takes {registry.model(name).takes}. Choose a file for it.")
+        strength_range = registry.strength_range(name)
+        strength = sum(strength_range) / 2 if strength_range else None
+        step_progress = _progress_of_step(progress, name, index, len(selected))
+        result = translator(path, name, direction, strength, progress=step_progress)
+        if kind not in shown:
+            captioned.append((str(store.preview(result.photo)), kind))
+            shown.add(kind)
+        label = model_and_direction(registry.model(name), direction)
+        captioned.append((str(store.preview(result.output)), f"{label}, {format_duration(result.seconds)}"))
+        if isinstance(result, ChannelResult):
+            notes.append(plain_text(f"{label}: {result.shown}."))
+    return captioned, notes
 
 
 def _progress_of_step(progress: ProgressCallback, name: str, index: int, count: int) -> ProgressCallback:
