@@ -11,10 +11,10 @@ from i2i.cli.method_commands import command_group, recipe_option
 if TYPE_CHECKING:
     from i2i.recipes.benchmark import StepCost
 
-TIME_LIMIT_HELP = "time fewer steps where they would take longer than this, such as 30s or 5m; three run in any case"
+TIME_LIMIT_HELP = "start no further step after this time, such as 30s or 5m; two warm-up steps and one timed step run"
 COST = (
-    "Takes about a minute: two steps to warm up, then up to ten within --time-limit, but at least one. On a slow CPU, "
-    "a step of the recipe paper takes many seconds; --recipe tiny or a smaller --size takes less."
+    "Takes about a minute: runs two steps to warm up, then times up to ten steps within --time-limit, but at least "
+    "one. On a slow CPU, a step of the recipe paper takes many seconds; --recipe tiny or a smaller --size takes less."
 )
 EXAMPLES = {
     "cyclegan": ["i2i bench cyclegan", "i2i bench cyclegan --data horse2zebra --size 128 --blocks 6 --epochs 50"],

@@ -39,7 +39,7 @@ def export(
     ] = None,
     direction: Annotated[
         str | None,
-        typer.Option(help=r"not of i2i: AtoB or BtoA \[default: the model's first]", show_default=False),
+        typer.Option(help=r"formats other than i2i: AtoB or BtoA \[default: the model's first]", show_default=False),
     ] = None,
     half: Annotated[
         bool | None,
@@ -64,7 +64,7 @@ def export(
         float | None,
         typer.Option(
             min=0,
-            help=r"of a restoration model: dB of PSNR that --int8 may cost on the photos \[default: 0.1]",
+            help=r"for a restoration model: dB of PSNR that --int8 may cost on the photos \[default: 0.1]",
             show_default=False,
         ),
     ] = None,
@@ -72,14 +72,16 @@ def export(
         float | None,
         typer.Option(
             min=0,
-            help="of other models: PSNR in dB that results of --int8 must have, measured against those of float32 "
+            help="for other models: PSNR in dB that results of --int8 must have, measured against those of float32 "
             r"\[default: 35]",
             show_default=False,
         ),
     ] = None,
     without_dropout: Annotated[
         bool,
-        typer.Option("--without-dropout", help="leave out dropout, of models that use it at inference (not of i2i)"),
+        typer.Option(
+            "--without-dropout", help="formats other than i2i: leave out dropout, of models that use it at inference"
+        ),
     ] = False,
     max_side: Annotated[
         int | None,
