@@ -41,20 +41,16 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             method="cyclegan", name="paper",
             data=UnpairedConfig(), model=CycleGANConfig(), training=TrainingConfig(),
         ),
-        # Ours: the networks of `cut:fast`, narrower. At equal time on horse2zebra at 128 px they were far better than a
-        # U-Net against a PatchGAN. The reduced skip carries the colours past the norms.
+        # Ours: much better than the paper's networks at equal time on horse2zebra at 128 px. The U-Net's skips keep the
+        # landscape from the first minutes on.
         "fast": Recipe(
             method="cyclegan", name="fast",
             data=UnpairedConfig(size=128, resize_scale=136 / 128),
             model=CycleGANConfig(
-                generator=ResnetConfig(
-                    ngf=32, blocks=6, upsampling="resize", antialias=True, skip_input=True, skip_reduction=8,
-                    weight_init="xavier",
-                ),
-                discriminator=ProjectedConfig(antialias=True, weight_init="xavier", enlarge=1.0),
-                adversarial=AdversarialConfig(loss="hinge", augment="diffaugment"),
+                generator=UnetConfig(ngf=32, norm="instance", dropout=0.0, inference_mode="eval"),
+                discriminator=PatchGANConfig(ndf=32, receptive_field=34),
             ),
-            training=TrainingConfig(steps=10_000, lr=4e-4, ema=0.998),
+            training=TrainingConfig(epochs=50, lr=4e-4, ema=0.998),
         ),
         "tiny": Recipe(
             method="cyclegan", name="tiny",
