@@ -141,7 +141,7 @@ def test_a_healthy_pix2pix_with_inverted_targets_raises_no_alarm() -> None:
 
 
 def test_a_discriminator_wins_against_a_frozen_generator() -> None:
-    discriminator = PatchGANConfig(ndf=8, receptive_field=16)
+    discriminator = PatchGANConfig(ndf=16, receptive_field=16)
     method = cyclegan(adversarial=AdversarialConfig(loss="non-saturating"), discriminator=discriminator)
     alarms = collect_alarms(method, lambda: [], train(method, (RED, BLUE), 110, lr=5e-3, frozen=("G",), batch_size=2))
     assert names_and_directions(alarms) == {("winning", "D_A"), ("winning", "D_B")}
