@@ -16,6 +16,7 @@ from i2i.config import Config, option, require
 from i2i.networks.channel_counts import require_equal_channels
 from i2i.networks.layers import run_in_float32
 from i2i.networks.output_heads import Conditioning, Prediction
+from i2i.networks.weight_gradient import Conv2d
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,7 @@ class Compact(nn.Module):
         widths = [channels, *(config.convolutions + 1) * [config.width]]
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):
-            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.PReLU(outputs)]
+            layers += [Conv2d(inputs, outputs, 3, padding=1), nn.PReLU(outputs)]
         layers.append(nn.Conv2d(config.width, channels * config.scale**2, 3, padding=1))
         self.body = nn.Sequential(*layers)
         _initialize(self)

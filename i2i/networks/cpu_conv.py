@@ -1,20 +1,24 @@
-"""Convolutions with very few channels at one end, such as RGB, rearranged so that a CPU computes them faster.
+"""Convolutions that a CPU computes faster than those of torch, with the same weights.
 
 A CPU's convolutions vectorise over channels; with three channels most of a vector is empty. Moving one axis of the
 kernel into the channels fills it, with k times as many channels. Measured on one core (AVX-512) for a 7×7 kernel
 between 64 channels and 3 at 128², forward and backward with a gradient of the input: in float32 17 ms instead of 34
 (64 → 3) and 14 instead of 23 (3 → 64); in bfloat16 11 instead of 19, and 7 instead of 12.
+
+On a CPU without AVX-512 the gradients of the weights are slow in channels-last memory: `i2i.networks.weight_gradient`
+computes them.
 """
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
+
+from i2i.networks.weight_gradient import Conv2d, conv2d
 
 FEW_CHANNELS = 4  # at most so many channels are rearranged
 MIN_KERNEL = 5  # pixels; smaller kernels gain nothing
 
 
-class FewChannelConv2d(nn.Conv2d):
+class FewChannelConv2d(Conv2d):
     """``nn.Conv2d`` with the same weights, and the same results up to the rounding of another order of sums.
 
     Attributes:
@@ -44,7 +48,7 @@ def _conv_to_few(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Convolve with each row of the kernel as separate output channels, then shift and add the rows' results."""
     out_channels, in_channels, kernel_height, kernel_width = weight.shape
     row_weights = weight.permute(2, 0, 1, 3).reshape(kernel_height * out_channels, in_channels, 1, kernel_width)
-    rows = F.conv2d(x, _channels_last(row_weights))
+    rows = conv2d(x, _channels_last(row_weights))
     height = x.shape[2] - kernel_height + 1
     total = rows[:, :out_channels, :height]
     for row in range(1, kernel_height):
@@ -58,7 +62,7 @@ def _conv_from_few(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     height = x.shape[2] - kernel_height + 1
     rows = torch.cat([x[:, :, row : row + height] for row in range(kernel_height)], 1)
     row_weights = weight.permute(0, 2, 1, 3).reshape(out_channels, kernel_height * in_channels, 1, kernel_width)
-    return F.conv2d(_channels_last(rows), _channels_last(row_weights), bias)
+    return conv2d(_channels_last(rows), _channels_last(row_weights), bias)
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn import init
 from torch.nn.utils import parametrizations
 from torch.nn.utils.parametrize import register_parametrization
@@ -12,6 +11,7 @@ from torch.nn.utils.parametrize import register_parametrization
 from i2i.networks.cpu_conv import FewChannelConv2d
 from i2i.networks.instance_norm import BatchNorm2d, InstanceNorm
 from i2i.networks.precision import at_least_float32
+from i2i.networks.weight_gradient import ConvTranspose2d
 
 Norm = Literal["instance", "batch", "none"]
 Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
@@ -53,7 +53,7 @@ def conv_transpose(
     output_padding: int = 0,
 ) -> nn.ConvTranspose2d:
     """Build a transposed convolution that is followed by the norm ``kind``, of the shapes of ``conv``."""
-    layer = _ConvTransposeFrozenBias if kind == "instance" else nn.ConvTranspose2d
+    layer = _ConvTransposeFrozenBias if kind == "instance" else ConvTranspose2d
     return layer(in_channels, out_channels, kernel_size, stride, padding, output_padding, bias=uses_bias(kind))
 
 
@@ -72,7 +72,7 @@ class _ConvFrozenBias(FewChannelConv2d):
         return self.convolve(x, None)
 
 
-class _ConvTransposeFrozenBias(nn.ConvTranspose2d):
+class _ConvTransposeFrozenBias(ConvTranspose2d):
     """Transposed convolution with the frozen, unused bias of ``_ConvFrozenBias``."""
 
     def __init__(self, *shape: Any, **options: Any) -> None:
@@ -81,10 +81,7 @@ class _ConvTransposeFrozenBias(nn.ConvTranspose2d):
             self.bias.requires_grad_(False)
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        padding: Any = self.padding  # a transposed convolution never has a word such as "same" here
-        return F.conv_transpose2d(
-            x, self.weight, None, self.stride, padding, self.output_padding, self.groups, self.dilation
-        )
+        return self.convolve(x, None)
 
 
 def run_in_float32(module: nn.Module, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from i2i.config import option, require
 from i2i.networks.layers import Init, add_spectral_norm, initialize, run_in_float32
 from i2i.networks.patchgan import PatchGANConfig
+from i2i.networks.weight_gradient import Conv2d
 from i2i.pretrained.alexnet import AlexNetFeatures
 
 
@@ -126,7 +127,7 @@ class ProjectedHead(nn.Module):
     def __init__(self, channels: int, width: int, init: Init) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(channels, width, 1), nn.LeakyReLU(0.2), nn.Conv2d(width, width, 3, 1, 1), nn.LeakyReLU(0.2)
+            nn.Conv2d(channels, width, 1), nn.LeakyReLU(0.2), Conv2d(width, width, 3, 1, 1), nn.LeakyReLU(0.2)
         )
         self.to_logits = nn.Conv2d(width, 1, 1)
         initialize(self, init)

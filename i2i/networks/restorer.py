@@ -18,6 +18,7 @@ from i2i.networks.channel_counts import require_equal_channels
 from i2i.networks.checkpointing import CheckpointedSequential
 from i2i.networks.layers import run_in_float32
 from i2i.networks.output_heads import Conditioning, Prediction, compose_output
+from i2i.networks.weight_gradient import Conv2d
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +124,8 @@ class _Block(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.first = Conv2d(width, width, 3, padding=1)
+        self.second = Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.second(F.relu(self.first(x)))

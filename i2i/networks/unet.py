@@ -13,6 +13,7 @@ from i2i.networks.channel_counts import require_equal_channels
 from i2i.networks.checkpointing import CheckpointedSequential
 from i2i.networks.layers import Init, Norm, conv, conv_transpose, init_and_constrain, norm, run_in_float32, uses_bias
 from i2i.networks.texture_mask import TEXTURE_MASK_HELP, keep_untextured
+from i2i.networks.weight_gradient import Conv2d
 
 SIZES = (32, 64, 128, 256, 512, 1024)
 
@@ -97,7 +98,7 @@ def _down_block(config: UnetConfig, channels: list[int], level: int, image_chann
     layers: list[nn.Module] = [] if outermost else [nn.LeakyReLU(0.2)]
     if outermost or innermost:
         # The first layer has no norm, nor the 1×1 bottleneck, where a norm would erase the activations.
-        layers.append(nn.Conv2d(in_channels, channels[level], 4, 2, 1, bias=uses_bias(config.norm)))
+        layers.append(Conv2d(in_channels, channels[level], 4, 2, 1, bias=uses_bias(config.norm)))
     else:
         layers += [conv(config.norm, in_channels, channels[level], 4, 2, 1), norm(config.norm, channels[level])]
     return CheckpointedSequential(*layers)

@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from i2i.device import autocast, is_out_of_memory, resolve_device, resolve_dtype
 from i2i.errors import TrainingError
+from i2i.networks.weight_gradient import Conv2d
 from i2i.recipes import Recipe
 from i2i.training.cuda_graphs import CAPTURE_WARMUP_STEPS, MIN_STEPS_TO_COMPILE, GraphedTrainStep, accelerate
 from i2i.training.train_step import TrainStep
@@ -187,7 +188,7 @@ def _timed(run: Callable[[int], None], number: int, device: torch.device) -> flo
 
 def _conv_tflops(device: torch.device, dtype: torch.dtype) -> float:
     """Return the TFLOP/s of a 3×3 convolution of 256 channels at 64², as in the generator's blocks at 256 px."""
-    conv = nn.Conv2d(256, 256, 3, padding=1, bias=False).to(device).to(memory_format=torch.channels_last)
+    conv = Conv2d(256, 256, 3, padding=1, bias=False).to(device).to(memory_format=torch.channels_last)
     x = torch.randn(1, 256, 64, 64, device=device).contiguous(memory_format=torch.channels_last).requires_grad_()
 
     def run(_: int) -> None:

@@ -15,7 +15,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from i2i.device import resolve_device
+from i2i.device import cpu_has_fast_bfloat16, resolve_device
 from i2i.recipes import find_recipe
 from i2i.recipes.benchmark import peak_memory_bytes
 from i2i.training.cuda_graphs import CAPTURE_WARMUP_STEPS, CudaGraphBackend, GraphedTrainStep
@@ -101,7 +101,10 @@ def main() -> None:
     contestants: dict[str, Callable[[], Step]] = {
         "textbook": partial(textbook_step, args.method, args.size, device, args.ngf)
     }
-    for dtype in (torch.float32, torch.bfloat16):
+    dtypes = [torch.float32]
+    if device.type != "cpu" or cpu_has_fast_bfloat16() or args.only:
+        dtypes.append(torch.bfloat16)  # elsewhere its steps take minutes
+    for dtype in dtypes:
         for mode in modes:
             name = f"{str(dtype).removeprefix('torch.')} {mode}"
             contestants[name] = partial(i2i_step, args.method, args.size, device, dtype, args.ngf, mode)
