@@ -12,7 +12,7 @@ from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from i2i.errors import I2IError, UsageError
 from i2i.networks.batching import depends_on_batch
-from i2i.networks.cpu_conv import FewChannelConv2d
+from i2i.networks.few_channels import FewChannelConv2d
 from i2i.networks.instance_norm import InstanceNorm
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Instance normalisation, with a fast and correct gradient on CPUs, and a hook to change its statistics."""
+"""Instance normalisation, with a fast and correct gradient, and a hook to change its statistics."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,10 @@ from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function
 
 from i2i.distributed import mean_over_ranks, num_ranks
+from i2i.networks.padding import is_channels_last_on_cuda
 from i2i.networks.precision import at_least_float32
+
+MIN_SIZE_BY_IMAGE = 2**16  # see _is_faster_by_image
 
 StatisticsHook = Callable[[Tensor], Tensor]
 """Takes the mean and the variance of each channel of each image, as float32 (N, 2, C), and returns those to use."""
@@ -80,6 +83,8 @@ def instance_norm(x: Tensor, eps: float) -> Tensor:
         return handle_torch_function(instance_norm, (x,), x, eps)
     if torch.compiler.is_compiling():  # the compiler fuses the formula and derives its gradient
         return _instance_norm_reference(x, eps)
+    if is_channels_last_on_cuda(x) and _is_faster_by_image(x):
+        return _InstanceNormByImage.apply(x, eps)
     return _InstanceNormFunction.apply(x, eps)
 
 
@@ -130,15 +135,64 @@ class _InstanceNormFunction(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (grad_output,) = gradients
         x, mean, scale = ctx.saved_tensors
-        if torch.is_grad_enabled():  # a gradient penalty differentiates twice: use the plain formula
-            reference = _instance_norm_reference(x, ctx.eps)
-            (grad_input,) = torch.autograd.grad(reference, x, grad_output, create_graph=True)
-            return grad_input, None
+        if torch.is_grad_enabled():
+            return _differentiable_gradient(x, ctx.eps, grad_output), None
         grad_rows = _rows(grad_output)
         normalized = (_rows(x) - mean).mul_(scale)
         projection = (grad_rows * normalized).mean(1, keepdim=True)
         centred_grad = (grad_rows - grad_rows.mean(1, keepdim=True)).addcmul_(normalized, projection, value=-1)
         return _scale_rows(centred_grad, scale, x), None
+
+
+def _is_faster_by_image(x: Tensor) -> bool:
+    """Return whether a GPU normalises a batch faster image by image.
+
+    Measured on an H200 in bfloat16, in captured graphs, forward and backward: 2.5 times as fast for (1, 64, 64, 64),
+    1.1 for (2, 256, 32, 32), 1.3 for (8, 192, 64, 64), 4.8 for (2, 64, 256, 256); 0.8 for (8, 64, 64, 64) and for
+    (16, 128, 64, 64).
+    """
+    return x[0].numel() >= MIN_SIZE_BY_IMAGE * (len(x) + 2)
+
+
+class _InstanceNormByImage(torch.autograd.Function):
+    """The function of ``_InstanceNormFunction`` by torch's batch norm, for one image after the other.
+
+    For a batch of one image, batch norm is instance norm. On CUDA it reads channels-last memory with few kernels and
+    has its statistics in float32; torch's instance norm copies channels-last images to contiguous memory.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
+        output = torch.empty_like(x, memory_format=torch.channels_last)
+        wide = torch.promote_types(x.dtype, torch.float32)
+        mean, scale = (torch.empty(x.shape[:2], dtype=wide, device=x.device) for _ in range(2))
+        for image, result, *statistics in zip(x.split(1), output.split(1), mean, scale, strict=True):
+            torch.native_batch_norm(image, None, None, None, None, True, 0.0, eps, out=(result, *statistics))
+        ctx.save_for_backward(x, mean, scale)
+        ctx.eps = eps
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (grad_output,) = gradients
+        x, mean, scale = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return _differentiable_gradient(x, ctx.eps, grad_output), None
+        grad_output = grad_output.contiguous(memory_format=torch.channels_last)
+        grad_inputs = [
+            torch.ops.aten.native_batch_norm_backward(
+                grad, image, None, None, None, *statistics, True, ctx.eps, [True, False, False]
+            )[0]
+            for grad, image, *statistics in zip(grad_output.split(1), x.split(1), mean, scale, strict=True)
+        ]
+        return torch.cat(grad_inputs), None
+
+
+def _differentiable_gradient(x: Tensor, eps: float, grad_output: Tensor) -> Tensor:
+    """Return the gradient by the plain formula: a gradient penalty differentiates it again."""
+    reference = _instance_norm_reference(x, eps)
+    (grad_input,) = torch.autograd.grad(reference, x, grad_output, create_graph=True)
+    return grad_input
 
 
 def _rows(x: Tensor) -> Tensor:

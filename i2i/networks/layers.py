@@ -8,7 +8,7 @@ from torch.nn import init
 from torch.nn.utils import parametrizations
 from torch.nn.utils.parametrize import register_parametrization
 
-from i2i.networks.cpu_conv import FewChannelConv2d
+from i2i.networks.few_channels import FewChannelConv2d
 from i2i.networks.instance_norm import BatchNorm2d, InstanceNorm
 from i2i.networks.precision import at_least_float32
 from i2i.networks.weight_gradient import ConvTranspose2d

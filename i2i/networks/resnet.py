@@ -16,13 +16,14 @@ from i2i.networks.batching import Dropout
 from i2i.networks.blurpool import BilinearUpsample2x, BlurPool2d
 from i2i.networks.channel_counts import require_equal_channels
 from i2i.networks.checkpointing import CheckpointedSequential
-from i2i.networks.cpu_conv import FewChannelConv2d
+from i2i.networks.few_channels import FewChannelConv2d
 from i2i.networks.layers import Init, Norm, conv, conv_transpose, init_and_constrain, norm, run_in_float32
+from i2i.networks.padding import ReflectionPad2d
 from i2i.networks.texture_mask import CELL, TEXTURE_MASK_HELP, keep_untextured
 
 ATANH_LIMIT = 0.996
 _PADDINGS: dict[str, type[nn.Module]] = {
-    "reflect": nn.ReflectionPad2d, "replicate": nn.ReplicationPad2d, "zeros": nn.ZeroPad2d,
+    "reflect": ReflectionPad2d, "replicate": nn.ReplicationPad2d, "zeros": nn.ZeroPad2d,
 }  # fmt: skip
 
 
@@ -117,7 +118,7 @@ class Resnet(nn.Module):
         levels = list(pairwise(widths))
         self.in_channels = in_channels
         self.encoder = CheckpointedSequential(
-            nn.ReflectionPad2d(3), conv(kind, in_channels, n, 7), norm(kind, n), nn.ReLU(True),
+            ReflectionPad2d(3), conv(kind, in_channels, n, 7), norm(kind, n), nn.ReLU(True),
             *(layer for above, below in levels for layer in downsample(above, below, config)),
         )  # fmt: skip
         self.blocks = nn.Sequential(*(ResidualBlock(widths[-1], config) for _ in range(config.blocks)))
@@ -131,7 +132,7 @@ class Resnet(nn.Module):
         self.skip_reduction = config.skip_reduction
         last_conv = FewChannelConv2d(n + in_channels if config.skip_input else n, out_channels, 7)
         tanh = [] if config.residual_output or config.output_activation == "none" else [nn.Tanh()]
-        self.to_rgb = nn.Sequential(nn.ReflectionPad2d(3), last_conv, *tanh)
+        self.to_rgb = nn.Sequential(ReflectionPad2d(3), last_conv, *tanh)
         self.residual_output = config.residual_output
         self.texture_mask = config.texture_mask
         init_and_constrain(self, config.weight_init, config.spectral_norm)
@@ -243,4 +244,4 @@ def upsample(in_channels: int, out_channels: int, config: ResnetConfig) -> list[
         return [conv_transpose(config.norm, in_channels, out_channels, 3, 2, 1, 1)]
     if config.upsampling == "bilinear":
         return [BilinearUpsample2x(), conv(config.norm, in_channels, out_channels, 3, 1, 1)]
-    return [nn.Upsample(scale_factor=2), nn.ReflectionPad2d(1), conv(config.norm, in_channels, out_channels, 3)]
+    return [nn.Upsample(scale_factor=2), ReflectionPad2d(1), conv(config.norm, in_channels, out_channels, 3)]

@@ -14,7 +14,7 @@ from i2i.inference.options import InferenceOptions
 from i2i.inference.streaming import StreamedTensor, stream_rows, tensor
 from i2i.inference.translator import Translator
 from i2i.networks import Identity, IdentityConfig, ResnetConfig, UnetConfig, prepare_for_inference
-from i2i.networks.cpu_conv import FEW_CHANNELS
+from i2i.networks.few_channels import FEW_CHANNELS
 from i2i.networks.instance_norm import InstanceNorm
 from tests.conftest import random_image
 

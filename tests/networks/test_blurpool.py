@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.networks import PatchGAN, PatchGANConfig, Resnet, ResnetConfig
-from i2i.networks.blurpool import BilinearUpsample2x, BlurPool2d
+from i2i.networks.blurpool import BilinearUpsample2x, BlurPool2d, _BlurPool
 
 CUT = {"antialias": True, "upsampling": "bilinear"}
 
@@ -27,6 +27,21 @@ def test_blurpool_is_the_filter_1_2_1_at_every_second_pixel(height: int, width: 
     expected = filtered(F.pad(x, (1, 1, 1, 1), mode="reflect"), [0.25, 0.5, 0.25], stride=2)
     torch.testing.assert_close(BlurPool2d()(x), expected)
     assert expected.shape[2:] == (-(-height // 2), -(-width // 2))
+
+
+@pytest.mark.parametrize("height", [2, 3, 4, 7])
+@pytest.mark.parametrize("width", [2, 5, 6])
+def test_blurpool_by_slices_has_the_values_and_both_derivatives_of_the_poolings(height: int, width: int) -> None:
+    x = torch.randn(2, 3, height, width, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+    x.requires_grad_()
+    output, expected = _BlurPool.apply(x), BlurPool2d()(x)
+    torch.testing.assert_close(output, expected)
+    grad_output = torch.randn_like(output)
+    (gradient,) = torch.autograd.grad(output, x, grad_output)
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected, x, grad_output)[0])
+    assert output.is_contiguous(memory_format=torch.channels_last)
+    assert gradient.is_contiguous(memory_format=torch.channels_last)
+    assert torch.autograd.gradgradcheck(_BlurPool.apply, (x,))
 
 
 def test_bilinear_upsampling_is_the_filter_1_3_3_1_after_inserting_zeros() -> None:

@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional as F
 
-from i2i.networks.instance_norm import BatchNorm2d, InstanceNorm
+from i2i.networks.instance_norm import BatchNorm2d, InstanceNorm, _InstanceNormByImage, _is_faster_by_image
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 
@@ -44,6 +44,26 @@ def test_the_gradient_is_correct_for_all_memory_layouts(
     InstanceNorm()(y).backward(grad_output.contiguous(memory_format=grad_layout))
 
     torch.testing.assert_close(y.grad.double(), wide.grad, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_norm_by_image_has_the_values_and_both_derivatives_of_the_norm_by_batch(batch: int) -> None:
+    x = (5 * torch.randn(batch, 4, 6, 7, dtype=torch.float64) + 2).contiguous(memory_format=torch.channels_last)
+    x.requires_grad_()
+    output, expected = _InstanceNormByImage.apply(x, 1e-5), InstanceNorm()(x)
+    torch.testing.assert_close(output, expected)
+    for grad_output in (torch.randn_like(output), torch.randn(output.shape, dtype=torch.float64)):
+        (gradient,) = torch.autograd.grad(output, x, grad_output, retain_graph=True)
+        torch.testing.assert_close(gradient, torch.autograd.grad(expected, x, grad_output, retain_graph=True)[0])
+        assert gradient.is_contiguous(memory_format=torch.channels_last)
+    assert gradcheck(lambda x: _InstanceNormByImage.apply(x, 1e-5), (x,))
+    assert gradgradcheck(lambda x: _InstanceNormByImage.apply(x, 1e-5), (x,))
+
+
+def test_large_images_in_small_batches_are_normalised_one_by_one() -> None:
+    shapes = {(1, 64, 64, 64): True, (2, 256, 32, 32): True, (8, 64, 64, 64): False, (8, 192, 64, 64): True,
+              (16, 128, 64, 64): False}  # fmt: skip
+    assert {shape: _is_faster_by_image(torch.empty(shape, device="meta")) for shape in shapes} == shapes
 
 
 def test_instance_norm_keeps_channels_last() -> None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from i2i.networks.cpu_conv import FewChannelConv2d
+from i2i.networks.few_channels import FewChannelConv2d
 
 
 @pytest.mark.parametrize(("in_channels", "out_channels"), [(6, 3), (3, 6), (6, 1), (6, 6)])
