@@ -173,15 +173,15 @@ def _check_pieces(
 
 def check_graphs(args: argparse.Namespace) -> None:
     check_steps(args, {"graph": (False, True)})
-    check_failed_capture(args)
 
 
 def check_compiled(args: argparse.Namespace) -> None:
     check_steps(args, {"compiled": (True, resolve_device(args.device).type == "cuda")})
 
 
-CHECKS = {"environment": check_environment, "graphs": check_graphs, "compiled": check_compiled, "resume": check_resume,
-          "convert": check_convert, "memory": check_memory}  # fmt: skip
+CHECKS = {"environment": check_environment, "capture": check_failed_capture, "graphs": check_graphs,
+          "compiled": check_compiled, "resume": check_resume, "convert": check_convert,
+          "memory": check_memory}  # fmt: skip
 
 
 def main() -> None:

@@ -39,6 +39,7 @@ def check_stages(args: argparse.Namespace) -> list[Stage]:
     size = ["--size", str(args.check_size)]
     result = [
         Stage("environment", [*check, "environment", *device], 40),
+        Stage("capture", [*check, "capture", *device], 40),
         Stage("graphs", [*check, "graphs", *device, *size], 120),
         Stage("compiled", [*check, "compiled", *device, *size], 120),
         Stage("memory", [*check, "memory", *device], 50),

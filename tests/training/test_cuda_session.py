@@ -68,7 +68,7 @@ def test_a_session_that_began_long_ago_starts_no_stage(tmp_path: Path) -> None:
     assert "error" not in last
 
 
-CHECKS = ["environment", "graphs", "compiled", "memory", "resume", "convert", "warm"]
+CHECKS = ["environment", "capture", "graphs", "compiled", "memory", "resume", "convert", "warm"]
 QUIET = ["speed", "profile", "conversion", "loading", "steps", "speed compiled"]
 
 
