@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.networks.padding import is_channels_last_on_cuda
+from i2i.networks.cuda_kernels import prefers_more_kernels
 
 
 class BlurPool2d(nn.Module):
@@ -16,7 +16,7 @@ class BlurPool2d(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if is_channels_last_on_cuda(x) and min(x.shape[2:]) > 1:
+        if prefers_more_kernels(x) and min(x.shape[2:]) > 1:
             result: Tensor = _BlurPool.apply(x)
             return result
         # [1, 2, 1] / 4 is [1, 1] / 2 applied twice. Two average poolings are faster than a depthwise convolution.

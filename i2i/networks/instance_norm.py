@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function
 
 from i2i.distributed import mean_over_ranks, num_ranks
-from i2i.networks.padding import is_channels_last_on_cuda
+from i2i.networks.cuda_kernels import prefers_more_kernels
 from i2i.networks.precision import at_least_float32
 
 MIN_SIZE_BY_IMAGE = 2**16  # see _is_faster_by_image
@@ -83,7 +83,7 @@ def instance_norm(x: Tensor, eps: float) -> Tensor:
         return handle_torch_function(instance_norm, (x,), x, eps)
     if torch.compiler.is_compiling():  # the compiler fuses the formula and derives its gradient
         return _instance_norm_reference(x, eps)
-    if is_channels_last_on_cuda(x) and _is_faster_by_image(x):
+    if prefers_more_kernels(x) and _is_faster_by_image(x):
         return _InstanceNormByImage.apply(x, eps)
     return _InstanceNormFunction.apply(x, eps)
 

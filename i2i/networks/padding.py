@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from i2i.networks.cuda_kernels import prefers_more_kernels
+
 
 class ReflectionPad2d(nn.ReflectionPad2d):
     """``nn.ReflectionPad2d`` by ``reflect_pad``; takes one padding for all four sides."""
@@ -23,22 +25,10 @@ def reflect_pad(x: Tensor, padding: int) -> Tensor:
     On CUDA, torch's own function copies a channels-last image to contiguous memory, and its gradient adds up by atomic
     operations, whose order differs from run to run.
     """
-    if is_channels_last_on_cuda(x) and 0 < padding < min(x.shape[2:]):
+    if prefers_more_kernels(x) and 0 < padding < min(x.shape[2:]):
         result: Tensor = _ReflectionPad.apply(x, padding)
         return result
     return F.pad(x, (padding,) * 4, mode="reflect")
-
-
-def is_channels_last_on_cuda(x: Tensor) -> bool:
-    """Return whether ``x`` is an uncompiled tensor (N, C, H, W) on CUDA whose memory is channels-last only."""
-    return (
-        isinstance(x, Tensor)  # a streamed feature map is none
-        and x.device.type == "cuda"
-        and not torch.compiler.is_compiling()
-        and x.dim() == 4
-        and x.is_contiguous(memory_format=torch.channels_last)
-        and not x.is_contiguous()
-    )
 
 
 class _ReflectionPad(torch.autograd.Function):

@@ -13,6 +13,7 @@ from i2i.device import is_out_of_memory, rng_state, set_rng_state
 from i2i.distributed import num_ranks
 from i2i.methods.base import Batch
 from i2i.networks.checkpointing import draws_random_numbers
+from i2i.networks.cuda_kernels import for_cuda_graph
 from i2i.training.train_step import TrainStep
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class CudaGraphBackend:
     def warm_up(self, run: Callable[[], Losses]) -> Losses:
         current = torch.cuda.current_stream()
         self.stream.wait_stream(current)
-        with torch.cuda.stream(self.stream):
+        with torch.cuda.stream(self.stream), for_cuda_graph():
             losses = run()
         current.wait_stream(self.stream)
         return losses
@@ -56,7 +57,8 @@ class CudaGraphBackend:
         state_before = generator.clone_state()
         try:
             # Only calls of this thread are captured: other threads may pin the images of later steps meanwhile.
-            with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
+            capture = torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local")
+            with capture, for_cuda_graph():
                 result = run()
         except Exception:
             # torch leaves the generator as in a capture, where eager steps cannot draw numbers.

@@ -3,8 +3,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from i2i.networks import PatchGAN, PatchGANConfig, Resnet, ResnetConfig, blurpool, instance_norm, padding
-from i2i.networks.padding import ReflectionPad2d, _ReflectionPad, is_channels_last_on_cuda, reflect_pad
+from i2i.networks import padding
+from i2i.networks.padding import ReflectionPad2d, _ReflectionPad, reflect_pad
 
 
 def image(*shape: int) -> Tensor:
@@ -27,47 +27,8 @@ def test_the_pad_for_cuda_has_the_values_and_both_derivatives_of_torchs(height: 
 
 
 def test_a_pad_that_is_not_smaller_than_the_image_is_refused_as_by_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(padding, "is_channels_last_on_cuda", lambda x: True)
+    monkeypatch.setattr(padding, "prefers_more_kernels", lambda x: True)
     with pytest.raises(RuntimeError, match="Padding size"):
         reflect_pad(image(1, 2, 3, 5), 3)
     assert reflect_pad(image(1, 2, 4, 5), 3).shape == (1, 2, 10, 11)
     assert ReflectionPad2d(1)(image(1, 2, 4, 5)).shape == (1, 2, 6, 7)
-
-
-def test_no_image_on_a_cpu_takes_the_way_of_cuda() -> None:
-    assert not is_channels_last_on_cuda(image(1, 2, 4, 4))
-
-
-def test_networks_compute_the_same_in_the_way_of_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.manual_seed(0)
-    config = ResnetConfig(ngf=4, blocks=2, upsampling="resize", antialias=True, skip_input=True)
-    networks = [Resnet(config), PatchGAN(PatchGANConfig(ndf=4, antialias=True, receptive_field=34))]
-    for network in networks:
-        network.double().to(memory_format=torch.channels_last)
-        x = image(2, 3, 40, 48)
-        inputs = [x, *(weight for weight in network.parameters() if weight.requires_grad)]
-        output = network(x)
-        grad_output = torch.randn_like(output)
-        expected = [output, *torch.autograd.grad(output, inputs, grad_output)]
-        with monkeypatch.context() as patch:
-            for module in (padding, blurpool, instance_norm):
-                patch.setattr(module, "is_channels_last_on_cuda", lambda x: True)
-            patch.setattr(instance_norm, "MIN_SIZE_BY_IMAGE", 0)
-            output = network(x)
-            names = {type(node).__name__ for node in graph_nodes(output)}
-            found = [output, *torch.autograd.grad(output, inputs, grad_output)]
-        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
-        assert {"_BlurPoolBackward", "_InstanceNormByImageBackward"} <= names
-        assert ("_ReflectionPadBackward" in names) == isinstance(network, Resnet)
-
-
-def graph_nodes(output: Tensor) -> set[object]:
-    """Return the nodes of the backward pass of ``output``."""
-    seen: set[object] = set()
-    open_nodes: list[object] = [output.grad_fn]
-    while open_nodes:
-        node = open_nodes.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            open_nodes += [parent for parent, _ in node.next_functions]  # type: ignore[attr-defined]
-    return seen
