@@ -8,23 +8,23 @@ layers did so, and 117 ms if none did; as a graph 21 and 38 (H200).
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 
 import torch
 from torch import Tensor
 
 MIN_VALUES = 2**23  # of a batch of feature maps, outside of CUDA graphs
-_in_graph: ContextVar[bool] = ContextVar("in_graph", default=False)
+_graphs = 0  # that are being made; of all threads, since torch runs a backward pass on CUDA in a thread of its own
 
 
 @contextmanager
 def for_cuda_graph() -> Iterator[None]:
     """Within it, all work on CUDA is for a CUDA graph: it is being captured, or warmed up for that."""
-    token = _in_graph.set(True)
+    global _graphs
+    _graphs += 1
     try:
         yield
     finally:
-        _in_graph.reset(token)
+        _graphs -= 1
 
 
 def prefers_more_kernels(x: Tensor) -> bool:
@@ -39,5 +39,5 @@ def prefers_more_kernels(x: Tensor) -> bool:
         and x.dim() == 4
         and x.is_contiguous(memory_format=torch.channels_last)
         and not x.is_contiguous()
-        and (_in_graph.get() or x.numel() >= MIN_VALUES)
+        and (_graphs > 0 or x.numel() >= MIN_VALUES)
     )

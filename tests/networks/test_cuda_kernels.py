@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import Tensor
@@ -20,6 +22,8 @@ def test_more_kernels_are_for_channels_last_images_in_cuda_graphs_or_with_many_v
         assert [prefers_more_kernels(x) for x in (small, large, plain, on_cpu)] == [False, True, False, False]
         with for_cuda_graph():
             assert [prefers_more_kernels(x) for x in (small, large, plain, on_cpu)] == [True, True, False, False]
+            with ThreadPoolExecutor(1) as threads:  # torch recomputes checkpointed layers in a thread of its own
+                assert threads.submit(prefers_more_kernels, small).result()
         assert not prefers_more_kernels(small)
 
 
