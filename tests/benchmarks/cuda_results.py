@@ -6,10 +6,12 @@ A machine that is available for a few minutes returns at most MAX_FILES files. B
 
 import io
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 MAX_FILES = 8
+OTHER_FILES = 3  # beside the model files: results, log and details
 MAX_BYTES = 64 * 2**20
 FILE_BYTES = 15_500_000  # of one file; a larger model file is stored in float16, and in pieces if it is still larger
 PIECES = ".[0-9][0-9]"
@@ -42,6 +44,28 @@ def store_model(name: str, weights: Path, out: Path, scratch: Path, file_bytes: 
         temporary.write_bytes(part)
         temporary.replace(path)
     return {"files": [path.name for path in targets], "float16": stored != weights}
+
+
+def choose_evenly(paths: Sequence[Path], count: int) -> list[Path]:
+    """Return up to ``count`` of ``paths``, at equal distances, the last one always."""
+    count = min(count, len(paths))
+    return [paths[round((index + 1) * len(paths) / count) - 1] for index in range(count)]
+
+
+def store_snapshots(name: str, run: Path, out: Path, scratch: Path, count: int) -> list[str]:
+    """Store up to ``count`` snapshots of a run as ``out/NAME-STEP.safetensors``, and return the names of the files.
+
+    Args:
+        name: of the training.
+        run: its folder.
+        out: the folder of results.
+        scratch: a folder for temporary files.
+        count: of snapshots; the last one, and others at equal distances.
+    """
+    names: list[str] = []
+    for path in choose_evenly(sorted((run / "snapshots").glob("*.safetensors")), count):
+        names += store_model(f"{name}-{path.stem}", path, out, scratch)["files"]
+    return names
 
 
 def join_pieces(folder: Path, name: str, target: Path) -> Path:

@@ -12,7 +12,9 @@ Each training and each stage is a process of its own with a time limit: one that
 context does not affect the others. All results are written as they arrive: ``results.jsonl``, ``session.log``,
 ``details.tar`` (logs, settings, samples, profiles) and ``NAME.safetensors`` of each training, after each of its saves.
 A model file of more than 15.5 MB is stored in float16; one that is still larger is stored in pieces, which
-``cuda_results.join_pieces`` joins. ``cuda_pack`` prepares a folder for a machine without a network.
+``cuda_results.join_pieces`` joins. Of a training with ``--snapshot-every`` as many snapshots are stored at the end as
+the number of files allows, each as ``NAME-STEP.safetensors``. ``cuda_pack`` prepares a folder for a machine without a
+network.
 """
 
 import argparse
@@ -24,7 +26,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.benchmarks.cuda_results import check_limits
+from tests.benchmarks.cuda_results import MAX_FILES, OTHER_FILES, check_limits
 from tests.benchmarks.cuda_stages import Recorder, Stage, run_stage
 from tests.benchmarks.cuda_trainings import STOP_SECONDS, Training, finish_trainings, parse_spec, store_details
 
@@ -131,6 +133,8 @@ def main(words: Sequence[str] | None = None) -> None:
         _run(args, trainings, work, recorder, deadline)
     finally:  # also if the session is stopped: the model files are stored in any case
         finish_trainings(trainings, time.monotonic())
+        for training in trainings:
+            training.store_snapshots((MAX_FILES - OTHER_FILES) // len(trainings) - 1)
         store_details(work, args.out)
         recorder.result("session", check_limits(args.out))
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.benchmarks.cuda_results import pack_details, store_model
+from tests.benchmarks.cuda_results import pack_details, store_model, store_snapshots
 from tests.benchmarks.cuda_stages import Recorder, kill_group, parse_object
 
 MARGIN = 25  # seconds: start of the process, last samples, last save
@@ -108,6 +108,18 @@ class Training:
         except Exception as error:  # the next save may be stored
             self.recorder.result("stored", {"name": self.spec.name, "error": f"{type(error).__name__}: {error}"[:500]})
         return time_of_save
+
+    def store_snapshots(self, count: int) -> None:
+        """Store up to ``count`` snapshots of the run, if it has any."""
+        try:
+            files = store_snapshots(self.spec.name, self.run, self.out, self.work / "half", count)
+        except Exception as error:  # the results so far matter more
+            self.recorder.result(
+                "snapshots", {"name": self.spec.name, "error": f"{type(error).__name__}: {error}"[:500]}
+            )
+            return
+        if files:
+            self.recorder.result("snapshots", {"name": self.spec.name, "files": files})
 
     def _last_losses(self) -> dict[str, Any]:
         log = self.run / "log.jsonl"

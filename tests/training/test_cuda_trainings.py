@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shutil
 import signal
 import tarfile
 import time
@@ -14,7 +15,7 @@ import pytest
 from i2i.checkpoints.model_file import load_model_file
 from i2i.errors import ModelFileError
 from tests.benchmarks import cuda_trainings
-from tests.benchmarks.cuda_results import check_limits, join_pieces, pack_details, store_model
+from tests.benchmarks.cuda_results import check_limits, choose_evenly, join_pieces, pack_details, store_model
 from tests.benchmarks.cuda_stages import Recorder
 from tests.benchmarks.cuda_trainings import Training, TrainingSpec, finish_trainings, parse_spec
 
@@ -82,6 +83,27 @@ def test_a_training_that_fails_is_recorded_and_not_waited_for(tmp_path: Path) ->
     finish_trainings([training], begin + 1000)
     assert time.monotonic() < begin + 500
     assert results(tmp_path)[-1]["exit"] == 1
+
+
+def test_snapshots_at_equal_distances_are_stored(tmp_path: Path) -> None:
+    training = Training(TrainingSpec("run", ["cut"]), tmp_path / "out", tmp_path / "work", Recorder(tmp_path / "out"))
+    training.store_snapshots(2)
+    assert not (tmp_path / "out" / "results.jsonl").read_text()
+    folder = training.run / "snapshots"
+    folder.mkdir(parents=True)
+    for step in (2000, 4000, 6000, 8000):
+        shutil.copyfile(SHIPPED, folder / f"{step:07}.safetensors")
+    training.store_snapshots(2)
+    names = ["run-0004000.safetensors", "run-0008000.safetensors"]
+    assert results(tmp_path) == [{"stage": "snapshots", "name": "run", "files": names}]
+    for name in names:
+        load_model_file(tmp_path / "out" / name)
+
+
+def test_paths_are_chosen_at_equal_distances_with_the_last_one() -> None:
+    paths = [Path(str(number)) for number in range(1, 8)]
+    chosen = {count: [int(path.name) for path in choose_evenly(paths, count)] for count in (0, 1, 2, 3, 9)}
+    assert chosen == {0: [], 1: [7], 2: [4, 7], 3: [2, 5, 7], 9: [1, 2, 3, 4, 5, 6, 7]}
 
 
 def test_the_flags_of_a_training_override_those_of_the_session(tmp_path: Path) -> None:
