@@ -93,8 +93,8 @@ def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument(
         "--train", type=parse_spec, action="append", default=[], metavar="NAME=METHOD FLAGS",
-        help="a training: arguments of `i2i train`; repeatable. --name, --max-hours, --device, --save-every-minutes "
-        "and --sample-every are set by the session",
+        help="a training: arguments of `i2i train`; repeatable. --name, --device, --save-every-minutes, --sample-every "
+        "and, without --steps or --epochs, --max-hours are set by the session",
     )  # fmt: skip
     parser.add_argument("--minutes", type=float, default=9.5, help="length of the whole session")
     parser.add_argument("--quiet-minutes", type=float, default=2.5, help="its last part, without trainings")

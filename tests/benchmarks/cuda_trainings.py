@@ -61,12 +61,15 @@ class Training:
     def command(self, seconds: float, device: str, rehearse: bool) -> list[str]:
         """Return the arguments of Python for a training that ends by itself within ``seconds``.
 
-        The flags of the spec come last and thus override the others.
+        The flags of the spec come last and thus override the others. With ``--steps`` or ``--epochs`` among them the
+        training has that length, and is stopped if it takes longer.
         """
         hours = max(1.0, seconds - MARGIN) / 3600
         method, *flags = self.spec.words
+        has_length = any(flag.partition("=")[0] in ("--steps", "--epochs") for flag in flags)
+        limit = [] if has_length else ["--max-hours", f"{hours:.6f}"]
         return [
-            "-m", "i2i", "train", method, "--name", self.spec.name, "--max-hours", f"{hours:.6f}", "--device", device,
+            "-m", "i2i", "train", method, "--name", self.spec.name, *limit, "--device", device,
             "--save-every-minutes", "0.2" if rehearse else "2", "--sample-every", "50" if rehearse else "2000", *flags,
         ]  # fmt: skip
 

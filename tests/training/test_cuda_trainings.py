@@ -114,6 +114,12 @@ def test_the_flags_of_a_training_override_those_of_the_session(tmp_path: Path) -
     assert command[-2:] == ["--sample-every", "9"]
 
 
+@pytest.mark.parametrize("length", ["--steps 3000", "--steps=3000", "--epochs 4"])
+def test_a_training_of_a_given_length_has_no_limit_in_hours(length: str, tmp_path: Path) -> None:
+    training = Training(parse_spec(f"a=cut {length}"), tmp_path, tmp_path, Recorder(tmp_path))
+    assert "--max-hours" not in training.command(385, "cuda", False)
+
+
 @pytest.mark.parametrize("text", ["cut", "=cut", "a b=cut", "a=", "a=--recipe fast"])
 def test_a_training_without_a_name_or_a_method_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="NAME=METHOD FLAGS"):
