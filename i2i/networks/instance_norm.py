@@ -48,8 +48,8 @@ class BatchNorm2d(nn.BatchNorm2d):
         statistics: replaces the statistics at inference, for each image by itself; None for those of torch.
     """
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels)
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__(channels, eps)
         self.statistics: StatisticsHook | None = None
 
     def forward(self, x: Tensor) -> Tensor:

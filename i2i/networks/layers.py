@@ -17,11 +17,11 @@ Norm = Literal["instance", "batch", "none"]
 Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
 
 
-def norm(kind: Norm, channels: int) -> nn.Module:
-    """Build the normalisation layer ``kind`` for feature maps of ``channels``."""
+def norm(kind: Norm, channels: int, eps: float = 1e-5) -> nn.Module:
+    """Build the normalisation layer ``kind`` for feature maps of ``channels``; ``eps`` is added to the variance."""
     if kind == "instance":
-        return InstanceNorm()
-    return BatchNorm2d(channels) if kind == "batch" else nn.Identity()
+        return InstanceNorm(eps)
+    return BatchNorm2d(channels, eps) if kind == "batch" else nn.Identity()
 
 
 def uses_bias(kind: Norm) -> bool:

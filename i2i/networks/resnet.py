@@ -62,11 +62,17 @@ class ResnetConfig(Config):
     decoder_norm: bool = option(True, "normalise the decoder as the rest of the generator; no: not at all")
     antialias: bool = option(False, "blur before every subsampling in the generator (CUT)")
     norm: Norm = option("instance", "normalisation of the generator")
+    norm_eps: float = option(
+        1e-5, "ε that the norm adds to the variance; 1 lets feature maps of low contrast stay so", gt=0, le=100
+    )
     dropout: float = option(0.0, "dropout probability inside each residual block", ge=0, lt=1)
     inference_mode: Literal["train", "eval"] = option(
         "eval", "at inference: dropout and batch statistics as in training, or frozen", was="inference"
     )
     weight_init: Init = option("normal", "initialisation of the generator", was="init")
+    output_gain: float = option(
+        1.0, "factor of the initial weights of the last convolution; near 0, the first outputs are grey", ge=0, le=1
+    )
     spectral_norm: bool = option(False, "spectral norm on every convolution of the generator")
 
     def size_multiple(self, size: int) -> int:
@@ -96,6 +102,12 @@ class ResnetConfig(Config):
             raise ConfigError("--residual-output needs the output activation tanh.")
         if self.residual_output:
             require_equal_channels("--residual-output", in_channels, out_channels)
+        if self.output_gain != 1 and (self.residual_output or self.spectral_norm):
+            other = "--residual-output starts with 0" if self.residual_output else "--spectral-norm sets their size"
+            raise ConfigError(
+                f"--output-gain {self.output_gain:g} scales the initial weights of the last convolution, but {other}. "
+                "Leave out one of the two."
+            )
         if self.texture_mask:
             require_equal_channels("--texture-mask", in_channels, out_channels)
         return Resnet(self, in_channels, out_channels)
@@ -118,14 +130,15 @@ class Resnet(nn.Module):
         levels = list(pairwise(widths))
         self.in_channels = in_channels
         self.encoder = CheckpointedSequential(
-            ReflectionPad2d(3), conv(kind, in_channels, n, 7), norm(kind, n), nn.ReLU(True),
+            ReflectionPad2d(3), conv(kind, in_channels, n, 7), norm(kind, n, config.norm_eps), nn.ReLU(True),
             *(layer for above, below in levels for layer in downsample(above, below, config)),
         )  # fmt: skip
         self.blocks = nn.Sequential(*(ResidualBlock(widths[-1], config) for _ in range(config.blocks)))
         decoder_config = config if config.decoder_norm else replace(config, norm="none")
         self.decoder = CheckpointedSequential(
             *(layer for above, below in reversed(levels) for layer in (
-                *upsample(below, above, decoder_config), norm(decoder_config.norm, above), nn.ReLU(True)
+                *upsample(below, above, decoder_config),
+                norm(decoder_config.norm, above, config.norm_eps), nn.ReLU(True),
             ))
         )  # fmt: skip
         self.skip_input = config.skip_input
@@ -136,8 +149,9 @@ class Resnet(nn.Module):
         self.residual_output = config.residual_output
         self.texture_mask = config.texture_mask
         init_and_constrain(self, config.weight_init, config.spectral_norm)
-        if config.residual_output and not config.spectral_norm:
-            nn.init.zeros_(last_conv.weight)
+        if not config.spectral_norm:
+            with torch.no_grad():
+                last_conv.weight.mul_(0 if config.residual_output else config.output_gain)
 
     def forward(self, image: Tensor) -> Tensor:
         return self._decode(self.blocks(self.encoder(image)), image)
@@ -210,9 +224,9 @@ class ResidualBlock(nn.Module):
         dropout = [Dropout(config.dropout)] if config.dropout else []
         pad = _PADDINGS[config.padding]
         self.body = CheckpointedSequential(
-            pad(1), *block_conv(channels, config), norm(kind, channels),
+            pad(1), *block_conv(channels, config), norm(kind, channels, config.norm_eps),
             nn.ReLU(True), *dropout,
-            pad(1), *block_conv(channels, config), norm(kind, channels),
+            pad(1), *block_conv(channels, config), norm(kind, channels, config.norm_eps),
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
@@ -224,7 +238,10 @@ def block_conv(channels: int, config: ResnetConfig) -> list[nn.Module]:
     kind = config.norm
     if not config.separable:
         return [conv(kind, channels, channels, 3)]
-    return [conv(kind, channels, channels, 3, groups=channels), norm(kind, channels), conv(kind, channels, channels, 1)]
+    return [
+        conv(kind, channels, channels, 3, groups=channels), norm(kind, channels, config.norm_eps),
+        conv(kind, channels, channels, 1),
+    ]  # fmt: skip
 
 
 def downsample(in_channels: int, out_channels: int, config: ResnetConfig) -> list[nn.Module]:
@@ -232,7 +249,7 @@ def downsample(in_channels: int, out_channels: int, config: ResnetConfig) -> lis
     stride, blur = (1, [BlurPool2d()]) if config.antialias else (2, [])
     return [
         conv(config.norm, in_channels, out_channels, 3, stride, 1),
-        norm(config.norm, out_channels),
+        norm(config.norm, out_channels, config.norm_eps),
         nn.ReLU(True),
         *blur,
     ]

@@ -19,7 +19,8 @@ NETWORKS: dict[str, tuple[Any, int, dict[str, Any] | None]] = {
     "resnet": (RESNET, 16, None),
     "resnet-parts": (
         ResnetConfig(ngf=2, blocks=1, separable=True, skip_input=True, skip_reduction=8, antialias=True,
-                     upsampling="bilinear", spectral_norm=True, residual_output=True, texture_mask=True),
+                     upsampling="bilinear", spectral_norm=True, residual_output=True, texture_mask=True,
+                     norm_eps=0.5),
         16, None,
     ),
     "unet": (UnetConfig(ngf=2), 32, None),

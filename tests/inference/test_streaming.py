@@ -95,6 +95,7 @@ NETWORKS = {
     "resnet of 9 blocks, resized": ResnetConfig(ngf=2, upsampling="resize", weight_init="kaiming"),
     "resnet, anti-aliased": ResnetConfig(ngf=2, blocks=2, upsampling="bilinear", antialias=True, weight_init="kaiming"),
     "resnet, batch norm": ResnetConfig(ngf=2, blocks=2, norm="batch", inference_mode="train", weight_init="kaiming"),
+    "resnet, large ε of the norm": ResnetConfig(ngf=4, blocks=2, norm_eps=1.0, weight_init="kaiming"),
     "resnet, separable": ResnetConfig(ngf=2, blocks=2, separable=True, weight_init="kaiming"),
     "resnet, input skip": ResnetConfig(ngf=2, blocks=1, skip_input=True),
     "resnet, colour skip": ResnetConfig(

@@ -6,7 +6,7 @@ from torch import nn
 
 from i2i.errors import ConfigError
 from i2i.networks import GENERATORS, Identity, IdentityConfig, Resnet, ResnetConfig, prepare_for_inference
-from i2i.networks.instance_norm import InstanceNorm
+from i2i.networks.instance_norm import BatchNorm2d, InstanceNorm
 
 
 @pytest.fixture(autouse=True)
@@ -275,3 +275,42 @@ def test_a_generator_without_tanh_exceeds_the_range() -> None:
     assert network(torch.zeros(1, 3, 16, 16)).min() > 2
     with pytest.raises(ConfigError, match="output activation"):
         ResnetConfig(residual_output=True, output_activation="none").build(16)
+
+
+def test_norm_eps_is_that_of_every_norm() -> None:
+    for kind in ("instance", "batch"):
+        config = ResnetConfig(ngf=4, blocks=2, separable=True, norm=kind, norm_eps=0.5)
+        norms = [part for part in config.build(16).modules() if isinstance(part, InstanceNorm | BatchNorm2d)]
+        assert len(norms) == 3 + 2 * 4 + 2
+        assert {part.eps for part in norms} == {0.5}
+
+
+def test_a_large_norm_eps_keeps_a_faint_pattern_faint() -> None:
+    """With ε of 1e-5 the contrast of a feature map is lost: a faint pattern becomes as strong as any other."""
+    pattern = torch.rand(1, 3, 16, 16) - 0.5
+    changes = []
+    for norm_eps in (1e-5, 1.0):
+        torch.manual_seed(0)
+        network = ResnetConfig(ngf=8, blocks=1, weight_init="kaiming", norm_eps=norm_eps, output_gain=0.1).build(16)
+        with torch.no_grad():
+            changes.append([float(network(scale * pattern).std()) for scale in (1.0, 0.02)])
+    assert changes[0][1] == pytest.approx(changes[0][0], rel=0.1)
+    assert changes[1][1] < 0.1 * changes[1][0]
+
+
+def test_output_gain_scales_the_initial_weights_of_the_last_convolution_alone() -> None:
+    def weights(gain: float) -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        return ResnetConfig(ngf=4, blocks=1, output_gain=gain).build(16).state_dict()
+
+    plain, scaled = weights(1.0), weights(0.25)
+    assert all(torch.equal(scaled[name], plain[name] * (0.25 if name == "to_rgb.1.weight" else 1)) for name in plain)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [("residual_output", "--residual-output starts with 0"), ("spectral_norm", "--spectral-norm sets their size")],
+)
+def test_output_gain_is_refused_where_it_would_have_no_effect(option: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ResnetConfig(output_gain=0.1, **{option: True}).build(16)
