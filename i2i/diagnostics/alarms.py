@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from i2i.diagnostics.health_metrics import HealthMetrics
-from i2i.diagnostics.rules import CHANCE_LOSS, DISCRIMINATOR_LOSS, DISCRIMINATOR_RULES, SAMPLE_RULES, Rule
+from i2i.diagnostics.rules import (
+    CHANCE_LOSS,
+    DISCRIMINATOR_LOSS,
+    DISCRIMINATOR_RULES,
+    GENERATOR_RULES,
+    SAMPLE_RULES,
+    Rule,
+)
 from i2i.diagnostics.suggestions import Settings, suggest_flags
 
 MIN_WARMUP_STEPS = 200
@@ -107,6 +114,10 @@ class AlarmMonitor:
         if self.chance_loss is None:  # logits of a WGAN critic may be arbitrarily close
             metrics = {name: value for name, value in metrics.items() if name != "judgement"}
         return list(self._alarms(SAMPLE_RULES, step, direction, metrics, times=SAMPLES_TO_CONFIRM, span=0))
+
+    def check_generator(self, step: int, direction: str, metrics: HealthMetrics) -> list[Alarm]:
+        """Return the alarms for what was measured inside the generator of one direction after ``step`` steps."""
+        return list(self._alarms(GENERATOR_RULES, step, direction, metrics, times=SAMPLES_TO_CONFIRM, span=0))
 
     def check_losses(self, step: int, losses: Mapping[str, float]) -> list[Alarm]:
         """Return the alarms for the mean losses, "player/term" → value, of a row of the log."""

@@ -135,6 +135,14 @@ def use_instance_norm(settings: Settings) -> dict[str, Any]:
     return {"norm": "instance"} if settings.get("norm") == "batch" and "inference-mode" in settings else {}
 
 
+def raise_norm_eps(settings: Settings) -> dict[str, Any]:
+    """With a large ε, feature maps of low contrast stay so without a spot, if the weights start at the usual size."""
+    if "norm-eps" not in settings:
+        return {}
+    starts_small = settings.get("residual-output") or settings.get("spectral-norm")
+    return {"norm-eps": 1.0, "weight-init": "kaiming"} | ({} if starts_small else {"output-gain": 0.1})
+
+
 def use_float32(settings: Settings) -> dict[str, Any]:
     """No autocast to bfloat16."""
     return {"precision": "float32"} if "precision" in settings else {}

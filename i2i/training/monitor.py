@@ -6,6 +6,7 @@ from typing import Any
 
 from i2i.checkpoints.log import MetricsLog
 from i2i.diagnostics import Alarm, AlarmMonitor, Recovery, SampleView, compute_health_metrics
+from i2i.directions import describe_direction
 from i2i.errors import TrainingError
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,14 @@ class TrainingMonitor:
             metrics = compute_health_metrics(view)
             log.log(step, {f"{view.direction}/{name}": value for name, value in metrics.items()})
             self._report(self.alarms.check_samples(step, view.direction, metrics), log)
+
+    def check_generators(self, spot_shares: Mapping[str, float | None], step: int, log: MetricsLog) -> None:
+        """Log the highest share of the spots in each direction's generator after ``step`` steps, and report alarms."""
+        for direction, share in spot_shares.items():
+            if share is not None:
+                label = describe_direction(direction)
+                log.log(step, {f"{label}/spot_share": round(share, 4)})
+                self._report(self.alarms.check_generator(step, label, {"spot_share": share}), log)
 
     def check_losses(self, losses: Mapping[str, float], step: int, log: MetricsLog) -> None:
         """Report alarms for the mean losses, "player/term" → value, of a row of the log."""

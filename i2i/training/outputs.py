@@ -3,7 +3,7 @@
 import logging
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from i2i.checkpoints.tracking import Tracker, require_tracker
 from i2i.device import autocast, fork_rng_with_seed
 from i2i.diagnostics import nonfinite_names
 from i2i.distributed import alone
+from i2i.networks.norm_spots import highest_spot_share, record_spot_shares
 from i2i.training.batches import to_device
 from i2i.training.progress import format_losses
 from i2i.training.ranks import NoLog
@@ -68,7 +69,10 @@ class TrainingOutputs:
             translators = inference_copies(method, trainer.translators())
             self._sample_batch = self._sample_batch or trainer.dataset.sample_batch(method.num_samples)
             batch = to_device(self._sample_batch, device)
-            with autocast(device, trainer.dtype):
+            with ExitStack() as recording, autocast(device, trainer.dtype):
+                shares = {
+                    name: recording.enter_context(record_spot_shares(network)) for name, network in translators.items()
+                }
                 columns = method.sample_images(batch, translators)
                 metrics = method.metrics(batch, columns)
                 if trainer.dataset.formats[0].labels is not None:
@@ -77,6 +81,8 @@ class TrainingOutputs:
                     log.log(step, metrics)
                     logger.info("step %d: %s", step, format_losses(metrics))
                 trainer.monitor.check_samples(method.health_views(batch, columns, translators), step, log)
+            spot_shares = {name: highest_spot_share(recorded) for name, recorded in shares.items()}
+            trainer.monitor.check_generators(spot_shares, step, log)
         save_sample_grid(columns, trainer.dataset.config.size, trainer.run, step, log, trainer.dataset.formats)
 
     def validate(self, validator: Validator, log: MetricsLog) -> None:

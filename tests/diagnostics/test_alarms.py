@@ -7,7 +7,7 @@ import torch
 
 from i2i.diagnostics import AlarmMonitor, HealthMetrics, flag_values
 from i2i.diagnostics.alarms import ROWS_TO_CONFIRM, SAMPLES_TO_CONFIRM
-from i2i.diagnostics.rules import CHANCE_LOSS, DISCRIMINATOR_RULES, SAMPLE_RULES, Rule
+from i2i.diagnostics.rules import CHANCE_LOSS, DISCRIMINATOR_RULES, GENERATOR_RULES, SAMPLE_RULES, Rule
 from i2i.diagnostics.suggestions import suggest_flags
 from i2i.losses.gan_losses import GAN_LOSSES
 from i2i.recipes import RECIPES, SECTIONS, Recipe
@@ -63,6 +63,28 @@ def test_each_failure_is_reported_once_and_alone_after_confirmation(name: str) -
 
 def test_every_sample_rule_has_an_example() -> None:
     assert [rule.name for rule in SAMPLE_RULES] == list(FAILING)
+
+
+def test_spots_are_reported_once_for_each_direction_after_confirmation() -> None:
+    monitor = alarm_monitor()
+
+    def check(step: int, share: float, direction: str = "AtoB") -> list[Any]:
+        return monitor.check_generator(step, direction, {"spot_share": share})
+
+    steps = range(AFTER_WARMUP, AFTER_WARMUP + 500, 100)
+    assert [names(check(step, 0.9)) for step in steps] == [[], [], ["spots"], [], []]
+    assert not any(check(step, 0.3, "BtoA") for step in steps)
+    assert not any(alarm_monitor().check_generator(step, "AtoB", {"spot_share": 0.9}) for step in (100, 200, 300))
+
+
+def test_spots_suggest_a_large_epsilon_with_weights_of_the_usual_size() -> None:
+    (rule,) = GENERATOR_RULES
+    suggestion = "--norm-eps 1 --weight-init kaiming"
+    assert f"{suggest_flags(rule.suggestions, settings(RECIPES['cut']['fast']))} ".endswith(
+        f"{suggestion} --output-gain 0.1 "
+    )
+    residual = settings(RECIPES["cyclegan"]["paper"]) | {"residual-output": True}
+    assert suggest_flags(rule.suggestions, residual).endswith(suggestion)
 
 
 def test_an_interrupted_failure_is_not_confirmed() -> None:
@@ -227,7 +249,7 @@ def test_an_alarm_becomes_a_row_of_the_log() -> None:
     )
 
 
-@pytest.mark.parametrize("rule", [*SAMPLE_RULES, *DISCRIMINATOR_RULES], ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", [*SAMPLE_RULES, *GENERATOR_RULES, *DISCRIMINATOR_RULES], ids=lambda rule: rule.name)
 @pytest.mark.parametrize("row", ALL_RECIPES, ids=RECIPE_IDS)
 def test_every_alarm_is_one_sentence(row: Recipe, rule: Rule) -> None:
     monitor = AlarmMonitor(settings(row), 1000, 0.5)

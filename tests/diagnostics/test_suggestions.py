@@ -6,7 +6,7 @@ import pytest
 
 from i2i.config import flags
 from i2i.diagnostics import flag_values
-from i2i.diagnostics.rules import DISCRIMINATOR_RULES, SAMPLE_RULES, Rule
+from i2i.diagnostics.rules import DISCRIMINATOR_RULES, GENERATOR_RULES, SAMPLE_RULES, Rule
 from i2i.diagnostics.suggestions import RESUMABLE_FLAGS, suggest_flags, use_hinge_and_r1
 from i2i.recipes import RECIPES, SECTIONS, Recipe, find_recipe, resumable
 
@@ -33,7 +33,7 @@ def test_mode_collapse_suggests_minibatch_std_or_rmsprop() -> None:
     assert suggest_flags(suggestions, clipped) == "start a new run (--name) with --optimizer rmsprop --lr 0.0005"
 
 
-@pytest.mark.parametrize("rule", [*SAMPLE_RULES, *DISCRIMINATOR_RULES], ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", [*SAMPLE_RULES, *GENERATOR_RULES, *DISCRIMINATOR_RULES], ids=lambda rule: rule.name)
 @pytest.mark.parametrize("row", ALL_RECIPES, ids=RECIPE_IDS)
 def test_every_suggested_flag_exists_and_its_value_is_valid(row: Recipe, rule: Rule) -> None:
     sentence = suggested_flags(row, rule)

@@ -11,6 +11,7 @@ from PIL import Image
 from i2i.checkpoints.log import read_log
 from i2i.checkpoints.model_file import load_model_file, load_model_info
 from i2i.errors import I2IError, ImageError, RunError, TrainingError
+from i2i.networks import norm_spots
 from i2i.recipes import launch
 from i2i.training import samples
 from i2i.training.progress import TrainingProgress
@@ -151,6 +152,23 @@ def test_an_alarm_is_logged_and_stops_the_training_only_with_stop_on_alarm(unpai
             assert trainer.train() is None
         alarms = [row for row in read_log(trainer.run.path) if "alarm" in row]
         assert sorted(row["direction"] for row in alarms if row["alarm"] == "unchanged") == ["A to B", "B to A"]
+
+
+def test_spots_in_the_generators_are_logged_and_raise_an_alarm(
+    unpaired: Path, changes: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(norm_spots, "MIN_LOCATIONS", 1)
+    monkeypatch.setattr(norm_spots, "spot_share", lambda x: x.new_tensor(0.9))
+    trainer = start("cyclegan", changes(unpaired, steps=6, sample_every=2), "run")
+    trainer.monitor.alarms.warmup_steps = 0
+    trainer.train()
+    log = read_log(trainer.run.path)
+    assert [row["step"] for row in log if row.get("A to B/spot_share") == 0.9] == [1, 2, 4, 6]
+    assert [row["step"] for row in log if row.get("B to A/spot_share") == 0.9] == [1, 2, 4, 6]
+    alarms = [row for row in log if row.get("alarm") == "spots"]
+    assert [(row["step"], row["direction"]) for row in alarms] == [(4, "A to B"), (4, "B to A")]
+    assert "1 % of an image holds 90% of the variance" in alarms[0]["message"]
+    assert "--norm-eps 1" in alarms[0]["message"]
 
 
 def test_the_first_sample_grid_follows_the_first_step(
