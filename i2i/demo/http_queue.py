@@ -25,9 +25,14 @@ class HttpQueue:
     def __init__(self, max_waiting: int, max_seconds: float) -> None:
         self.max_waiting = max_waiting
         self.max_seconds = max_seconds
-        self.waiting = 0
+        self.admitted = 0  # jobs that wait or run
         self._slots = asyncio.Semaphore(NUM_WORKERS)
         self._executor = ThreadPoolExecutor(NUM_WORKERS, "i2i-http")
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait."""
+        return max(0, self.admitted - NUM_WORKERS)
 
     async def run(self, job: Callable[[], T], request: Request) -> T:
         """Return the result of a job, which is not started if the client has left before its turn.
@@ -35,15 +40,20 @@ class HttpQueue:
         Raises:
             HttpError: the queue is full, or the job waited too long.
         """
-        if self._slots.locked() and self.waiting >= self.max_waiting:
+        # Of jobs that arrive at once, none has a slot yet when the next is admitted: slots in use do not tell how many.
+        if self.admitted >= NUM_WORKERS + self.max_waiting:
             raise HttpError(503, f"{self.waiting} photos are waiting already. Try again later.", retry_after=5)
-        self.waiting += 1
+        self.admitted += 1
+        try:
+            return await self._run_in_turn(job, request)
+        finally:
+            self.admitted -= 1
+
+    async def _run_in_turn(self, job: Callable[[], T], request: Request) -> T:
         try:
             await asyncio.wait_for(self._slots.acquire(), self.max_seconds)
         except TimeoutError as error:
             raise HttpError(503, "The server was busy with other photos. Try again later.", retry_after=30) from error
-        finally:
-            self.waiting -= 1
         try:
             if await request.is_disconnected():
                 raise HttpError(CLOSED_REQUEST, "The client has left.")
